@@ -1,0 +1,18 @@
+"""Errors that name what was expected, what came, and what to do."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class UnknownNameError(ValueError):
+    """A name that nothing is registered under. The message lists the known names and the closest match."""
+
+    def __init__(self, kind: str, name: object, known: Iterable[str], remedy: str = ""):
+        known = sorted(known)
+        close = get_close_matches(str(name), known, n=1, cutoff=0.5)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        super().__init__(f"Unknown {kind} {name!r}; known: {', '.join(known)}.{hint}{' ' + remedy if remedy else ''}")
+
+
+class DataError(ValueError):
+    """A data set that is missing, incomplete or unreadable. The message names the file or folder and the remedy."""
