@@ -1,0 +1,64 @@
+"""The pictures that the embedded backbone learns from: pairs of one shot, sound and damaged, of compositions that
+neither ``embedded-a`` nor ``embedded-b`` holds, each drawn with its own product, light, camera and defect."""
+
+import json
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.random import default_rng
+from tqdm import tqdm
+
+from .defects import possible_defects
+from .materials import SURFACES
+from .products import TRAINING, draw_product
+from .render import CONTRASTS, Defect, render
+
+PICTURE_SIZE = 192
+SHARE_OF_PHOTOGRAPHED = 0.2
+
+
+@dataclass(frozen=True)
+class TrainingPictures:
+    """Memory-mapped: ``pairs`` (picture, sound/damaged, height, width, 3) uint8, ``masks`` bool, ``names`` as words."""
+
+    pairs: np.ndarray
+    masks: np.ndarray
+    names: list[str]
+
+
+def _draw(index: int, seed: int) -> tuple[np.ndarray, np.ndarray, str]:
+    rng = default_rng([seed, index])
+    photographed = rng.random() < SHARE_OF_PHOTOGRAPHED
+    choices = [pair for pair in TRAINING if (pair[0] == "photographed") == photographed]
+    product = draw_product(rng, *choices[rng.integers(len(choices))], grounds=tuple(SURFACES))
+    kinds = possible_defects(product)
+    defect = Defect(
+        kinds[rng.integers(len(kinds))], str(rng.choice(list(CONTRASTS), p=(0.25, 0.4, 0.35))),
+        float(np.exp(rng.uniform(np.log(0.04), np.log(0.25)))),
+    )
+    picture = render(product, int(rng.integers(2**31)), PICTURE_SIZE, defect, variation=float(rng.random()))
+    pair = np.stack([picture.sound, picture.image])
+    return np.round(pair * 255).astype(np.uint8), picture.mask, product.name
+
+
+def training_pictures(folder: Path, count: int, seed: int, workers: int = 2) -> TrainingPictures:
+    """``count`` pairs in ``folder``, drawn on the first call and mapped from disk on later ones."""
+    ready = folder / "names.json"
+    pairs_file, masks_file = folder / "pairs.npy", folder / "masks.npy"
+    if not ready.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        shape = (count, 2, PICTURE_SIZE, PICTURE_SIZE, 3)
+        pairs = np.lib.format.open_memmap(pairs_file, "w+", np.uint8, shape)
+        masks = np.lib.format.open_memmap(masks_file, "w+", bool, (count, PICTURE_SIZE, PICTURE_SIZE))
+        names = []
+        with ProcessPoolExecutor(workers) as pool:
+            drawn = pool.map(partial(_draw, seed=seed), range(count), chunksize=32)
+            for i, (pair, mask, name) in enumerate(tqdm(drawn, total=count, desc="training pictures", mininterval=10)):
+                pairs[i], masks[i] = pair, mask
+                names.append(name)
+        pairs.flush(), masks.flush()
+        ready.write_text(json.dumps(names))
+    return TrainingPictures(np.load(pairs_file, mmap_mode="r"), np.load(masks_file, mmap_mode="r"), json.loads(ready.read_text()))
