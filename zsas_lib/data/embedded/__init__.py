@@ -1,0 +1,25 @@
+"""The embedded default: procedural pictures of parts with pixel-exact defects, and a small CLIP trained on others of
+their kind. Neither needs a download.
+
+``products`` and ``scene`` draw sound parts from ``shapes``, ``materials`` and ``fields``; ``defects`` damages them,
+``render`` puts a picture together, ``write`` makes the data sets; ``train_pictures``, ``captions`` and
+``train_backbone`` make ``backbone.safetensors``.
+"""
+
+from pathlib import Path
+
+from ...digests import source_digest
+from ..cache import cache_folder
+from . import write
+
+
+def written(name: str) -> Path:
+    """The root of ``embedded-a`` or ``embedded-b`` in the cache folder, drawn first if it is not there yet.
+
+    The folder's name holds a digest of the drawing code, so a changed generator draws anew.
+    """
+    writers = {"embedded-a": write.write_embedded_a, "embedded-b": write.write_embedded_b}
+    root = cache_folder() / f"{name}-{source_digest(write)[:12]}"
+    if not root.is_dir():
+        writers[name](root)
+    return root

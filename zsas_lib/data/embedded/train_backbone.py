@@ -2,8 +2,8 @@
 
     python -m zsas_lib.data.embedded.train_backbone --steps 4500
 
-Two contrasts, as in WinCLIP's use of a backbone: every sampled window (2x2, 3x3 and 6x6 patches and the whole picture,
-encoded from its own patches and the class token alone) is compared with a normal and an abnormal sentence about its
+Two contrasts, as in WinCLIP's use of a backbone: every sampled window (2x2 to 8x8 patches and the whole picture, encoded
+from its own patches and the class token alone) is compared with a normal and an abnormal sentence about its
 picture; every whole picture is compared with the names in the batch. Whole pictures
 cost the most, so only half of a batch is encoded whole. The random numbers of a step depend on the seed
 and the step only, so a run that is stopped goes on from its last checkpoint as if it had not been.
@@ -35,11 +35,11 @@ from .train_pictures import TrainingPictures, training_pictures
 
 HERE = Path(__file__).parent
 TEMPERATURE = 0.07
-WINDOWS = {2: 5, 3: 5, 6: 1}
+WINDOWS = {2: 5, 3: 5, 5: 1, 8: 1}
 """Window side in patches -> windows drawn per picture and step."""
-SMALLEST_DAMAGE = {2: 17, 3: 26, 6: 52}
+SMALLEST_DAMAGE = {2: 17, 3: 26, 5: 40, 8: 60}
 """Damaged pixels from which a window counts as abnormal; one that holds fewer, but any, is left out."""
-WEIGHT = {2: 1.0, 3: 1.0, 6: 0.4, "picture": 1.5, "name": 0.25}
+WEIGHT = {2: 1.0, 3: 1.0, 5: 0.5, 8: 0.5, "picture": 2.0, "name": 2.0}
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,7 @@ def step_loss(student: Student, pictures: TrainingPictures, rng: Generator, size
     whole, damage = student.encode(tokens[:half]), batch.masks[:half].sum((1, 2))
     states = states[:half]
     state_loss("picture", whole[:, None], (damage > 0).long()[:, None], ((damage == 0) | (damage >= 16))[:, None])
-    names = F.normalize(states.mean(1), dim=-1)
+    names = student.encode_text(tokenizer([captions.sentence(rng, name, 0) for name in batch.names[:half]]))
     same = torch.tensor([[a == b for b in batch.names[:half]] for a in batch.names[:half]])
     logits = whole @ names.T / TEMPERATURE
     losses["name"] = -(logits.masked_fill(~same, -math.inf).logsumexp(1) - logits.logsumexp(1)).mean()

@@ -2,12 +2,12 @@
 neither ``embedded-a`` nor ``embedded-b`` holds, each drawn with its own product, light, camera and defect."""
 
 import json
-from concurrent.futures import ProcessPoolExecutor
+import os
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
+from joblib import Parallel, delayed
 from numpy.random import default_rng
 from tqdm import tqdm
 
@@ -44,7 +44,7 @@ def _draw(index: int, seed: int) -> tuple[np.ndarray, np.ndarray, str]:
     return np.round(pair * 255).astype(np.uint8), picture.mask, product.name
 
 
-def training_pictures(folder: Path, count: int, seed: int, workers: int = 2) -> TrainingPictures:
+def training_pictures(folder: Path, count: int, seed: int) -> TrainingPictures:
     """``count`` pairs in ``folder``, drawn on the first call and mapped from disk on later ones."""
     ready = folder / "names.json"
     pairs_file, masks_file = folder / "pairs.npy", folder / "masks.npy"
@@ -54,11 +54,10 @@ def training_pictures(folder: Path, count: int, seed: int, workers: int = 2) -> 
         pairs = np.lib.format.open_memmap(pairs_file, "w+", np.uint8, shape)
         masks = np.lib.format.open_memmap(masks_file, "w+", bool, (count, PICTURE_SIZE, PICTURE_SIZE))
         names = []
-        with ProcessPoolExecutor(workers) as pool:
-            drawn = pool.map(partial(_draw, seed=seed), range(count), chunksize=32)
-            for i, (pair, mask, name) in enumerate(tqdm(drawn, total=count, desc="training pictures", mininterval=10)):
-                pairs[i], masks[i] = pair, mask
-                names.append(name)
+        drawn = Parallel(n_jobs=os.cpu_count(), return_as="generator")(delayed(_draw)(i, seed) for i in range(count))
+        for i, (pair, mask, name) in enumerate(tqdm(drawn, total=count, desc="training pictures", mininterval=10)):
+            pairs[i], masks[i] = pair, mask
+            names.append(name)
         pairs.flush(), masks.flush()
         ready.write_text(json.dumps(names))
     return TrainingPictures(np.load(pairs_file, mmap_mode="r"), np.load(masks_file, mmap_mode="r"), json.loads(ready.read_text()))

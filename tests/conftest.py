@@ -1,0 +1,39 @@
+"""Fixtures for several test modules. zsas_lib must not be imported here: jaxtyping's checks are installed later."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+import layouts
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of read-only material that is not part of the project; tests that need it skip where it is absent."""
+    folder = Path(os.environ.get("ZSAS_SHARED") or Path(__file__).resolve().parents[1].parent / "shared")
+    if not (folder / "data").is_dir():
+        pytest.skip(f"no shared material at {folder} (set ZSAS_SHARED)")
+    return folder
+
+
+@pytest.fixture
+def mvtec_root(tmp_path) -> Path:
+    kinds = {"bottle": {"good": 2, "broken_large": 2, "contamination": 1}, "grid": {"good": 1, "bent": 2}}
+    return layouts.write_mvtec(tmp_path / "mvtec", kinds)
+
+
+@pytest.fixture
+def mpdd_root(tmp_path) -> Path:
+    kinds = {"connector": {"good": 2, "parts_mismatch": 1}, "tubes": {"good": 1, "anomalous": 3}}
+    return layouts.write_mvtec(tmp_path / "MPDD", kinds)
+
+
+@pytest.fixture
+def btad_root(tmp_path) -> Path:
+    return layouts.write_btad(tmp_path / "BTech_Dataset_transformed")
+
+
+@pytest.fixture
+def visa_root(tmp_path) -> Path:
+    return layouts.write_visa(tmp_path / "VisA")

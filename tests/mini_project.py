@@ -1,0 +1,74 @@
+"""A book of two small pages, each on a toy library module of its own, with this project's real machinery."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+MACHINERY = ("__init__", "errors", "parameters", "chapters", "provenance", "freshness", "execution", "pages", "cli")
+CHAPTERS = """\
+profiles:
+  embedded: {notice: These numbers show the method at work.}
+  smoke: {}
+pages:
+  first: {notebook: notebooks/first.ipynb, parameters: {embedded: {rows: 2}, smoke: {}}}
+  second: {notebook: notebooks/second.ipynb, parameters: {embedded: {}}}
+"""
+CONTENTS = """\
+format: jb-book
+root: intro
+chapters:
+  - file: _computed/first
+  - file: _computed/second
+"""
+
+
+def make(root: Path) -> Path:
+    """Write the project into `root`, which must not exist yet."""
+    library = root / "zsas_lib"
+    library.mkdir(parents=True)
+    for name in MACHINERY:
+        shutil.copy(REPOSITORY / "zsas_lib" / f"{name}.py", library)
+    shutil.copy(REPOSITORY / "zsas_lib" / "__init__.pyi", library)
+    (library / "alpha.py").write_text("def value():\n    return 1\n")
+    (library / "beta.py").write_text("from .gamma import base\n\n\ndef value():\n    return base + 1\n")
+    (library / "gamma.py").write_text("base = 10\n")
+    shutil.copytree(REPOSITORY / "workflow", root / "workflow")
+    for name in ("_static", "_extra"):
+        shutil.copytree(REPOSITORY / "book" / name, root / "book" / name)
+    shutil.copy(REPOSITORY / "_config.yml", root)
+    (root / "chapters.yaml").write_text(CHAPTERS)
+    (root / "book" / "_toc.yml").write_text(CONTENTS)
+    (root / "book" / "intro.md").write_text("# A small book\n\nTwo pages, $x^2$.\n")
+    (root / "book" / "references.bib").write_text("")
+    write_notebook(root / "notebooks" / "first.ipynb", "from zsas_lib import alpha", "print(alpha.value() * rows)")
+    write_notebook(root / "notebooks" / "second.ipynb", "from zsas_lib import beta", "print(beta.value() * rows)")
+    return root
+
+
+def write_notebook(path: Path, *cells: str) -> Path:
+    """A notebook with a title, a parameter `rows` and these cells."""
+    title = new_markdown_cell(f"# The {path.stem} page\n\nA page of a small book.")
+    parameters = new_code_cell("rows: int = 1  # how many rows (1 to 9)", metadata={"tags": ["parameters"]})
+    notebook = new_notebook(cells=[title, parameters, *map(new_code_cell, cells)])
+    notebook.metadata.kernelspec = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, path)
+    return path
+
+
+def run_in(root: Path, *command: str) -> subprocess.CompletedProcess:
+    """Run ``python -m command`` in the project, whose library comes before the installed one."""
+    environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, "-m", *command], cwd=root, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def snakemake(root: Path, *options: str) -> subprocess.CompletedProcess:
+    return run_in(root, "snakemake", "--snakefile", "workflow/Snakefile", "--cores", "2", *options)

@@ -1,0 +1,174 @@
+"""The command line: ``zsas doctor``, ``zsas data check``, ``zsas run``; thin over the library's functions."""
+
+import os
+import platform
+import re
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .chapters import CHAPTERS, COMPUTED, ChaptersError, Page, load_pages, project_root
+from .errors import UnknownNameError
+
+AMISS = "amiss"
+BOOK_TOOLS = ("jupyter-book", "papermill", "jupytext", "snakemake")
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, help=__doc__)
+data = typer.Typer(no_args_is_help=True, help="Data sets on disk.")
+app.add_typer(data, name="data")
+
+
+@app.command()
+def run(
+    target: Annotated[str, typer.Argument(metavar="PAGE_OR_NOTEBOOK", help="A page of chapters.yaml, or a .ipynb file.")],
+    parameter: Annotated[
+        list[str] | None, typer.Option("-p", metavar="NAME VALUE", help="A parameter's value; may be repeated.")
+    ] = None,
+    profile: Annotated[str, typer.Option(help="Under which profile of chapters.yaml a page is made.")] = "embedded",
+    output: Annotated[Path | None, typer.Option(help="Where the computed notebook goes.")] = None,
+) -> None:
+    """Check the parameters, run the notebook and publish the result.
+
+    A page with the book's own parameters becomes part of the book; anything else goes to the folder runs/.
+    """
+    from .pages import compute_page
+
+    root = project_root()
+    overrides = _overrides(parameter or ())
+    page = _page(target, profile, root)
+    if output is None:
+        in_book = page.profile and not overrides
+        output = root / (COMPUTED if in_book else "runs") / f"{page.name}.ipynb"
+    compute_page(page, output, root=root, overrides=overrides)
+    typer.echo(f"{page.name} is computed: {os.path.relpath(output)}")
+
+
+@data.command()
+def check(
+    name: Annotated[str, typer.Argument(help="The data set's name, such as mvtec.")],
+    path: Annotated[Path, typer.Argument(help="The folder that holds it.")],
+    decode: Annotated[bool, typer.Option(help="Also read every picture in full.")] = False,
+) -> None:
+    """Compare a data set on disk with the official one; exit status 1 where something is missing."""
+    from .data.check import check_dataset
+
+    table = check_dataset(name, path, decode=decode)
+    typer.echo(table.to_string(index=False))
+    problems = table.attrs["problems"]
+    for problem in problems:
+        typer.echo(problem, err=True)
+    if problems:
+        raise typer.Exit(1)
+    typer.echo(f"{name} in {path}: {table['found'].sum()} pictures, nothing is missing.")
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is installed, which devices there are and where things are kept; exit status 1 where something is amiss.
+
+    Nothing is downloaded or made.
+    """
+    findings = {
+        "python": f"{platform.python_version()}, {sys.executable}",
+        "zsas-lib": metadata.version("zsas-lib"),
+        "torch": _torch_pair(),
+        "open_clip": metadata.version("open_clip_torch"),
+        "book tools": _book_tools(),
+        "devices": _devices(),
+        "cache": _cache(),
+        "project": _project(),
+    }
+    for name, finding in findings.items():
+        typer.echo(f"{name:{max(map(len, findings))}}  {finding}")
+    if any(AMISS in finding for finding in findings.values()):
+        raise typer.Exit(1)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The entry point: errors of the library's own and of files end in one sentence and exit status 2."""
+    try:
+        app(_paired(sys.argv[1:] if arguments is None else arguments), prog_name="zsas")
+    except Exception as error:
+        if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] != __package__:
+            raise
+        typer.echo(f"zsas: {' '.join(str(error).split())}", err=True)
+        raise SystemExit(2) from None
+
+
+def _paired(arguments: Sequence[str]) -> list[str]:
+    """``-p NAME VALUE``, as papermill spells it, becomes ``-p NAME=VALUE``: typer takes one value per repeated option."""
+    paired, rest = [], iter(arguments)
+    for argument in rest:
+        paired.append(argument)
+        if argument == "-p":
+            name = next(rest, "")
+            paired.append(name if "=" in name else "=".join([name, *islice(rest, 1)]))
+    return paired
+
+
+def _overrides(pairs: Sequence[str]) -> dict[str, str]:
+    split = [pair.partition("=") for pair in pairs]
+    if not all(name and separator for name, separator, _ in split):
+        raise typer.BadParameter("-p takes a name and a value, such as -p steps 9.")
+    return {name: value for name, _, value in split}
+
+
+def _torch_pair() -> str:
+    torch, torchvision = metadata.version("torch"), metadata.version("torchvision")
+    built_for = next(filter(None, (re.match(r"torch \(?==([\w.]+)", line) for line in metadata.requires("torchvision"))))[1]
+    pair = f"{torch} with torchvision {torchvision}"
+    return pair if built_for == torch.partition("+")[0] else f"{pair}, {AMISS}: that one is built for torch {built_for}"
+
+
+def _book_tools() -> str:
+    found = {}
+    for name in BOOK_TOOLS:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            return f"{AMISS}: {name} is not installed; install zsas-lib[book]"
+    return ", ".join(f"{name} {version}" for name, version in found.items())
+
+
+def _devices() -> str:
+    import torch
+
+    devices = [f"cpu with {os.cpu_count()} cores"]
+    devices += [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return ", ".join(devices + (["mps"] if torch.backends.mps.is_available() else []))
+
+
+def _cache() -> str:
+    from .data import cache_folder
+
+    folder = cache_folder()
+    made = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    return f"{folder}, holds {', '.join(made) or 'nothing yet'}"
+
+
+def _project() -> str:
+    try:
+        root = project_root()
+        return f"{root}, {len(load_pages(root, 'embedded'))} pages"
+    except ChaptersError as error:
+        return f"none here ({error})"
+
+
+def _page(target: str, profile: str, root: Path) -> Page:
+    if target.endswith(".ipynb"):
+        notebook = Path(target).resolve()
+        inside = notebook.is_relative_to(root)
+        return Page(notebook.stem, notebook.relative_to(root) if inside else notebook)
+    pages = load_pages(root, profile)
+    if target not in pages:
+        raise UnknownNameError(f"page under profile {profile!r}", target, pages, f"Pages stand in {CHAPTERS}.")
+    return pages[target]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""A model over a data set: metrics per category and their mean, per-image rows, and how far chance moves them."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from .data.dataset import AnomalyDataset
+from .metrics import Labels, Maps, Masks, Scores, bootstrap_std, image_metrics, pixel_auroc, pixel_metrics
+from .models import Prediction
+
+MEAN = "mean"  # names the row that holds the mean over the categories
+METRICS = (
+    "pixel_auroc",
+    "pixel_ap",
+    "pixel_f1_max",
+    "pixel_iou",
+    "aupro",
+    "aupro_200",
+    "image_auroc",
+    "image_ap",
+    "image_f1_max",
+)
+ERROR = "_se"  # ends the name of a column of standard errors
+
+
+class ResultTable(pd.DataFrame):
+    """A table of metrics with two more beside it, made by `evaluate`; in all else a DataFrame.
+
+    `per_image` has one row per picture, `spread` the standard errors of some of the metrics, with the table's rows.
+    """
+
+    _metadata = ["per_image", "spread"]
+
+    @property
+    def _constructor(self) -> type[pd.DataFrame]:
+        return ResultTable
+
+
+def evaluate(
+    model: nn.Module, dataset: AnomalyDataset, *, seed: int = 0, batch_size: int = 16, resamples: int = 200
+) -> ResultTable:
+    """All metrics of a model on a data set, at the size in which the data set gives its pictures.
+
+    Returns one row per category, named in the index, then the row "mean", their unweighted mean. The columns are
+    those of `metrics.pixel_metrics` and `metrics.image_metrics`: fractions in [0, 1], nan where a category has one
+    class only, and then without weight in the mean. Beside it stand
+
+    * ``.per_image``: path below the data set's root, category, defect, is_anomalous, anomalous_fraction (of its
+      pixels), image_score, map_max, and the picture's own pixel_auroc (nan where it has one class only);
+    * ``.spread``: standard errors of pixel_auroc and image_auroc by a bootstrap over each category's images
+      (``resamples`` samples drawn from ``seed``), and of their means.
+
+    One category is held in memory at a time. Raises ValueError, naming the picture, for a map or score that is not
+    finite.
+    """
+    rows, pictures = [], []
+    with tqdm(total=len(dataset), desc="evaluate", unit=" pictures", disable=None, leave=False) as progress:
+        for category in dataset.categories:
+            part = dataset.select([category])
+            maps, masks, scores = [], [], []
+            for batch in part.batches(batch_size):
+                prediction = predict(model, batch.images, batch.categories, batch.paths)
+                maps += prediction.anomaly_map
+                masks += batch.masks
+                scores += prediction.image_score
+                progress.update(len(batch.paths))
+            scores = torch.stack(scores)
+            rows.append({"category": category} | measured(maps, masks, scores, labels_of(part), resamples, seed))
+            pictures.append(_picture_rows(part, maps, masks, scores))
+    return _result_table(with_means(pd.DataFrame(rows)), pd.concat(pictures, ignore_index=True))
+
+
+def joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Tables of one function for single categories as the one it would have made of all of them, means included."""
+    if not isinstance(tables[0], ResultTable):
+        return with_means(pd.concat(tables, ignore_index=True))
+    rows = [table.join(table.spread.add_suffix(ERROR)).reset_index() for table in tables]
+    pictures = pd.concat([table.per_image for table in tables], ignore_index=True)
+    return _result_table(with_means(pd.concat(rows, ignore_index=True)), pictures)
+
+
+def with_means(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of categories, followed by rows "mean": one for each setting, that is, for each combination of values in
+    the columns that neither name the category nor hold a metric or its standard error. Mean rows among ``rows`` are
+    dropped first. The standard error of a mean is that of independent categories."""
+    rows = pd.DataFrame(rows[rows["category"] != MEAN])
+    errors = [column for column in rows if column.endswith(ERROR)]
+    measured = [column for column in rows if column in METRICS] + errors
+    settings = [column for column in rows if column not in measured and column != "category"]
+    means = []
+    for setting, group in rows.groupby(settings, sort=False) if settings else [((), rows)]:
+        mean = group[measured].mean()
+        mean[errors] = np.sqrt((group[errors] ** 2).sum(min_count=1)) / group[errors].count()
+        means.append({"category": MEAN} | dict(zip(settings, setting)) | mean.to_dict())
+    return pd.concat([rows, pd.DataFrame(means)[list(rows)]], ignore_index=True)
+
+
+def measured(
+    maps: Maps,
+    masks: Masks,
+    scores: Scores,
+    labels: Labels,
+    resamples: int,
+    seed: int,
+    pieces: tuple[Maps, Masks] | None = None,
+) -> dict[str, float]:
+    """All metrics of one category, and the standard errors ``pixel_auroc_se`` and ``image_auroc_se``.
+
+    ``pieces`` are the same pixels cut so that each region is whole, where ``maps`` do not show them in the plane.
+    """
+    single = scores[:, None, None], labels[:, None, None]
+    return {
+        **pixel_metrics(*(pieces or (maps, masks))),
+        **image_metrics(scores, labels),
+        "pixel_auroc_se": bootstrap_std(maps, masks, resamples, seed),
+        "image_auroc_se": bootstrap_std(*single, resamples, seed),
+    }
+
+
+@torch.no_grad()
+def predict(
+    model: nn.Module, images: Float[Tensor, "batch 3 height width"], categories: Sequence[str], paths: Sequence[Path]
+) -> Prediction:
+    """What a model says of images, on the CPU in float32. Raises ValueError, naming the picture, where not finite."""
+    prediction = model(images.to(model.backbone.device), categories)
+    maps, scores = prediction.anomaly_map.float().cpu(), prediction.image_score.float().cpu()
+    for path, map_, score in zip(paths, maps, scores):
+        if not (map_.isfinite().all() and score.isfinite()):
+            raise ValueError(
+                f"Expected finite anomaly maps and scores, but {model.name} returned NaN or infinity for {path}; "
+                "check that picture, the weights and the precision."
+            )
+    return Prediction(maps, scores)
+
+
+def labels_of(dataset: AnomalyDataset) -> Bool[Tensor, " image"]:
+    """Which pictures of a data set are anomalous."""
+    return torch.tensor([record.is_anomalous for record in dataset.records])
+
+
+def _picture_rows(
+    dataset: AnomalyDataset, maps: list[Tensor], masks: list[Tensor], scores: Float[Tensor, " image"]
+) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "path": [Path(os.path.relpath(record.path, dataset.root)).as_posix() for record in dataset.records],
+            "category": [record.category for record in dataset.records],
+            "defect": [record.defect for record in dataset.records],
+            "is_anomalous": [record.is_anomalous for record in dataset.records],
+            "anomalous_fraction": [float(mask.float().mean()) for mask in masks],
+            "image_score": scores.tolist(),
+            "map_max": [float(map_.max()) for map_ in maps],
+            "pixel_auroc": [pixel_auroc([map_], [mask]) for map_, mask in zip(maps, masks)],
+        }
+    )
+
+
+def _result_table(rows: pd.DataFrame, pictures: pd.DataFrame) -> ResultTable:
+    rows = rows.set_index("category")
+    errors = [column for column in rows if column.endswith(ERROR)]
+    table = ResultTable(rows.drop(columns=errors))
+    table.per_image = pictures
+    table.spread = pd.DataFrame(rows[errors]).rename(columns=lambda name: name.removesuffix(ERROR))
+    return table

@@ -1,0 +1,58 @@
+"""Whether a computed page is what its notebook, parameters, library files and data would give today, and if not, why.
+
+A computed page is a notebook ``PAGE.ipynb`` with a certificate ``PAGE.json`` beside it, which says by digests what it
+was made from. Contents are compared, never times, so a checkout or a copy makes nothing stale.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from .chapters import COMPUTED, Page
+from .provenance import PACKAGE, file_digest
+
+
+def stale_reason(page: Page, root: Path) -> str:
+    """Why the page must be computed (again), in a few words; "" where it is fresh."""
+    computed = root / COMPUTED / f"{page.name}.ipynb"
+    try:
+        certificate = json.loads(computed.with_suffix(".json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return "not computed yet"
+    if _changed(computed, certificate["digest"]):
+        return "its computed notebook is missing or was changed"
+    if certificate["profile"] != page.profile:
+        return f"computed with profile {certificate['profile'] or 'none'}"
+    if certificate["given"] != json.loads(json.dumps(page.parameters)):
+        return "its parameters changed"
+    if certificate["notebook"]["path"] != page.notebook.as_posix():
+        return f"its notebook is now {page.notebook}"
+    if _changed(root / page.notebook, certificate["notebook"]["digest"]):
+        return f"{page.notebook} changed"
+    return _changed_library(certificate["library"]) or _changed_data(certificate["data"], root)
+
+
+def folder_fingerprint(folder: Path) -> str:
+    """SHA-256 over names, sizes and times of all files below `folder`: cheap, and other whenever the content is."""
+    lines = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            status = path.stat()
+            lines.append(f"{path.relative_to(folder).as_posix()} {status.st_size} {status.st_mtime_ns}")
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _changed_library(files: Mapping[str, str]) -> str:
+    return next((f"{name} changed" for name, digest in files.items() if _changed(PACKAGE.parent / name, digest)), "")
+
+
+def _changed_data(fingerprints: Mapping[str, str], root: Path) -> str:
+    for folder, fingerprint in fingerprints.items():
+        if folder_fingerprint(root / Path(folder).expanduser()) != fingerprint:
+            return f"the data in {folder} changed"
+    return ""
+
+
+def _changed(path: Path, digest: str) -> bool:
+    return not path.is_file() or file_digest(path) != digest

@@ -1,0 +1,242 @@
+"""Computing one page of the book: a notebook with checked parameters, run, finished and published whole.
+
+A page is published as ``NAME.ipynb``, the folder ``NAME_files`` of what its cells saved, and ``NAME.json``, its
+certificate, which says what the page was made from and is written last: a page without one is not rendered. While a
+notebook runs, the environment variable ``ZSAS_PAGE_FILES`` names the folder its cells may save files in; a cell's
+output links to one of them as ``NAME_files/FILE``.
+"""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic, time
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell
+
+from .chapters import Page
+from .execution import PageError, read_notebook, run_notebook
+from .freshness import folder_fingerprint
+from .parameters import (
+    Parameter,
+    Value,
+    papermill_options,
+    parameters_cell,
+    parameters_source,
+    parameters_table,
+    read_parameters,
+    resolve,
+)
+from .provenance import PACKAGE, RECORD_TYPE, file_digest, library_files, record_table
+
+CELL_TIMEOUT_S = 3600
+MACHINERY = ("pages.py", "parameters.py")
+HIDDEN = "remove-input"
+
+
+def compute_page(
+    page: Page,
+    output: Path,
+    *,
+    root: Path,
+    overrides: Mapping[str, object] | None = None,
+    cell_timeout: float = CELL_TIMEOUT_S,
+) -> Path:
+    """Run the page's notebook with the page's parameters, `overrides` on top, and publish it as `output`.
+
+    `root` is the project's folder, in which the notebook runs; `cell_timeout` is in seconds per cell. Returns `output`.
+
+    Raises UnknownNameError or ParameterError before anything runs, PageError when the notebook cannot be read or does
+    not run to its end; what `output` held before stays.
+    """
+    given = {**page.parameters, **(overrides or {})}
+    path = root / page.notebook
+    source, digest = read_notebook(path), file_digest(path)
+    declared = read_parameters(source)
+    values = resolve(declared, given)
+    started, start = time(), monotonic()
+    with _work_folder(output) as work:
+        files = work / f"{output.stem}_files"
+        files.mkdir()
+        notebook = run_notebook(
+            _prepared(source, declared, values),
+            page.notebook.as_posix(),
+            root=root,
+            work=work,
+            files=files,
+            log=output.parent / ".logs" / f"{output.stem}.log",
+            cell_timeout=cell_timeout,
+        )
+        facts = _recorded(notebook, page)
+        folders = [Path(described.pop("root")) for described in _data_sets(facts)]
+        facts["computed"] = datetime.fromtimestamp(started, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        facts["duration"] = f"{monotonic() - start:.0f} s"
+        certificate = {
+            "page": page.name,
+            "profile": page.profile,
+            "given": given,
+            "parameters": values,
+            "notebook": {"path": page.notebook.as_posix(), "digest": digest},
+            "library": _unedited_since(started, facts["library"]["files"] | _machinery()),
+            "data": {_abbreviated(folder, root): folder_fingerprint(folder) for folder in folders},
+            "record": facts,
+        }
+        _show_record(notebook, facts)
+        _show_how_made(notebook, commands(page, declared, values, overrides or {}), files)
+        if declared:
+            _show_parameters(notebook, declared, values)
+        if page.notice:
+            _show_notice(notebook, page)
+        _scrub(notebook, page, values)
+        _publish(notebook, certificate, files, output, work)
+    return output
+
+
+def commands(
+    page: Page, declared: Sequence[Parameter], values: Mapping[str, Value], overrides: Mapping[str, object]
+) -> list[str]:
+    """The shell commands that make this page again: with the book's own tool, and with plain papermill."""
+    again = f"zsas run {page.name} --profile {page.profile}" if page.profile else f"zsas run {page.notebook.as_posix()}"
+    for name in overrides:
+        again += f" -p {name} {shlex.quote(str(values[name]))}"
+    plain = f"papermill {page.notebook.as_posix()} out.ipynb {papermill_options(declared, values)}"
+    return [again, plain.strip()]
+
+
+def _prepared(source: NotebookNode, declared: Sequence[Parameter], values: Mapping[str, Value]) -> NotebookNode:
+    """The notebook with `values` written into its parameters cell and a record as its last code cell."""
+    if declared:
+        parameters_cell(source).source = parameters_source(declared, values)
+    code = [cell for cell in source.cells if cell.cell_type == "code"]
+    if not code or not re.search(r"\brecord\(", code[-1].source):
+        source.cells.append(new_code_cell("from zsas_lib.provenance import record\n\nrecord()"))
+    return source
+
+
+def _recorded(notebook: NotebookNode, page: Page) -> dict:
+    """The facts that the notebook's last code cell recorded."""
+    for output in _last_code(notebook).outputs:
+        if RECORD_TYPE in output.get("data", {}):
+            return output.data[RECORD_TYPE]
+    raise PageError(f"{page.notebook}: its last code cell calls record(...) but does not end in it; make it the last line.")
+
+
+def _last_code(notebook: NotebookNode) -> NotebookNode:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"][-1]
+
+
+def _data_sets(facts: Mapping) -> list[dict]:
+    return [described for described in facts["subjects"].values() if isinstance(described, dict) and "root" in described]
+
+
+def _show_record(notebook: NotebookNode, facts: dict) -> None:
+    cell = _last_code(notebook)
+    _hide_input(cell)
+    for output in cell.outputs:
+        if RECORD_TYPE in output.get("data", {}):
+            output.data = {"text/markdown": record_table(facts)}
+
+
+def _show_how_made(notebook: NotebookNode, again: Sequence[str], files: Path) -> None:
+    page = files.name.removesuffix("_files")
+    links = [f"{{download}}`{path.name} <{files.name}/{path.name}>`" for path in sorted(files.iterdir())]
+    links.append(f"{{download}}`{page}.json <{page}.json>` (this page's record)")
+    text = ["## How this page was made", "", "```bash", *again, "```", "", f"Files: {', '.join(links)}."]
+    notebook.cells.insert(notebook.cells.index(_last_code(notebook)), new_markdown_cell("\n".join(text)))
+
+
+def _show_parameters(notebook: NotebookNode, declared: Sequence[Parameter], values: Mapping[str, Value]) -> None:
+    cell = parameters_cell(notebook)
+    _hide_input(cell)
+    notebook.cells.insert(notebook.cells.index(cell), new_markdown_cell(parameters_table(declared, values)))
+
+
+def _show_notice(notebook: NotebookNode, page: Page) -> None:
+    notice = f":::{{admonition}} {page.profile.capitalize()} profile\n:class: note\n{page.notice}\n:::"
+    first = notebook.cells[0]
+    title = re.match(r"(?ms)(.*?^# [^\n]*)\n?(.*)", first.source) if first.cell_type == "markdown" else None
+    if title:
+        first.source = f"{title[1]}\n\n{notice}\n\n{title[2].lstrip()}".rstrip()
+    else:
+        notebook.cells.insert(0, new_markdown_cell(notice))
+
+
+def _hide_input(cell: NotebookNode) -> None:
+    cell.metadata["tags"] = list(dict.fromkeys([*cell.metadata.get("tags", ()), HIDDEN]))
+
+
+def _scrub(notebook: NotebookNode, page: Page, values: Mapping[str, Value]) -> None:
+    """Leave nothing of this machine in the metadata: no paths, no times of day."""
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+    done = notebook.metadata.papermill
+    notebook.metadata.papermill = {
+        "input_path": page.notebook.as_posix(),
+        "parameters": dict(values),
+        "duration": done.duration,
+        "exception": done.exception,
+        "version": done.version,
+    }
+
+
+def _publish(notebook: NotebookNode, certificate: dict, files: Path, output: Path, work: Path) -> None:
+    nbformat.write(notebook, work / output.name)
+    certificate["digest"] = file_digest(work / output.name)
+    text = json.dumps(certificate, indent=1, ensure_ascii=False)
+    (work / "certificate.json").write_text(text + "\n", encoding="utf-8")
+    output.with_suffix(".json").unlink(missing_ok=True)
+    shutil.rmtree(output.parent / files.name, ignore_errors=True)
+    if any(files.iterdir()):
+        files.rename(output.parent / files.name)
+    (work / output.name).replace(output)
+    (work / "certificate.json").replace(output.with_suffix(".json"))
+
+
+@contextmanager
+def _work_folder(output: Path) -> Iterator[Path]:
+    """A hidden folder beside `output` for this process; those that killed processes left behind are removed."""
+    prefix = f".{output.stem}.{socket.gethostname()}."
+    for left in output.parent.glob(f"{prefix}*"):
+        if not _runs(int(left.name.removeprefix(prefix))):
+            shutil.rmtree(left, ignore_errors=True)
+    work = (output.parent / f"{prefix}{os.getpid()}").absolute()
+    work.mkdir(parents=True)
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _machinery() -> dict[str, str]:
+    return {name: digest for name, digest in library_files().items() if Path(name).name in MACHINERY}
+
+
+def _unedited_since(started: float, files: Mapping[str, str]) -> dict[str, str]:
+    """The digests, but none for a file edited meanwhile: which of its versions ran is not known, so the page is stale."""
+    edited = {name for name in files if (PACKAGE.parent / name).stat().st_mtime >= started}
+    return {name: "edited while the page was computed" if name in edited else files[name] for name in files}
+
+
+def _abbreviated(folder: Path, root: Path) -> str:
+    for base, sign in ((root, ""), (Path.home(), "~/")):
+        if folder.is_relative_to(base):
+            return sign + folder.relative_to(base).as_posix()
+    return folder.as_posix()

@@ -1,0 +1,114 @@
+"""Figures in one style: colours that mean the same on every page, readable on light and dark ground, with their data.
+
+Figures have no ground of their own and grey writing, so that a page's light or dark ground shows through. `publish`
+saves a figure as SVG and the table behind it as CSV, where the page that is being computed collects its downloads.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from jaxtyping import Bool, Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+INK = "#7c7c7c"
+COLOURS = {
+    "winclip": "#0072b2", "anomalyclip": "#d55e00", "vcpclip": "#cc79a7", "vcpclip+": "#009e73", "april-gan": "#e69f00",
+    "anovl": "#56b4e9", "adaclip": "#8c6bb1", "aa-clip": "#a6761d",
+    "rotation": "#0072b2", "hue": "#d55e00", "saturation": "#009e73",
+    "reported": "#999999", "chance": "#999999",
+}
+"""Okabe and Ito's colour-blind safe palette, by model and by perturbation."""
+SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#a6761d")
+"""The same palette for series without a name of their own, such as categories."""
+MAP_COLOURS = "inferno"
+
+
+def use_style() -> None:
+    """The book's figure style, for all figures that follow."""
+    sns.set_theme(context="notebook", style="ticks", palette=list(SERIES))
+    plt.rcParams.update({
+        "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none", "legend.facecolor": "none",
+        "figure.dpi": 110, "savefig.dpi": 110, "figure.constrained_layout.use": True, "svg.fonttype": "none",
+        "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK, "xtick.color": INK, "ytick.color": INK,
+        "axes.titlecolor": INK, "grid.color": INK, "grid.alpha": 0.3, "font.size": 10, "axes.titlesize": 10,
+        "axes.labelsize": 10, "legend.fontsize": 9, "legend.frameon": False,
+        "axes.spines.top": False, "axes.spines.right": False,
+    })
+
+
+def publish(figure: Figure, name: str, data: pd.DataFrame | None = None) -> None:
+    """Save `figure` as ``NAME.svg`` and `data` as ``NAME.csv`` among the page's downloads; nothing outside a page run."""
+    folder = os.environ.get("ZSAS_PAGE_FILES")
+    if folder:
+        figure.savefig(Path(folder, f"{name}.svg"))
+        if data is not None:
+            data.to_csv(Path(folder, f"{name}.csv"), index=not isinstance(data.index, pd.RangeIndex), float_format="%.6g")
+
+
+def picture(axes: Axes, image: Float[Tensor, "3 height width"], title: str = "") -> None:
+    """One RGB picture without axes."""
+    axes.imshow(image.permute(1, 2, 0).clamp(0, 1).numpy(force=True))
+    axes.set_title(title)
+    axes.set_axis_off()
+
+
+def overlay(
+    axes: Axes, image: Float[Tensor, "3 height width"], anomaly_map: Float[Tensor, "height width"],
+    mask: Bool[Tensor, "height width"] | None = None, title: str = "", limits: tuple[float, float] | None = None,
+) -> None:
+    """An anomaly map over its greyed picture, with the ground truth's outline; colours span `limits` or the map's range."""
+    grey = image.mean(0).numpy(force=True)
+    values = anomaly_map.numpy(force=True)
+    low, high = limits or (values.min(), values.max())
+    strength = np.clip((values - low) / max(high - low, 1e-9), 0, 1)
+    coloured = plt.get_cmap(MAP_COLOURS)(strength)[..., :3]
+    weight = 0.25 + 0.6 * strength[..., None]
+    axes.imshow((1 - weight) * grey[..., None] + weight * coloured)
+    if mask is not None and mask.any():
+        axes.contour(mask.numpy(force=True), levels=[0.5], colors="#00e5ff", linewidths=1.2)
+    axes.set_title(title)
+    axes.set_axis_off()
+
+
+def sweep_lines(
+    axes: Axes, table: pd.DataFrame, metric: str = "pixel_auroc", categories: Sequence[str] | None = None, mean: bool = True
+) -> None:
+    """A uniform sweep's `metric` in percent against the perturbation's value, one line a category, with bands of one
+    bootstrap standard error over images where the table has ``METRIC_se``; the mean over categories in black."""
+    chosen = list(categories or dict.fromkeys(table.category[table.category != "mean"]))
+    for colour, category in zip(np.resize(SERIES, len(chosen)), chosen):
+        rows = table[table.category == category].sort_values("value")
+        axes.plot(rows.value, 100 * rows[metric], color=colour, label=category.replace("_", " "), marker="o", markersize=3)
+        if f"{metric}_se" in rows:
+            band = rows[f"{metric}_se"]
+            axes.fill_between(rows.value, 100 * (rows[metric] - band), 100 * (rows[metric] + band), color=colour, alpha=0.15)
+    if mean and (table.category == "mean").any():
+        rows = table[table.category == "mean"].sort_values("value")
+        axes.plot(rows.value, 100 * rows[metric], color=INK, linewidth=2.5, label="mean")
+    axes.set_ylabel(METRIC_LABELS.get(metric, metric))
+    axes.grid(axis="y")
+
+
+def category_bars(axes: Axes, table: pd.DataFrame, metric: str, spread: pd.DataFrame | None = None) -> None:
+    """One bar a category in percent, with error bars of one standard error from `spread`, and the mean as a line."""
+    rows = table.drop(index="mean").sort_values(metric)
+    error = None if spread is None else 100 * spread[metric].reindex(rows.index)
+    axes.barh([name.replace("_", " ") for name in rows.index], 100 * rows[metric], xerr=error, color=COLOURS["winclip"],
+              error_kw={"ecolor": INK})
+    axes.axvline(100 * table.loc["mean", metric], color=COLOURS["hue"], linestyle="--", linewidth=1.5)
+    axes.set_xlabel(METRIC_LABELS.get(metric, metric))
+    axes.grid(axis="x")
+
+
+METRIC_LABELS: Mapping[str, str] = {
+    "pixel_auroc": "pixel AUROC (%)", "pixel_ap": "pixel AP (%)", "pixel_f1_max": "pixel F1-max (%)",
+    "pixel_iou": "IoU at F1-max (%)", "aupro": "AUPRO (%)", "aupro_200": "AUPRO, 200 thresholds (%)",
+    "image_auroc": "image AUROC (%)", "image_ap": "image AP (%)", "image_f1_max": "image F1-max (%)",
+}

@@ -1,0 +1,81 @@
+"""Prompt ensembles: the sentences that describe a normal and an anomalous object of a class."""
+
+from dataclasses import dataclass
+
+from .errors import UnknownNameError
+
+NORMAL_STATES = (
+    "{}",
+    "flawless {}",
+    "perfect {}",
+    "unblemished {}",
+    "{} without flaw",
+    "{} without defect",
+    "{} without damage",
+)
+ABNORMAL_STATES = ("damaged {}", "{} with flaw", "{} with defect", "{} with damage")
+
+_PHOTOGRAPHS = (
+    "a cropped photo of {} {{}}",
+    "a close-up photo of {} {{}}",
+    "a bright photo of {} {{}}",
+    "a dark photo of {} {{}}",
+    "a jpeg corrupted photo of {} {{}}",
+    "a blurry photo of {} {{}}",
+    "a photo of {} {{}}",
+    "a photo of {} small {{}}",
+    "a photo of {} large {{}}",
+    "a photo of {} {{}} for visual inspection",
+    "a photo of {} {{}} for anomaly detection",
+)
+_PAIRS = tuple(photograph.format(article) for photograph in _PHOTOGRAPHS for article in ("a", "the"))
+_ANOMALIB_SLIPS = {"a cropped photo of a {}": (), "a jpeg corrupted photo of a {}": ("a jpeg corrupted photo of the {}",)}
+
+TEMPLATES = {
+    22: _PAIRS,
+    21: tuple(template for pair in _PAIRS for template in _ANOMALIB_SLIPS.get(pair, (pair,))),
+}
+
+SPELLED_OUT = {"chewinggum": "chewing gum", "pcb": "printed circuit board"}
+NAMELESS = "object"
+
+
+@dataclass(frozen=True)
+class PromptEnsemble:
+    """The sentences of the two states of one class, every template with every state."""
+
+    normal: tuple[str, ...]
+    abnormal: tuple[str, ...]
+
+
+def class_phrase(class_name: str, *, raw: bool = False) -> str:
+    """How a data set's class name is said in a sentence: "metal_nut" -> "metal nut", "macaroni1" -> "macaroni".
+
+    Underscores become spaces, digits at the end go, and `SPELLED_OUT` maps what is left; a name with nothing left
+    (BTAD's "01") is "object". `raw=True` leaves the name as it is, which is what anomalib does.
+    """
+    if raw:
+        return class_name or NAMELESS
+    words = class_name.replace("_", " ").rstrip("0123456789 ").strip()
+    return SPELLED_OUT.get(words, words) or NAMELESS
+
+
+def winclip_prompts(
+    class_name: str, *, templates: int = 22, full_stop: bool = True, raw_names: bool = False
+) -> PromptEnsemble:
+    """WinCLIP's compositional prompt ensemble: 7 normal and 4 abnormal states of a class in each template.
+
+    `templates=22` is the paper's list (154 normal and 88 abnormal sentences); 21 is anomalib's, which lacks "a cropped
+    photo of a" and has "a jpeg corrupted photo of the" twice (147 and 84, duplicates kept because they weigh in the
+    mean). `full_stop=False` drops the "." at the end, as one reimplementation does. For `raw_names` see `class_phrase`.
+    Raises UnknownNameError for another number of templates.
+    """
+    if templates not in TEMPLATES:
+        raise UnknownNameError("number of WinCLIP templates", templates, map(str, TEMPLATES))
+    phrase = class_phrase(class_name, raw=raw_names)
+    end = "." if full_stop else ""
+    sentences = (
+        tuple(template.format(state.format(phrase)) + end for state in states for template in TEMPLATES[templates])
+        for states in (NORMAL_STATES, ABNORMAL_STATES)
+    )
+    return PromptEnsemble(*sentences)

@@ -1,0 +1,173 @@
+"""CLIP weights files: finding, reading and fitting them into a model, never unpickling anything."""
+
+import os
+import socket
+import urllib.request
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isqrt
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import huggingface_hub
+import torch
+from huggingface_hub.errors import EntryNotFoundError
+from open_clip.model import CLIP, CustomTextCLIP, convert_to_custom_text_state_dict, resize_pos_embed
+from open_clip.pretrained import download_pretrained_from_url
+from safetensors.torch import load_file
+from torch import Tensor
+
+from .errors import DataError
+
+HUB = "hf-hub:"
+HUB_WEIGHTS = (
+    "open_clip_model.safetensors",
+    "open_clip_pytorch_model.safetensors",
+    "open_clip_pytorch_model.bin",
+    "model.safetensors",
+)
+CONNECT_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The tensors of a weights file, in float32, by open_clip's names; `openai`: they came in OpenAI's own format."""
+
+    path: Path
+    tensors: dict[str, Tensor]
+    openai: bool
+
+
+def read_weights(path: Path) -> Weights:
+    """Read safetensors, an open_clip checkpoint (`.pt`, `.bin`) or an OpenAI TorchScript archive.
+
+    A `state_dict` entry and a `module.` prefix are unwrapped, half precision becomes float32. Pickled code is never
+    run. Raises DataError, naming the file, if it is missing, unreadable or holds no tensors.
+    """
+    if not path.is_file():
+        raise DataError(f"No weights file at {path}; expected a .safetensors or .pt file of CLIP weights.")
+    try:
+        content, archived = _content(path)
+    except Exception as error:
+        raise DataError(
+            f"Cannot read {path} as CLIP weights ({_first_line(error)}); expected safetensors, a checkpoint of plain "
+            "tensors saved by open_clip, or OpenAI's TorchScript archive. Is the download complete?"
+        ) from error
+    tensors = content.get("state_dict", content) if isinstance(content, Mapping) else {}
+    tensors = {name.removeprefix("module."): value for name, value in tensors.items() if isinstance(value, Tensor)}
+    if not tensors:
+        raise DataError(f"{path} holds no CLIP weights; expected a mapping from parameter names to tensors.")
+    openai = archived or "input_resolution" in tensors
+    for name in ("input_resolution", "context_length", "vocab_size"):
+        tensors.pop(name, None)
+    return Weights(path, {name: value.float() for name, value in tensors.items()}, openai)
+
+
+def assign_weights(clip: CLIP | CustomTextCLIP, weights: Weights) -> None:
+    """Make the tensors read the parameters of a model built on the meta device.
+
+    Positional embeddings of another grid are interpolated (bicubic). Raises DataError, naming the file and the
+    parameters, if the two do not fit.
+    """
+    tensors = dict(weights.tensors)
+    if isinstance(clip, CustomTextCLIP):
+        tensors = convert_to_custom_text_state_dict(tensors)
+        tensors.pop("text.transformer.embeddings.position_ids", None)
+    expected = {name: value.shape for name, value in clip.state_dict().items()}
+    if "logit_scale" in tensors:
+        tensors["logit_scale"] = tensors["logit_scale"].reshape(expected["logit_scale"])
+    if _is_square_grid(tensors.get("visual.positional_embedding")):
+        resize_pos_embed(tensors, clip)
+    differences = {
+        "missing": [name for name in expected if name not in tensors],
+        "not in the architecture": [name for name in tensors if name not in expected],
+        "of another shape": [
+            f"{name} (file {tuple(tensors[name].shape)}, architecture {tuple(shape)})"
+            for name, shape in expected.items()
+            if name in tensors and tensors[name].shape != shape
+        ],
+    }
+    if any(differences.values()):
+        listed = "; ".join(f"{len(names)} {kind}: {_shortened(names)}" for kind, names in differences.items() if names)
+        raise DataError(f"{weights.path} does not fit the architecture: {listed}. Load it under the one it was made for.")
+    clip.load_state_dict(tensors, assign=True)
+    causal = clip if isinstance(clip, CLIP) else clip.text
+    if getattr(causal, "attn_mask", None) is not None:
+        causal.attn_mask = torch.full(causal.attn_mask.shape, -torch.inf).triu(1)
+
+
+def hub_file(repository: str, *names: str) -> Path:
+    """The first of `names` in a Hugging Face repository that is cached or can be downloaded.
+
+    Raises DataError at once, not after retries, where the hub cannot be reached.
+    """
+    for name in names:
+        cached = huggingface_hub.try_to_load_from_cache(repository, name)
+        if isinstance(cached, str):
+            return Path(cached)
+    wanted = f"{names[0]} of {HUB}{repository}"
+    if huggingface_hub.constants.HF_HUB_OFFLINE:
+        raise _unavailable(wanted, "HF_HUB_OFFLINE is set")
+    _require_reachable(wanted, huggingface_hub.constants.ENDPOINT)
+    for name in names:
+        try:
+            return Path(huggingface_hub.hf_hub_download(repository, name))
+        except EntryNotFoundError:
+            continue
+        except Exception as error:
+            raise _unavailable(wanted, _first_line(error)) from error
+    raise _unavailable(wanted, f"the repository has none of {', '.join(names)}")
+
+
+def tag_file(tag: Mapping[str, object]) -> Path:
+    """The weights file behind an entry of open_clip's table of pretrained tags, downloaded where it is not cached."""
+    if repository := str(tag.get("hf_hub", "")):
+        owner, name, *rest = repository.split("/", 2)
+        file = rest[0] if rest else ""
+        return hub_file(f"{owner}/{name}", *((file,) if file else HUB_WEIGHTS))
+    url = str(tag["url"])
+    cached = Path("~/.cache/clip").expanduser() / os.path.basename(url)
+    if not cached.is_file():
+        _require_reachable(url, url)
+    try:
+        return Path(download_pretrained_from_url(url))
+    except Exception as error:
+        raise _unavailable(url, _first_line(error)) from error
+
+
+def _content(path: Path) -> tuple[object, bool]:
+    if path.suffix == ".safetensors":
+        return load_file(path), False
+    if zipfile.is_zipfile(path) and any(name.endswith("/constants.pkl") for name in zipfile.ZipFile(path).namelist()):
+        return torch.jit.load(path, map_location="cpu").state_dict(), True
+    return torch.load(path, map_location="cpu", weights_only=True), False
+
+
+def _require_reachable(wanted: str, url: str) -> None:
+    if urllib.request.getproxies():
+        return
+    address = urlsplit(url)
+    try:
+        socket.create_connection((address.hostname, address.port or 443), timeout=CONNECT_SECONDS).close()
+    except OSError as error:
+        raise _unavailable(wanted, f"{address.hostname} cannot be reached: {error}") from error
+
+
+def _is_square_grid(embedding: Tensor | None) -> bool:
+    return embedding is not None and embedding.ndim == 2 and isqrt(len(embedding) - 1) ** 2 == len(embedding) - 1
+
+
+def _shortened(names: list[str], shown: int = 3) -> str:
+    return ", ".join(names[:shown]) + (", ..." if len(names) > shown else "")
+
+
+def _unavailable(wanted: str, reason: str) -> DataError:
+    return DataError(
+        f"Cannot fetch {wanted} ({reason}). Download it where there is a network and pass the file as "
+        "load_backbone(..., weights=PATH), or pass weights='random' to try the code without it."
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
