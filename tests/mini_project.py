@@ -62,13 +62,13 @@ def write_notebook(path: Path, *cells: str) -> Path:
     return path
 
 
-def run_in(root: Path, *command: str) -> subprocess.CompletedProcess:
-    """Run ``python -m command`` in the project, whose library comes before the installed one."""
+def run_in(root: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """Run python in the project, whose library comes before the installed one."""
     environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
     return subprocess.run(
-        [sys.executable, "-m", *command], cwd=root, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, *arguments], cwd=root, env=environment, capture_output=True, text=True, check=False
     )
 
 
 def snakemake(root: Path, *options: str) -> subprocess.CompletedProcess:
-    return run_in(root, "snakemake", "--snakefile", "workflow/Snakefile", "--cores", "2", *options)
+    return run_in(root, "-m", "snakemake", "--snakefile", "workflow/Snakefile", "--cores", "2", *options)

@@ -101,8 +101,9 @@ def test_folder_accepts_many_endings(tmp_path, picture, mask):
     write_picture(tmp_path / "part/test/good/x.jpeg")
     write_picture(tmp_path / "part/test/dent" / picture)
     write_mask(tmp_path / "part/ground_truth/dent" / mask)
-    (tmp_path / "part/test/dent/.DS_Store").touch()
+    (tmp_path / "part/test/dent/._a.png").touch()
     (tmp_path / "part/test/dent/Thumbs.db").touch()
+    (tmp_path / "__MACOSX/part/test").mkdir(parents=True)
     (tmp_path / "notes").mkdir()
     for root, name in ((tmp_path, "part"), (tmp_path / "part", "part")):
         dataset = load_dataset("folder", root)

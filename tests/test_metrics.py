@@ -30,7 +30,7 @@ IMAGE = {
 }
 RANKING = [name for name in PIXEL if name != "aupro_200"]
 
-thoroughly = settings(deadline=None, max_examples=150, derandomize=True, database=None)
+thoroughly = settings(deadline=None, max_examples=80, derandomize=True, database=None)
 
 
 @st.composite

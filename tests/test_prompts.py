@@ -37,7 +37,11 @@ def test_normal_sentences(sentence):
 
 @pytest.mark.parametrize(
     "sentence",
-    ["a blurry photo of the damaged pill", "a jpeg corrupted photo of a pill with flaw", "a photo of the pill with damage"],
+    [
+        "a blurry photo of the damaged pill",
+        "a jpeg corrupted photo of a pill with flaw",
+        "a photo of the pill with damage",
+    ],
 )
 def test_abnormal_sentences_without_the_full_stop(sentence):
     assert sentence in winclip_prompts("pill", full_stop=False).abnormal

@@ -1,11 +1,10 @@
-from copy import deepcopy
-
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tiny_clip import TINY
 from zsas_lib import backbones
 from zsas_lib.backbones import load_backbone, register_backbone
 from zsas_lib.errors import UnknownNameError
@@ -13,19 +12,17 @@ from zsas_lib.models import list_models, load_model
 from zsas_lib.models.winclip import WinCLIP, harmonic_map
 from zsas_lib.prompts import winclip_prompts
 
-TINY = {
-    "embed_dim": 24,
-    "vision_cfg": {"image_size": 32, "patch_size": 8, "width": 32, "layers": 2, "head_width": 16},
-    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
-}
+
+def tiny_backbone(**options):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backbones, "_REGISTERED", {})
+        register_backbone("tiny", architecture=TINY)
+        return load_backbone("tiny", "random", device="cpu", **options)
 
 
 @pytest.fixture(scope="module")
 def backbone():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backbones, "_REGISTERED", {})
-        register_backbone("tiny", architecture=deepcopy(TINY))
-        return load_backbone("tiny", "random", device="cpu")
+    return tiny_backbone()
 
 
 @pytest.fixture
@@ -48,8 +45,19 @@ def harmonic_by_loops(scores, grid, side):
     return expected
 
 
-def by_hand(backbone, images, names, *, templates=22, text_mean="normalised", raw_names=False, full_stop=True,
-            temperature=0.07, scales=(2, 3), image_term=True):
+def by_hand(
+    backbone,
+    images,
+    names,
+    *,
+    templates=22,
+    text_mean="normalised",
+    raw_names=False,
+    full_stop=True,
+    temperature=0.07,
+    scales=(2, 3),
+    image_term=True,
+):
     """WinCLIP from embeddings, with loops: one image, one window, one softmax at a time."""
     maps, scores = [], []
     for image, name in zip(images, names):
@@ -73,6 +81,42 @@ def by_hand(backbone, images, names, *, templates=22, text_mean="normalised", ra
         maps.append(len(reciprocals) / sum(reciprocals))
         scores.append(image_score)
     return F.interpolate(torch.stack(maps)[:, None], images.shape[-2:], mode="bilinear")[:, 0], torch.stack(scores)
+
+
+def scrambled(count, start):
+    """Numbers in [-0.5, 0.5) that any machine makes alike."""
+    number = torch.arange(count) + start
+    return ((number * number * 40503 + number * 2654435761) % 65536).double() / 65536 - 0.5
+
+
+ANOMALIB_SCORES = [0.4317280, 0.4364859]
+ANOMALIB_MAPS = [
+    [
+        [0.4473816, 0.4487523, 0.4432483, 0.4309896],
+        [0.4486184, 0.4511758, 0.4477298, 0.4392823],
+        [0.4444816, 0.4448017, 0.4446323, 0.4416060],
+        [0.4396174, 0.4398511, 0.4410902, 0.4426846],
+    ],
+    [
+        [0.4382178, 0.4359490, 0.4350730, 0.4391154],
+        [0.4410492, 0.4391318, 0.4378158, 0.4396387],
+        [0.4413922, 0.4402044, 0.4377413, 0.4376508],
+        [0.4405025, 0.4382148, 0.4349478, 0.4336056],
+    ],
+]
+
+
+def test_anomalibs_options_reproduce_anomalib():
+    """Numbers of anomalib 2.7.0 on open_clip 2.24.0 (later ones break it) with the same weights, images and class."""
+    backbone = tiny_backbone()
+    with torch.no_grad():
+        for name, parameter in backbone.clip.named_parameters():
+            values = scrambled(parameter.numel(), len(name)).reshape(parameter.shape)
+            parameter.copy_(1 + values if name.endswith("weight") and ".ln" in f".{name}" else values / 2)
+    images = (scrambled(2 * 3 * 32 * 32, 7) + 0.5).reshape(2, 3, 32, 32).float()
+    prediction = load_model("winclip", backbone, templates=21, raw_names=True, text_mean="raw")(images, "metal_nut")
+    torch.testing.assert_close(prediction.image_score, torch.tensor(ANOMALIB_SCORES), atol=2e-6, rtol=0)
+    torch.testing.assert_close(prediction.anomaly_map[:, 4::8, 4::8], torch.tensor(ANOMALIB_MAPS), atol=2e-6, rtol=0)
 
 
 def test_harmonic_mean_of_the_published_example():
@@ -123,8 +167,14 @@ def test_map_and_score_equal_a_hand_computation(backbone, images, options):
 
 def test_every_option_changes_the_map(backbone, images):
     options = [
-        {}, {"temperature": 0.01}, {"scales": (2,)}, {"image_term": False}, {"templates": 21}, {"full_stop": False},
-        {"raw_names": True}, {"text_mean": "raw"},
+        {},
+        {"temperature": 0.01},
+        {"scales": (2,)},
+        {"image_term": False},
+        {"templates": 21},
+        {"full_stop": False},
+        {"raw_names": True},
+        {"text_mean": "raw"},
     ]
     maps = [load_model("winclip", backbone, **option)(images, "pcb1").anomaly_map for option in options]
     for i, first in enumerate(maps):
@@ -151,9 +201,13 @@ def test_a_batch_equals_its_images_one_by_one(backbone, images):
     model = load_model("winclip", backbone)
     names = ["pill", "screw", "pill"]
     batch = model(images, names)
-    singles = [model(image[None], name) for image, name in zip(images, names)]
-    torch.testing.assert_close(batch.anomaly_map, torch.cat([single.anomaly_map for single in singles]), atol=1e-6, rtol=0)
-    torch.testing.assert_close(batch.image_score, torch.cat([single.image_score for single in singles]), atol=1e-6, rtol=0)
+    singles = [model(image[None], name) for image, name in zip(images, names, strict=True)]
+    torch.testing.assert_close(
+        batch.anomaly_map, torch.cat([single.anomaly_map for single in singles]), atol=1e-6, rtol=0
+    )
+    torch.testing.assert_close(
+        batch.image_score, torch.cat([single.image_score for single in singles]), atol=1e-6, rtol=0
+    )
 
 
 def test_one_name_serves_all_and_other_counts_are_refused(backbone, images):
@@ -173,11 +227,7 @@ def test_each_class_is_encoded_once(backbone, images, monkeypatch):
 
 @pytest.mark.parametrize("image_term, scales", [(True, (2, 3)), (False, (3,)), (True, (4,))])
 def test_gradient_agrees_with_finite_differences(image_term, scales):
-    register = {"tiny": backbones.Registration(TINY)}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backbones, "_REGISTERED", register)
-        double = load_backbone("tiny", "random", device="cpu").double()
-    model = WinCLIP(double, image_term=image_term, scales=scales)
+    model = WinCLIP(tiny_backbone().double(), image_term=image_term, scales=scales)
     generator = torch.Generator().manual_seed(0)
     image, direction, weight = (torch.rand(1, 3, 32, 32, generator=generator, dtype=torch.float64) for _ in range(3))
 
@@ -246,9 +296,10 @@ def test_a_square_image_is_one_tile(backbone, images):
 
 
 def test_bfloat16_maps_are_close_and_float32(images):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backbones, "_REGISTERED", {"tiny": backbones.Registration(TINY)})
-        exact, fast = (load_model("winclip", load_backbone("tiny", "random", precision=p))(images, "pill") for p in ("float32", "bfloat16"))
+    precisions = ("float32", "bfloat16")
+    exact, fast = (
+        load_model("winclip", tiny_backbone(precision=precision))(images, "pill") for precision in precisions
+    )
     assert fast.anomaly_map.dtype == torch.float32
     torch.testing.assert_close(fast.anomaly_map, exact.anomaly_map, atol=5e-3, rtol=0)
 
@@ -257,8 +308,15 @@ def test_options_are_recorded(backbone):
     model = load_model("winclip", backbone, scales=(2,), text_mean="raw")
     assert model.name == "winclip" and model.backbone is backbone
     assert model.options == {
-        "temperature": 0.07, "scales": [2], "image_term": True, "templates": 22, "full_stop": True, "raw_names": False,
-        "text_mean": "raw", "non_square": "squash", "shots": 0,
+        "temperature": 0.07,
+        "scales": [2],
+        "image_term": True,
+        "templates": 22,
+        "full_stop": True,
+        "raw_names": False,
+        "text_mean": "raw",
+        "non_square": "squash",
+        "shots": 0,
     }
 
 

@@ -99,8 +99,8 @@ def load_backbone(
     architecture, preprocessing = _architecture(registration)
     if found := _unsuitable(architecture):
         raise ValueError(
-            f"Backbone {name!r}: its image tower is {found}; expected open_clip's VisionTransformer with a class token, "
-            "such as ViT-B-16."
+            f"Backbone {name!r}: its image tower is {found}; expected open_clip's VisionTransformer with a class "
+            "token, such as ViT-B-16."
         )
     vision = architecture["vision_cfg"]
     vision["image_size"] = image_size or registration.image_size or vision.get("image_size", 224)
@@ -149,10 +149,14 @@ def _architecture(registration: Registration) -> tuple[dict, dict]:
     elif Path(source).suffix == ".json":
         content = _json(Path(source))
     else:
-        raise UnknownNameError("open_clip architecture", source, _vision_transformers(), "A JSON file or a dict will do.")
+        raise UnknownNameError(
+            "open_clip architecture", source, _vision_transformers(), "A JSON file or a dict will do."
+        )
     model = content.get("model_cfg", content)
     if missing := {"embed_dim", "vision_cfg", "text_cfg"} - set(model):
-        raise DataError(f"Architecture {source} lacks {', '.join(sorted(missing))}; expected open_clip's configuration.")
+        raise DataError(
+            f"Architecture {source} lacks {', '.join(sorted(missing))}; expected open_clip's configuration."
+        )
     return model, content.get("preprocess_cfg", {})
 
 
@@ -164,7 +168,7 @@ def _json(path: Path) -> dict:
 
 
 def _tag(registration: Registration) -> dict:
-    """open_clip's entry for the registered tag: where the weights are, QuickGELU, normalisation. Empty if it is none."""
+    """open_clip's entry for the registered tag: where weights are, QuickGELU, normalisation; else empty."""
     architecture, pretrained = registration.architecture, registration.pretrained
     return get_pretrained_cfg(architecture, pretrained) if {type(architecture), type(pretrained)} == {str} else {}
 
@@ -180,7 +184,9 @@ def _weights_file(name: str, weights: str | Path | None, registration: Registrat
         also = f", or choose one of {', '.join(f'{name}:{tag}' for tag in tags)}" if tags else ""
         raise ValueError(f"Backbone {name!r} has no weights of its own; pass weights=PATH or weights='random'{also}.")
     if weights is None and tags and not Path(source).is_file():
-        raise UnknownNameError(f"pretrained tag of {registration.architecture}", source, tags, "A weights file will do.")
+        raise UnknownNameError(
+            f"pretrained tag of {registration.architecture}", source, tags, "A weights file will do."
+        )
     return Path(source)
 
 

@@ -75,7 +75,7 @@ def canonical(value: object) -> object:
         case list() | tuple():
             return [canonical(item) for item in value]
     raise TypeError(
-        f"Expected numbers, strings, paths, lists and mappings in a configuration, got {type(value).__name__}: {value!r}."
+        f"Expected numbers, strings, paths, lists or mappings in a configuration, got {type(value).__name__} {value!r}."
     )
 
 

@@ -46,7 +46,7 @@ def read_notebook(path: Path) -> NotebookNode:
 
 
 def run_notebook(
-    notebook: NotebookNode, name: str, *, root: Path, work: Path, files: Path, log: Path, cell_timeout: float
+    notebook: NotebookNode, name: str, *, root: Path, work: Path, files: Path, log: Path, cell_timeout: int
 ) -> NotebookNode:
     """The executed notebook. It runs in the folder `root`; its cells may save into `files`; `work` is for this run alone.
 
@@ -78,8 +78,8 @@ def run_notebook(
             raise failure(f"In [{error.exec_count}]", error.source, cause, "\n".join(error.traceback)) from None
         except (CellTimeoutError, DeadKernelError) as error:
             reached = nbformat.read(result, as_version=4).cells
-            cell = next((cell for cell in reached if cell.metadata.papermill.status != "completed"), reached[-1])
-            cause = f"no end after {cell_timeout:g} s" if isinstance(error, CellTimeoutError) else str(error)
+            cell = [cell for cell in reached if cell.metadata.papermill.start_time][-1]
+            cause = f"no end after {cell_timeout} s" if isinstance(error, CellTimeoutError) else str(error)
             raise failure("a cell that did not end", cell.source, cause, str(error)) from None
     for cell in executed.cells:
         if cell.cell_type == "code" and cell.source.strip() and cell.execution_count is None:

@@ -48,7 +48,7 @@ def compute_page(
     *,
     root: Path,
     overrides: Mapping[str, object] | None = None,
-    cell_timeout: float = CELL_TIMEOUT_S,
+    cell_timeout: int = CELL_TIMEOUT_S,
 ) -> Path:
     """Run the page's notebook with the page's parameters, `overrides` on top, and publish it as `output`.
 

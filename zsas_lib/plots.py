@@ -45,11 +45,21 @@ def use_style() -> None:
 
 def publish(figure: Figure, name: str, data: pd.DataFrame | None = None) -> None:
     """Save `figure` as ``NAME.svg`` and `data` as ``NAME.csv`` among the page's downloads; nothing outside a page run."""
+    if folder := _downloads():
+        figure.savefig(folder / f"{name}.svg")
+    if data is not None:
+        publish_table(data, name)
+
+
+def publish_table(data: pd.DataFrame, name: str) -> None:
+    """Save a table as ``NAME.csv`` among the page's downloads; nothing outside a page run."""
+    if folder := _downloads():
+        data.to_csv(folder / f"{name}.csv", index=not isinstance(data.index, pd.RangeIndex), float_format="%.6g")
+
+
+def _downloads() -> Path | None:
     folder = os.environ.get("ZSAS_PAGE_FILES")
-    if folder:
-        figure.savefig(Path(folder, f"{name}.svg"))
-        if data is not None:
-            data.to_csv(Path(folder, f"{name}.csv"), index=not isinstance(data.index, pd.RangeIndex), float_format="%.6g")
+    return Path(folder) if folder else None
 
 
 def picture(axes: Axes, image: Float[Tensor, "3 height width"], title: str = "") -> None:

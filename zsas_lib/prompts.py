@@ -29,7 +29,10 @@ _PHOTOGRAPHS = (
     "a photo of {} {{}} for anomaly detection",
 )
 _PAIRS = tuple(photograph.format(article) for photograph in _PHOTOGRAPHS for article in ("a", "the"))
-_ANOMALIB_SLIPS = {"a cropped photo of a {}": (), "a jpeg corrupted photo of a {}": ("a jpeg corrupted photo of the {}",)}
+_ANOMALIB_SLIPS = {
+    "a cropped photo of a {}": (),
+    "a jpeg corrupted photo of a {}": ("a jpeg corrupted photo of the {}",),
+}
 
 TEMPLATES = {
     22: _PAIRS,

@@ -1,9 +1,9 @@
 """The store of results: found again by what produced them, written whole or not at all.
 
-A result is one parquet file ``NAME/KEY.parquet``. KEY is a digest of the function, its arguments (model with its
-weights, data set with its contents, numbers) and the library sources they depend on, so a result is found exactly when
-it would come out again. Where and when it was made (device, versions, duration) stands in the file but is not part of
-the key: a cluster's results are as good as one's own.
+A result is a parquet file ``NAME/KEY.parquet``. The key is a digest of everything that decides what comes out: the
+function with its arguments, the model with its weights, the data set with its contents, and the library sources they
+depend on. Where and when it was made (device, versions, duration) stands in the file and is no part of the key, so a
+cluster's results serve as well as one's own.
 """
 
 import base64
@@ -17,8 +17,8 @@ import uuid
 import warnings
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from types import ModuleType
 
 import pandas as pd
 import pyarrow as pa
@@ -31,13 +31,14 @@ from .digests import canonical, configuration_digest, source_digest
 from .evaluation import ResultTable, joined
 from .provenance import record
 
-HOW_NOT_WHAT = ("batch_size",)  # arguments that change how a result is computed and not what it is
-RECORD = b"zsas record"
-BESIDE = b"zsas beside "
+FOLDER_VARIABLE = "ZSAS_RESULTS"
+NO_MATTER = ("batch_size",)  # arguments that decide how a result is computed, not what it is
+RECORD = "zsas.record"
+BESIDE = "zsas.beside."
 
 
 class DamagedResultError(ValueError):
-    """A stored file that does not hold what was written. The message names the file."""
+    """A stored file that does not hold what was written into it. The message names the file."""
 
 
 def stored(
@@ -48,30 +49,172 @@ def stored(
     store: Path | None = None,
     **options: object,
 ) -> pd.DataFrame:
-    """``function(model, dataset, *arguments, **options)``, category by category from the store.
+    """``function(model, dataset, *arguments, **options)``, from the store where it has been made before.
 
-    ``stored(evaluate, model, dataset, seed=1)`` is ``evaluate(model, dataset, seed=1)``; what of it is stored is
-    loaded, the rest is computed and stored as soon as each category is done, so an interrupted run goes on where it
-    was. ``function`` is `evaluate`, `uniform_sweep`, or any other that treats categories apart and returns rows for
-    each, with mean rows at the end if it likes. Its options are checked by its own signature.
+    ``stored(uniform_sweep, model, dataset, "rotation", values)`` is ``uniform_sweep(model, dataset, "rotation",
+    values)``, one category at a time: what is stored is loaded, the others are computed, each stored as soon as it is
+    done. So a run that was stopped goes on where it was, and another selection of categories computes only the new
+    ones. ``function`` is `evaluate`, `uniform_sweep`, or another that treats categories apart, takes these two
+    arguments first and returns a table that `evaluation.joined` can join.
 
-    ``.attrs["made"]`` of the result lists, per category, the file and the record of where and when it was made.
-    ``store`` is a folder; by default `results_folder`. Raises TypeError for an argument the function does not take
-    and ValueError for a function or model whose source cannot be found. A damaged file is reported in a warning and
-    computed again; if a result cannot be written (a full disk), a warning says so and the result is returned.
+    ``store`` is a folder, by default `results_folder`. ``.attrs["made"]`` of the table says for each category which
+    file holds it, and when, where, how long and with which versions and precision it was made.
+
+    Raises TypeError for arguments that the function does not take or that no configuration can hold, ValueError for a
+    function or model without a source file, OSError before anything is computed for a folder that cannot be made. A
+    damaged file is computed again, with a warning; a result that cannot be written (a full disk) is returned, with one.
     """
     bound = inspect.signature(function).bind(model, dataset, *arguments, **options)
     bound.apply_defaults()
-    given = {name: value for name, value in list(bound.arguments.items())[2:] if name not in HOW_NOT_WHAT}
-    sources = (function, type(model), type(dataset))
-    described_model = describe_model(model)
-    tables, made = [], []
+    _, data, *others = bound.arguments
+    given = {name: bound.arguments[name] for name in others if name not in NO_MATTER}
+    common = {"function": _dotted_name(function), "arguments": canonical(given), "model": describe_model(model)}
+    sources = source_digest(function, type(model), type(model.backbone), type(dataset))
+
+    tables = []
     for category in dataset.categories:
         part = dataset.select([category])
-        configuration = {
-            "function": f"{function.__module__}.{function.__qualname__}",
-            "arguments": given,
-            "model": described_model,
-            "dataset": {"name": part.name, "category": category, "digest": part.digest},
-        }
-        table, record_ = load_or_compute(...)
+        configuration = common | {"dataset": {"name": part.name, "category": category, "digest": part.digest}}
+        bound.arguments[data] = part
+        compute = partial(function, *bound.args, **bound.kwargs)
+        tables.append(
+            load_or_compute(function.__name__, configuration, compute, sources=sources, maker=model, store=store)
+        )
+    table = joined(tables)
+    table.attrs["made"] = [entry for part in tables for entry in part.attrs["made"]]
+    return table
+
+
+def load_or_compute(
+    name: str,
+    configuration: Mapping[str, object],
+    compute: Callable[[], pd.DataFrame],
+    *,
+    sources: str,
+    maker: nn.Module | None = None,
+    store: Path | None = None,
+) -> pd.DataFrame:
+    """The table that ``compute()`` gives, loaded if it was stored under this name, configuration and sources.
+
+    ``sources`` is a `source_digest`; ``maker`` a model or backbone whose device is recorded. Index, column types and
+    the tables beside a `ResultTable` are kept; so is ``.attrs["made"]``, a list with one record. Errors and warnings
+    as in `stored`.
+    """
+    folder = (store or results_folder()) / name
+    folder.mkdir(parents=True, exist_ok=True)
+    configuration = canonical(configuration)
+    key = configuration_digest({"name": name, "configuration": configuration, "sources": sources})
+    path = folder / f"{key}.parquet"
+    try:
+        return read_result(path)
+    except FileNotFoundError:
+        pass
+    except DamagedResultError as error:
+        warnings.warn(f"{error} It is computed again.", stacklevel=2)
+    start = time.perf_counter()
+    table = compute()
+    seconds = time.perf_counter() - start
+    made = {"name": name, "configuration": configuration, "sources": sources, **_circumstances(maker)}
+    made |= {"created": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": round(seconds, 3)}
+    try:
+        _write(path, table, made)
+    except OSError as error:
+        warnings.warn(f"{path} could not be written ({error}); its result is used, but not stored.", stacklevel=2)
+    table.attrs["made"] = [{"file": path.as_posix(), **made}]
+    return table
+
+
+def read_result(path: Path) -> pd.DataFrame:
+    """The table in a file of the store, checked against the digest it was written with.
+
+    Raises FileNotFoundError, or DamagedResultError for a file that is truncated, changed, renamed or no result.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"No stored result {path}.")
+    try:
+        with pq.ParquetFile(path) as file:
+            read = file.read()
+        metadata = {key.decode(): value for key, value in read.schema.metadata.items()}
+        made = json.loads(metadata[RECORD])
+        frames = {"": read.to_pandas()}
+        for key, value in metadata.items():
+            if key.startswith(BESIDE):
+                frames[key.removeprefix(BESIDE)] = pd.read_parquet(io.BytesIO(base64.b64decode(value)))
+        intact = made.pop("content") == _content_digest(frames) and made.pop("key") == path.stem
+    except Exception as error:  # whatever pyarrow makes of a damaged file
+        raise DamagedResultError(f"{path} cannot be read as a stored result ({type(error).__name__}).") from error
+    if not intact:
+        raise DamagedResultError(f"{path} does not hold the result that was written into it.")
+    table = frames.pop("")
+    if frames:
+        table = ResultTable(table)
+        for name, frame in frames.items():
+            setattr(table, name, frame)
+    table.attrs["made"] = [{"file": path.as_posix(), **made}]
+    return table
+
+
+def results_folder() -> Path:
+    """Where results are stored: the folder in $ZSAS_RESULTS, else ``results`` in the project that the current folder
+    lies in (known by its ``chapters.yaml`` and ``pyproject.toml``), else ``results`` in the current folder."""
+    if named := os.environ.get(FOLDER_VARIABLE):
+        return Path(named)
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "chapters.yaml").is_file() and (folder / "pyproject.toml").is_file():
+            return folder / "results"
+    return here / "results"
+
+
+def describe_model(model: nn.Module) -> dict[str, object]:
+    """What decides a model's predictions: its class, options, backbone, and all weights outside the backbone."""
+    weights = hashlib.sha256()
+    for name, values in sorted(model.state_dict().items()):
+        if not name.startswith("backbone."):
+            weights.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
+            weights.update(values.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return {
+        "class": _dotted_name(type(model)),
+        "options": model.options,
+        "backbone": model.backbone.digest,
+        "weights": weights.hexdigest(),
+    }
+
+
+def _write(path: Path, table: pd.DataFrame, made: Mapping[str, object]) -> None:
+    """Into a new file in the same folder, through to the disk, then renamed: ``path`` is absent or whole."""
+    beside = {name: getattr(table, name) for name in table._metadata}
+    made = {**made, "key": path.stem, "content": _content_digest({"": table, **beside})}
+    metadata = {RECORD: json.dumps(made)}
+    for name, frame in beside.items():
+        metadata[BESIDE + name] = base64.b64encode(frame.to_parquet())
+    arrow = pa.Table.from_pandas(pd.DataFrame(table))
+    arrow = arrow.replace_schema_metadata({**arrow.schema.metadata, **metadata})
+
+    unfinished = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.part")
+    try:
+        with unfinished.open("xb") as file:
+            pq.write_table(arrow, file)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _content_digest(frames: Mapping[str, pd.DataFrame]) -> str:
+    content = hashlib.sha256()
+    for name, frame in sorted(frames.items()):
+        content.update(repr((name, frame.index.name, list(frame.columns), list(map(str, frame.dtypes)))).encode())
+        content.update(pd.util.hash_pandas_object(pd.DataFrame(frame)).to_numpy().tobytes())
+    return content.hexdigest()
+
+
+def _circumstances(maker: nn.Module | None) -> dict[str, object]:
+    facts = record(**({"maker": maker} if maker is not None else {})).facts
+    precision = getattr(getattr(maker, "backbone", maker), "precision", None)
+    return {"commit": facts["commit"], "device": facts["device"], "precision": precision, "versions": facts["versions"]}
+
+
+def _dotted_name(named: Callable) -> str:
+    return f"{named.__module__}.{named.__qualname__}"

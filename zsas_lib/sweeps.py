@@ -32,7 +32,7 @@ def uniform_sweep(
     model: nn.Module,
     dataset: AnomalyDataset,
     perturbation: str,
-    values: Iterable[float],
+    values: Iterable[int | float],
     *,
     seed: int = 0,
     batch_size: int = 16,

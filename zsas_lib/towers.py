@@ -152,7 +152,7 @@ class Backbone(nn.Module):
         return tokens[:, 0]
 
     def _windows(self, tokens: Tensor, side: int) -> Tensor:
-        """(batch, token, channel) -> (batch * window, 1 + side^2, channel): the class token and each window's patches."""
+        """(batch, token, channel) -> (batch * window, 1 + side^2, channel): class token and window patches."""
         rows = self.grid - side + 1
         patches = tokens[:, 1:].unflatten(1, (self.grid, self.grid))
         shifted = [patches[:, i : i + rows, j : j + rows] for i in range(side) for j in range(side)]
@@ -168,7 +168,7 @@ class Backbone(nn.Module):
     def _square(self, images: Tensor) -> Tensor:
         if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
             raise ValueError(
-                f"Expected floating-point RGB images (batch, 3, height, width), got {images.dtype} {tuple(images.shape)}."
+                f"Expected RGB images of floats (batch, 3, height, width), got {images.dtype} {tuple(images.shape)}."
             )
         low, high = images.detach().aminmax()
         if low < -0.5 or high > 1.5:

@@ -3,6 +3,7 @@
 import os
 import socket
 import urllib.request
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -90,7 +91,9 @@ def assign_weights(clip: CLIP | CustomTextCLIP, weights: Weights) -> None:
     }
     if any(differences.values()):
         listed = "; ".join(f"{len(names)} {kind}: {_shortened(names)}" for kind, names in differences.items() if names)
-        raise DataError(f"{weights.path} does not fit the architecture: {listed}. Load it under the one it was made for.")
+        raise DataError(
+            f"{weights.path} does not fit the architecture: {listed}. Load it under the one it was made for."
+        )
     clip.load_state_dict(tensors, assign=True)
     causal = clip if isinstance(clip, CLIP) else clip.text
     if getattr(causal, "attn_mask", None) is not None:
@@ -140,7 +143,9 @@ def _content(path: Path) -> tuple[object, bool]:
     if path.suffix == ".safetensors":
         return load_file(path), False
     if zipfile.is_zipfile(path) and any(name.endswith("/constants.pkl") for name in zipfile.ZipFile(path).namelist()):
-        return torch.jit.load(path, map_location="cpu").state_dict(), True
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*torch.jit.load.* is deprecated", category=DeprecationWarning)
+            return torch.jit.load(path, map_location="cpu").state_dict(), True
     return torch.load(path, map_location="cpu", weights_only=True), False
 
 

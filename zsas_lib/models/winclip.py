@@ -86,9 +86,7 @@ class WinCLIP(nn.Module):
         winclip_prompts("object", **self._prompting)
         self._text_features: dict[str, Tensor] = {}
 
-    def forward(
-        self, images: Float[Tensor, "batch 3 height width"], class_names: str | Sequence[str]
-    ) -> Prediction:
+    def forward(self, images: Float[Tensor, "batch 3 height width"], class_names: str | Sequence[str]) -> Prediction:
         """Maps at the images' size and image scores, all in (0, 1), for one class name or one per image.
 
         Images are RGB in [0, 1], of any size. Raises ValueError if the number of names is not that of the images.
@@ -114,7 +112,9 @@ class WinCLIP(nn.Module):
         if class_name not in self._text_features:
             prompts = winclip_prompts(class_name, **self._prompting)
             unit = self.options["text_mean"] == "normalised"
-            means = [self.backbone.encode_text(part, normalise=unit).mean(0) for part in (prompts.normal, prompts.abnormal)]
+            means = [
+                self.backbone.encode_text(part, normalise=unit).mean(0) for part in (prompts.normal, prompts.abnormal)
+            ]
             self._text_features[class_name] = F.normalize(torch.stack(means), dim=-1)
         return self._text_features[class_name].to(self.backbone.device)
 
@@ -162,7 +162,9 @@ class WinCLIP(nn.Module):
     def _text(self, class_names: str | Sequence[str], count: int) -> Tensor:
         names = [class_names] * count if isinstance(class_names, str) else list(class_names)
         if len(names) != count:
-            raise ValueError(f"WinCLIP got {len(names)} class names for {count} images; expected one, or one per image.")
+            raise ValueError(
+                f"WinCLIP got {len(names)} class names for {count} images; expected one, or one per image."
+            )
         return torch.stack([self.text_features(name) for name in names])
 
 

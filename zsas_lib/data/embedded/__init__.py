@@ -12,6 +12,9 @@ from ...digests import source_digest
 from ..cache import cache_folder
 from . import write
 
+WEIGHTS = Path(__file__).with_name("backbone.safetensors")
+"""The embedded backbone's weights; their metadata say what made them."""
+
 
 def written(name: str) -> Path:
     """The root of ``embedded-a`` or ``embedded-b`` in the cache folder, drawn first if it is not there yet.

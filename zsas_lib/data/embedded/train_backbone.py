@@ -4,15 +4,16 @@
 
 Two contrasts, as in WinCLIP's use of a backbone: every sampled window (2x2 to 8x8 patches and the whole picture, encoded
 from its own patches and the class token alone) is compared with a normal and an abnormal sentence about its
-picture; every whole picture is compared with the names in the batch. Whole pictures
-cost the most, so only half of a batch is encoded whole. The random numbers of a step depend on the seed
+picture; every whole picture is compared with the names in the batch. A batch holds pairs
+of one shot with and without its defect, so that nothing but the defect tells them apart. The random numbers of a step depend on the seed
 and the step only, so a run that is stopped goes on from its last checkpoint as if it had not been.
 """
 
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -35,37 +36,38 @@ from .train_pictures import TrainingPictures, training_pictures
 
 HERE = Path(__file__).parent
 TEMPERATURE = 0.07
-WINDOWS = {2: 5, 3: 5, 5: 1, 8: 1}
-"""Window side in patches -> windows drawn per picture and step."""
+WINDOWS = {2: 4, 3: 4, 5: 1, 8: 1}
+"""Window side in patches -> windows drawn on the damage, and as many elsewhere, per pair and step."""
 SMALLEST_DAMAGE = {2: 17, 3: 26, 5: 40, 8: 60}
-"""Damaged pixels from which a window counts as abnormal; one that holds fewer, but any, is left out."""
-WEIGHT = {2: 1.0, 3: 1.0, 5: 0.5, 8: 0.5, "picture": 2.0, "name": 2.0}
+"""Damaged pixels from which a window counts as abnormal."""
+VISIBLE = 0.03
+"""Difference to the sound twin (0 to 1) from which a pixel of the mask counts as damaged."""
+WEIGHT = {2: 1.0, 3: 1.0, 5: 0.5, 8: 0.5, "picture": 2.0, "name": 1.0}
 
 
 @dataclass(frozen=True)
 class TrainingBatch:
-    images: Float[Tensor, "batch 3 height width"]
-    masks: Bool[Tensor, "batch height width"]
-    hidden: Bool[Tensor, "batch height width"]
+    """``pairs`` are the same shots, sound (0) and damaged (1); ``masks`` mark the damage that can be seen."""
+
+    pairs: Float[Tensor, "pair 2 3 height width"]
+    masks: Bool[Tensor, "pair height width"]
     names: list[str]
 
 
 def draw_batch(pictures: TrainingPictures, rng: Generator, size: int, side: int) -> TrainingBatch:
-    """``size`` augmented pictures of ``side`` pixels. ``hidden`` marks, on sound pictures, where the twin is damaged."""
+    """``size`` pairs, cropped to ``side`` pixels and seen by one camera each."""
     picks = rng.choice(len(pictures.names), size, replace=False)
-    damaged = torch.from_numpy(rng.random(size) < 0.55)
-    images = torch.from_numpy(np.stack([pictures.pairs[i, int(d)] for i, d in zip(picks, damaged)])).permute(0, 3, 1, 2) / 255
+    pairs = torch.from_numpy(np.stack([pictures.pairs[i] for i in picks])).permute(0, 1, 4, 2, 3) / 255
     defects = torch.from_numpy(np.stack([pictures.masks[i] for i in picks])).float()[:, None]
-    images, defects = _crop(rng, images, defects, side)
-    defects = defects[:, 0] > 0.4
-    images = _camera(rng, images)
-    keep = damaged[:, None, None]
-    return TrainingBatch(images, defects & keep, defects & ~keep, [pictures.names[i] for i in picks])
+    pairs, defects = _crop(rng, pairs, defects, side)
+    pairs = _expose(rng, pairs)
+    seen = (pairs[:, 1] - pairs[:, 0]).abs().mean(1) > VISIBLE
+    return TrainingBatch(_record(rng, pairs), (defects[:, 0] > 0.4) & seen, [pictures.names[i] for i in picks])
 
 
-def _crop(rng, images, defects, side):
+def _crop(rng, pairs, defects, side):
     """Zoom, shift, mirror and quarter-turn; a third of the zooms are centred on the defect."""
-    size = len(images)
+    size = len(pairs)
     zoom = np.exp(rng.uniform(np.log(0.5), np.log(1.1), size)).astype(np.float32)
     turn, mirror = rng.integers(4, size=size) * np.pi / 2 + rng.normal(0, 0.05, size), rng.choice([-1, 1], size)
     room = np.maximum(1 - zoom, 0)[:, None]
@@ -78,30 +80,39 @@ def _crop(rng, images, defects, side):
     cos, sin = np.cos(turn) * zoom, np.sin(turn) * zoom
     theta = np.stack([np.stack([cos * mirror, -sin, shift[:, 0]], 1), np.stack([sin * mirror, cos, shift[:, 1]], 1)], 1)
     grid = F.affine_grid(torch.from_numpy(theta).float(), [size, 3, side, side], align_corners=False)
-    images = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
-    return images, F.grid_sample(defects, grid, padding_mode="zeros", align_corners=False)
+    cropped = F.grid_sample(pairs.flatten(1, 2), grid, padding_mode="reflection", align_corners=False)
+    return cropped.unflatten(1, (2, 3)), F.grid_sample(defects, grid, padding_mode="zeros", align_corners=False)
 
 
-def _camera(rng, images):
-    """Colours, exposure, sharpness, noise and JPEG of any camera; brightness order is kept, so damage stays damage."""
-    size = len(images)
+def _expose(rng, pairs):
+    """Colours, exposure and sharpness of any camera, the same for both of a pair."""
+    size = len(pairs)
+
     def uniform(low, high):
-        return torch.from_numpy(rng.uniform(low, high, (size, 1, 1, 1)).astype(np.float32))
+        return torch.from_numpy(rng.uniform(low, high, (size, 1, 1, 1, 1)).astype(np.float32))
+
     for i in np.flatnonzero(rng.random(size) < 0.3):
-        images[i] = images[i, torch.from_numpy(rng.permutation(3))]
-    grey = images.mean(1, keepdim=True)
-    images = (grey + (images - grey) * uniform(0.0, 1.5)).clamp(1e-4, 1)
-    images = images ** uniform(math.log(0.6), math.log(1.6)).exp()
-    tint = torch.from_numpy(np.exp(rng.normal(0, 0.08, (size, 3, 1, 1))).astype(np.float32))
-    images = (images * tint * uniform(0.75, 1.25) + uniform(-0.08, 0.08)).clamp(0, 1)
+        pairs[i] = pairs[i][:, torch.from_numpy(rng.permutation(3))]
+    grey = pairs.mean(2, keepdim=True)
+    pairs = (grey + (pairs - grey) * uniform(0.0, 1.5)).clamp(1e-4, 1)
+    pairs = pairs ** uniform(math.log(0.6), math.log(1.6)).exp()
+    tint = torch.from_numpy(np.exp(rng.normal(0, 0.08, (size, 1, 3, 1, 1))).astype(np.float32))
+    pairs = (pairs * tint * uniform(0.75, 1.25) + uniform(-0.08, 0.08)).clamp(0, 1)
     for i in np.flatnonzero(rng.random(size) < 0.3):
-        images[i] = gaussian_blur(images[i], [5, 5], [float(rng.uniform(0.3, 1.1))])
-    noise = torch.from_numpy(rng.standard_normal(tuple(images.shape), dtype=np.float32))
-    images = (images + noise * uniform(0, 1) ** 3 * 0.06).clamp(0, 1)
+        pairs[i] = gaussian_blur(pairs[i], [5, 5], [float(rng.uniform(0.3, 1.1))])
+    return pairs
+
+
+def _record(rng, pairs):
+    """Sensor noise and JPEG, each picture its own."""
+    size = len(pairs)
+    level = torch.from_numpy((0.06 * rng.random((size, 1, 1, 1, 1)) ** 3).astype(np.float32))
+    pairs = (pairs + level * torch.from_numpy(rng.standard_normal(tuple(pairs.shape), dtype=np.float32))).clamp(0, 1)
     for i in np.flatnonzero(rng.random(size) < 0.25):
         quality = int(rng.integers(35, 95))
-        images[i] = decode_jpeg(encode_jpeg((images[i] * 255).round().byte(), quality)).float() / 255
-    return images
+        for twin in (0, 1):
+            pairs[i, twin] = decode_jpeg(encode_jpeg((pairs[i, twin] * 255).round().byte(), quality)).float() / 255
+    return pairs
 
 
 def window_counts(masks: Bool[Tensor, "batch height width"], patch: int, side: int) -> Float[Tensor, "batch window"]:
@@ -111,17 +122,14 @@ def window_counts(masks: Bool[Tensor, "batch height width"], patch: int, side: i
 
 
 def draw_windows(batch: TrainingBatch, rng: Generator, patch: int, side: int, count: int):
-    """Window indices and labels (1 abnormal, 0 normal), each (batch, count): half on damage where there is some."""
-    damage, twin = window_counts(batch.masks, patch, side), window_counts(batch.hidden, patch, side)
-    total = damage.max(1, keepdim=True).values
-    abnormal = (damage >= SMALLEST_DAMAGE[side]) | ((damage >= 0.9 * total) & (damage >= 8))
-    normal = damage == 0
-    weight = abnormal / abnormal.sum(1, keepdim=True).clamp_min(1) + normal / normal.sum(1, keepdim=True).clamp_min(1)
-    weight = weight + 0.5 * (twin >= SMALLEST_DAMAGE[side]) / (twin >= SMALLEST_DAMAGE[side]).sum(1, keepdim=True).clamp_min(1)
-    chances = torch.from_numpy(rng.random((len(weight), count, 1))).float()
-    index = torch.searchsorted((weight.cumsum(1) / weight.sum(1, keepdim=True).clamp_min(1e-6)), chances[..., 0].contiguous())
-    index = index.clamp_max(weight.shape[1] - 1)
-    return index, abnormal.gather(1, index).long()
+    """Indices (pair, count) of windows on the damage, whether each of them is damaged enough, and of any windows."""
+    damage = window_counts(batch.masks, patch, side)
+    abnormal = (damage >= SMALLEST_DAMAGE[side]).float()
+    chances = torch.from_numpy(rng.random((len(damage), count))).float()
+    share = abnormal.cumsum(1) / abnormal.sum(1, keepdim=True).clamp_min(1)
+    index = torch.searchsorted(share, chances * 0.9999).clamp_max(damage.shape[1] - 1)
+    elsewhere = torch.from_numpy(rng.integers(damage.shape[1], size=(len(damage), count)))
+    return index, abnormal.gather(1, index).bool(), elsewhere
 
 
 def window_patches(grid: int, side: int) -> Int[Tensor, "window patch"]:
@@ -190,32 +198,50 @@ class Student(torch.nn.Module):
         return F.normalize(x @ self.clip.text_projection, dim=-1)
 
 
-def step_loss(student: Student, pictures: TrainingPictures, rng: Generator, size: int, tokenizer) -> tuple[Tensor, dict]:
-    batch = draw_batch(pictures, rng, size, student.side)
+def step_loss(student: Student, batch: TrainingBatch, rng: Generator, tokenizer) -> tuple[Tensor, dict]:
+    """The weighted sum of the contrasts of one batch, and its parts. Large windows and whole pictures cost the most, so
+    they are encoded for half of the pairs."""
+    size = len(batch.names)
     spoken = [captions.say_name(rng, name) for name in batch.names]
     sentences = [captions.sentence(rng, name, state) for state in (0, 1) for name in spoken]
     states = student.encode_text(tokenizer(sentences)).unflatten(0, (2, size)).transpose(0, 1)
-    tokens = student.embed_patches(batch.images)
+    tokens = student.embed_patches(batch.pairs.flatten(0, 1)).unflatten(0, (size, 2))
     losses, right = {}, {}
 
-    def state_loss(key, embeddings, labels, known):
-        logits = torch.einsum("bwe,bse->bws", embeddings, states) / TEMPERATURE
-        losses[key] = F.cross_entropy(logits[known], labels[known])
-        right[key] = ((logits[..., 1] > logits[..., 0]) == labels.bool())[known].float().mean()
+    def state_loss(key, damaged, sound, known):
+        """Both twins where the damaged one is damaged enough, and further sound embeddings."""
+        margin = lambda e: torch.einsum("pwe,pe->pw", e, states[: len(e), 1] - states[: len(e), 0]) / TEMPERATURE
+        damaged, sound = margin(damaged), margin(sound)
+        losses[key] = F.softplus(-damaged)[known].mean() + F.softplus(sound).mean()
+        right[key] = (damaged > 0)[known].float().mean() / 2 + (sound < 0).float().mean() / 2
 
-    for side, count in WINDOWS.items():
-        index, labels = draw_windows(batch, rng, student.patch, side, count)
-        grazed = (window_counts(batch.masks, student.patch, side).gather(1, index) > 0) & (labels == 0)
-        state_loss(side, student.encode_windows(tokens, index, side), labels, ~grazed)
     half = size // 2
-    whole, damage = student.encode(tokens[:half]), batch.masks[:half].sum((1, 2))
-    states = states[:half]
-    state_loss("picture", whole[:, None], (damage > 0).long()[:, None], ((damage == 0) | (damage >= 16))[:, None])
+    for side, count in WINDOWS.items():
+        index, known, elsewhere = draw_windows(batch, rng, student.patch, side, count)
+        if count == 1:
+            index, known, elsewhere = index[:half], known[:half], elsewhere[:half, :0]
+        damaged = student.encode_windows(tokens[: len(index), 1], index, side)
+        sound = student.encode_windows(tokens[: len(index), 0], torch.cat([index, elsewhere], 1), side)
+        state_loss(side, damaged, sound, known)
+    whole = student.encode(tokens[:half].flatten(0, 1)).unflatten(0, (half, 2))
+    state_loss("picture", whole[:, 1:], whole[:, :1], (batch.masks[:half].sum((1, 2)) >= 16)[:, None])
     names = student.encode_text(tokenizer([captions.sentence(rng, name, 0) for name in batch.names[:half]]))
     same = torch.tensor([[a == b for b in batch.names[:half]] for a in batch.names[:half]])
-    logits = whole @ names.T / TEMPERATURE
+    logits = whole[:, 0] @ names.T / TEMPERATURE
     losses["name"] = -(logits.masked_fill(~same, -math.inf).logsumexp(1) - logits.logsumexp(1)).mean()
     return sum(WEIGHT[key] * value for key, value in losses.items()), {**losses, **{f"{k} right": v for k, v in right.items()}}
+
+
+def ahead(draw: Callable[[int], TrainingBatch], steps: range) -> Iterator[tuple[int, TrainingBatch]]:
+    """(step, draw(step)) in order; the next batch is drawn while the current one is used."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = None
+        for step in steps:
+            waiting, ready = pool.submit(draw, step), waiting
+            if ready:
+                yield step - 1, ready.result()
+        if waiting:
+            yield steps[-1], waiting.result()
 
 
 def train(folder: Path, steps: int, batch: int, pictures: int, seed: int, peak: float, save_every: int = 100) -> Student:
@@ -227,7 +253,7 @@ def train(folder: Path, steps: int, batch: int, pictures: int, seed: int, peak: 
     optimiser = torch.optim.AdamW(
         [{"params": decay, "weight_decay": 0.05}, {"params": rest, "weight_decay": 0.0}], lr=peak, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: min(1, (step + 1) / 200) * (0.5 + 0.5 * math.cos(math.pi * min(1, step / steps))) + 1e-3)
+        optimiser, lambda step: min(1, (step + 1) / 50) * (0.5 + 0.5 * math.cos(math.pi * min(1, step / steps))) + 1e-3)
     checkpoint, start = folder / "checkpoint.pt", 0
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
@@ -238,8 +264,9 @@ def train(folder: Path, steps: int, batch: int, pictures: int, seed: int, peak: 
     shots = training_pictures(cache_folder() / f"embedded-training-{pictures}-{seed}", pictures, seed)
     tokenizer = open_clip.SimpleTokenizer()
     running, clock = {}, time.monotonic()
-    for step in range(start, steps):
-        loss, parts = step_loss(student, shots, default_rng([seed, step]), batch, tokenizer)
+    drawn = ahead(lambda step: draw_batch(shots, default_rng([seed, step, 0]), batch, student.side), range(start, steps))
+    for step, pairs in drawn:
+        loss, parts = step_loss(student, pairs, default_rng([seed, step, 1]), tokenizer)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
@@ -249,7 +276,7 @@ def train(folder: Path, steps: int, batch: int, pictures: int, seed: int, peak: 
             running[key] = running.get(key, 0) + value.item() / 50
         if (step + 1) % 50 == 0:
             line = "  ".join(f"{key} {value:.3f}" for key, value in running.items())
-            print(f"step {step + 1}/{steps}  {50 * batch / (time.monotonic() - clock):.0f} pictures/s  {line}", flush=True)
+            print(f"step {step + 1}/{steps}  {50 * batch / (time.monotonic() - clock):.0f} pairs/s  {line}", flush=True)
             running, clock = {}, time.monotonic()
         if (step + 1) % save_every == 0 or step + 1 == steps:
             torch.save({"student": student.state_dict(), "optimiser": optimiser.state_dict(),
@@ -266,9 +293,9 @@ def save_weights(student: Student, path: Path, made_by: dict) -> None:
 
 def main(
     steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 4500,
-    batch: Annotated[int, typer.Option(help="Pictures a step.")] = 32,
+    batch: Annotated[int, typer.Option(help="Pairs a step.")] = 16,
     pictures: Annotated[int, typer.Option(help="Pairs of training pictures to draw.")] = 12000,
-    peak: Annotated[float, typer.Option(help="Highest learning rate.")] = 1e-3,
+    peak: Annotated[float, typer.Option(help="Highest learning rate.")] = 5e-4,
     seed: Annotated[int, typer.Option(help="Of pictures, weights and steps.")] = 0,
     folder: Annotated[Path | None, typer.Option(help="Checkpoints; the cache folder by default.")] = None,
     output: Annotated[Path, typer.Option(help="The weights file.")] = HERE / "backbone.safetensors",

@@ -1,0 +1,236 @@
+"""The DAG, rendering and its checks, tried on a small book with this project's real machinery."""
+
+import importlib.util
+import json
+import os
+import re
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+import yaml
+
+import mini_project
+from mini_project import REPOSITORY, run_in, snakemake, write_notebook
+from zsas_lib.chapters import ChaptersError, load_pages, project_root
+from zsas_lib.errors import UnknownNameError
+
+REASONS = """
+import json, sys
+from pathlib import Path
+from zsas_lib.chapters import load_pages
+from zsas_lib.freshness import stale_reason
+
+def reasons(profile="embedded"):
+    return {name: why for name, page in load_pages(Path.cwd(), profile).items() if (why := stale_reason(page, Path.cwd()))}
+
+found = {"nothing": reasons(), "profile": reasons("smoke")}
+for name, old, new in json.loads(sys.argv[1]):
+    path = Path(name)
+    before = path.read_text()
+    path.write_text(before.replace(old, new) if old else before + new)
+    assert path.read_text() != before
+    found[name] = reasons()
+    path.write_text(before)
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Path:
+    return mini_project.make(tmp_path_factory.mktemp("books") / "book")
+
+
+@pytest.fixture(scope="module")
+def first_run(project):
+    """What snakemake says when everything is to be made and one page of prose has a broken link."""
+    intro = project / "book" / "intro.md"
+    text = intro.read_text()
+    intro.write_text(text + "\n[nowhere](nowhere.md)\n")
+    outcome = snakemake(project)
+    again = run_in(project, "workflow/scripts/render_book.py")
+    intro.write_text(text)
+    return outcome, again
+
+
+@pytest.fixture(scope="module")
+def built(project, first_run):
+    return snakemake(project)
+
+
+def computing(outcome) -> dict[str, str]:
+    """The pages that a run of snakemake says it computes, and why."""
+    return dict(re.findall(r"Computing (\w+): (.*)", outcome.stderr))
+
+
+def test_a_sphinx_warning_fails_the_build_every_time(first_run):
+    outcome, again = first_run
+    assert computing(outcome) == {"first": "not computed yet", "second": "not computed yet"}
+    assert outcome.returncode != 0
+    assert "nowhere" in outcome.stderr
+    assert again.returncode != 0
+    assert "nowhere" in again.stderr
+
+
+def test_the_mended_book_is_rendered_and_no_page_computed_again(project, built):
+    assert built.returncode == 0, built.stderr
+    assert computing(built) == {}
+    assert "The book's 3 pages are all there." in built.stdout
+    html = project / "book" / "_build" / "html"
+    assert re.search(r"output stream.*?<span></span>2\n", (html / "_computed" / "first.html").read_text(), re.DOTALL)
+    assert "These numbers show the method at work." in (html / "_computed" / "second.html").read_text()
+
+
+def test_an_opened_page_asks_no_other_machine(project, built):
+    for page in (project / "book" / "_build" / "html").rglob("*.html"):
+        loaded = re.findall(r"<(?:script|link|img|iframe)\b[^>]*?(?:src|href)=[\"'](?:https?:)?//[^\"']+", page.read_text())
+        assert [tag for tag in loaded if 'rel="canonical"' not in tag] == []
+
+
+def test_nothing_is_to_be_done_even_where_every_file_is_newer(project, built):
+    for path in [*project.rglob("*.py"), *project.rglob("*.ipynb"), project / "chapters.yaml"]:
+        os.utime(path)
+    outcome = snakemake(project)
+    assert outcome.returncode == 0, outcome.stderr
+    assert "Nothing to be done" in outcome.stderr
+
+
+def test_what_changes_makes_stale_what_depends_on_it_and_no_more(project, built):
+    library, notebooks = "zsas_lib", "notebooks"
+    edits = [
+        (f"{notebooks}/first.ipynb", "how many rows", "the number of rows"),
+        (f"{library}/alpha.py", "", "\n"),
+        (f"{library}/beta.py", "", "\n"),
+        (f"{library}/gamma.py", "", "\n"),
+        (f"{library}/pages.py", "", "\n"),
+        (f"{library}/cli.py", "", "\n"),
+        ("chapters.yaml", "parameters: {embedded: {}}", "parameters: {embedded: {rows: 3}}"),
+        ("book/_computed/second.ipynb", "", "\n"),
+    ]
+    outcome = run_in(project, "-c", REASONS, json.dumps(edits))
+    assert outcome.returncode == 0, outcome.stderr
+    found = json.loads(outcome.stdout)
+    assert found == {
+        "nothing": {},
+        "profile": {"first": "computed with profile embedded"},
+        f"{notebooks}/first.ipynb": {"first": "notebooks/first.ipynb changed"},
+        f"{library}/alpha.py": {"first": "zsas_lib/alpha.py changed"},
+        f"{library}/beta.py": {"second": "zsas_lib/beta.py changed"},
+        f"{library}/gamma.py": {"second": "zsas_lib/gamma.py changed"},
+        f"{library}/pages.py": {"first": "zsas_lib/pages.py changed", "second": "zsas_lib/pages.py changed"},
+        f"{library}/cli.py": {},
+        "chapters.yaml": {"second": "its parameters changed"},
+        "book/_computed/second.ipynb": {"second": "its computed notebook is missing or was changed"},
+    }
+
+
+def test_a_failed_page_is_named_the_others_are_made_and_the_book_is_not(project, built):
+    second = project / "notebooks" / "second.ipynb"
+    notebook = second.read_bytes()
+    write_notebook(second, "raise ValueError('no such thing')")
+    (project / "zsas_lib" / "alpha.py").write_text("def value():\n    return 7\n")
+    outcome = snakemake(project)
+    second.write_bytes(notebook)
+    assert computing(outcome) == {"first": "zsas_lib/alpha.py changed", "second": "notebooks/second.ipynb changed"}
+    assert outcome.returncode != 0
+    assert "zsas: notebooks/second.ipynb failed in In [2], `raise ValueError('no such thing')`" in outcome.stderr
+    computed = project / "book" / "_computed"
+    assert "14" in (computed / "first.ipynb").read_text()
+    assert not (computed / "second.json").exists()
+    assert not (project / "book" / "_build" / "rendered").exists()
+
+
+@pytest.fixture
+def check_book(project, built, monkeypatch):
+    monkeypatch.chdir(project)
+    specification = importlib.util.spec_from_file_location("check_book", project / "workflow/scripts/check_book.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_the_check_finds_what_is_missing_half_made_or_wordless(check_book):
+    assert check_book.problems_of("intro.md") == []
+    assert "there is no" in check_book.problems_of("absent")[0]
+    page = check_book.HTML / "intro.html"
+    html = page.read_text()
+    for tag in ('<img src="a.png">', '<img alt="" src="a.png">', '<img alt="_images/a.png" src="a.png">'):
+        page.write_text(html.replace("</article>", f"{tag}</article>"))
+        assert "alternative text" in check_book.problems_of("intro")[0]
+    page.write_text(html.replace("</article>", '<img alt="Two small pages" src="a.png"></article>'))
+    assert check_book.problems_of("intro") == []
+    page.write_text(html)
+    notebook = check_book.BOOK / "_computed" / "first.ipynb"
+    text = notebook.read_text()
+    assert check_book.problems_of("_computed/first") == []
+    notebook.write_text(text.replace('"exception": null', '"exception": true'))
+    assert check_book.problems_of("_computed/first") == [f"{notebook} is not from a whole run."]
+    notebook.write_text(text)
+
+
+def test_the_table_of_contents_is_read_through_parts_and_sections(check_book):
+    contents = yaml.safe_load(
+        "{root: a, parts: [{chapters: [{file: b, sections: [{file: c}]}]}, {chapters: [{file: d}]}]}"
+    )
+    assert check_book.pages(contents) == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("pages:", "pagez:", "'pagez' was unexpected"),
+        ("notebooks/first.ipynb", "notebooks/first.md", "pages.first.notebook"),
+        ("first: {notebook", "First Page: {notebook", "First Page"),
+        ("{embedded: {rows: 2}, smoke: {}}", "[rows]", "pages.first.parameters"),
+        ("smoke: {}}}", "smok: {}}}", "Unknown profile 'smok'.*Did you mean 'smoke'"),
+        ("profiles:", "profiles: [", "is not YAML"),
+    ],
+)
+def test_a_wrong_chapters_file_is_refused_with_its_entry(old, new, message, project):
+    path = project / "chapters.yaml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    try:
+        with pytest.raises(ChaptersError, match=message):
+            load_pages(project, "embedded")
+    finally:
+        path.write_text(text)
+
+
+def test_an_unknown_profile_and_a_folder_without_chapters_are_refused(project, tmp_path):
+    with pytest.raises(UnknownNameError, match="Unknown profile 'embeded'.*Did you mean 'embedded'"):
+        load_pages(project, "embeded")
+    with pytest.raises(ChaptersError, match="No chapters.yaml in"):
+        project_root(tmp_path)
+    assert project_root(project / "notebooks") == project
+
+
+NOTEBOOKS = sorted([*REPOSITORY.glob("notebooks/*.md"), *REPOSITORY.glob("tests/notebooks/*.md")])
+
+
+@pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_pair_agrees_and_carries_no_outputs(source):
+    notebook = nbformat.read(source.with_suffix(".ipynb"), as_version=4)
+    assert notebook.metadata.kernelspec == {"display_name": "Python 3", "language": "python", "name": "python3"}
+    assert [(cell.cell_type, cell.source) for cell in notebook.cells] == [
+        (cell.cell_type, cell.source) for cell in jupytext.read(source).cells
+    ]
+    assert [cell.metadata.get("tags", []) for cell in notebook.cells] == [
+        cell.metadata.get("tags", []) for cell in jupytext.read(source).cells
+    ]
+    assert not any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells)
+
+
+def test_every_page_of_chapters_is_in_the_table_of_contents_and_its_parameters_are_known():
+    from zsas_lib.execution import read_notebook
+    from zsas_lib.parameters import read_parameters, resolve
+
+    contents = (REPOSITORY / "book" / "_toc.yml").read_text()
+    chapters = yaml.safe_load((REPOSITORY / "chapters.yaml").read_text())
+    for profile in chapters["profiles"]:
+        for page in load_pages(REPOSITORY, profile).values():
+            resolve(read_parameters(read_notebook(REPOSITORY / page.notebook)), page.parameters)
+    for name in chapters["pages"]:
+        assert f"file: _computed/{name}\n" in contents
