@@ -29,7 +29,7 @@ book: data
 	@echo 'The book is rendered: open $(CURDIR)/book/_build/html/index.html'
 
 test: data
-	$(PYTHON) -m pytest -n $(JOBS)
+	$(PYTHON) -m pytest -n $(JOBS) --dist loadfile
 
 data: $(ENVIRONMENT)
 	@$(PYTHON) -m zsas_lib.data.embedded

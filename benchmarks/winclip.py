@@ -5,9 +5,11 @@
 
 "Plain code" is open_clip's own transformer called on all windows of a scale at once. Both are run in turn and the
 medians compared, so that other work on the machine touches both alike; on a busy machine `--threads 1` and the
-processor's time say more than the clock's. Every case has a process of its own, and its peak memory is that of
-loading the model and one batch of our forward. Expected on 2 cores: embedded size at most 30 ms per image in batches of 16; ViT-B/16+ below 3 GB
-at batch 2 and not slower than plain code.
+processor's time say more than the clock's. Every case has a process of its own, and its peak memory is that of loading
+the model and one batch of our forward.
+
+Expected on 2 cores: embedded size at most 30 ms per image in batches of 16; ViT-B/16+ below 3 GB at batch 2 and not
+slower than plain code.
 """
 
 import argparse
@@ -77,26 +79,28 @@ def measure(name, precision, batch, repetitions, threads, pipe):
     pipe.send((memory, difference, medians))
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="only the embedded-size backbone, float32")
-    parser.add_argument("--repetitions", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=0, help="0: as many as torch chooses")
-    arguments = parser.parse_args()
+def main(quick, repetitions, threads):
     print("backbone, precision, batch | ms per image, wall (processor): ours, plain | plain/ours | difference | memory")
-    for case in CASES[:1] if arguments.quick else CASES:
+    for name, precision, batch in CASES[:1] if quick else CASES:
         receiver, sender = multiprocessing.Pipe()
         process = multiprocessing.get_context("spawn").Process(
-            target=measure, args=(*case, arguments.repetitions, arguments.threads, sender)
+            target=measure, args=(name, precision, batch, repetitions, threads, sender)
         )
         process.start()
         sender.close()
         memory, difference, medians = receiver.recv()
         process.join()
-        (ours, ours_processor), (plain, plain_processor) = medians["ours"], medians["plain"]
+        (ours, ours_busy), (plain, plain_busy) = medians["ours"], medians["plain"]
         print(
-            f"{case[0]:17s} {case[1]:8s} {case[2]:2d} | {ours:7.1f} ({ours_processor:7.1f}), {plain:7.1f} "
-            f"({plain_processor:7.1f}) | {plain / ours:.2f} ({plain_processor / ours_processor:.2f}) | {difference:.0e} | "
-            f"{memory:.2f} GB",
+            f"{name}, {precision}, {batch} | {ours:.1f} ({ours_busy:.1f}), {plain:.1f} ({plain_busy:.1f}) | "
+            f"{plain / ours:.2f} ({plain_busy / ours_busy:.2f}) | {difference:.0e} | {memory:.2f} GB",
             flush=True,
         )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="only the embedded-size backbone, float32")
+    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=0, help="0: as many as torch chooses")
+    main(**vars(parser.parse_args()))

@@ -269,6 +269,8 @@ def test_architectures_that_are_none(tmp_path):
         register_backbone("x", architecture={"embed_dim": 3, "vision_cfg": {}})
     with pytest.raises(UnknownNameError, match="Did you mean 'ViT-B-16'"):
         register_backbone("x", architecture="ViT-B-61")
+    with pytest.raises(UnknownNameError, match="Unknown activation 'relu'; known: gelu, quick_gelu"):
+        register_backbone("x", architecture=TINY, activation="relu")
     assert "x" not in list_backbones()
 
 

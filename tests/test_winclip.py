@@ -45,6 +45,10 @@ def harmonic_by_loops(scores, grid, side):
     return expected
 
 
+def anomalous(embedding, text, temperature):
+    return torch.tensor([embedding @ text[0], embedding @ text[1]]).div(temperature).softmax(0)[1]
+
+
 def by_hand(
     backbone,
     images,
@@ -68,15 +72,12 @@ def by_hand(
             if text_mean == "normalised":
                 embeddings = embeddings / embeddings.norm(dim=-1, keepdim=True)
             text.append(embeddings.mean(0) / embeddings.mean(0).norm())
-
-        def anomalous(embedding):
-            return torch.tensor([embedding @ text[0], embedding @ text[1]]).div(temperature).softmax(0)[1]
-
-        image_score = anomalous(backbone.encode_image(image[None])[0])
+        image_score = anomalous(backbone.encode_image(image[None])[0], text, temperature)
         reciprocals = [1 / image_score.expand(4, 4)] if image_term else []
         for side in scales:
             windows = backbone.window_embeddings(backbone.embed_patches(image[None]), side)[0]
-            window_scores = torch.stack([anomalous(embedding) for embedding in windows]).reshape(1, 5 - side, 5 - side)
+            window_scores = torch.stack([anomalous(embedding, text, temperature) for embedding in windows])
+            window_scores = window_scores.reshape(1, 5 - side, 5 - side)
             reciprocals.append(1 / harmonic_by_loops(window_scores, 4, side)[0])
         maps.append(len(reciprocals) / sum(reciprocals))
         scores.append(image_score)

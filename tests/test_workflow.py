@@ -138,7 +138,7 @@ def test_a_failed_page_is_named_the_others_are_made_and_the_book_is_not(project,
     computed = project / "book" / "_computed"
     assert "14" in (computed / "first.ipynb").read_text()
     assert not (computed / "second.json").exists()
-    assert not (project / "book" / "_build" / "rendered").exists()
+    assert "no such thing" not in (project / "book" / "_build" / "html" / "_computed" / "second.html").read_text()
 
 
 @pytest.fixture
@@ -179,7 +179,8 @@ def test_the_table_of_contents_is_read_through_parts_and_sections(check_book):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("pages:", "pagez:", "'pagez' was unexpected"),
+        ("pages:", "pagez:", "'pages' is a required property"),
+        ("smoke: {}\n", "smoke: {notes: no}\n", "profiles.smoke.*'notes' was unexpected"),
         ("notebooks/first.ipynb", "notebooks/first.md", "pages.first.notebook"),
         ("first: {notebook", "First Page: {notebook", "First Page"),
         ("{embedded: {rows: 2}, smoke: {}}", "[rows]", "pages.first.parameters"),

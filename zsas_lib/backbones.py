@@ -5,7 +5,7 @@ open_clip 3 no longer switches on for the plain architecture names; here the act
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
@@ -60,8 +60,9 @@ def register_backbone(
     `architecture` is an open_clip name, a JSON file in open_clip's format (`embed_dim`, `vision_cfg`, `text_cfg`) or
     such a dict; `pretrained` one of the architecture's tags, a weights file or "hf-hub:ORG/NAME"; without it weights
     must be given on loading. Raises ValueError if the name already stands for something else, UnknownNameError or
-    DataError if there is no such architecture.
+    DataError if there is no such architecture or activation.
     """
+    _require_known("activation", activation, ACTIVATIONS)
     registration = Registration(deepcopy(architecture), pretrained, image_size, activation)
     if not str(architecture).startswith(HUB):
         _architecture(registration)
@@ -91,9 +92,8 @@ def load_backbone(
     read, or does not fit the architecture; ValueError if the architecture is no vision transformer with a class
     token, or the size no multiple of the patch size.
     """
-    for kind, value, known in (("activation", activation, ACTIVATIONS), ("precision", precision, PRECISIONS)):
-        if value is not None and value not in known:
-            raise UnknownNameError(kind, value, known)
+    _require_known("activation", activation, ACTIVATIONS)
+    _require_known("precision", precision, PRECISIONS)
     registration = _find(name)
     tag = _tag(registration)
     architecture, preprocessing = _architecture(registration)
@@ -120,6 +120,11 @@ def load_backbone(
     statistics = {key: value for key, value in {**preprocessing, **tag}.items() if key in ("mean", "std")}
     backbone = Backbone(clip, name=name, architecture=architecture, precision=precision, **statistics)
     return backbone.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def _require_known(kind: str, value: str | None, known: Collection[str]) -> None:
+    if value is not None and value not in known:
+        raise UnknownNameError(kind, value, known)
 
 
 def _find(name: str) -> Registration:

@@ -166,7 +166,7 @@ def _page(target: str, profile: str, root: Path) -> Page:
         return Page(notebook.stem, notebook.relative_to(root) if inside else notebook)
     pages = load_pages(root, profile)
     if target not in pages:
-        raise UnknownNameError(f"page under profile {profile!r}", target, pages, f"Pages stand in {CHAPTERS}.")
+        raise UnknownNameError("page", target, pages, f"These are the ones of profile {profile!r} in {CHAPTERS}.")
     return pages[target]
 
 

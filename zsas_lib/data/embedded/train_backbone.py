@@ -1,6 +1,6 @@
 """Training of the embedded backbone: a small CLIP in open_clip's own architecture (``backbone.json``).
 
-    python -m zsas_lib.data.embedded.train_backbone --steps 4500
+    python -m zsas_lib.data.embedded.train_backbone --steps 3200
 
 Two contrasts, as in WinCLIP's use of a backbone: every sampled window (2x2 to 8x8 patches and the whole picture, encoded
 from its own patches and the class token alone) is compared with a normal and an abnormal sentence about its
@@ -36,13 +36,15 @@ from .train_pictures import TrainingPictures, training_pictures
 
 HERE = Path(__file__).parent
 TEMPERATURE = 0.07
-WINDOWS = {2: 4, 3: 4, 5: 1, 8: 1}
+WINDOWS = {2: 6, 3: 6, 5: 1, 8: 1}
 """Window side in patches -> windows drawn on the damage, and as many elsewhere, per pair and step."""
 SMALLEST_DAMAGE = {2: 17, 3: 26, 5: 40, 8: 60}
 """Damaged pixels from which a window counts as abnormal."""
-VISIBLE = 0.03
+VISIBLE = 0.05
 """Difference to the sound twin (0 to 1) from which a pixel of the mask counts as damaged."""
-WEIGHT = {2: 1.0, 3: 1.0, 5: 0.5, 8: 0.5, "picture": 2.0, "name": 1.0}
+WEIGHT = {2: 1.0, 3: 1.0, 5: 0.5, 8: 0.5, "picture": 1.5, "name": 0.5}
+JOINS = {2: 0.0, 3: 0.0, 5: 0.15, 8: 0.25, "picture": 0.3, "name": 0.3}
+"""Share of the training after which a contrast joins in: what a small window shows is learned first."""
 
 
 @dataclass(frozen=True)
@@ -198,9 +200,9 @@ class Student(torch.nn.Module):
         return F.normalize(x @ self.clip.text_projection, dim=-1)
 
 
-def step_loss(student: Student, batch: TrainingBatch, rng: Generator, tokenizer) -> tuple[Tensor, dict]:
+def step_loss(student: Student, batch: TrainingBatch, rng: Generator, tokenizer, progress: float) -> tuple[Tensor, dict]:
     """The weighted sum of the contrasts of one batch, and its parts. Large windows and whole pictures cost the most, so
-    they are encoded for half of the pairs."""
+    they are encoded for half of the pairs. ``progress`` (0 to 1) says which contrasts have joined."""
     size = len(batch.names)
     spoken = [captions.say_name(rng, name) for name in batch.names]
     sentences = [captions.sentence(rng, name, state) for state in (0, 1) for name in spoken]
@@ -217,18 +219,22 @@ def step_loss(student: Student, batch: TrainingBatch, rng: Generator, tokenizer)
 
     half = size // 2
     for side, count in WINDOWS.items():
+        if progress < JOINS[side]:
+            continue
         index, known, elsewhere = draw_windows(batch, rng, student.patch, side, count)
         if count == 1:
             index, known, elsewhere = index[:half], known[:half], elsewhere[:half, :0]
         damaged = student.encode_windows(tokens[: len(index), 1], index, side)
         sound = student.encode_windows(tokens[: len(index), 0], torch.cat([index, elsewhere], 1), side)
         state_loss(side, damaged, sound, known)
-    whole = student.encode(tokens[:half].flatten(0, 1)).unflatten(0, (half, 2))
-    state_loss("picture", whole[:, 1:], whole[:, :1], (batch.masks[:half].sum((1, 2)) >= 16)[:, None])
-    names = student.encode_text(tokenizer([captions.sentence(rng, name, 0) for name in batch.names[:half]]))
-    same = torch.tensor([[a == b for b in batch.names[:half]] for a in batch.names[:half]])
-    logits = whole[:, 0] @ names.T / TEMPERATURE
-    losses["name"] = -(logits.masked_fill(~same, -math.inf).logsumexp(1) - logits.logsumexp(1)).mean()
+    if progress >= JOINS["picture"]:
+        whole = student.encode(tokens[:half].flatten(0, 1)).unflatten(0, (half, 2))
+        state_loss("picture", whole[:, 1:], whole[:, :1], (batch.masks[:half].sum((1, 2)) >= 16)[:, None])
+    if progress >= JOINS["name"]:
+        names = student.encode_text(tokenizer([captions.sentence(rng, name, 0) for name in batch.names[:half]]))
+        same = torch.tensor([[a == b for b in batch.names[:half]] for a in batch.names[:half]])
+        logits = whole[:, 0] @ names.T / TEMPERATURE
+        losses["name"] = -(logits.masked_fill(~same, -math.inf).logsumexp(1) - logits.logsumexp(1)).mean()
     return sum(WEIGHT[key] * value for key, value in losses.items()), {**losses, **{f"{k} right": v for k, v in right.items()}}
 
 
@@ -244,34 +250,46 @@ def ahead(draw: Callable[[int], TrainingBatch], steps: range) -> Iterator[tuple[
             yield steps[-1], waiting.result()
 
 
+def make_optimisers(student: Student, peak: float) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices inside the transformers, whose even steps leave the plateau that all contrasts begin on;
+    AdamW for embeddings, projections, gains and biases."""
+    inside = [p for name, p in student.named_parameters() if "resblocks" in name and p.ndim == 2]
+    others = [p for name, p in student.named_parameters() if not ("resblocks" in name and p.ndim == 2)]
+    return [
+        torch.optim.Muon(inside, lr=2 * peak, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, lr=peak, weight_decay=0.01, betas=(0.9, 0.98)),
+    ]
+
+
+def pace(step: int, steps: int) -> float:
+    """Share of the peak learning rate: a short warm-up, then half a cosine down to a thousandth."""
+    return min(1, (step + 1) / 50) * (0.5 + 0.5 * math.cos(math.pi * min(1, step / steps))) + 1e-3
+
+
 def train(folder: Path, steps: int, batch: int, pictures: int, seed: int, peak: float, save_every: int = 100) -> Student:
     """Trains for ``steps`` steps, from ``folder/checkpoint.pt`` if there is one, with a log line every 50 steps."""
     torch.manual_seed(seed)
     student = Student(json.loads((HERE / "backbone.json").read_text()))
-    decay = [p for p in student.parameters() if p.ndim >= 2]
-    rest = [p for p in student.parameters() if p.ndim < 2]
-    optimiser = torch.optim.AdamW(
-        [{"params": decay, "weight_decay": 0.05}, {"params": rest, "weight_decay": 0.0}], lr=peak, betas=(0.9, 0.98))
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: min(1, (step + 1) / 50) * (0.5 + 0.5 * math.cos(math.pi * min(1, step / steps))) + 1e-3)
+    optimisers = make_optimisers(student, peak)
+    schedules = [torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: pace(step, steps)) for optimiser in optimisers]
     checkpoint, start = folder / "checkpoint.pt", 0
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
         student.load_state_dict(state["student"])
-        optimiser.load_state_dict(state["optimiser"])
-        schedule.load_state_dict(state["schedule"])
+        for part, kept in zip(optimisers + schedules, state["optimisers"] + state["schedules"]):
+            part.load_state_dict(kept)
         start = state["step"]
     shots = training_pictures(cache_folder() / f"embedded-training-{pictures}-{seed}", pictures, seed)
     tokenizer = open_clip.SimpleTokenizer()
     running, clock = {}, time.monotonic()
     drawn = ahead(lambda step: draw_batch(shots, default_rng([seed, step, 0]), batch, student.side), range(start, steps))
     for step, pairs in drawn:
-        loss, parts = step_loss(student, pairs, default_rng([seed, step, 1]), tokenizer)
-        optimiser.zero_grad(set_to_none=True)
+        loss, parts = step_loss(student, pairs, default_rng([seed, step, 1]), tokenizer, step / steps)
+        student.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
+        for part in optimisers + schedules:
+            part.step()
         for key, value in parts.items():
             running[key] = running.get(key, 0) + value.item() / 50
         if (step + 1) % 50 == 0:
@@ -279,8 +297,8 @@ def train(folder: Path, steps: int, batch: int, pictures: int, seed: int, peak: 
             print(f"step {step + 1}/{steps}  {50 * batch / (time.monotonic() - clock):.0f} pairs/s  {line}", flush=True)
             running, clock = {}, time.monotonic()
         if (step + 1) % save_every == 0 or step + 1 == steps:
-            torch.save({"student": student.state_dict(), "optimiser": optimiser.state_dict(),
-                        "schedule": schedule.state_dict(), "step": step + 1}, checkpoint.with_suffix(".part"))
+            torch.save({"student": student.state_dict(), "optimisers": [o.state_dict() for o in optimisers],
+                        "schedules": [s.state_dict() for s in schedules], "step": step + 1}, checkpoint.with_suffix(".part"))
             checkpoint.with_suffix(".part").replace(checkpoint)
     return student
 
@@ -292,7 +310,7 @@ def save_weights(student: Student, path: Path, made_by: dict) -> None:
 
 
 def main(
-    steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 4500,
+    steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 3200,
     batch: Annotated[int, typer.Option(help="Pairs a step.")] = 16,
     pictures: Annotated[int, typer.Option(help="Pairs of training pictures to draw.")] = 12000,
     peak: Annotated[float, typer.Option(help="Highest learning rate.")] = 5e-4,

@@ -1,0 +1,111 @@
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from mini_project import REPOSITORY, write_notebook
+from zsas_lib import cli
+
+
+@pytest.fixture
+def zsas(monkeypatch, capsys):
+    """Run the command line in the repository; returns exit status, standard output and standard error."""
+    monkeypatch.chdir(REPOSITORY)
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            cli.main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return ended.value.code or 0, printed.out, printed.err
+
+    return run
+
+
+def test_run_takes_parameters_as_papermill_does_and_says_where_the_result_is(zsas, tmp_path):
+    notebook = write_notebook(tmp_path / "page.ipynb", "print(rows)")
+    status, out, _ = zsas("run", notebook, "-p", "rows", "7", "--output", tmp_path / "out.ipynb")
+    assert status == 0
+    assert "out.ipynb" in out
+    printed = [output.text for cell in nbformat.read(tmp_path / "out.ipynb", 4).cells for output in cell.get("outputs", ()) if "text" in output]
+    assert printed == ["7\n"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["-p", "row", "3"], "zsas: Unknown parameter 'row'; known: rows. Did you mean 'rows'?"),
+        (["-p", "rows", "many"], "zsas: Parameter 'rows' takes int from 1 to 9; got 'many' (str). Its default is 1."),
+        (["-p", "rows", "-3"], "zsas: Parameter 'rows' takes int from 1 to 9; got -3 (int). Its default is 1."),
+        (["-p", "rows=0"], "zsas: Parameter 'rows' takes int from 1 to 9; got 0 (int). Its default is 1."),
+    ],
+)
+def test_a_wrong_parameter_is_one_sentence_and_status_2(zsas, tmp_path, arguments, sentence):
+    notebook = write_notebook(tmp_path / "page.ipynb", "print(rows)")
+    status, out, err = zsas("run", notebook, *arguments, "--output", tmp_path / "out" / "page.ipynb")
+    assert (status, out, err) == (2, "", sentence + "\n")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_parameter_without_a_value_is_refused(zsas, tmp_path):
+    status, _, err = zsas("run", write_notebook(tmp_path / "page.ipynb", "1"), "-p", "rows")
+    assert status == 2
+    assert "-p takes a name and a value" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["run", "uniform_swep"], "Unknown page 'uniform_swep'; known: embedded_benchmark, uniform_sweep, winclip_windows."),
+        (["run", "uniform_swep"], "Did you mean 'uniform_sweep'?"),
+        (["run", "uniform_sweep", "--profile", "papr"], "Unknown profile 'papr'; known: embedded, paper, smoke. Did you mean 'paper'?"),
+        (["run", "absent.ipynb"], "absent.ipynb; expected a .ipynb file."),
+        (["data", "check", "mvtek", "."], "Unknown data set 'mvtek'"),
+        (["data", "check", "mvtec", "no_such_folder"], "No folder no_such_folder"),
+    ],
+)
+def test_an_unknown_name_is_one_sentence_and_status_2(zsas, arguments, sentence):
+    status, out, err = zsas(*arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith("zsas: ")
+    assert sentence in err
+    assert err.count("\n") == 1
+
+
+def test_outside_a_project_run_says_so(zsas, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, _, err = zsas("run", "uniform_sweep")
+    assert (status, err) == (2, f"zsas: No chapters.yaml in {tmp_path} or above it; run this inside a checkout of the book.\n")
+
+
+def test_an_error_that_is_none_of_ours_keeps_its_traceback(zsas, monkeypatch):
+    def broken(*arguments):
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(cli, "load_pages", broken)
+    monkeypatch.chdir(REPOSITORY)
+    with pytest.raises(KeyError, match="a bug"):
+        cli.main(["run", "uniform_sweep"])
+
+
+def test_data_check_prints_the_counts_and_fails_where_something_is_missing(zsas, mvtec_root):
+    status, out, err = zsas("data", "check", "mvtec", mvtec_root)
+    assert status == 1
+    assert "broken_large" in out
+    assert "Category cable is missing altogether." in err
+
+
+def test_doctor_finds_the_environment_in_order(zsas):
+    status, out, err = zsas("doctor")
+    assert (status, err) == (0, "")
+    found = dict(line.split("  ", 1) for line in out.splitlines())
+    assert found.keys() == {"python", "zsas-lib", "torch", "open_clip", "book tools", "devices", "cache", "project"}
+    assert "torchvision" in found["torch"]
+    assert str(REPOSITORY) in found["project"]
+
+
+def test_doctor_finds_a_torchvision_that_does_not_fit(zsas, monkeypatch):
+    real = cli.metadata.version
+    monkeypatch.setattr(cli.metadata, "version", lambda name: "2.13.0+cpu" if name == "torch" else real(name))
+    status, out, _ = zsas("doctor")
+    assert status == 1
+    assert "amiss: that one is built for torch 2.12.1" in out

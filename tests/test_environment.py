@@ -1,0 +1,103 @@
+"""pyproject.toml, requirements.lock and environment.yml say the same, and nothing in them names a registry."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
+
+import pytest
+import yaml
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from mini_project import REPOSITORY
+
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+DECLARED = [
+    Requirement(line)
+    for lines in (PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"].values())
+    for line in lines
+]
+LOCK = [
+    Requirement(line)
+    for line in (REPOSITORY / "requirements.lock").read_text().splitlines()
+    if line.strip() and not line.startswith("#")
+]
+SYSTEMS = [
+    {"sys_platform": system, "platform_machine": machine, "python_version": python, "python_full_version": f"{python}.9"}
+    for system, machine in (("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"))
+    for python in ("3.11", "3.12", "3.13")
+]
+
+
+def locked(name: str, system: dict[str, str]) -> list[str]:
+    """The versions that the lock gives a package on a system."""
+    environment = {**default_environment(), **system}
+    return [
+        next(iter(pin.specifier)).version
+        for pin in LOCK
+        if canonicalize_name(pin.name) == canonicalize_name(name)
+        and (pin.marker is None or pin.marker.evaluate(environment))
+    ]
+
+
+@pytest.mark.parametrize("requirement", DECLARED, ids=lambda requirement: requirement.name)
+def test_each_declared_dependency_is_locked_once_on_each_system_at_a_version_it_allows(requirement):
+    for system in SYSTEMS:
+        (version,) = locked(requirement.name, system)
+        assert version in requirement.specifier
+
+
+def test_the_lock_pins_exactly_and_names_no_place():
+    for pin in LOCK:
+        assert [specifier.operator for specifier in pin.specifier] == ["=="], pin
+        assert pin.url is None
+    for name in ("requirements.lock", "environment.yml", "pyproject.toml", "Makefile"):
+        assert not re.search(r"https?://|--index|--extra-index|--find-links", (REPOSITORY / name).read_text()), name
+
+
+def imported(folder: str) -> set[str]:
+    """The distributions whose packages the Python files in `folder` import."""
+    trees = [ast.parse(path.read_text()) for path in (REPOSITORY / folder).rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    names = {alias.name.partition(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module.partition(".")[0] for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
+    own = {"zsas_lib"} | {path.stem for path in (REPOSITORY / folder).rglob("*.py")}
+    providers = metadata.packages_distributions()
+    return {canonicalize_name(providers[name][0]) for name in names - own - sys.stdlib_module_names if name in providers}
+
+
+@pytest.mark.parametrize("folder", ["zsas_lib", "tests", "benchmarks", "workflow"])
+def test_what_is_imported_is_declared(folder):
+    assert imported(folder) - {canonicalize_name(requirement.name) for requirement in DECLARED} == set()
+
+
+def test_torch_and_torchvision_are_a_pair():
+    (torch,) = locked("torch", SYSTEMS[0])
+    (torchvision,) = locked("torchvision", SYSTEMS[0])
+    assert (torch, torchvision) == ("2.12.1", "0.27.1")
+    assert (metadata.version("torch").partition("+")[0], metadata.version("torchvision").partition("+")[0]) == (torch, torchvision)
+
+
+def test_each_dependency_says_what_it_is_for():
+    text = (REPOSITORY / "pyproject.toml").read_text()
+    for requirement in DECLARED:
+        assert re.search(rf'^ +"{re.escape(requirement.name)}[^"]*", +# \S', text, re.MULTILINE), requirement.name
+
+
+def test_conda_users_get_the_lock_and_a_python_that_the_project_allows():
+    environment = yaml.safe_load((REPOSITORY / "environment.yml").read_text())
+    *conda, pip = environment["dependencies"]
+    assert pip == {"pip": ["-r requirements.lock", "-e ."]}
+    (python,) = [line for line in conda if line.startswith("python")]
+    assert SpecifierSet(python.removeprefix("python").strip()) == SpecifierSet(PROJECT["project"]["requires-python"])
+
+
+def test_make_help_names_every_target():
+    printed = subprocess.run(["make", "help"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    phony = re.search(r"\.PHONY: (.*)", (REPOSITORY / "Makefile").read_text())[1].split()
+    assert {line.split()[1] for line in printed.splitlines()} == set(phony) - {"help"}
