@@ -16,6 +16,7 @@ from torch import Tensor, nn
 ACTIVATIONS = ("gelu", "quick_gelu")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 SENTENCES_AT_ONCE = 64
+SHORT_SEQUENCE = 32
 HIDDEN_BYTES_AT_ONCE = {"cpu": 2**23, "cuda": 2**30}
 
 
@@ -146,7 +147,7 @@ class Backbone(nn.Module):
                 tokens, projected = self._windows(tokens, side), self._windows(projected, side)
             queries = 1 if block is blocks[-1] else None
             query, key, value = projected.unflatten(-1, (3, attention.num_heads, -1)).permute(2, 0, 3, 1, 4)
-            attended = F.scaled_dot_product_attention(query[:, :, :queries], key, value).transpose(1, 2).flatten(2)
+            attended = _attend(query[:, :, :queries], key, value).transpose(1, 2).flatten(2)
             tokens = tokens[:, :queries] + block.ls_1(attention.out_proj(attended))
             tokens = tokens + block.ls_2(block.mlp(block.ln_2(tokens)))
         return tokens[:, 0]
@@ -199,6 +200,13 @@ class Backbone(nn.Module):
         states = clip.transformer(states.to(clip.transformer.get_cast_dtype()), clip.attn_mask[:length, :length])
         states = states[torch.arange(len(states), device=states.device), ends].to(clip.text_projection.dtype)
         return clip.ln_final(states) @ clip.text_projection
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Softmax attention. For windows in bfloat16 on a processor, plain products take half the time of torch's kernel."""
+    if query.dtype == torch.bfloat16 and query.device.type == "cpu" and key.shape[-2] <= SHORT_SEQUENCE:
+        return (query * key.shape[-1] ** -0.5 @ key.mT).softmax(dim=-1) @ value
+    return F.scaled_dot_product_attention(query, key, value)
 
 
 def _reads_only_up_to_its_end(clip: CLIP | CustomTextCLIP) -> bool:
