@@ -197,8 +197,12 @@ def test_digest_tells_everything_that_changes_an_embedding():
     assert len(set(digests)) == len(digests)
 
 
-def test_bfloat16_is_close_to_float32_and_returns_float32(images):
-    exact, fast = (load_backbone("tiny", "random", precision=precision) for precision in ("float32", "bfloat16"))
+@pytest.mark.parametrize("image_size", [32, 48])
+def test_bfloat16_is_close_to_float32_and_returns_float32(images, image_size):
+    exact, fast = (
+        load_backbone("tiny", "random", image_size=image_size, precision=precision)
+        for precision in ("float32", "bfloat16")
+    )
     blocks = fast.clip.visual.transformer, fast.clip.transformer
     assert {parameter.dtype for block in blocks for parameter in block.parameters()} == {torch.bfloat16}
     for outputs in zip(

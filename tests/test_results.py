@@ -172,12 +172,11 @@ def test_truncated_files_are_refused_and_made_again(tmp_path, size):
 
 
 def test_a_changed_byte_never_changes_a_loaded_table(dataset, tmp_path):
-    """Every byte of the file in turn, one bit of it flipped."""
     whole = stored(evaluate, Glow(), dataset.select(["lamp"]), store=tmp_path, **FEW)
     (path,) = files(tmp_path)
     intact, loaded = path.read_bytes(), read_result(path)
     rng, refused = random.Random(0), 0
-    for position in rng.sample(range(len(intact)), 300):
+    for position in rng.sample(range(len(intact)), 100):
         path.write_bytes(intact[:position] + bytes([intact[position] ^ 1 << rng.randrange(8)]) + intact[position + 1 :])
         try:
             again = read_result(path)
@@ -187,7 +186,7 @@ def test_a_changed_byte_never_changes_a_loaded_table(dataset, tmp_path):
             pd.testing.assert_frame_equal(again, loaded)
             pd.testing.assert_frame_equal(again.per_image, whole.per_image)
             pd.testing.assert_frame_equal(again.spread, whole.spread)
-    assert refused > 100
+    assert refused > 50
 
 
 def test_files_that_are_something_else_are_refused(tmp_path):
@@ -228,12 +227,14 @@ from test_results import table
 from zsas_lib import results
 
 store, rng = Path(sys.argv[1]), random.Random(0)
-for life in range(40):
+for life in range(25):
     child = os.fork()
     if child == 0:
         for number in range(10**6):
             results._write(store / f"{life}-{number}.parquet", table(3000), {})
-    time.sleep(rng.uniform(0.005, 0.15))
+    while not (store / f"{life}-0.parquet").is_file():
+        time.sleep(0.001)
+    time.sleep(rng.uniform(0, 0.02))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
 """
@@ -249,7 +250,7 @@ def test_a_killed_writer_never_leaves_a_half_made_result(tmp_path):
     assert in_another_process(KILLED, tmp_path).wait() == 0
     whole = list(tmp_path.rglob("*.parquet"))
     unfinished = [path for path in files(tmp_path) if path.suffix == ".part"]
-    assert len(whole) > 20 and unfinished, "no writer was killed while writing"
+    assert len(whole) >= 25 and unfinished, "no writer was killed while writing"
     for path in whole:
         pd.testing.assert_frame_equal(read_result(path), table(3000))
     for path in unfinished:
@@ -268,7 +269,7 @@ writers = []
 for writer in range(3):
     writers.append(os.fork())
     if writers[-1] == 0:
-        for turn in range(60):
+        for turn in range(40):
             results._write(path, table(1000 + writer), {"writer": writer})
         os._exit(0)
 sys.exit(any(os.waitpid(writer, 0)[1] for writer in writers))

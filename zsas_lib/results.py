@@ -133,13 +133,14 @@ def read_result(path: Path) -> pd.DataFrame:
         raise FileNotFoundError(f"No stored result {path}.")
     try:
         with pq.ParquetFile(path) as file:
-            read = file.read()
+            read = file.read(use_threads=False)
         metadata = {key.decode(): value for key, value in read.schema.metadata.items()}
         made = json.loads(metadata[RECORD])
-        frames = {"": read.to_pandas()}
+        frames = {"": read.to_pandas(use_threads=False)}
         for key, value in metadata.items():
             if key.startswith(BESIDE):
-                frames[key.removeprefix(BESIDE)] = pd.read_parquet(io.BytesIO(base64.b64decode(value)))
+                beside = io.BytesIO(base64.b64decode(value))
+                frames[key.removeprefix(BESIDE)] = pd.read_parquet(beside, use_threads=False)
         intact = made.pop("content") == _content_digest(frames) and made.pop("key") == path.stem
     except Exception as error:  # whatever pyarrow makes of a damaged file
         raise DamagedResultError(f"{path} cannot be read as a stored result ({type(error).__name__}).") from error

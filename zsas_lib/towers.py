@@ -203,7 +203,7 @@ class Backbone(nn.Module):
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Softmax attention. For windows in bfloat16 on a processor, plain products take half the time of torch's kernel."""
+    """Softmax attention. For bfloat16 windows on a processor plain products take half the time of torch's kernel."""
     if query.dtype == torch.bfloat16 and query.device.type == "cpu" and key.shape[-2] <= SHORT_SEQUENCE:
         return (query * key.shape[-1] ** -0.5 @ key.mT).softmax(dim=-1) @ value
     return F.scaled_dot_product_attention(query, key, value)

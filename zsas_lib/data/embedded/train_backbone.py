@@ -266,8 +266,11 @@ def pace(step: int, steps: int) -> float:
     return min(1, (step + 1) / 50) * (0.5 + 0.5 * math.cos(math.pi * min(1, step / steps))) + 1e-3
 
 
-def train(folder: Path, steps: int, batch: int, pictures: int, seed: int, peak: float, save_every: int = 100) -> Student:
-    """Trains for ``steps`` steps, from ``folder/checkpoint.pt`` if there is one, with a log line every 50 steps."""
+def train(folder: Path, steps: int, batch: int, pictures: int, seed: int, peak: float, save_every: int = 100, stop: int | None = None) -> Student:
+    """Trains for ``steps`` steps, from ``folder/checkpoint.pt`` if there is one, with a log line every 50 steps.
+
+    ``stop`` ends after that step; a later call goes on from there, on the same schedule.
+    """
     torch.manual_seed(seed)
     student = Student(json.loads((HERE / "backbone.json").read_text()))
     optimisers = make_optimisers(student, peak)
@@ -282,7 +285,7 @@ def train(folder: Path, steps: int, batch: int, pictures: int, seed: int, peak: 
     shots = training_pictures(cache_folder() / f"embedded-training-{pictures}-{seed}", pictures, seed)
     tokenizer = open_clip.SimpleTokenizer()
     running, clock = {}, time.monotonic()
-    drawn = ahead(lambda step: draw_batch(shots, default_rng([seed, step, 0]), batch, student.side), range(start, steps))
+    drawn = ahead(lambda step: draw_batch(shots, default_rng([seed, step, 0]), batch, student.side), range(start, stop or steps))
     for step, pairs in drawn:
         loss, parts = step_loss(student, pairs, default_rng([seed, step, 1]), tokenizer, step / steps)
         student.zero_grad(set_to_none=True)

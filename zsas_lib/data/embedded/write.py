@@ -21,10 +21,12 @@ from tqdm import tqdm
 
 from .defects import possible_defects
 from .products import AUXILIARY, EVALUATION, Product
-from .render import CONTRASTS, Defect, render
+from .render import Defect, Picture, render
 
 SMALLEST, LARGEST = 0.05, 0.24
 """Range of a defect's radius, in units of half the picture's width."""
+FAINTEST, FEWEST_PIXELS, TRIES = 0.055, 100, 8
+"""Contrast (0 to 1) and pixels below which a defect counts as invisible, and how often a shot is taken to avoid that."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,22 @@ def visa_places(category: str, split: str, kind: str | None, number: int, index:
     return image, folder / "Masks" / "Anomaly" / f"{index:04d}.png" if kind else None
 
 
+def _visible(shot: Shot, width: int, rows: slice) -> Picture:
+    """The shot, taken again with other seeds while its defect cannot be seen; the best of ``TRIES`` if it never can."""
+    best = None
+    for attempt in range(TRIES if shot.defect else 1):
+        picture = render(shot.product, shot.seed + attempt, width, shot.defect)
+        shown = picture.mask[rows].sum() >= FEWEST_PIXELS
+        if not shot.defect or (shown and picture.contrast >= FAINTEST):
+            return picture
+        if best is None or (shown, picture.contrast) > best[0]:
+            best = (shown, picture.contrast), picture
+    return best[1]
+
+
 def _shoot(shot: Shot, root: Path, width: int, height: int) -> dict | None:
-    picture = render(shot.product, shot.seed, width, shot.defect)
     rows = slice((width - height) // 2, (width - height) // 2 + height)
+    picture = _visible(shot, width, rows)
     path = root / shot.image
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.round(picture.image[rows] * 255).astype(np.uint8)).save(path, quality=95, compress_level=1)
