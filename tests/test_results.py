@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -219,20 +220,30 @@ def test_a_folder_that_cannot_be_made_stops_before_computing(tmp_path):
     assert computed == []
 
 
-KILLED = """
+WRITERS = """
 import os, random, signal, sys, time
-from importlib.metadata import version
 from pathlib import Path
 from test_results import table
 from zsas_lib import results
 
-store, rng = Path(sys.argv[1]), random.Random(0)
+raced, killed = Path(sys.argv[1]), Path(sys.argv[2])
+writers = []
+for writer in range(3):
+    writers.append(os.fork())
+    if writers[-1] == 0:
+        for turn in range(40):
+            results._write(raced, table(1000 + writer), {"writer": writer})
+        os._exit(0)
+assert not any(os.waitpid(writer, 0)[1] for writer in writers)
+(killed / "race over").touch()
+
+rng = random.Random(0)
 for life in range(25):
     child = os.fork()
     if child == 0:
         for number in range(10**6):
-            results._write(store / f"{life}-{number}.parquet", table(3000), {})
-    while not (store / f"{life}-0.parquet").is_file():
+            results._write(killed / f"{life}-{number}.parquet", table(3000), {})
+    while not (killed / f"{life}-0.parquet").is_file():
         time.sleep(0.001)
     time.sleep(rng.uniform(0, 0.02))
     os.kill(child, signal.SIGKILL)
@@ -240,54 +251,41 @@ for life in range(25):
 """
 
 
-def in_another_process(code: str, *arguments: object) -> subprocess.Popen:
+@pytest.fixture(scope="module")
+def writers(tmp_path_factory) -> Iterator[tuple[subprocess.Popen, Path, Path]]:
+    """A process whose children first write one result all at once, then many, each until it is killed."""
+    raced, killed = tmp_path_factory.mktemp("raced") / f"{'0' * 64}.parquet", tmp_path_factory.mktemp("killed")
     here = Path(__file__).parent
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(here), str(here.parent)]), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-W", "ignore", "-c", code, *map(str, arguments)], env=environment)
+    command = [sys.executable, "-W", "ignore", "-c", WRITERS, str(raced), str(killed)]
+    with subprocess.Popen(command, env=environment) as process:
+        yield process, raced, killed
+        process.kill()
 
 
-def test_a_killed_writer_never_leaves_a_half_made_result(tmp_path):
-    assert in_another_process(KILLED, tmp_path).wait() == 0
-    whole = list(tmp_path.rglob("*.parquet"))
-    unfinished = [path for path in files(tmp_path) if path.suffix == ".part"]
-    assert len(whole) >= 25 and unfinished, "no writer was killed while writing"
-    for path in whole:
-        pd.testing.assert_frame_equal(read_result(path), table(3000))
-    for path in unfinished:
-        assert path.name.startswith(".")
-
-
-RACING = """
-import os, sys
-from importlib.metadata import version
-from pathlib import Path
-from test_results import table
-from zsas_lib import results
-
-path = Path(sys.argv[1])
-writers = []
-for writer in range(3):
-    writers.append(os.fork())
-    if writers[-1] == 0:
-        for turn in range(40):
-            results._write(path, table(1000 + writer), {"writer": writer})
-        os._exit(0)
-sys.exit(any(os.waitpid(writer, 0)[1] for writer in writers))
-"""
-
-
-def test_readers_see_whole_results_while_several_write(tmp_path):
-    path = tmp_path / f"{'0' * 64}.parquet"
-    process, lengths = in_another_process(RACING, path), []
-    while process.poll() is None:
-        if path.is_file():
-            read = read_result(path)
+def test_readers_see_whole_results_while_several_write(writers):
+    process, raced, killed = writers
+    lengths = []
+    while not (killed / "race over").exists() and process.poll() is None:
+        if raced.is_file():
+            read = read_result(raced)
             pd.testing.assert_frame_equal(read, table(len(read)))
             lengths.append(len(read))
         else:
             time.sleep(0.01)
-    assert process.returncode == 0 and lengths and set(lengths) <= {1000, 1001, 1002}
-    assert files(tmp_path) == [path]
+    assert lengths and set(lengths) <= {1000, 1001, 1002}
+    assert files(raced.parent) == [raced]
+
+
+def test_a_killed_writer_never_leaves_a_half_made_result(writers):
+    process, _, killed = writers
+    assert process.wait() == 0
+    whole = sorted(killed.glob("*.parquet"))
+    unfinished = [path for path in files(killed) if path.suffix == ".part"]
+    assert len(whole) >= 25 and unfinished, "no writer was killed while writing"
+    for path in whole:
+        pd.testing.assert_frame_equal(read_result(path), table(3000))
+    assert all(path.name.startswith(".") for path in unfinished)
 
 
 def test_the_store_lies_in_the_project_or_where_it_is_told(tmp_path, monkeypatch):

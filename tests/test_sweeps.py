@@ -45,7 +45,8 @@ def test_the_value_zero_gives_the_numbers_of_evaluate(dataset, perturbation, der
 
 
 @pytest.mark.parametrize(
-    "perturbation, value, unit, shifted", [("hue", 1.0, "radians", shift_hue), ("saturation", 0.3, "fraction", shift_saturation)]
+    "perturbation, value, unit, shifted",
+    [("hue", 1.0, "radians", shift_hue), ("saturation", 0.3, "fraction", shift_saturation)],
 )
 def test_colours_are_shifted_before_the_model_sees_them(dataset, perturbation, value, unit, shifted):
     row = uniform_sweep(Glow(), dataset, perturbation, [value], resamples=20).iloc[1]
@@ -118,7 +119,9 @@ def test_pictures_are_read_once_and_text_once(dataset, monkeypatch):
 
 
 def test_sweeps_repeat_and_do_not_depend_on_the_batch_size(dataset):
-    first, second = (uniform_sweep(Glow(), dataset, "rotation", [20], batch_size=size, resamples=20) for size in (16, 2))
+    first, second = (
+        uniform_sweep(Glow(), dataset, "rotation", [20], batch_size=size, resamples=20) for size in (16, 2)
+    )
     pd.testing.assert_frame_equal(first, second)
 
 

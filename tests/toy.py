@@ -38,7 +38,9 @@ class Glow(nn.Module):
         return Prediction(maps, maps.amax((1, 2)))
 
 
-def toy_dataset(root: Path, categories: dict[str, int], normal: int = 3, sizes: tuple[int, ...] = (SIZE,)) -> AnomalyDataset:
+def toy_dataset(
+    root: Path, categories: dict[str, int], normal: int = 3, sizes: tuple[int, ...] = (SIZE,)
+) -> AnomalyDataset:
     """``categories`` maps names to their number of anomalous pictures; sizes alternate. Defects glow in red, a bit."""
     records = []
     for order, (category, anomalous) in enumerate(categories.items()):

@@ -42,9 +42,15 @@ SMALLEST_DAMAGE = {2: 17, 3: 26, 5: 40, 8: 60}
 """Damaged pixels from which a window counts as abnormal."""
 VISIBLE = 0.05
 """Difference to the sound twin (0 to 1) from which a pixel of the mask counts as damaged."""
-WEIGHT = {2: 1.0, 3: 1.0, 5: 0.5, 8: 0.5, "picture": 1.5, "name": 0.5}
-JOINS = {2: 0.0, 3: 0.0, 5: 0.15, 8: 0.25, "picture": 0.3, "name": 0.3}
-"""Share of the training after which a contrast joins in: what a small window shows is learned first."""
+CURRICULUM = (
+    (0.15, {2: 1.0, 3: 1.0}),
+    (0.25, {2: 1.0, 3: 1.0, 5: 0.5}),
+    (0.30, {2: 1.0, 3: 1.0, 5: 0.5, 8: 0.5}),
+    (0.55, {2: 1.0, 3: 1.0, 5: 0.5, 8: 0.5, "picture": 1.5, "name": 0.5}),
+    (1.00, {2: 1.0, 3: 1.0, "picture": 4.0, "name": 0.5}),
+)
+"""Until which share of the training which contrasts take part, with which weights: small windows are learned first, the
+larger ones lead up to the whole picture."""
 
 
 @dataclass(frozen=True)
@@ -201,41 +207,44 @@ class Student(torch.nn.Module):
 
 
 def step_loss(student: Student, batch: TrainingBatch, rng: Generator, tokenizer, progress: float) -> tuple[Tensor, dict]:
-    """The weighted sum of the contrasts of one batch, and its parts. Large windows and whole pictures cost the most, so
-    they are encoded for half of the pairs. ``progress`` (0 to 1) says which contrasts have joined."""
+    """The weighted sum of the contrasts of one batch, and its parts; ``progress`` in [0, 1) chooses from ``CURRICULUM``.
+
+    Large windows and whole pictures cost the most, so they share: while both take part, each sees half of the pairs."""
     size = len(batch.names)
     spoken = [captions.say_name(rng, name) for name in batch.names]
     sentences = [captions.sentence(rng, name, state) for state in (0, 1) for name in spoken]
     states = student.encode_text(tokenizer(sentences)).unflatten(0, (2, size)).transpose(0, 1)
     tokens = student.embed_patches(batch.pairs.flatten(0, 1)).unflatten(0, (size, 2))
+    weights = next(weights for until, weights in CURRICULUM if progress < until)
     losses, right = {}, {}
 
     def state_loss(key, damaged, sound, known):
         """Both twins where the damaged one is damaged enough, and further sound embeddings."""
-        margin = lambda e: torch.einsum("pwe,pe->pw", e, states[: len(e), 1] - states[: len(e), 0]) / TEMPERATURE
-        damaged, sound = margin(damaged), margin(sound)
-        losses[key] = F.softplus(-damaged)[known].mean() + F.softplus(sound).mean()
-        right[key] = (damaged > 0)[known].float().mean() / 2 + (sound < 0).float().mean() / 2
+        apart = states[: len(damaged), 1] - states[: len(damaged), 0]
+        damaged, sound = (torch.einsum("pwe,pe->pw", e, apart) / TEMPERATURE for e in (damaged, sound))
+        share = known / known.sum().clamp_min(1)
+        losses[key] = (F.softplus(-damaged) * share).sum() + F.softplus(sound).mean()
+        right[key] = ((damaged > 0) * share).sum() / 2 + (sound < 0).float().mean() / 2
 
     half = size // 2
-    for side, count in WINDOWS.items():
-        if progress < JOINS[side]:
-            continue
-        index, known, elsewhere = draw_windows(batch, rng, student.patch, side, count)
-        if count == 1:
+    for side in [key for key in weights if key in WINDOWS]:
+        index, known, elsewhere = draw_windows(batch, rng, student.patch, side, WINDOWS[side])
+        if side > 3:
             index, known, elsewhere = index[:half], known[:half], elsewhere[:half, :0]
         damaged = student.encode_windows(tokens[: len(index), 1], index, side)
         sound = student.encode_windows(tokens[: len(index), 0], torch.cat([index, elsewhere], 1), side)
         state_loss(side, damaged, sound, known)
-    if progress >= JOINS["picture"]:
-        whole = student.encode(tokens[:half].flatten(0, 1)).unflatten(0, (half, 2))
-        state_loss("picture", whole[:, 1:], whole[:, :1], (batch.masks[:half].sum((1, 2)) >= 16)[:, None])
-    if progress >= JOINS["name"]:
+    if "picture" in weights:
+        pairs = half if 8 in weights else size
+        whole = student.encode(tokens[:pairs].flatten(0, 1)).unflatten(0, (pairs, 2))
+        state_loss("picture", whole[:, 1:], whole[:, :1], (batch.masks[:pairs].sum((1, 2)) >= 16)[:, None])
+    if "name" in weights:
         names = student.encode_text(tokenizer([captions.sentence(rng, name, 0) for name in batch.names[:half]]))
         same = torch.tensor([[a == b for b in batch.names[:half]] for a in batch.names[:half]])
-        logits = whole[:, 0] @ names.T / TEMPERATURE
+        logits = whole[:half, 0] @ names.T / TEMPERATURE
         losses["name"] = -(logits.masked_fill(~same, -math.inf).logsumexp(1) - logits.logsumexp(1)).mean()
-    return sum(WEIGHT[key] * value for key, value in losses.items()), {**losses, **{f"{k} right": v for k, v in right.items()}}
+    total = sum(weights[key] * value for key, value in losses.items())
+    return total, {**losses, **{f"{key} right": value for key, value in right.items()}}
 
 
 def ahead(draw: Callable[[int], TrainingBatch], steps: range) -> Iterator[tuple[int, TrainingBatch]]:
