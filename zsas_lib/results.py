@@ -141,7 +141,7 @@ def read_result(path: Path) -> pd.DataFrame:
             if key.startswith(BESIDE):
                 beside = io.BytesIO(base64.b64decode(value))
                 frames[key.removeprefix(BESIDE)] = pd.read_parquet(beside, use_threads=False)
-        intact = made.pop("content") == _content_digest(frames) and made.pop("key") == path.stem
+        intact = made.pop("content") == _content_digest(frames, made) and made.pop("key") == path.stem
     except Exception as error:  # whatever pyarrow makes of a damaged file
         raise DamagedResultError(f"{path} cannot be read as a stored result ({type(error).__name__}).") from error
     if not intact:
@@ -185,8 +185,8 @@ def describe_model(model: nn.Module) -> dict[str, object]:
 def _write(path: Path, table: pd.DataFrame, made: Mapping[str, object]) -> None:
     """Into a new file in the same folder, through to the disk, then renamed: ``path`` is absent or whole."""
     beside = {name: getattr(table, name) for name in table._metadata}
-    made = {**made, "key": path.stem, "content": _content_digest({"": table, **beside})}
-    metadata = {RECORD: json.dumps(made)}
+    made = {**made, "key": path.stem}
+    metadata = {RECORD: json.dumps({**made, "content": _content_digest({"": table, **beside}, made)})}
     for name, frame in beside.items():
         metadata[BESIDE + name] = base64.b64encode(frame.to_parquet())
     arrow = pa.Table.from_pandas(pd.DataFrame(table))
@@ -203,8 +203,8 @@ def _write(path: Path, table: pd.DataFrame, made: Mapping[str, object]) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def _content_digest(frames: Mapping[str, pd.DataFrame]) -> str:
-    content = hashlib.sha256()
+def _content_digest(frames: Mapping[str, pd.DataFrame], made: Mapping[str, object]) -> str:
+    content = hashlib.sha256(configuration_digest(made).encode())
     for name, frame in sorted(frames.items()):
         content.update(repr((name, frame.index.name, list(frame.columns), list(map(str, frame.dtypes)))).encode())
         content.update(pd.util.hash_pandas_object(pd.DataFrame(frame)).to_numpy().tobytes())

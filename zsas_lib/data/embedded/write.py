@@ -25,7 +25,7 @@ from .render import Defect, Picture, render
 
 SMALLEST, LARGEST = 0.05, 0.24
 """Range of a defect's radius, in units of half the picture's width."""
-FAINTEST, FEWEST_PIXELS, TRIES = 0.055, 100, 8
+FAINTEST, FEWEST_PIXELS, TRIES = 0.055, 100, 5
 """Contrast (0 to 1) and pixels below which a defect counts as invisible, and how often a shot is taken to avoid that."""
 
 
@@ -140,11 +140,11 @@ def _visa_split(root: Path, shots: list[Shot]) -> None:
             table.writerow([_folder(shot.product), shot.split, label, shot.image.as_posix(), mask])
 
 
-def write_embedded_a(root: Path, *, products=AUXILIARY, counts=(8, 12, 24), width=640, height=512, seed=0) -> None:
+def write_embedded_a(root: Path, *, products=AUXILIARY, counts=(4, 10, 20), width=640, height=512, seed=0) -> None:
     """``embedded-a`` in VisA's layout: ``counts`` normal training, normal test and damaged test pictures a category."""
     _write(root, list(_plan(products, counts, seed, visa_places)), width, height, _visa_split)
 
 
-def write_embedded_b(root: Path, *, products=EVALUATION, counts=(8, 10, 20), size=512, seed=0) -> None:
+def write_embedded_b(root: Path, *, products=EVALUATION, counts=(4, 10, 20), size=512, seed=0) -> None:
     """``embedded-b`` in MVTec AD's layout: ``counts`` normal training, normal test and damaged test pictures a category."""
     _write(root, list(_plan(products, counts, seed, mvtec_places)), size, size, lambda folder, shots: None)
