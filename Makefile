@@ -49,7 +49,8 @@ clean:
 
 # The lock names the uv that installs it; where uv cannot be had, pip installs the same.
 $(VENV)/installed: requirements.lock pyproject.toml
-	@$(BASE_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make BASE_PYTHON=python3.12")'
+	@$(BASE_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'Python 3.11 or newer is needed; name one: make BASE_PYTHON=python3.12'; exit 1; }
 	@echo 'Making the environment in $(VENV) from requirements.lock'
 	@test -x $(VENV)/bin/python || $(BASE_PYTHON) -m venv $(VENV)
 	@if $(VENV)/bin/python -m pip install --quiet "$$(grep '^uv==' requirements.lock)"; then \

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import nbformat
 import pytest
 
@@ -26,8 +24,8 @@ def test_run_takes_parameters_as_papermill_does_and_says_where_the_result_is(zsa
     status, out, _ = zsas("run", notebook, "-p", "rows", "7", "--output", tmp_path / "out.ipynb")
     assert status == 0
     assert "out.ipynb" in out
-    printed = [output.text for cell in nbformat.read(tmp_path / "out.ipynb", 4).cells for output in cell.get("outputs", ()) if "text" in output]
-    assert printed == ["7\n"]
+    (cell,) = [cell for cell in nbformat.read(tmp_path / "out.ipynb", 4).cells if cell.source == "print(rows)"]
+    assert cell.outputs[0].text == "7\n"
 
 
 @pytest.mark.parametrize(
@@ -55,9 +53,10 @@ def test_a_parameter_without_a_value_is_refused(zsas, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["run", "uniform_swep"], "Unknown page 'uniform_swep'; known: embedded_benchmark, uniform_sweep, winclip_windows."),
+        (["run", "uniform_swep"], "Unknown page 'uniform_swep'; known: "),
         (["run", "uniform_swep"], "Did you mean 'uniform_sweep'?"),
-        (["run", "uniform_sweep", "--profile", "papr"], "Unknown profile 'papr'; known: embedded, paper, smoke. Did you mean 'paper'?"),
+        (["run", "uniform_sweep", "--profile", "papr"], "Unknown profile 'papr'"),
+        (["run", "uniform_sweep", "--profile", "papr"], "Did you mean 'paper'?"),
         (["run", "absent.ipynb"], "absent.ipynb; expected a .ipynb file."),
         (["data", "check", "mvtek", "."], "Unknown data set 'mvtek'"),
         (["data", "check", "mvtec", "no_such_folder"], "No folder no_such_folder"),
@@ -74,7 +73,8 @@ def test_an_unknown_name_is_one_sentence_and_status_2(zsas, arguments, sentence)
 def test_outside_a_project_run_says_so(zsas, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     status, _, err = zsas("run", "uniform_sweep")
-    assert (status, err) == (2, f"zsas: No chapters.yaml in {tmp_path} or above it; run this inside a checkout of the book.\n")
+    assert status == 2
+    assert err == f"zsas: No chapters.yaml in {tmp_path} or above it; run this inside a checkout of the book.\n"
 
 
 def test_an_error_that_is_none_of_ours_keeps_its_traceback(zsas, monkeypatch):

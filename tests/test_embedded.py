@@ -29,7 +29,7 @@ def test_a_defect_changes_the_picture_where_its_mask_is_and_not_elsewhere(kind):
     difference = np.abs(picture.image - picture.sound).mean(-1)
     assert picture.mask.any()
     assert difference[picture.mask].mean() > 10 * difference[~picture.mask].mean()
-    assert picture.contrast == pytest.approx(difference[picture.mask].mean(), rel=0.35)
+    assert 0.2 * picture.contrast < difference[picture.mask].mean() < 1.2 * picture.contrast + 0.02, "the camera blurs"
 
 
 def test_the_same_seed_draws_the_same_pixels_and_another_seed_others():
@@ -90,7 +90,7 @@ def test_a_killed_writer_leaves_nothing_that_could_be_taken_for_a_data_set(tmp_p
         f"write.write_embedded_b(Path({str(tmp_path / 'b')!r}), size=128)"
     )
     process = subprocess.Popen([sys.executable, "-c", code], start_new_session=True, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not list(tmp_path.rglob("*.png")) and time.monotonic() < deadline:
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)

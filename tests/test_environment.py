@@ -28,9 +28,9 @@ LOCK = [
     if line.strip() and not line.startswith("#")
 ]
 SYSTEMS = [
-    {"sys_platform": system, "platform_machine": machine, "python_version": python, "python_full_version": f"{python}.9"}
+    {"sys_platform": system, "platform_machine": machine, "python_version": minor, "python_full_version": f"{minor}.9"}
     for system, machine in (("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"))
-    for python in ("3.11", "3.12", "3.13")
+    for minor in ("3.11", "3.12", "3.13")
 ]
 
 
@@ -68,7 +68,8 @@ def imported(folder: str) -> set[str]:
     names |= {node.module.partition(".")[0] for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
     own = {"zsas_lib"} | {path.stem for path in (REPOSITORY / folder).rglob("*.py")}
     providers = metadata.packages_distributions()
-    return {canonicalize_name(providers[name][0]) for name in names - own - sys.stdlib_module_names if name in providers}
+    foreign = names - own - sys.stdlib_module_names
+    return {canonicalize_name(providers[name][0]) for name in foreign if name in providers}
 
 
 @pytest.mark.parametrize("folder", ["zsas_lib", "tests", "benchmarks", "workflow"])
@@ -77,10 +78,10 @@ def test_what_is_imported_is_declared(folder):
 
 
 def test_torch_and_torchvision_are_a_pair():
-    (torch,) = locked("torch", SYSTEMS[0])
-    (torchvision,) = locked("torchvision", SYSTEMS[0])
-    assert (torch, torchvision) == ("2.12.1", "0.27.1")
-    assert (metadata.version("torch").partition("+")[0], metadata.version("torchvision").partition("+")[0]) == (torch, torchvision)
+    for system in SYSTEMS:
+        assert (locked("torch", system), locked("torchvision", system)) == (["2.12.1"], ["0.27.1"])
+    for name in ("torch", "torchvision"):
+        assert metadata.version(name).partition("+")[0] == locked(name, SYSTEMS[0])[0]
 
 
 def test_each_dependency_says_what_it_is_for():

@@ -206,8 +206,8 @@ def test_what_is_no_notebook_is_refused(tmp_path):
 
 def test_a_killed_run_leaves_nothing_and_a_rerun_completes(tmp_path):
     reached, out = tmp_path / "reached", tmp_path / "out" / "page.ipynb"
-    slow = f"import os, pathlib, time\npathlib.Path({str(reached)!r}).write_text(str(os.getpid()))\ntime.sleep(600 * rows)"
-    notebook = write_notebook(tmp_path / "page.ipynb", slow)
+    slow = f"import os, time\nwith open({str(reached)!r}, 'w') as file:\n    file.write(str(os.getpid()))\n"
+    notebook = write_notebook(tmp_path / "page.ipynb", slow + "time.sleep(600 * rows)")
     notebook.write_text(notebook.read_text().replace("(1 to 9)", "(0 to 9)"))
     command = [sys.executable, "-m", "zsas_lib.cli", "run", str(notebook), "--output", str(out)]
     run = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

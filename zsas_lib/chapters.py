@@ -1,4 +1,4 @@
-"""Which notebook runs with which parameters, under which profile, as which page: ``chapters.yaml``, read and checked."""
+"""Which notebook runs with which parameters, under which profile, as which page: ``chapters.yaml`` and its schema."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ COMPUTED = "book/_computed"
 
 
 class ChaptersError(ValueError):
-    """A ``chapters.yaml`` that is missing or not of its schema. The message names the entry and what is wrong with it."""
+    """A ``chapters.yaml`` that is missing or not of its schema. The message names the entry and what is wrong."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,6 @@ def _checked(root: Path) -> dict:
     for name, entry in chapters["pages"].items():
         for profile in entry["parameters"]:
             if profile not in chapters["profiles"]:
-                raise ChaptersError(
-                    f"{path}, entry pages.{name}.parameters: {UnknownNameError('profile', profile, chapters['profiles'])}"
-                )
+                unknown = UnknownNameError("profile", profile, chapters["profiles"])
+                raise ChaptersError(f"{path}, entry pages.{name}.parameters: {unknown}")
     return chapters

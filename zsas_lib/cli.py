@@ -18,14 +18,16 @@ from .errors import UnknownNameError
 AMISS = "amiss"
 BOOK_TOOLS = ("jupyter-book", "papermill", "jupytext", "snakemake")
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(
+    help=__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+)
 data = typer.Typer(no_args_is_help=True, help="Data sets on disk.")
 app.add_typer(data, name="data")
 
 
 @app.command()
 def run(
-    target: Annotated[str, typer.Argument(metavar="PAGE_OR_NOTEBOOK", help="A page of chapters.yaml, or a .ipynb file.")],
+    target: Annotated[str, typer.Argument(metavar="PAGE_OR_NOTEBOOK", help="A page of chapters.yaml or a notebook.")],
     parameter: Annotated[
         list[str] | None, typer.Option("-p", metavar="NAME VALUE", help="A parameter's value; may be repeated.")
     ] = None,
@@ -101,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _paired(arguments: Sequence[str]) -> list[str]:
-    """``-p NAME VALUE``, as papermill spells it, becomes ``-p NAME=VALUE``: typer takes one value per repeated option."""
+    """``-p NAME VALUE``, as papermill spells it, becomes ``-p NAME=VALUE``: typer repeats one-value options only."""
     paired, rest = [], iter(arguments)
     for argument in rest:
         paired.append(argument)
@@ -120,7 +122,7 @@ def _overrides(pairs: Sequence[str]) -> dict[str, str]:
 
 def _torch_pair() -> str:
     torch, torchvision = metadata.version("torch"), metadata.version("torchvision")
-    built_for = next(filter(None, (re.match(r"torch \(?==([\w.]+)", line) for line in metadata.requires("torchvision"))))[1]
+    built_for = re.search(r"^torch \(?==([\w.]+)", "\n".join(metadata.requires("torchvision")), re.MULTILINE)[1]
     pair = f"{torch} with torchvision {torchvision}"
     return pair if built_for == torch.partition("+")[0] else f"{pair}, {AMISS}: that one is built for torch {built_for}"
 

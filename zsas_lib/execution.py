@@ -20,7 +20,7 @@ FILES_VARIABLE = "ZSAS_PAGE_FILES"
 KERNEL = "python3"
 START_TIMEOUT_S = 180
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
-PROGRESS = "{desc}: cell {n_fmt} of {total_fmt}, {elapsed}"
+PROGRESS = {"bar_format": "{desc}: cell {n_fmt} of {total_fmt}, {elapsed}", "mininterval": 1, "disable": False}
 KERNEL_CONFIGURATION = f"""\
 c.IPKernelApp.log_level = "CRITICAL"
 c.IPKernelApp.exec_lines = ["from {watch_files.__module__} import watch_files; watch_files(); del watch_files"]
@@ -48,7 +48,7 @@ def read_notebook(path: Path) -> NotebookNode:
 def run_notebook(
     notebook: NotebookNode, name: str, *, root: Path, work: Path, files: Path, log: Path, cell_timeout: int
 ) -> NotebookNode:
-    """The executed notebook. It runs in the folder `root`; its cells may save into `files`; `work` is for this run alone.
+    """The executed notebook. It runs in the folder `root`; its cells may save into `files`; `work` is this run's own.
 
     Raises PageError, naming `name`, when a cell fails, takes longer than `cell_timeout` seconds or is never reached;
     the trace is then in `log`.
@@ -71,7 +71,7 @@ def run_notebook(
                 cwd=root,
                 start_timeout=START_TIMEOUT_S,
                 execution_timeout=cell_timeout,
-                progress_bar={"desc": f"  {Path(name).stem}", "bar_format": PROGRESS, "mininterval": 1, "disable": False},
+                progress_bar={"desc": f"  {Path(name).stem}", **PROGRESS},
             )
         except PapermillExecutionError as error:
             cause = f"{error.ename}: {error.evalue}" if error.evalue else error.ename

@@ -2,8 +2,8 @@
 
 All pixels of all images of a category, normal images included, are pooled into one ranking; a data set's number is
 the unweighted mean over its categories. Every metric here follows from where each anomalous score stands among the
-normal ones, so the scores of the two classes are sorted apart and their values alone, without indices. Nothing
-depends on the scale of the maps except the legacy AUPRO and, through its bins, the bootstrap.
+normal ones, so the scores of the two classes are sorted apart and their values alone, without indices. Only the
+legacy AUPRO depends on more than the ranking.
 
 All metrics are fractions in [0, 1], and nan where only one class is present: without an anomalous pixel (image) or
 without a normal one there is nothing to rank. Scores are compared in the precision in which they come (half precision
@@ -69,8 +69,8 @@ def f1_max(maps: Maps, masks: Masks) -> float:
 def iou_at_f1_max(maps: Maps, masks: Masks) -> float:
     """Intersection over union of the anomalous class at the threshold of `f1_max`.
 
-    It is F1/(2-F1), for TP/(TP+FP+FN) is: a second scale for the same number, which V prints beside it. Input and
-    errors as in `pixel_auroc`.
+    TP/(TP+FP+FN) equals F1/(2-F1), so this is the same finding on another scale; V prints both. Input and errors as
+    in `pixel_auroc`.
     """
     return _iou(f1_max(maps, masks))
 

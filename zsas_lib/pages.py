@@ -126,7 +126,7 @@ def _recorded(notebook: NotebookNode, page: Page) -> dict:
     for output in _last_code(notebook).outputs:
         if RECORD_TYPE in output.get("data", {}):
             return output.data[RECORD_TYPE]
-    raise PageError(f"{page.notebook}: its last code cell calls record(...) but does not end in it; make it the last line.")
+    raise PageError(f"{page.notebook}: its last code cell calls record(...) without ending in it; make it the last line.")
 
 
 def _last_code(notebook: NotebookNode) -> NotebookNode:
@@ -134,7 +134,7 @@ def _last_code(notebook: NotebookNode) -> NotebookNode:
 
 
 def _data_sets(facts: Mapping) -> list[dict]:
-    return [described for described in facts["subjects"].values() if isinstance(described, dict) and "root" in described]
+    return [subject for subject in facts["subjects"].values() if isinstance(subject, dict) and "root" in subject]
 
 
 def _show_record(notebook: NotebookNode, facts: dict) -> None:
@@ -230,7 +230,7 @@ def _machinery() -> dict[str, str]:
 
 
 def _unedited_since(started: float, files: Mapping[str, str]) -> dict[str, str]:
-    """The digests, but none for a file edited meanwhile: which of its versions ran is not known, so the page is stale."""
+    """The digests, but none for a file edited meanwhile: which version of it ran is not known, so the page is stale."""
     edited = {name for name in files if (PACKAGE.parent / name).stat().st_mtime >= started}
     return {name: "edited while the page was computed" if name in edited else files[name] for name in files}
 

@@ -128,8 +128,8 @@ def read_parameters(notebook: NotebookNode) -> tuple[Parameter, ...]:
         if token.type == tokenize.COMMENT
     }
     return tuple(
-        _read_declaration(statement, comments.get(statement.end_lineno, ""), ast.get_source_segment(cell.source, statement))
-        for statement in ast.parse(cell.source).body
+        _read_declaration(line, comments.get(line.end_lineno, ""), ast.get_source_segment(cell.source, line))
+        for line in ast.parse(cell.source).body
     )
 
 
@@ -232,5 +232,6 @@ def _allowed(comment: str, parameter: Parameter) -> tuple[tuple[Scalar, ...], fl
     if found is None:
         return (), -math.inf, math.inf
     if found["choices"]:
-        return tuple(parameter._read(item.strip(), comment) for item in found["choices"].split(",")), -math.inf, math.inf
+        choices = tuple(parameter._read(item.strip(), comment) for item in found["choices"].split(","))
+        return choices, -math.inf, math.inf
     return (), float(found["low"] or found["least"] or -math.inf), float(found["high"] or found["most"] or math.inf)

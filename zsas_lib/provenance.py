@@ -97,9 +97,7 @@ def commit() -> str:
 
 def _git(*arguments: str) -> str:
     try:
-        run = subprocess.run(
-            ["git", "-C", str(PACKAGE), *arguments], capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL
-        )
+        run = subprocess.run(["git", "-C", str(PACKAGE), *arguments], capture_output=True, text=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return run.stdout.strip() if run.returncode == 0 else ""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.random import Generator
 
-from .fields import blob, fractal_noise, pixel_grid, segment_distance, smoothstep, wandering_line
+from .fields import Number, blob, fractal_noise, pixel_grid, segment_distance, smoothstep, wandering_line
 from .materials import draw_colours
 from .products import Product
 from .scene import Layers, Plane, print_on
@@ -30,7 +30,7 @@ class Bench:
     def size(self) -> int:
         return len(self.u)
 
-    def spot(self, rng: Generator, low: float, high: float) -> np.ndarray:
+    def spot(self, rng: Generator, low: Number, high: Number) -> np.ndarray:
         """A random point (x, y) at which the part's signed distance lies in [low, high]; the deepest one if none does."""
         margin = max(1, self.size // 16)
         inner = self.layers.distance[margin:-margin, margin:-margin]

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from numpy.random import Generator
 
 FLOAT = np.float32
+Number = int | float
 
 
 @lru_cache(maxsize=8)
@@ -25,8 +26,8 @@ def _frequencies(size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fractal_noise(
-    rng: Generator, size: int, slope: float = 1.5, coarsest: float = 2.0, finest: float = np.inf,
-    stretch: float = 1.0, angle: float = 0.0,
+    rng: Generator, size: int, slope: Number = 1.5, coarsest: Number = 2, finest: Number = np.inf,
+    stretch: Number = 1, angle: Number = 0,
 ) -> Float[np.ndarray, "height width"]:
     """Gaussian noise of zero mean and unit deviation whose amplitude falls as frequency ** -slope.
 
@@ -47,7 +48,7 @@ def fractal_noise(
     return noise / (noise.std() + 1e-9)
 
 
-def smoothstep(low: float, high: float, values: np.ndarray) -> np.ndarray:
+def smoothstep(low: Number, high: Number, values: np.ndarray) -> np.ndarray:
     """0 below ``low``, 1 above ``high``, a cubic in between; ``low`` > ``high`` falls instead of rising."""
     t = np.clip((values - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)

@@ -30,8 +30,9 @@ from torch import Tensor
 from torchvision.io import decode_jpeg, encode_jpeg
 from torchvision.transforms.v2.functional import gaussian_blur
 
+from ...digests import source_digest
 from ..cache import cache_folder
-from . import captions
+from . import captions, train_pictures
 from .train_pictures import TrainingPictures, training_pictures
 
 HERE = Path(__file__).parent
@@ -153,7 +154,7 @@ def _linear(x: Tensor, layer_weight: Tensor, bias: Tensor) -> Tensor:
     return F.linear(x.bfloat16(), layer_weight.bfloat16(), bias.bfloat16()).float()
 
 
-def _block(block: torch.nn.Module, x: Float[Tensor, "sequence token width"]) -> Float[Tensor, "sequence token width"]:
+def _block(block: torch.nn.Module, x: Float[Tensor, "sequence token channel"]) -> Float[Tensor, "sequence token channel"]:
     """open_clip's residual attention block with its own weights."""
     attention, mlp = block.attn, block.mlp
     heads = _linear(block.ln_1(x), attention.in_proj_weight, attention.in_proj_bias)
@@ -175,7 +176,7 @@ class Student(torch.nn.Module):
         self.side = architecture["vision_cfg"]["image_size"]
         self.grid = self.side // self.patch
 
-    def embed_patches(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch token width"]:
+    def embed_patches(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch token channel"]:
         visual = self.clip.visual
         mean = images.new_tensor(open_clip.OPENAI_DATASET_MEAN)[:, None, None]
         std = images.new_tensor(open_clip.OPENAI_DATASET_STD)[:, None, None]
@@ -183,7 +184,7 @@ class Student(torch.nn.Module):
         first = visual.class_embedding.expand(len(images), 1, -1)
         return visual.ln_pre(torch.cat([first, patches], 1) + visual.positional_embedding)
 
-    def encode(self, tokens: Float[Tensor, "sequence token width"]) -> Float[Tensor, "sequence embed"]:
+    def encode(self, tokens: Float[Tensor, "sequence token channel"]) -> Float[Tensor, "sequence embed"]:
         visual = self.clip.visual
         for block in visual.transformer.resblocks:
             tokens = _block(block, tokens)
@@ -335,7 +336,7 @@ def main(
     folder = folder or cache_folder() / f"embedded-backbone-{'-'.join(str(v) for v in made_by.values())}"
     folder.mkdir(parents=True, exist_ok=True)
     student = train(folder, steps, batch, pictures, seed, peak)
-    save_weights(student, output, made_by)
+    save_weights(student, output, made_by | {"drawing": source_digest(train_pictures)[:12]})
 
 
 if __name__ == "__main__":
