@@ -126,7 +126,7 @@ def _recorded(notebook: NotebookNode, page: Page) -> dict:
     for output in _last_code(notebook).outputs:
         if RECORD_TYPE in output.get("data", {}):
             return output.data[RECORD_TYPE]
-    raise PageError(f"{page.notebook}: its last code cell calls record(...) without ending in it; make it the last line.")
+    raise PageError(f"{page.notebook}: its last code cell does not end in its record(...); make it the last line.")
 
 
 def _last_code(notebook: NotebookNode) -> NotebookNode:
