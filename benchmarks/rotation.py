@@ -3,7 +3,7 @@
     python benchmarks/rotation.py
 
 A batch of 16 images of 240 x 240 pixels, each turned by its own angle, with gradients of the images and the angles.
-Expected: a ratio of at least 2 (about 5 on two cores).
+Expected: a ratio of at least 2; about 10 on one thread.
 """
 
 import argparse

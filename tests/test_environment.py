@@ -99,6 +99,6 @@ def test_conda_users_get_the_lock_and_a_python_that_the_project_allows():
 
 
 def test_make_help_names_every_target():
-    printed = subprocess.run(["make", "help"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(["make", "--no-print-directory", "help"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
     phony = re.search(r"\.PHONY: (.*)", (REPOSITORY / "Makefile").read_text())[1].split()
     assert {line.split()[1] for line in printed.splitlines()} == set(phony) - {"help"}
