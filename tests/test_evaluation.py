@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 from toy import Glow, toy_dataset
 from zsas_lib import metrics
 from zsas_lib.evaluation import METRICS, ResultTable, evaluate, joined, with_means
-from zsas_lib.models import Prediction
+from zsas_lib.models.prediction import Prediction
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from zsas_lib import metrics
 from zsas_lib.data.dataset import read_sample
 from zsas_lib.errors import UnknownNameError
 from zsas_lib.evaluation import METRICS, evaluate
-from zsas_lib.models import Prediction
+from zsas_lib.models.prediction import Prediction
 from zsas_lib.perturbations import derotate, rotate, rotate_masks, shift_hue, shift_saturation, valid_region
 from zsas_lib.sweeps import DEROTATIONS, uniform_sweep
 

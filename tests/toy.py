@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 from torch import nn
 
 from zsas_lib.data.dataset import AnomalyDataset, Record
-from zsas_lib.models import Prediction
+from zsas_lib.models.prediction import Prediction
 
 SIZE = 32
 

@@ -2,8 +2,9 @@ from . import metrics as metrics
 from .backbones import Backbone as Backbone, list_backbones as list_backbones, load_backbone as load_backbone, register_backbone as register_backbone
 from .data import list_datasets as list_datasets, load_dataset as load_dataset
 from .evaluation import evaluate as evaluate
-from .models import Prediction as Prediction, list_models as list_models, load_model as load_model
+from .models import list_models as list_models, load_model as load_model
+from .models.prediction import Prediction as Prediction
 from .papers import reported as reported
-from .perturbations import rotate as rotate, shift_hue as shift_hue, shift_saturation as shift_saturation
-from .results import stored as stored
+from .perturbations import RANGES as RANGES, derotate as derotate, perturb as perturb, rotate as rotate, shift_hue as shift_hue, shift_saturation as shift_saturation, valid_region as valid_region
+from .results import results_folder as results_folder, stored as stored
 from .sweeps import uniform_sweep as uniform_sweep

@@ -15,4 +15,4 @@ class UnknownNameError(ValueError):
 
 
 class DataError(ValueError):
-    """A data set that is missing, incomplete or unreadable. The message names the file or folder and the remedy."""
+    """A data set or weights file that is missing, incomplete or unreadable. The message names it and the remedy."""

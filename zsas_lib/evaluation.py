@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from .data.dataset import AnomalyDataset
 from .metrics import Labels, Maps, Masks, Scores, bootstrap_std, image_metrics, pixel_auroc, pixel_metrics
-from .models import Prediction
+from .models.prediction import Prediction
 
 MEAN = "mean"  # names the row that holds the mean over the categories
 METRICS = (

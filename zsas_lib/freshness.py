@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .chapters import COMPUTED, Page
-from .provenance import PACKAGE, file_digest
+from .digests import PACKAGE, file_digest
 
 
 def stale_reason(page: Page, root: Path) -> str:

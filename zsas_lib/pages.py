@@ -23,6 +23,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from .chapters import Page
+from .digests import PACKAGE, file_digest
 from .execution import PageError, read_notebook, run_notebook
 from .freshness import folder_fingerprint
 from .parameters import (
@@ -35,7 +36,7 @@ from .parameters import (
     read_parameters,
     resolve,
 )
-from .provenance import PACKAGE, RECORD_TYPE, file_digest, library_files, record_table
+from .provenance import RECORD_TYPE, library_files, record_table
 
 CELL_TIMEOUT_S = 3600
 MACHINERY = ("pages.py", "parameters.py")

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from .digests import PACKAGE, file_digest
+
 RECORD_TYPE = "application/vnd.zsas.record+json"
 VERSIONS_OF = ("torch", "torchvision", "open_clip_torch", "kornia", "numpy", "zsas-lib")
-PACKAGE = Path(__file__).resolve().parent
 
 _opened: set[Path] = set()
 
@@ -79,12 +80,6 @@ def library_files() -> dict[str, str]:
     data = {path for path in _opened if path.is_file() and path.suffix not in (".py", ".pyc", ".pyi")}
     weights = {file for folder in {path.parent for path in data} for file in folder.glob("*.safetensors")}
     return {path.relative_to(PACKAGE.parent).as_posix(): file_digest(path) for path in sorted(paths | data | weights)}
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def commit() -> str:

@@ -1,27 +1,14 @@
 """Published models behind one call: `model(images, class_names) -> Prediction`."""
 
 import inspect
-from dataclasses import dataclass
 from importlib import import_module
 
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from ..backbones import Backbone
 from ..errors import UnknownNameError
 
 MODELS = {"winclip": "winclip:WinCLIP"}
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a model says of a batch of images; larger means more anomalous.
-
-    `anomaly_map` has the input images' size; `image_score` is one number per image. The range is the model's own.
-    """
-
-    anomaly_map: Float[Tensor, "batch height width"]
-    image_score: Float[Tensor, " batch"]
 
 
 def list_models() -> list[str]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..backbones import Backbone
 from ..errors import UnknownNameError
 from ..prompts import winclip_prompts
-from . import Prediction
+from .prediction import Prediction
 
 TEXT_MEANS = ("normalised", "raw")
 NON_SQUARE = ("squash", "tile")
