@@ -1,12 +1,13 @@
 """Training of the embedded backbone: a small CLIP in open_clip's own architecture (``backbone.json``).
 
-    python -m zsas_lib.data.embedded.train_backbone --steps 3200
+    python -m zsas_lib.data.embedded.train_backbone
 
-Two contrasts, as in WinCLIP's use of a backbone: every sampled window (2x2 to 8x8 patches and the whole picture, encoded
-from its own patches and the class token alone) is compared with a normal and an abnormal sentence about its
-picture; every whole picture is compared with the names in the batch. A batch holds pairs
-of one shot with and without its defect, so that nothing but the defect tells them apart. The random numbers of a step depend on the seed
-and the step only, so a run that is stopped goes on from its last checkpoint as if it had not been.
+A batch holds pairs of one shot with and without its defect, so that nothing but the defect tells them apart. The text
+tower learns to put normal and abnormal sentences apart along one direction. Windows of 2x2 and 3x3 patches, encoded
+from their own patches and the class token alone as WinCLIP does, and whole pictures are compared with the normal and
+the abnormal sentence about their product, by their class token and by every patch. Whole pictures are
+compared with the names in the batch. The random numbers of a step depend on the seed and the step only, so a run that
+is stopped goes on from its last checkpoint as if it had not been.
 """
 
 import json
@@ -37,29 +38,25 @@ from .train_pictures import TrainingPictures, training_pictures
 
 HERE = Path(__file__).parent
 TEMPERATURE = 0.07
-WINDOWS = {2: 6, 3: 6, 5: 1, 8: 1}
+WINDOWS = {2: 6, 3: 4}
 """Window side in patches -> windows drawn on the damage, and as many elsewhere, per pair and step."""
-SMALLEST_DAMAGE = {2: 17, 3: 26, 5: 40, 8: 60}
-"""Damaged pixels from which a window counts as abnormal."""
+SMALLEST_DAMAGE = {1: 8, 2: 17, 3: 26}
+"""Damaged pixels from which a window counts as abnormal; side 1 is a patch."""
+SMALLEST_PICTURE_DAMAGE = 16
 VISIBLE = 0.05
 """Difference to the sound twin (0 to 1) from which a pixel of the mask counts as damaged."""
-CURRICULUM = (
-    (0.15, {2: 1.0, 3: 1.0}),
-    (0.25, {2: 1.0, 3: 1.0, 5: 0.5}),
-    (0.30, {2: 1.0, 3: 1.0, 5: 0.5, 8: 0.5}),
-    (0.55, {2: 1.0, 3: 1.0, 5: 0.5, 8: 0.5, "picture": 1.5, "name": 0.5}),
-    (1.00, {2: 1.0, 3: 1.0, "picture": 4.0, "name": 0.5}),
-)
-"""Until which share of the training which contrasts take part, with which weights: small windows are learned first, the
-larger ones lead up to the whole picture."""
+STATE_GAP = 1.2
+"""How far apart normal and abnormal sentences stand along the direction that all products share; at most 2."""
+WEIGHTS = {"text": 1.0, "windows": 1.0, "window patches": 0.5, "picture": 1.0, "picture patches": 1.0, "name": 0.3}
 
 
 @dataclass(frozen=True)
 class TrainingBatch:
-    """``pairs`` are the same shots, sound (0) and damaged (1); ``masks`` mark the damage that can be seen."""
+    """``pairs`` are the same shots, sound (0) and damaged (1); ``seen`` is the part of ``masks`` that can be seen."""
 
     pairs: Float[Tensor, "pair 2 3 height width"]
     masks: Bool[Tensor, "pair height width"]
+    seen: Bool[Tensor, "pair height width"]
     names: list[str]
 
 
@@ -71,13 +68,14 @@ def draw_batch(pictures: TrainingPictures, rng: Generator, size: int, side: int)
     pairs, defects = _crop(rng, pairs, defects, side)
     pairs = _expose(rng, pairs)
     seen = (pairs[:, 1] - pairs[:, 0]).abs().mean(1) > VISIBLE
-    return TrainingBatch(_record(rng, pairs), (defects[:, 0] > 0.4) & seen, [pictures.names[i] for i in picks])
+    masks = defects[:, 0] > 0.4
+    return TrainingBatch(_record(rng, pairs), masks, masks & seen, [pictures.names[i] for i in picks])
 
 
 def _crop(rng, pairs, defects, side):
     """Zoom, shift, mirror and quarter-turn; a third of the zooms are centred on the defect."""
     size = len(pairs)
-    zoom = np.exp(rng.uniform(np.log(0.5), np.log(1.1), size)).astype(np.float32)
+    zoom = np.exp(rng.uniform(np.log(0.6), np.log(1.1), size)).astype(np.float32)
     turn, mirror = rng.integers(4, size=size) * np.pi / 2 + rng.normal(0, 0.05, size), rng.choice([-1, 1], size)
     room = np.maximum(1 - zoom, 0)[:, None]
     shift = rng.uniform(-1, 1, (size, 2)) * room
@@ -132,7 +130,7 @@ def window_counts(masks: Bool[Tensor, "batch height width"], patch: int, side: i
 
 def draw_windows(batch: TrainingBatch, rng: Generator, patch: int, side: int, count: int):
     """Indices (pair, count) of windows on the damage, whether each of them is damaged enough, and of any windows."""
-    damage = window_counts(batch.masks, patch, side)
+    damage = window_counts(batch.seen, patch, side)
     abnormal = (damage >= SMALLEST_DAMAGE[side]).float()
     chances = torch.from_numpy(rng.random((len(damage), count))).float()
     share = abnormal.cumsum(1) / abnormal.sum(1, keepdim=True).clamp_min(1)
@@ -149,21 +147,20 @@ def window_patches(grid: int, side: int) -> Int[Tensor, "window patch"]:
     return top_left[:, None] + (inside[:, None] * grid + inside).flatten()
 
 
-def _linear(x: Tensor, layer_weight: Tensor, bias: Tensor) -> Tensor:
-    """A matrix product in bfloat16 with float32 ends: twice as fast on current CPUs, and attention stays exact."""
-    return F.linear(x.bfloat16(), layer_weight.bfloat16(), bias.bfloat16()).float()
+def _linear(layer: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return F.linear(layer, weight.bfloat16(), bias.bfloat16())
 
 
 def _block(block: torch.nn.Module, x: Float[Tensor, "sequence token channel"]) -> Float[Tensor, "sequence token channel"]:
-    """open_clip's residual attention block with its own weights."""
+    """open_clip's residual attention block with its own weights, in bfloat16 between float32 norms and sums."""
     attention, mlp = block.attn, block.mlp
-    heads = _linear(block.ln_1(x), attention.in_proj_weight, attention.in_proj_bias)
+    heads = _linear(block.ln_1(x).bfloat16(), attention.in_proj_weight, attention.in_proj_bias)
     query, key, value = heads.unflatten(-1, (3, attention.num_heads, -1)).permute(2, 0, 3, 1, 4)
-    chances = (query @ key.mT * query.shape[-1] ** -0.5).softmax(-1)
+    chances = (query * query.shape[-1] ** -0.5 @ key.mT).softmax(-1)
     mixed = (chances @ value).transpose(1, 2).flatten(2)
-    x = x + _linear(mixed, attention.out_proj.weight, attention.out_proj.bias)
-    hidden = mlp.gelu(_linear(block.ln_2(x), mlp.c_fc.weight, mlp.c_fc.bias))
-    return x + _linear(hidden, mlp.c_proj.weight, mlp.c_proj.bias)
+    x = x + _linear(mixed, attention.out_proj.weight, attention.out_proj.bias).float()
+    hidden = mlp.gelu(_linear(block.ln_2(x).bfloat16(), mlp.c_fc.weight, mlp.c_fc.bias))
+    return x + _linear(hidden, mlp.c_proj.weight, mlp.c_proj.bias).float()
 
 
 class Student(torch.nn.Module):
@@ -184,11 +181,13 @@ class Student(torch.nn.Module):
         first = visual.class_embedding.expand(len(images), 1, -1)
         return visual.ln_pre(torch.cat([first, patches], 1) + visual.positional_embedding)
 
-    def encode(self, tokens: Float[Tensor, "sequence token channel"]) -> Float[Tensor, "sequence embed"]:
+    def encode(self, tokens: Float[Tensor, "sequence token channel"]) -> Float[Tensor, "sequence embedding embed"]:
+        """Unit embeddings: of the class token (CLIP's), of the patches, and of the patches one block earlier, where
+        the class token reads them."""
         visual = self.clip.visual
         for block in visual.transformer.resblocks:
-            tokens = _block(block, tokens)
-        return F.normalize(visual.ln_post(tokens[:, 0]) @ visual.proj, dim=-1)
+            before, tokens = tokens, _block(block, tokens)
+        return F.normalize(visual.ln_post(torch.cat([tokens, before[:, 1:]], 1)) @ visual.proj, dim=-1)
 
     def encode_windows(self, tokens, index, side):
         patches = 1 + window_patches(self.grid, side)[index].flatten(1)
@@ -207,45 +206,64 @@ class Student(torch.nn.Module):
         return F.normalize(x @ self.clip.text_projection, dim=-1)
 
 
-def step_loss(student: Student, batch: TrainingBatch, rng: Generator, tokenizer, progress: float) -> tuple[Tensor, dict]:
-    """The weighted sum of the contrasts of one batch, and its parts; ``progress`` in [0, 1) chooses from ``CURRICULUM``.
+def state_loss(logits: Float[Tensor, "..."], damaged: Bool[Tensor, "..."], sound: Bool[Tensor, "..."]) -> tuple[Tensor, Tensor]:
+    """Mean logistic loss over the damaged plus that over the sound ones, and the balanced accuracy; others are left out."""
+    damaged, sound = damaged / damaged.sum().clamp_min(1), sound / sound.sum().clamp_min(1)
+    loss = (F.softplus(-logits) * damaged).sum() + (F.softplus(logits) * sound).sum()
+    return loss, ((logits > 0) * damaged).sum() / 2 + ((logits < 0) * sound).sum() / 2
 
-    Large windows and whole pictures cost the most, so they share: while both take part, each sees half of the pairs."""
+
+def step_loss(student: Student, batch: TrainingBatch, rng: Generator, tokenizer) -> tuple[Tensor, dict]:
+    """The weighted sum of the contrasts of one batch, and its parts."""
     size = len(batch.names)
     spoken = [captions.say_name(rng, name) for name in batch.names]
     sentences = [captions.sentence(rng, name, state) for state in (0, 1) for name in spoken]
-    states = student.encode_text(tokenizer(sentences)).unflatten(0, (2, size)).transpose(0, 1)
+    states = student.encode_text(tokenizer(sentences)).unflatten(0, (2, size))
+    apart = states[1] - states[0]
+    direction = F.normalize(apart.mean(0), dim=0)
+    losses, right = {"text": F.relu(STATE_GAP - apart @ direction).mean()}, {}
     tokens = student.embed_patches(batch.pairs.flatten(0, 1)).unflatten(0, (size, 2))
-    weights = next(weights for until, weights in CURRICULUM if progress < until)
-    losses, right = {}, {}
+    patch_damage = window_counts(batch.seen, student.patch, 1)
+    damaged_patches = patch_damage >= SMALLEST_DAMAGE[1]
+    sound_patches = window_counts(batch.masks, student.patch, 1) == 0
 
-    def state_loss(key, damaged, sound, known):
-        """Both twins where the damaged one is damaged enough, and further sound embeddings."""
-        apart = states[: len(damaged), 1] - states[: len(damaged), 0]
-        damaged, sound = (torch.einsum("pwe,pe->pw", e, apart) / TEMPERATURE for e in (damaged, sound))
-        share = known / known.sum().clamp_min(1)
-        losses[key] = (F.softplus(-damaged) * share).sum() + F.softplus(sound).mean()
-        right[key] = ((damaged > 0) * share).sum() / 2 + (sound < 0).float().mean() / 2
+    def compare(key, embeddings, damaged, sound):
+        """Embeddings (pair, ..., embed) against their pair's sentences."""
+        logits = torch.einsum("p...e,pe->p...", embeddings, apart) / TEMPERATURE
+        losses[key], right[key] = state_loss(logits, damaged, sound)
 
-    half = size // 2
-    for side in [key for key in weights if key in WINDOWS]:
-        index, known, elsewhere = draw_windows(batch, rng, student.patch, side, WINDOWS[side])
-        if side > 3:
-            index, known, elsewhere = index[:half], known[:half], elsewhere[:half, :0]
-        damaged = student.encode_windows(tokens[: len(index), 1], index, side)
-        sound = student.encode_windows(tokens[: len(index), 0], torch.cat([index, elsewhere], 1), side)
-        state_loss(side, damaged, sound, known)
-    if "picture" in weights:
-        pairs = half if 8 in weights else size
-        whole = student.encode(tokens[:pairs].flatten(0, 1)).unflatten(0, (pairs, 2))
-        state_loss("picture", whole[:, 1:], whole[:, :1], (batch.masks[:pairs].sum((1, 2)) >= 16)[:, None])
-    if "name" in weights:
-        names = student.encode_text(tokenizer([captions.sentence(rng, name, 0) for name in batch.names[:half]]))
-        same = torch.tensor([[a == b for b in batch.names[:half]] for a in batch.names[:half]])
-        logits = whole[:half, 0] @ names.T / TEMPERATURE
-        losses["name"] = -(logits.masked_fill(~same, -math.inf).logsumexp(1) - logits.logsumexp(1)).mean()
-    total = sum(weights[key] * value for key, value in losses.items())
+    for side, count in WINDOWS.items():
+        index, known, elsewhere = draw_windows(batch, rng, student.patch, side, count)
+        everywhere = torch.cat([index, elsewhere], 1)
+        damaged = student.encode_windows(tokens[:, 1], index, side)
+        sound = student.encode_windows(tokens[:, 0], everywhere, side)
+        both = torch.cat([damaged, sound], 1)
+        no = torch.zeros_like(known)
+        compare(f"{side}x{side}", both[:, :, 0], torch.cat([known, no, no], 1), torch.cat([no, ~no, ~no], 1))
+        inside = window_patches(student.grid, side)[index].flatten(1)
+        bad = damaged_patches.gather(1, inside).unflatten(1, (count, -1)).repeat(1, 1, 2)
+        good = sound_patches.gather(1, inside).unflatten(1, (count, -1)).repeat(1, 1, 2)
+        no = torch.zeros_like(bad)
+        compare(f"patches of {side}x{side}", both[:, :, 1:], torch.cat([bad, no, no], 1), torch.cat([good, ~no, ~no], 1))
+    whole = student.encode(tokens.flatten(0, 1)).unflatten(0, (size, 2))
+    known = batch.seen.sum((1, 2)) >= SMALLEST_PICTURE_DAMAGE
+    no = torch.zeros_like(known)
+    compare("picture", whole[:, :, 0], torch.stack([no, known], 1), torch.stack([~no, no], 1))
+    damaged_patches, sound_patches = damaged_patches.repeat(1, 2), sound_patches.repeat(1, 2)
+    no = torch.zeros_like(damaged_patches)
+    compare("patches", whole[:, :, 1:], torch.stack([no, damaged_patches], 1), torch.stack([~no, sound_patches], 1))
+    names = student.encode_text(tokenizer([captions.sentence(rng, name, 0) for name in batch.names]))
+    same = torch.tensor([[a == b for b in batch.names] for a in batch.names])
+    logits = whole[:, 0, 0] @ names.T / TEMPERATURE
+    losses["name"] = -(logits.masked_fill(~same, -math.inf).logsumexp(1) - logits.logsumexp(1)).mean()
+    total = sum(weight_of(key) * value for key, value in losses.items())
     return total, {**losses, **{f"{key} right": value for key, value in right.items()}}
+
+
+def weight_of(key: str) -> float:
+    if key.startswith("patches of"):
+        return WEIGHTS["window patches"]
+    return WEIGHTS["windows"] if "x" in key and key[0].isdigit() else WEIGHTS[{"patches": "picture patches"}.get(key, key)]
 
 
 def ahead(draw: Callable[[int], TrainingBatch], steps: range) -> Iterator[tuple[int, TrainingBatch]]:
@@ -267,7 +285,7 @@ def make_optimisers(student: Student, peak: float) -> list[torch.optim.Optimizer
     others = [p for name, p in student.named_parameters() if not ("resblocks" in name and p.ndim == 2)]
     return [
         torch.optim.Muon(inside, lr=2 * peak, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW(others, lr=peak, weight_decay=0.01, betas=(0.9, 0.98)),
+        torch.optim.AdamW(others, lr=peak, weight_decay=0.01, betas=(0.9, 0.98), fused=True),
     ]
 
 
@@ -297,7 +315,7 @@ def train(folder: Path, steps: int, batch: int, pictures: int, seed: int, peak: 
     running, clock = {}, time.monotonic()
     drawn = ahead(lambda step: draw_batch(shots, default_rng([seed, step, 0]), batch, student.side), range(start, stop or steps))
     for step, pairs in drawn:
-        loss, parts = step_loss(student, pairs, default_rng([seed, step, 1]), tokenizer, step / steps)
+        loss, parts = step_loss(student, pairs, default_rng([seed, step, 1]), tokenizer)
         student.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
