@@ -14,7 +14,7 @@ import torch
 from safetensors import safe_open
 
 import zsas_lib as zsas
-from zsas_lib.data.embedded import WEIGHTS, train_backbone, write
+from zsas_lib.data.embedded import WEIGHTS, train_backbone, train_losses, train_student, write
 from zsas_lib.data.embedded.defects import DEFECTS, FADING, possible_defects
 from zsas_lib.data.embedded.products import AUXILIARY, EVALUATION, TRAINING
 from zsas_lib.data.embedded.render import CONTRASTS, Defect, render
@@ -140,8 +140,8 @@ def test_training_that_was_stopped_ends_as_if_it_had_not_been(tiny_training, tmp
 def test_a_window_counts_the_marked_pixels_in_its_own_patches():
     masks = torch.zeros(1, 48, 48, dtype=torch.bool)
     masks[0, 12:14, 30:33] = True
-    counts = train_backbone.window_counts(masks, 12, 2).reshape(3, 3)
+    counts = train_losses.window_counts(masks, 12, 2).reshape(3, 3)
     expected = torch.tensor([[0, 6, 6], [0, 6, 6], [0, 0, 0]])
     assert torch.equal(counts, expected.float())
-    patches = train_backbone.window_patches(4, 2)
+    patches = train_student.window_patches(4, 2)
     assert patches[4].tolist() == [5, 6, 9, 10]

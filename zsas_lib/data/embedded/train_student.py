@@ -1,0 +1,82 @@
+"""The small CLIP in training: open_clip's own weights and architecture, encoded as fast as training needs."""
+
+import open_clip
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+COARSER = 2
+"""Side in pixels of the squares in which the student says what damage did."""
+
+
+class Student(torch.nn.Module):
+    """open_clip's CLIP with the two encodings that training needs: sampled windows, and sentences cut at their end."""
+
+    def __init__(self, architecture: dict):
+        super().__init__()
+        self.clip = open_clip.CLIP(**architecture)
+        self.patch = architecture["vision_cfg"]["patch_size"]
+        self.side = architecture["vision_cfg"]["image_size"]
+        self.grid = self.side // self.patch
+        width = architecture["vision_cfg"]["width"]
+        self.explain = torch.nn.Linear(width, 3 * (self.patch // COARSER) ** 2)
+
+    def embed_patches(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch token channel"]:
+        visual = self.clip.visual
+        mean = images.new_tensor(open_clip.OPENAI_DATASET_MEAN)[:, None, None]
+        std = images.new_tensor(open_clip.OPENAI_DATASET_STD)[:, None, None]
+        patches = visual.conv1((images - mean) / std).flatten(2).mT
+        first = visual.class_embedding.expand(len(images), 1, -1)
+        return visual.ln_pre(torch.cat([first, patches], 1) + visual.positional_embedding)
+
+    def encode(
+        self, tokens: Float[Tensor, "sequence token channel"]
+    ) -> tuple[Float[Tensor, "sequence embedding embed"], Float[Tensor, "sequence patch colour"]]:
+        """Unit embeddings: of the class token (CLIP's), of the patches, and of the patches one block earlier, where
+        the class token reads them; and what damage is thought to have done to each patch."""
+        visual = self.clip.visual
+        for block in visual.transformer.resblocks:
+            before, tokens = tokens, _block(block, tokens)
+        states = visual.ln_post(torch.cat([tokens, before[:, 1:]], 1))
+        return F.normalize(states @ visual.proj, dim=-1), self.explain(states[:, 1 : tokens.shape[1]])
+
+    def encode_windows(self, tokens, index, side):
+        patches = 1 + window_patches(self.grid, side)[index].flatten(1)
+        chosen = tokens.gather(1, patches[..., None].expand(-1, -1, tokens.shape[-1]))
+        chosen = chosen.unflatten(1, (index.shape[1], side**2)).flatten(0, 1)
+        first = tokens[:, :1].repeat_interleave(index.shape[1], 0)
+        return [encoded.unflatten(0, index.shape) for encoded in self.encode(torch.cat([first, chosen], 1))]
+
+    def encode_text(self, words: Int[Tensor, "text token"]) -> Float[Tensor, "text embed"]:
+        end = words.argmax(-1)
+        words = words[:, : int(end.max()) + 1]
+        length = words.shape[1]
+        x = self.clip.token_embedding(words) + self.clip.positional_embedding[:length]
+        x = self.clip.transformer(x, attn_mask=self.clip.attn_mask[:length, :length])
+        x = self.clip.ln_final(x)[torch.arange(len(x)), end]
+        return F.normalize(x @ self.clip.text_projection, dim=-1)
+
+
+def window_patches(grid: int, side: int) -> Int[Tensor, "window patch"]:
+    """Patch indices (row by row, from 0) of every window of ``side`` patches on a ``grid`` x ``grid`` grid."""
+    corner = torch.arange(grid - side + 1)
+    inside = torch.arange(side)
+    top_left = (corner[:, None] * grid + corner).flatten()
+    return top_left[:, None] + (inside[:, None] * grid + inside).flatten()
+
+
+def _linear(layer: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return F.linear(layer, weight.bfloat16(), bias.bfloat16())
+
+
+def _block(block: torch.nn.Module, x: Float[Tensor, "sequence token channel"]) -> Float[Tensor, "sequence token channel"]:
+    """open_clip's residual attention block with its own weights, in bfloat16 between float32 norms and sums."""
+    attention, mlp = block.attn, block.mlp
+    heads = _linear(block.ln_1(x).bfloat16(), attention.in_proj_weight, attention.in_proj_bias)
+    query, key, value = heads.unflatten(-1, (3, attention.num_heads, -1)).permute(2, 0, 3, 1, 4)
+    chances = (query * query.shape[-1] ** -0.5 @ key.mT).softmax(-1)
+    mixed = (chances @ value).transpose(1, 2).flatten(2)
+    x = x + _linear(mixed, attention.out_proj.weight, attention.out_proj.bias).float()
+    hidden = mlp.gelu(_linear(block.ln_2(x).bfloat16(), mlp.c_fc.weight, mlp.c_fc.bias))
+    return x + _linear(hidden, mlp.c_proj.weight, mlp.c_proj.bias).float()
