@@ -105,17 +105,17 @@ AUXILIARY = (
 
 EVALUATION = (
     _object("brushed", "hexagon", print=None),
-    _object("wooden", "disc", print="glyphs"),
+    _object("wooden", "disc", print=None),
     _object("ceramic", "ring", print=None),
     _object("rubber", "gear", print=None),
     _object("painted", "star", print=None),
     _object("plastic", "capsule", print="stripes"),
     _aligned("speckled", "comb", ground=MATTE, print=None),
     _aligned("rusty", "bracket", ground="rubber", print=None),
-    _aligned("polished", "bar", print="logo", ground=MATTE),
+    _aligned("polished", "bar", ground=MATTE, print=None),
     _aligned("woven", "sheet", print=None),
     _aligned("leather", "sheet", print=None),
-    _aligned("marbled", "panel", print=None),
+    _aligned("marbled", "panel", accent=(0.38, 0.49, 0.47), print=None),
 )
 """The categories of ``embedded-b``, on which everything is evaluated."""
 

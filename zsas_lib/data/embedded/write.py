@@ -23,7 +23,7 @@ from .defects import possible_defects
 from .products import AUXILIARY, EVALUATION, Product
 from .render import Defect, Picture, render
 
-SMALLEST, LARGEST = 0.05, 0.24
+SMALLEST, LARGEST = 0.07, 0.28
 """Range of a defect's radius, in units of half the picture's width."""
 FAINTEST, FEWEST_PIXELS, TRIES = 0.055, 100, 5
 """Contrast (0 to 1) and pixels below which a defect counts as invisible, and how often a shot is taken to avoid that."""
