@@ -84,6 +84,12 @@ def test_a_page_may_have_a_title_of_its_own(figured):
     assert "# Not the title" in figured[1].source
 
 
+def test_a_run_with_other_parameters_keeps_the_notebooks_title(tmp_path):
+    page = Page("tiny", TINY, "embedded", title="Three rows")
+    out = compute_page(page, tmp_path / "tiny.ipynb", root=REPOSITORY, overrides={"steps": 2})
+    assert nbformat.read(out, as_version=4).cells[0].source.startswith("# A tiny page")
+
+
 def test_figure_labels_are_the_pages_own(figured):
     names = [cell.metadata["mystnb"]["figure"]["name"] for cell in figured if "mystnb" in cell.metadata]
     assert names == ["hue_page-fig-a", "hue_page-fig-a-b"]

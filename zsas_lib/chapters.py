@@ -23,7 +23,8 @@ class ChaptersError(ValueError):
 class Page:
     """One page of the book under one profile; `notebook` is relative to the project's root.
 
-    `title` stands in place of the notebook's own, so that pages of one notebook can be told apart; "" leaves that.
+    `title` stands in place of the notebook's own where the page runs with the book's parameters, so that pages of one
+    notebook can be told apart; "" leaves the notebook's.
     """
 
     name: str

@@ -96,7 +96,7 @@ def compute_page(
         _show_how_made(notebook, commands(page, declared, values, overrides or {}), files)
         if declared:
             _show_parameters(notebook, declared, values)
-        if page.title:
+        if page.title and not overrides:
             _show_title(notebook, page.title)
         if page.notice:
             _show_notice(notebook, page)
