@@ -6,6 +6,8 @@ notebook runs, the environment variable ``ZSAS_PAGE_FILES`` names the folder its
 output links to one of them as ``NAME_files/FILE``.
 """
 
+import base64
+import io
 import json
 import os
 import re
@@ -21,6 +23,7 @@ from time import monotonic, time
 import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
+from PIL import Image
 
 from .chapters import Page
 from .digests import PACKAGE, file_digest
@@ -41,6 +44,7 @@ from .provenance import RECORD_TYPE, library_files, record_table
 CELL_TIMEOUT_S = 3600
 MACHINERY = ("pages.py", "parameters.py")
 HIDDEN = "remove-input"
+HEAVY = 400_000  # bytes of a figure from which on it must hold photographs
 
 
 def compute_page(
@@ -96,6 +100,7 @@ def compute_page(
             _show_parameters(notebook, declared, values)
         if page.notice:
             _show_notice(notebook, page)
+        _lighten(notebook)
         _scrub(notebook, page, values)
         _publish(notebook, certificate, files, output, work)
     return output
@@ -168,6 +173,19 @@ def _show_notice(notebook: NotebookNode, page: Page) -> None:
         first.source = f"{title[1]}\n\n{notice}\n\n{title[2].lstrip()}".rstrip()
     else:
         notebook.cells.insert(0, new_markdown_cell(notice))
+
+
+def _lighten(notebook: NotebookNode) -> None:
+    """Round the colours of heavy figures to steps of 8 of 255: photographs look the same at half of the size."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            figure = base64.b64decode(output.get("data", {}).get("image/png", ""))
+            if len(figure) > HEAVY:
+                *colours, alpha = Image.open(io.BytesIO(figure)).convert("RGBA").split()
+                colours = [channel.point(lambda level: min(255, (level + 4) // 8 * 8)) for channel in colours]
+                rounded = io.BytesIO()
+                Image.merge("RGBA", [*colours, alpha]).save(rounded, "PNG", optimize=True)
+                output.data["image/png"] = base64.b64encode(rounded.getvalue()).decode()
 
 
 def _hide_input(cell: NotebookNode) -> None:
