@@ -94,13 +94,13 @@ def compute_page(
             "data": {_abbreviated(folder, root): folder_fingerprint(folder) for folder in folders},
             "record": facts,
         }
+        _lighten(notebook)
         _show_record(notebook, facts)
         _show_how_made(notebook, commands(page, declared, values, overrides or {}), files)
         if declared:
             _show_parameters(notebook, declared, values)
         if page.notice:
             _show_notice(notebook, page)
-        _lighten(notebook)
         _scrub(notebook, page, values)
         _publish(notebook, certificate, files, output, work)
     return output
@@ -175,6 +175,10 @@ def _show_notice(notebook: NotebookNode, page: Page) -> None:
         notebook.cells.insert(0, new_markdown_cell(notice))
 
 
+def _hide_input(cell: NotebookNode) -> None:
+    cell.metadata["tags"] = list(dict.fromkeys([*cell.metadata.get("tags", ()), HIDDEN]))
+
+
 def _lighten(notebook: NotebookNode) -> None:
     """Round the colours of heavy figures to steps of 8 of 255: photographs look the same at half of the size."""
     for cell in notebook.cells:
@@ -186,10 +190,6 @@ def _lighten(notebook: NotebookNode) -> None:
                 rounded = io.BytesIO()
                 Image.merge("RGBA", [*colours, alpha]).save(rounded, "PNG", optimize=True)
                 output.data["image/png"] = base64.b64encode(rounded.getvalue()).decode()
-
-
-def _hide_input(cell: NotebookNode) -> None:
-    cell.metadata["tags"] = list(dict.fromkeys([*cell.metadata.get("tags", ()), HIDDEN]))
 
 
 def _scrub(notebook: NotebookNode, page: Page, values: Mapping[str, Value]) -> None:
