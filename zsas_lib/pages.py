@@ -42,9 +42,9 @@ from .parameters import (
 from .provenance import RECORD_TYPE, library_files, record_table
 
 CELL_TIMEOUT_S = 3600
+HEAVY = 400_000  # bytes of a figure from which on it must hold photographs
 MACHINERY = ("pages.py", "parameters.py")
 HIDDEN = "remove-input"
-HEAVY = 400_000  # bytes of a figure from which on it must hold photographs
 
 
 def compute_page(
