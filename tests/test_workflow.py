@@ -95,6 +95,15 @@ def test_nothing_is_to_be_done_even_where_every_file_is_newer(project, built):
     assert "Nothing to be done" in outcome.stderr
 
 
+def test_a_changed_style_sheet_reaches_the_book_though_no_page_changed(project, built):
+    with (project / "book" / "_static" / "book.css").open("a") as sheet:
+        sheet.write("/* another style */\n")
+    outcome = snakemake(project)
+    assert outcome.returncode == 0, outcome.stderr
+    assert computing(outcome) == {}
+    assert "another style" in (project / "book" / "_build" / "html" / "_static" / "book.css").read_text()
+
+
 def test_what_changes_makes_stale_what_depends_on_it_and_no_more(project, built):
     library, notebooks = "zsas_lib", "notebooks"
     edits = [

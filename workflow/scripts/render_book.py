@@ -15,6 +15,7 @@ import check_book
 def main() -> None:
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
     options = ["--config", "_config.yml", "--path-output", "book", "--warningiserror", "--keep-going", "--quiet"]
+    options += ["--all"]  # else Sphinx takes over a changed style sheet only where a page changed too
     built = subprocess.run([jupyter_book, "build", "book", *options], check=False)
     if built.returncode != 0:
         shutil.rmtree("book/_build/.doctrees", ignore_errors=True)
