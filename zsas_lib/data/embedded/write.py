@@ -14,9 +14,11 @@ from tempfile import mkdtemp
 from zlib import crc32
 
 import numpy as np
+from jaxtyping import Bool
 from joblib import Parallel, delayed
 from numpy.random import default_rng
 from PIL import Image
+from scipy import ndimage
 from tqdm import tqdm
 
 from .defects import possible_defects
@@ -25,6 +27,10 @@ from .render import Defect, Picture, render
 
 SMALLEST, LARGEST = 0.07, 0.28
 """Range of a defect's radius, in units of half the picture's width."""
+SEEN = 0.03
+"""Difference to the sound twin (0 to 1) that can be seen."""
+GAP, MARGIN = 0.01, 0.004
+"""In widths: half of the widest gap in a defect that its outline passes over, and how far outside the defect it runs."""
 FAINTEST, FEWEST_PIXELS, TRIES = 0.055, 100, 5
 """Contrast (0 to 1) and pixels below which a defect counts as invisible, and how often a shot is taken to avoid that."""
 
@@ -79,33 +85,47 @@ def visa_places(category: str, split: str, kind: str | None, number: int, index:
     return image, folder / "Masks" / "Anomaly" / f"{index:04d}.png" if kind else None
 
 
-def _visible(shot: Shot, width: int, rows: slice) -> Picture:
-    """The shot, taken again with other seeds while its defect cannot be seen; the best of ``TRIES`` if it never can."""
+def outlined(picture: Picture) -> Bool[np.ndarray, "height width"]:
+    """The mask as an annotator would draw it: around what can be seen of a defect, passing over small gaps, a little
+    outside. So the middle of a bent plain part, in which nothing changed, is not in it; the drops of a stain are one
+    region, and so is a thin line, also in a smaller picture."""
+    seen = picture.mask & (np.abs(picture.image - picture.sound).mean(-1) > SEEN)
+    if not seen.any():
+        return seen
+    gap, margin = (max(1, round(share * len(seen))) for share in (GAP, MARGIN))
+    closed = ndimage.distance_transform_edt(~seen) <= gap
+    return ndimage.distance_transform_edt(np.pad(closed, gap, mode="edge"))[gap:-gap, gap:-gap] > gap - margin
+
+
+def _visible(shot: Shot, width: int, rows: slice) -> tuple[Picture, Bool[np.ndarray, "height width"]]:
+    """The shot and its mask, taken again with other seeds while its defect cannot be seen; the best of ``TRIES`` if it
+    never can."""
     best = None
     for attempt in range(TRIES if shot.defect else 1):
         picture = render(shot.product, shot.seed + attempt, width, shot.defect)
-        shown = picture.mask[rows].sum() >= FEWEST_PIXELS
+        mask = outlined(picture)[rows]
+        shown = mask.sum() >= FEWEST_PIXELS
         if not shot.defect or (shown and picture.contrast >= FAINTEST):
-            return picture
+            return picture, mask
         if best is None or (shown, picture.contrast) > best[0]:
-            best = (shown, picture.contrast), picture
+            best = (shown, picture.contrast), (picture, mask)
     return best[1]
 
 
 def _shoot(shot: Shot, root: Path, width: int, height: int) -> dict | None:
     rows = slice((width - height) // 2, (width - height) // 2 + height)
-    picture = _visible(shot, width, rows)
+    picture, mask = _visible(shot, width, rows)
     path = root / shot.image
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.round(picture.image[rows] * 255).astype(np.uint8)).save(path, quality=95, compress_level=1)
     if shot.defect is None:
         return None
-    mask = picture.mask[rows]
     (root / shot.mask).parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(mask.astype(np.uint8) * 255).save(root / shot.mask)
+    contrast = np.abs(picture.image - picture.sound)[rows][mask].mean() if mask.any() else 0.0
     return {
         "image": shot.image.as_posix(), "category": _folder(shot.product), "kind": shot.defect.kind,
-        "contrast_level": shot.defect.contrast, "contrast": round(picture.contrast, 4),
+        "contrast_level": shot.defect.contrast, "contrast": round(float(contrast), 4),
         "area": round(float(mask.mean()), 5), "radius": round(shot.defect.radius, 4),
     }
 
