@@ -189,6 +189,41 @@ def test_select(mvtec_root):
     with pytest.raises(DataError, match="no pictures left"):
         dataset.select(anomalous=True).select(anomalous=False)
 
+    with pytest.raises(DataError, match="No category of data set 'mvtec' was selected; name at least one of bottle, grid"):
+        dataset.select(categories=[])
+
+
+@pytest.mark.parametrize(
+    "normal, anomalous, count, expected",
+    [
+        (6, 6, 4, [1, 4, 7, 10]),
+        (6, 6, 1, [9]),
+        (4, 10, 5, [1, 3, 5, 9, 12]),
+        (2, 10, 8, [0, 1, 2, 4, 6, 7, 9, 11]),
+        (6, 2, 6, [0, 2, 3, 5, 6, 7]),
+        (0, 5, 2, [1, 3]),
+        (3, 2, 9, [0, 1, 2, 3, 4]),
+    ],
+)
+def test_a_few_pictures_of_each_category(tmp_path, normal, anomalous, count, expected):
+    """Half of them anomalous, each half spaced evenly; categories need not lie together."""
+    records = [
+        Record(tmp_path / f"{category}{index}.png", None, category, "good" if index < normal else "dent")
+        for index in range(normal + anomalous)
+        for category in ("cup", "lid")
+    ]
+    dataset = AnomalyDataset("toy", tmp_path, records, image_size=8)
+    part = dataset.select(per_category=count)
+    assert [record.path.stem for record in part.records] == [f"{c}{index}" for index in expected for c in ("cup", "lid")]
+    assert dataset.select(["lid"], per_category=count).records == tuple(r for r in part.records if r.category == "lid")
+    assert part.image_size == 8
+
+
+@pytest.mark.parametrize("count", [0, -3])
+def test_fewer_than_one_picture_of_a_category_is_refused(mvtec_root, count):
+    with pytest.raises(ValueError, match=f"per_category must be at least 1 picture, or None for all; got {count}"):
+        load_dataset("mvtec", mvtec_root).select(per_category=count)
+
 
 def test_batches_part_where_category_or_size_changes(tmp_path):
     write_mvtec(tmp_path, {"a": {"good": 5}, "b": {"good": 2}, "c": {"good": 3, "dent": 1}})

@@ -61,6 +61,43 @@ def test_the_notice_stands_under_the_title(cells):
     assert cells[0].source.endswith("the machinery.")
 
 
+@pytest.fixture(scope="module")
+def figured(tmp_path_factory) -> list:
+    """The cells of a page with a title of its own, made from a notebook whose figures have labels."""
+    folder = tmp_path_factory.mktemp("figured")
+    text = "from IPython.display import Markdown\n\nMarkdown('{numref}`fig-a` and {numref}`Figure %s <fig-a-b>`')"
+    source = write_notebook(folder / "drawn.ipynb", text, "1", "2")
+    notebook = nbformat.read(source, as_version=4)
+    notebook.cells.insert(1, nbformat.v4.new_markdown_cell("See {numref}`fig-a-b`, not fig-ab.\n\n# Not the title"))
+    for cell, name in zip(notebook.cells[-2:], ("fig-a", "fig-a-b")):
+        cell.metadata["mystnb"] = {"figure": {"name": name, "caption": "It."}}
+    nbformat.write(notebook, source)
+    page = Page("hue_page", source, "embedded", notice=NOTICE, title="Hue, S Fig. 3")
+    out = compute_page(page, folder / "out" / "hue_page.ipynb", root=REPOSITORY)
+    assert json.loads(out.with_suffix(".json").read_text())["title"] == "Hue, S Fig. 3"
+    return nbformat.read(out, as_version=4).cells
+
+
+def test_a_page_may_have_a_title_of_its_own(figured):
+    assert figured[0].source.splitlines()[:3] == ["# Hue, S Fig. 3", "", ":::{admonition} Embedded profile"]
+    assert figured[0].source.endswith("A page of a small book.")
+    assert "# Not the title" in figured[1].source
+
+
+def test_a_run_with_other_parameters_keeps_the_notebooks_title(tmp_path):
+    page = Page("tiny", TINY, "embedded", title="Three rows")
+    out = compute_page(page, tmp_path / "tiny.ipynb", root=REPOSITORY, overrides={"steps": 2})
+    assert nbformat.read(out, as_version=4).cells[0].source.startswith("# A tiny page")
+
+
+def test_figure_labels_are_the_pages_own(figured):
+    names = [cell.metadata["mystnb"]["figure"]["name"] for cell in figured if "mystnb" in cell.metadata]
+    assert names == ["hue_page-fig-a", "hue_page-fig-a-b"]
+    assert markdown(figured, "See ").startswith("See {numref}`hue_page-fig-a-b`, not fig-ab.")
+    (said,) = [o.data["text/markdown"] for c in figured for o in c.get("outputs", ()) if "numref" in str(o.data)]
+    assert said == "{numref}`hue_page-fig-a` and {numref}`Figure %s <hue_page-fig-a-b>`"
+
+
 def test_there_is_one_parameters_block_with_the_values_used(cells):
     table = markdown(cells, "| parameter |")
     assert "| `steps` | `int` | `3` | **`2`** |" in table

@@ -81,6 +81,19 @@ def test_rotation_meets_the_mask_as_chosen(dataset, value):
     assert row["aupro"] == pytest.approx(padded)
 
 
+def test_several_derotations_share_the_passes_of_the_model(dataset):
+    """Each has the rows that it has alone, and its own means."""
+    model, values = Glow(), [0.0, 45.0, 60.0]
+    table = uniform_sweep(model, dataset, "rotation", values, derotation=["valid", "zero", "mask"], resamples=20)
+    assert model.seen == len(values) * len(dataset)
+    assert list(table.columns[:5]) == ["category", "perturbation", "value", "unit", "derotation"]
+    assert len(table) == 3 * len(values) * 3
+    for name in DEROTATIONS:
+        rows = table[table["derotation"] == name].drop(columns="derotation").reset_index(drop=True)
+        alone = uniform_sweep(Glow(), dataset, "rotation", values, derotation=name, resamples=20)
+        pd.testing.assert_frame_equal(rows, alone)
+
+
 def share_shown(masks: torch.Tensor, shown: torch.Tensor) -> float:
     """Of the pixels that are not anomalous where shown, the share that is shown."""
     return float((~masks & shown).sum() / (~(masks & shown)).sum())
@@ -140,6 +153,8 @@ def test_pictures_of_several_sizes_are_swept(tmp_path):
         (("saturation", [0.7]), {}, ValueError, r"saturation in \[-0.5, 0.5\]"),
         (("hue", []), {}, ValueError, "at least one value"),
         (("rotation", [0]), {"derotation": "one"}, UnknownNameError, "derotation 'one'; known: mask, valid, zero"),
+        (("rotation", [0]), {"derotation": ["zero", "vaild"]}, UnknownNameError, "'vaild'.*Did you mean 'valid'"),
+        (("rotation", [0]), {"derotation": []}, ValueError, "at least one derotation of zero, valid, mask, got none"),
     ],
 )
 def test_bad_settings_stop_before_anything_is_computed(dataset, arguments, options, error, message):

@@ -109,6 +109,7 @@ def test_what_changes_makes_stale_what_depends_on_it_and_no_more(project, built)
         (f"{library}/pages.py", "", "\n"),
         (f"{library}/cli.py", "", "\n"),
         ("chapters.yaml", "parameters: {embedded: {}}", "parameters: {embedded: {rows: 3}}"),
+        ("./chapters.yaml", "second: {", "second: {title: The other page, "),
         ("book/_computed/second.ipynb", "", "\n"),
     ]
     outcome = run_in(project, "-c", REASONS, json.dumps(edits))
@@ -124,6 +125,7 @@ def test_what_changes_makes_stale_what_depends_on_it_and_no_more(project, built)
         f"{library}/pages.py": {"first": "zsas_lib/pages.py changed", "second": "zsas_lib/pages.py changed"},
         f"{library}/cli.py": {},
         "chapters.yaml": {"second": "its parameters changed"},
+        "./chapters.yaml": {"second": "its title changed"},
         "book/_computed/second.ipynb": {"second": "its computed notebook is missing or was changed"},
     }
 
@@ -188,6 +190,7 @@ def test_the_table_of_contents_is_read_through_parts_and_sections(check_book):
         ("notebooks/first.ipynb", "notebooks/first.md", "pages.first.notebook"),
         ("first: {notebook", "First Page: {notebook", "First Page"),
         ("{embedded: {rows: 2}, smoke: {}}", "[rows]", "pages.first.parameters"),
+        ("first: {notebook", "first: {title: '', notebook", "pages.first.title"),
         ("smoke: {}}}", "smok: {}}}", "Unknown profile 'smok'.*Did you mean 'smoke'"),
         ("profiles:", "profiles: [", "is not YAML"),
     ],

@@ -21,13 +21,18 @@ class ChaptersError(ValueError):
 
 @dataclass(frozen=True)
 class Page:
-    """One page of the book under one profile; `notebook` is relative to the project's root."""
+    """One page of the book under one profile; `notebook` is relative to the project's root.
+
+    `title` stands in place of the notebook's own where the page runs with the book's parameters, so that pages of one
+    notebook can be told apart; "" leaves the notebook's.
+    """
 
     name: str
     notebook: Path
     profile: str = ""
     parameters: Mapping[str, object] = field(default_factory=dict)
     notice: str = ""
+    title: str = ""
 
 
 def project_root(start: Path | None = None) -> Path:
@@ -52,7 +57,7 @@ def load_pages(root: Path, profile: str) -> dict[str, Page]:
         raise UnknownNameError("profile", profile, chapters["profiles"])
     notice = " ".join(chapters["profiles"][profile].get("notice", "").split())
     return {
-        name: Page(name, Path(entry["notebook"]), profile, entry["parameters"][profile] or {}, notice)
+        name: Page(name, Path(entry["notebook"]), profile, entry["parameters"][profile] or {}, notice, entry.get("title", ""))
         for name, entry in chapters["pages"].items()
         if profile in entry["parameters"]
     }

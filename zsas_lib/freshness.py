@@ -26,6 +26,8 @@ def stale_reason(page: Page, root: Path) -> str:
         return f"computed with profile {certificate['profile'] or 'none'}"
     if certificate["given"] != json.loads(json.dumps(page.parameters)):
         return "its parameters changed"
+    if certificate.get("title", "") != page.title:
+        return "its title changed"
     if certificate["notebook"]["path"] != page.notebook.as_posix():
         return f"its notebook is now {page.notebook}"
     if _changed(root / page.notebook, certificate["notebook"]["digest"]):

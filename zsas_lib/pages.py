@@ -41,6 +41,7 @@ from .provenance import RECORD_TYPE, library_files, record_table
 CELL_TIMEOUT_S = 3600
 MACHINERY = ("pages.py", "parameters.py")
 HIDDEN = "remove-input"
+TITLE = r"(?m)^# .*"
 
 
 def compute_page(
@@ -83,6 +84,7 @@ def compute_page(
         certificate = {
             "page": page.name,
             "profile": page.profile,
+            "title": page.title,
             "given": given,
             "parameters": values,
             "notebook": {"path": page.notebook.as_posix(), "digest": digest},
@@ -94,8 +96,11 @@ def compute_page(
         _show_how_made(notebook, commands(page, declared, values, overrides or {}), files)
         if declared:
             _show_parameters(notebook, declared, values)
+        if page.title and not overrides:
+            _show_title(notebook, page.title)
         if page.notice:
             _show_notice(notebook, page)
+        _own_labels(notebook, page.name)
         _scrub(notebook, page, values)
         _publish(notebook, certificate, files, output, work)
     return output
@@ -160,6 +165,14 @@ def _show_parameters(notebook: NotebookNode, declared: Sequence[Parameter], valu
     notebook.cells.insert(notebook.cells.index(cell), new_markdown_cell(parameters_table(declared, values)))
 
 
+def _show_title(notebook: NotebookNode, title: str) -> None:
+    first = notebook.cells[0]
+    if first.cell_type == "markdown" and re.search(TITLE, first.source):
+        first.source = re.sub(TITLE, lambda _: f"# {title}", first.source, count=1)
+    else:
+        notebook.cells.insert(0, new_markdown_cell(f"# {title}"))
+
+
 def _show_notice(notebook: NotebookNode, page: Page) -> None:
     notice = f":::{{admonition}} {page.profile.capitalize()} profile\n:class: note\n{page.notice}\n:::"
     first = notebook.cells[0]
@@ -168,6 +181,25 @@ def _show_notice(notebook: NotebookNode, page: Page) -> None:
         first.source = f"{title[1]}\n\n{notice}\n\n{title[2].lstrip()}".rstrip()
     else:
         notebook.cells.insert(0, new_markdown_cell(notice))
+
+
+def _own_labels(notebook: NotebookNode, page: str) -> None:
+    """The label ``fig-a`` of a figure becomes ``PAGE-fig-a``, also where text refers to it: pages of one notebook, or
+    figures of two notebooks that happen to be called the same, must not share a label in the book."""
+    figures = [cell.metadata.get("mystnb", {}).get("figure", {}) for cell in notebook.cells]
+    labels = [re.escape(figure["name"]) for figure in figures if "name" in figure]
+    if not labels:
+        return
+    label = re.compile(rf"(?<![\w-])(?:{'|'.join(labels)})(?![\w-])")
+    for figure in figures:
+        if "name" in figure:
+            figure["name"] = f"{page}-{figure['name']}"
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = label.sub(rf"{page}-\g<0>", cell.source)
+        for output in cell.get("outputs", ()):
+            if text := output.get("data", {}).get("text/markdown"):
+                output.data["text/markdown"] = label.sub(rf"{page}-\g<0>", text)
 
 
 def _hide_input(cell: NotebookNode) -> None:

@@ -14,7 +14,9 @@ import pandas as pd
 import seaborn as sns
 from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from scipy import ndimage
 from torch import Tensor
 
 INK = "#7c7c7c"
@@ -28,6 +30,7 @@ COLOURS = {
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#a6761d")
 """The same palette for series without a name of their own, such as categories."""
 MAP_COLOURS = "inferno"
+TRUTH_COLOUR = "#00e5ff"
 
 
 def use_style() -> None:
@@ -74,17 +77,31 @@ def overlay(
     mask: Bool[Tensor, "height width"] | None = None, title: str = "", limits: tuple[float, float] | None = None,
 ) -> None:
     """An anomaly map over its greyed picture, with the ground truth's outline; colours span `limits` or the map's range."""
+    axes.imshow(blended(image, anomaly_map, limits))
+    if mask is not None and mask.any():
+        axes.contour(mask.numpy(force=True), levels=[0.5], colors=TRUTH_COLOUR, linewidths=1.2)
+    axes.set_title(title)
+    axes.set_axis_off()
+
+
+def blended(
+    image: Float[Tensor, "3 height width"], anomaly_map: Float[Tensor, "height width"], limits: tuple[float, float] | None = None
+) -> Float[np.ndarray, "height width 3"]:
+    """The pixels of `overlay`: the greyed picture, the more coloured the higher the map, in [0, 1]."""
     grey = image.mean(0).numpy(force=True)
     values = anomaly_map.numpy(force=True)
     low, high = limits or (values.min(), values.max())
     strength = np.clip((values - low) / max(high - low, 1e-9), 0, 1)
     coloured = plt.get_cmap(MAP_COLOURS)(strength)[..., :3]
     weight = 0.25 + 0.6 * strength[..., None]
-    axes.imshow((1 - weight) * grey[..., None] + weight * coloured)
-    if mask is not None and mask.any():
-        axes.contour(mask.numpy(force=True), levels=[0.5], colors="#00e5ff", linewidths=1.2)
-    axes.set_title(title)
-    axes.set_axis_off()
+    return ((1 - weight) * grey[..., None] + weight * coloured).clip(0, 1).astype(np.float32)
+
+
+def outlined(pixels: Float[np.ndarray, "height width 3"], mask: Bool[Tensor, "height width"]) -> Float[np.ndarray, "height width 3"]:
+    """Pixels with the border of a mask drawn in the colour of the ground truth, one pixel wide, outside of it."""
+    pixels = pixels.copy()
+    pixels[ndimage.binary_dilation(mask.numpy(force=True)) & ~mask.numpy(force=True)] = to_rgb(TRUTH_COLOUR)
+    return pixels
 
 
 def sweep_lines(

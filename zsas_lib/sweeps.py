@@ -1,6 +1,6 @@
 """The same perturbation for every picture of a test set, value by value (S sec. 3.1, Figs 2, 3 and 6 to 9)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 import torch
@@ -12,7 +12,8 @@ from tqdm import tqdm
 from .data.dataset import AnomalyDataset, Batch
 from .errors import UnknownNameError
 from .evaluation import labels_of, measured, predict, with_means
-from .metrics import EIGHT_CONNECTED
+from .metrics import EIGHT_CONNECTED, Maps, Masks
+from .models.prediction import Prediction
 from .perturbations import (
     RANGES,
     check_amount,
@@ -36,7 +37,7 @@ def uniform_sweep(
     *,
     seed: int = 0,
     batch_size: int = 16,
-    derotation: str = "zero",
+    derotation: str | Sequence[str] = "zero",
     resamples: int = 200,
 ) -> pd.DataFrame:
     """Metrics of a model when one perturbation of one value meets all pictures, for each value.
@@ -50,20 +51,27 @@ def uniform_sweep(
     * "valid": the map is turned back, and only pixels that the turned picture showed count.
     * "mask": the mask is turned instead, as in S's released code; the map's extrapolated corners count as normal.
 
+    Of several, all are measured on the same maps, so they cost no more passes of the model than one.
+
     Returns one row per category and value, then rows "mean" over the categories; columns category, perturbation,
-    value, unit, the metrics (as in `evaluate`), pixel_auroc_se and image_auroc_se. The bootstrap draws the same
-    images for every value. The value 0 leaves the pictures as they are and gives the numbers of `evaluate`.
+    value, unit, the metrics (as in `evaluate`), pixel_auroc_se and image_auroc_se. For a list of derotations there is
+    a row for each, and a column derotation behind unit. The bootstrap draws the same images for every value. The value
+    0 leaves the pictures as they are and gives the numbers of `evaluate`.
 
     Each picture is read once; one category is held in memory at a time. Raises UnknownNameError for an unknown
-    perturbation or derotation, ValueError for no value, one outside its range, or a map that is not finite.
+    perturbation or derotation, ValueError for none of either, a value outside its range, or a map that is not finite.
     """
     values = [float(value) for value in values]
     if not values:
         raise ValueError(f"Expected at least one value of {perturbation!r} to sweep over, got none.")
     for value in values:
         check_amount(perturbation, value)
-    if derotation not in DEROTATIONS:
-        raise UnknownNameError("derotation", derotation, DEROTATIONS)
+    derotations = [derotation] if isinstance(derotation, str) else list(derotation)
+    if not derotations:
+        raise ValueError(f"Expected at least one derotation of {', '.join(DEROTATIONS)}, got none.")
+    for name in derotations:
+        if name not in DEROTATIONS:
+            raise UnknownNameError("derotation", name, DEROTATIONS)
 
     rows = []
     total = len(dataset.categories) * len(values)
@@ -71,41 +79,48 @@ def uniform_sweep(
         for category in dataset.categories:
             part = dataset.select([category])
             batches = list(part.batches(batch_size))
+            labels = labels_of(part)
             for value in values:
                 setting = {"perturbation": perturbation, "value": value, "unit": RANGES[perturbation].unit}
-                maps, masks, scores = _perturbed(model, batches, perturbation, value, derotation)
-                pieces = None
-                if derotation == "valid" and perturbation == "rotation":
-                    shown = [valid_region(-value, *mask.shape) for mask in masks]
-                    pieces = _whole_regions(maps, masks, shown)
-                    maps = [map_[region][None] for map_, region in zip(maps, shown)]
-                    masks = [mask[region][None] for mask, region in zip(masks, shown)]
-                numbers = measured(maps, masks, scores, labels_of(part), resamples, seed, pieces)
-                rows.append({"category": category} | setting | numbers)
+                predictions = [_prediction(model, batch, perturbation, value) for batch in batches]
+                scores = torch.cat([prediction.image_score for prediction in predictions])
+                degrees = value if perturbation == "rotation" else 0.0
+                for name in derotations:
+                    told_apart = {} if isinstance(derotation, str) else {"derotation": name}
+                    maps, masks, pieces = _matched(predictions, batches, degrees, name)
+                    numbers = measured(maps, masks, scores, labels, resamples, seed, pieces)
+                    rows.append({"category": category} | setting | told_apart | numbers)
                 progress.update()
     return with_means(pd.DataFrame(rows))
 
 
-def _perturbed(
-    model: nn.Module, batches: list[Batch], perturbation: str, value: float, derotation: str
-) -> tuple[list[Float[Tensor, "_ _"]], list[Bool[Tensor, "_ _"]], Float[Tensor, " image"]]:
-    """Maps and masks of the perturbed pictures, turned so that they fit, and image scores."""
-    maps, masks, scores = [], [], []
-    for batch in batches:
-        images = batch.images.to(model.backbone.device)
-        if value != 0:
-            images = PERTURBED[perturbation](images, value)
-        prediction = predict(model, images, batch.categories, batch.paths)
+def _prediction(model: nn.Module, batch: Batch, perturbation: str, value: float) -> Prediction:
+    images = batch.images.to(model.backbone.device)
+    if value != 0:
+        images = PERTURBED[perturbation](images, value)
+    return predict(model, images, batch.categories, batch.paths)
+
+
+def _matched(
+    predictions: list[Prediction], batches: list[Batch], degrees: float, derotation: str
+) -> tuple[list[Float[Tensor, "_ _"]], list[Bool[Tensor, "_ _"]], tuple[list, list] | None]:
+    """Maps and masks that fit each other, and for the valid region what `measured` takes as pieces."""
+    maps, masks = [], []
+    for prediction, batch in zip(predictions, batches):
         found, truth = prediction.anomaly_map, batch.masks
-        if perturbation == "rotation" and value != 0:
-            if derotation == "mask":
-                truth = rotate_masks(truth, value)
-            else:
-                found = derotate(found, value, fill="zero" if derotation == "zero" else "replicate")
+        if degrees != 0 and derotation == "mask":
+            truth = rotate_masks(truth, degrees)
+        elif degrees != 0:
+            found = derotate(found, degrees, fill="zero" if derotation == "zero" else "replicate")
         maps += found
         masks += truth
-        scores += prediction.image_score
-    return maps, masks, torch.stack(scores)
+    if degrees == 0 or derotation != "valid":
+        return maps, masks, None
+    shown = [valid_region(-degrees, *mask.shape) for mask in masks]
+    pieces = _whole_regions(maps, masks, shown)
+    maps = [map_[region][None] for map_, region in zip(maps, shown)]
+    masks = [mask[region][None] for mask, region in zip(masks, shown)]
+    return maps, masks, pieces
 
 
 def _whole_regions(

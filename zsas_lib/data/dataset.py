@@ -124,21 +124,36 @@ class AnomalyDataset(Dataset):
         """Read one picture, see `read_sample`."""
         return read_sample(self.records[index], self.image_size, self.aspect)
 
-    def select(self, categories: Sequence[str] | None = None, anomalous: bool | None = None) -> "AnomalyDataset":
-        """The part with these categories, and with only anomalous (True) or only normal (False) pictures.
+    def select(
+        self, categories: Sequence[str] | None = None, anomalous: bool | None = None, per_category: int | None = None
+    ) -> "AnomalyDataset":
+        """The part with these categories, with only anomalous (True) or only normal (False) pictures, and with at most
+        ``per_category`` pictures of each category: the same ones every time, evenly spaced in their order, half of them
+        anomalous (one more if odd) as far as there are enough of both.
 
         :raises UnknownNameError: a category has no pictures here.
-        :raises DataError: nothing is left.
+        :raises DataError: nothing is left, or no category is named.
+        :raises ValueError: ``per_category`` is below 1.
         """
         wanted = self.categories if categories is None else categories
+        if not wanted:
+            raise DataError(
+                f"No category of data set {self.name!r} was selected; name at least one of "
+                f"{', '.join(self.categories)}, or None for all."
+            )
         for category in wanted:
             if category not in self.categories:
                 raise UnknownNameError("category", category, self.categories, f"These have pictures in {self.root}.")
+        if per_category is not None and per_category < 1:
+            raise ValueError(f"per_category must be at least 1 picture, or None for all; got {per_category}.")
         records = [
             record
             for record in self.records
             if record.category in wanted and anomalous in (None, record.is_anomalous)
         ]
+        if per_category is not None:
+            kept = {record for category in wanted for record in _spaced_half(records, category, per_category)}
+            records = [record for record in records if record in kept]
         return AnomalyDataset(self.name, self.root, records, self.image_size, self.aspect)
 
     @property
@@ -261,6 +276,18 @@ def missing_files(root: Path, records: Sequence[Record]) -> tuple[list[str], lis
         elif record.mask_path is not None and not record.mask_path.is_file():
             masks.append(f"{below(record.path)} (expected {below(record.mask_path)})")
     return pictures, masks
+
+
+def _spaced_half(records: Sequence[Record], category: str, count: int) -> list[Record]:
+    """``count`` records of a category, half of them anomalous; more of one class where the other has too few."""
+    normal, anomalous = ([r for r in records if r.category == category and r.is_anomalous is a] for a in (False, True))
+    count = min(count, len(normal) + len(anomalous))
+    of_anomalous = min(len(anomalous), max((count + 1) // 2, count - len(normal)))
+    return _spaced(normal, count - of_anomalous) + _spaced(anomalous, of_anomalous)
+
+
+def _spaced(records: Sequence[Record], count: int) -> list[Record]:
+    return [records[(2 * index + 1) * len(records) // (2 * count)] for index in range(count)]
 
 
 def _first(lines: list[str], shown: int = 3) -> str:
