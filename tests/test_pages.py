@@ -1,3 +1,5 @@
+import base64
+import io
 import json
 import os
 import signal
@@ -7,6 +9,8 @@ import time
 from pathlib import Path
 
 import nbformat
+import numpy as np
+import PIL.Image
 import pytest
 
 from mini_project import REPOSITORY, write_notebook
@@ -168,6 +172,23 @@ def test_a_list_and_a_number_like_word_survive_both_commands():
     again, plain = commands(Page("p", Path("notebooks/p.ipynb")), declared, values, {"values": "1,2"})
     assert again == "zsas run notebooks/p.ipynb -p values '[1, 2]'"
     assert plain == "papermill notebooks/p.ipynb out.ipynb -y '{values: [1, 2]}' -r name 007"
+
+
+def test_a_heavy_figure_is_rounded_and_a_light_one_is_not(tmp_path):
+    figures = [np.random.default_rng(0).integers(0, 256, (side, side, 4), dtype=np.uint8) for side in (400, 40)]
+    paths = [tmp_path / f"{len(pixels)}.png" for pixels in figures]
+    for path, pixels in zip(paths, figures):
+        pixels[..., 3] = 200
+        PIL.Image.fromarray(pixels).save(path)
+    show = "from IPython.display import Image, display\n"
+    notebook = write_notebook(tmp_path / "page.ipynb", show + f"for path in {list(map(str, paths))}: display(Image(path))")
+    computed = compute_page(Page("page", notebook), tmp_path / "out" / "page.ipynb", root=REPOSITORY)
+    outputs = [output for cell in nbformat.read(computed, 4).cells for output in cell.get("outputs", ())]
+    shown = [base64.b64decode(output.data["image/png"]) for output in outputs if "image/png" in output.data]
+    heavy, light = (np.asarray(PIL.Image.open(io.BytesIO(data))).astype(int) for data in shown)
+    assert (light == figures[1]).all() and (heavy[..., 3] == figures[0][..., 3]).all()
+    assert np.abs(heavy - figures[0]).max() == 4
+    assert len(shown[0]) < 0.8 * paths[0].stat().st_size
 
 
 @pytest.mark.parametrize(

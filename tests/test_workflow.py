@@ -6,17 +6,13 @@ import os
 import re
 from pathlib import Path
 
-import jupytext
-import nbformat
 import pytest
 import yaml
 
 import mini_project
-from mini_project import REPOSITORY, run_in, snakemake, write_notebook
+from mini_project import run_in, snakemake, write_notebook
 from zsas_lib.chapters import ChaptersError, load_pages, project_root
 from zsas_lib.errors import UnknownNameError
-from zsas_lib.execution import read_notebook
-from zsas_lib.parameters import read_parameters, resolve
 
 REASONS = """
 import json, sys
@@ -213,29 +209,3 @@ def test_an_unknown_profile_and_a_folder_without_chapters_are_refused(project, t
     with pytest.raises(ChaptersError, match="No chapters.yaml in"):
         project_root(tmp_path)
     assert project_root(project / "notebooks") == project
-
-
-NOTEBOOKS = sorted([*REPOSITORY.glob("notebooks/*.md"), *REPOSITORY.glob("tests/notebooks/*.md")])
-
-
-@pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_pair_agrees_and_carries_no_outputs(source):
-    notebook = nbformat.read(source.with_suffix(".ipynb"), as_version=4)
-    assert notebook.metadata.kernelspec == {"display_name": "Python 3", "language": "python", "name": "python3"}
-    assert [(cell.cell_type, cell.source) for cell in notebook.cells] == [
-        (cell.cell_type, cell.source) for cell in jupytext.read(source).cells
-    ]
-    assert [cell.metadata.get("tags", []) for cell in notebook.cells] == [
-        cell.metadata.get("tags", []) for cell in jupytext.read(source).cells
-    ]
-    assert not any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells)
-
-
-def test_every_page_of_chapters_is_in_the_table_of_contents_and_its_parameters_are_known():
-    contents = (REPOSITORY / "book" / "_toc.yml").read_text()
-    chapters = yaml.safe_load((REPOSITORY / "chapters.yaml").read_text())
-    for profile in chapters["profiles"]:
-        for page in load_pages(REPOSITORY, profile).values():
-            resolve(read_parameters(read_notebook(REPOSITORY / page.notebook)), page.parameters)
-    for name in chapters["pages"]:
-        assert f"file: _computed/{name}\n" in contents

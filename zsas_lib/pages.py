@@ -6,6 +6,8 @@ notebook runs, the environment variable ``ZSAS_PAGE_FILES`` names the folder its
 output links to one of them as ``NAME_files/FILE``.
 """
 
+import base64
+import io
 import json
 import os
 import re
@@ -21,6 +23,7 @@ from time import monotonic, time
 import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
+from PIL import Image
 
 from .chapters import Page
 from .digests import PACKAGE, file_digest
@@ -39,6 +42,7 @@ from .parameters import (
 from .provenance import RECORD_TYPE, library_files, record_table
 
 CELL_TIMEOUT_S = 3600
+HEAVY = 400_000  # bytes of a figure from which on it must hold photographs
 MACHINERY = ("pages.py", "parameters.py")
 HIDDEN = "remove-input"
 TITLE = r"(?m)^# .*"
@@ -92,6 +96,7 @@ def compute_page(
             "data": {_abbreviated(folder, root): folder_fingerprint(folder) for folder in folders},
             "record": facts,
         }
+        _lighten(notebook)
         _show_record(notebook, facts)
         _show_how_made(notebook, commands(page, declared, values, overrides or {}), files)
         if declared:
@@ -204,6 +209,19 @@ def _own_labels(notebook: NotebookNode, page: str) -> None:
 
 def _hide_input(cell: NotebookNode) -> None:
     cell.metadata["tags"] = list(dict.fromkeys([*cell.metadata.get("tags", ()), HIDDEN]))
+
+
+def _lighten(notebook: NotebookNode) -> None:
+    """Round the colours of heavy figures to steps of 8 of 255: photographs look the same at half of the size."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            figure = base64.b64decode(output.get("data", {}).get("image/png", ""))
+            if len(figure) > HEAVY:
+                *colours, alpha = Image.open(io.BytesIO(figure)).convert("RGBA").split()
+                colours = [channel.point(lambda level: min(255, (level + 4) // 8 * 8)) for channel in colours]
+                rounded = io.BytesIO()
+                Image.merge("RGBA", [*colours, alpha]).save(rounded, "PNG", optimize=True)
+                output.data["image/png"] = base64.b64encode(rounded.getvalue()).decode()
 
 
 def _scrub(notebook: NotebookNode, page: Page, values: Mapping[str, Value]) -> None:

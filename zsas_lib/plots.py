@@ -42,7 +42,8 @@ def use_style() -> None:
         "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK, "xtick.color": INK, "ytick.color": INK,
         "axes.titlecolor": INK, "grid.color": INK, "grid.alpha": 0.3, "font.size": 10, "axes.titlesize": 10,
         "axes.labelsize": 10, "legend.fontsize": 9, "legend.frameon": False,
-        "axes.spines.top": False, "axes.spines.right": False,
+        "xtick.labelsize": 9, "ytick.labelsize": 9, "legend.title_fontsize": 9,
+        "axes.spines.top": False, "axes.spines.right": False, "patch.edgecolor": "none",
     })
 
 

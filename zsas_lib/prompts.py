@@ -40,6 +40,7 @@ TEMPLATES = {
 }
 
 SPELLED_OUT = {"chewinggum": "chewing gum", "pcb": "printed circuit board"}
+"""What is no word, in words. For "pcb" this is the book's own choice: see `class_phrase` for what others say."""
 NAMELESS = "object"
 
 
@@ -55,7 +56,12 @@ def class_phrase(class_name: str, *, raw: bool = False) -> str:
     """How a data set's class name is said in a sentence: "metal_nut" -> "metal nut", "macaroni1" -> "macaroni".
 
     Underscores become spaces, digits at the end go, and `SPELLED_OUT` maps what is left; a name with nothing left
-    (BTAD's "01") is "object". `raw=True` leaves the name as it is, which is what anomalib does.
+    (BTAD's "01") is "object". `raw=True` leaves the name as it is.
+
+    The public WinCLIPs differ: anomalib, caoyunkang/WinClip and Accurate-WinCLIP say the folder's name, as `raw=True`
+    does ("metal_nut", "pcb1"; anomalib says "object" where there is none), and mala-lab/WinCLIP replaces underscores
+    alone ("metal nut", "pcb1"). AnomalyCLIP says "object" of everything, and VCP-CLIP has learned tokens in the name's
+    place; neither asks for a class.
     """
     if raw:
         return class_name or NAMELESS

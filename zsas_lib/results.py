@@ -13,7 +13,6 @@ import io
 import json
 import os
 import time
-import uuid
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -30,6 +29,7 @@ from .data.dataset import AnomalyDataset
 from .digests import canonical, configuration_digest, source_digest
 from .evaluation import ResultTable, joined
 from .provenance import record
+from .whole_files import written_whole
 
 FOLDER_VARIABLE = "ZSAS_RESULTS"
 NO_MATTER = ("batch_size",)  # arguments that decide how a result is computed, not what it is
@@ -209,7 +209,7 @@ def describe_model(model: nn.Module) -> dict[str, object]:
 
 
 def _write(path: Path, table: pd.DataFrame, made: Mapping[str, object]) -> None:
-    """Into a new file in the same folder, through to the disk, then renamed: ``path`` is absent or whole."""
+    """The file with its record and its own digest; see `written_whole`: ``path`` is absent or whole."""
     beside = {name: getattr(table, name) for name in table._metadata}
     made = {**made, "key": path.stem}
     metadata = {RECORD: json.dumps({**made, "content": _content_digest({"": table, **beside}, made)})}
@@ -218,15 +218,8 @@ def _write(path: Path, table: pd.DataFrame, made: Mapping[str, object]) -> None:
     arrow = pa.Table.from_pandas(pd.DataFrame(table))
     arrow = arrow.replace_schema_metadata({**arrow.schema.metadata, **metadata})
 
-    unfinished = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.part")
-    try:
-        with unfinished.open("xb") as file:
-            pq.write_table(arrow, file)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with written_whole(path) as file:
+        pq.write_table(arrow, file)
 
 
 def _content_digest(frames: Mapping[str, pd.DataFrame], made: Mapping[str, object]) -> str:
