@@ -73,7 +73,13 @@ def worst_cases(
 
 
 def bounds(
-    model: nn.Module, dataset: AnomalyDataset, *, combinations: Sequence[Sequence[str]] = COMBINATIONS, resamples: int = 200, **searching
+    model: nn.Module,
+    dataset: AnomalyDataset,
+    *,
+    combinations: Sequence[Sequence[str]] = COMBINATIONS,
+    resamples: int = 200,
+    batch_size: int = 16,
+    **searching,
 ) -> pd.DataFrame:
     """What is left of each metric at the worst cases: the maps chosen for each picture, pooled per category.
 
@@ -82,8 +88,8 @@ def bounds(
     pictures' own pixel AUROC), pixel_auroc_se and image_auroc_se. ``searching`` are the options of `worst_cases`.
     One forward pass per picture and combination, after the search.
     """
-    cases = worst_cases(model, dataset, combinations=combinations, **searching)
-    fill, batch_size = searching.get("fill", "zero"), searching.get("batch_size", 16)
+    cases = worst_cases(model, dataset, combinations=combinations, batch_size=batch_size, **searching)
+    fill = searching.get("fill", "zero")
     rows = []
     for (category, combination), chosen in cases.groupby(["category", "combination"], sort=False):
         part = dataset.select([category])
