@@ -60,7 +60,9 @@ def shared_amounts(
     ``points`` amounts are tried, none first, the others spread evenly over the box; the choice is by the pixel AUROC of
     the half's pictures together. Four rows per category: ``half`` is "chosen on" or "held out" (`halves`), ``amounts``
     "original" or "chosen"; degrees, hue, saturation, the metrics of `evaluation.evaluate`, pixel_auroc_se and
-    image_auroc_se. No mean rows. One forward pass per picture of the first half and point, and two per picture after it.
+    image_auroc_se. No mean rows. With ``fill`` "valid" the corners that a turned map leaves repeat its border and count,
+    so that all points are judged by the same pixels. One forward pass per picture of the first half and point, and two
+    per picture after it.
 
     Raises ValueError for less than one point, UnknownNameError for an unknown goal, and as `halves` and `Objective`.
     """
