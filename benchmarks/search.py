@@ -6,8 +6,9 @@
 For each of the seven combinations of perturbations, searched on its own (nothing is known from smaller ones), the mean
 over fixed damaged pictures of embedded-b of each one's own pixel AUROC at the worst point found; the lower, the tighter.
 A step of Adam is two forward passes (a backward pass counts as one), a point of the others is one. Results are stored per
-picture, so a run that was stopped goes on where it was. Expected: the grid at least as tight as Adam in all seven, with
-a tenth of the passes. The full run takes about 250,000 passes: hours on one CPU core.
+picture, so a run that was stopped goes on where it was. Wanted: the grid at least as tight as Adam in all seven, with a
+tenth of the passes. The full run takes about 270,000 passes, hours on one CPU core, and is yet to be made; with few
+pictures and steps, as in the second line, the others have too few points to say anything.
 """
 
 import argparse
