@@ -317,6 +317,7 @@ def test_options_are_recorded(backbone):
         "raw_names": False,
         "text_mean": "raw",
         "non_square": "squash",
+        "window_gradient": True,
         "shots": 0,
     }
 

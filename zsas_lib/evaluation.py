@@ -27,6 +27,7 @@ METRICS = (
     "image_ap",
     "image_f1_max",
 )
+AVERAGED = (*METRICS, "loss", "picture_auroc")  # what a mean row averages
 ERROR = "_se"  # ends the name of a column of standard errors
 
 
@@ -88,11 +89,11 @@ def joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 def with_means(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of categories, followed by rows "mean": one for each setting, that is, for each combination of values in
-    the columns that neither name the category nor hold a metric or its standard error. Mean rows among ``rows`` are
+    the columns that neither name the category nor hold what is averaged or its standard error. Mean rows among ``rows`` are
     dropped first. The standard error of a mean is that of independent categories."""
     rows = pd.DataFrame(rows[rows["category"] != MEAN])
     errors = [column for column in rows if column.endswith(ERROR)]
-    measured = [column for column in rows if column in METRICS] + errors
+    measured = [column for column in rows if column in AVERAGED] + errors
     settings = [column for column in rows if column not in measured and column != "category"]
     means = []
     for setting, group in rows.groupby(settings, sort=False) if settings else [((), rows)]:

@@ -14,7 +14,7 @@ import json
 import os
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -100,28 +100,54 @@ def load_or_compute(
     the tables beside a `ResultTable` are kept; so is ``.attrs["made"]``, a list with one record. Errors and warnings
     as in `stored`.
     """
+    return load_or_compute_all(name, [configuration], lambda _: [compute()], sources=sources, maker=maker, store=store)[0]
+
+
+def load_or_compute_all(
+    name: str,
+    configurations: Sequence[Mapping[str, object]],
+    compute: Callable[[list[int]], Sequence[pd.DataFrame]],
+    *,
+    sources: str,
+    maker: nn.Module | None = None,
+    store: Path | None = None,
+) -> list[pd.DataFrame]:
+    """One table per configuration, as `load_or_compute` gives it; those that are missing are computed together.
+
+    ``compute`` gets the places in ``configurations`` of what is not stored, and gives a table for each of them.
+    """
     folder = (store or results_folder()) / name
     folder.mkdir(parents=True, exist_ok=True)
-    configuration = canonical(configuration)
-    key = configuration_digest({"name": name, "configuration": configuration, "sources": sources})
-    path = folder / f"{key}.parquet"
+    configurations = [canonical(configuration) for configuration in configurations]
+    keys = [configuration_digest({"name": name, "configuration": c, "sources": sources}) for c in configurations]
+    paths = [folder / f"{key}.parquet" for key in keys]
+    tables = {place: table for place, path in enumerate(paths) if (table := _stored_table(path)) is not None}
+    missing = [place for place in range(len(paths)) if place not in tables]
+    if not missing:
+        return list(tables.values())
+    start = time.perf_counter()
+    computed = compute(missing)
+    seconds = (time.perf_counter() - start) / len(missing)
+    circumstances = _circumstances(maker) | {"created": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": round(seconds, 3)}
+    for place, table in zip(missing, computed, strict=True):
+        made = {"name": name, "configuration": configurations[place], "sources": sources, **circumstances}
+        try:
+            _write(paths[place], table, made)
+        except OSError as error:
+            warnings.warn(f"{paths[place]} could not be written ({error}); its result is used, but not stored.", stacklevel=3)
+        table.attrs["made"] = [{"file": paths[place].as_posix(), **made}]
+        tables[place] = table
+    return [tables[place] for place in range(len(paths))]
+
+
+def _stored_table(path: Path) -> pd.DataFrame | None:
     try:
         return read_result(path)
     except FileNotFoundError:
-        pass
+        return None
     except DamagedResultError as error:
-        warnings.warn(f"{error} It is computed again.", stacklevel=2)
-    start = time.perf_counter()
-    table = compute()
-    seconds = time.perf_counter() - start
-    made = {"name": name, "configuration": configuration, "sources": sources, **_circumstances(maker)}
-    made |= {"created": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": round(seconds, 3)}
-    try:
-        _write(path, table, made)
-    except OSError as error:
-        warnings.warn(f"{path} could not be written ({error}); its result is used, but not stored.", stacklevel=2)
-    table.attrs["made"] = [{"file": path.as_posix(), **made}]
-    return table
+        warnings.warn(f"{error} It is computed again.", stacklevel=4)
+        return None
 
 
 def read_result(path: Path) -> pd.DataFrame:

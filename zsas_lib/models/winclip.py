@@ -39,6 +39,8 @@ class WinCLIP(nn.Module):
             ("raw", anomalib); either is made a unit vector afterwards.
         non_square: "squash" images to the backbone's square, or "tile" them: squares of the short side, 0.8 of it
             apart, the last one flush; maps are averaged where tiles overlap, image scores over the tiles.
+        window_gradient: whether a gradient flows through the windows. False is what the code released with S
+            differentiates, the image term alone; predictions are the same.
         shots: number of normal reference images; only 0 so far.
     """
 
@@ -56,6 +58,7 @@ class WinCLIP(nn.Module):
         raw_names: bool = False,
         text_mean: str = "normalised",
         non_square: str = "squash",
+        window_gradient: bool = True,
         shots: int = 0,
     ):
         super().__init__()
@@ -80,6 +83,7 @@ class WinCLIP(nn.Module):
             "raw_names": raw_names,
             "text_mean": text_mean,
             "non_square": non_square,
+            "window_gradient": window_gradient,
             "shots": shots,
         }
         self._prompting = {"templates": templates, "full_stop": full_stop, "raw_names": raw_names}
@@ -135,9 +139,8 @@ class WinCLIP(nn.Module):
     def _predict(self, images: Tensor, text: Tensor) -> Prediction:
         tokens = self.backbone.embed_patches(images)
         image_scores = self._image_scores(tokens, text)
-        maps = [
-            harmonic_map(scores, self.backbone.grid, side) for side, scores in self._window_scores(tokens, text).items()
-        ]
+        windows = self._window_scores(tokens if self.options["window_gradient"] else tokens.detach(), text)
+        maps = [harmonic_map(scores, self.backbone.grid, side) for side, scores in windows.items()]
         if self.options["image_term"]:
             maps.append(image_scores[:, None, None].expand_as(maps[0]))
         patches = len(maps) / sum(1 / scores.clamp_min(SMALLEST_SCORE) for scores in maps)
