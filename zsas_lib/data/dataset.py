@@ -179,10 +179,10 @@ class AnomalyDataset(Dataset):
             sample = self[index]
             same = held and (held[0].category, held[0].mask.shape) == (sample.category, sample.mask.shape)
             if held and (not same or len(held) == batch_size):
-                yield _stacked(held)
+                yield stacked(held)
                 held = []
             held.append(sample)
-        yield _stacked(held)
+        yield stacked(held)
 
 
 def read_sample(record: Record, image_size: int | None = None, aspect: str = "squash") -> Sample:
@@ -312,7 +312,8 @@ def _size_in_words(pixels: Tensor) -> str:
     return f"{pixels.shape[-1]}x{pixels.shape[-2]}"
 
 
-def _stacked(samples: list[Sample]) -> Batch:
+def stacked(samples: list[Sample]) -> Batch:
+    """Pictures of one size as a batch, in their order."""
     return Batch(
         images=torch.stack([sample.image for sample in samples]),
         masks=torch.stack([sample.mask for sample in samples]),

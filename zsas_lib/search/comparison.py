@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import nn
 
-from ..data.dataset import AnomalyDataset
+from ..data.dataset import AnomalyDataset, stacked
 from ..evaluation import with_means
 from ..perturbations import RANGES
 from . import adam
@@ -43,9 +42,8 @@ def bound_curves(
     rows = []
     for category in dataset.categories:
         part = dataset.select([category], anomalous=True)
-        samples = [part[i] for i in range(len(part))]
-        images, masks = torch.stack([sample.image for sample in samples]), torch.stack([sample.mask for sample in samples])
-        found = worst_case(model, images, masks, category, over, search, steps, restarts, seed, fill=fill, batch_size=batch_size)
+        batch = stacked([part[i] for i in range(len(part))])
+        found = worst_case(model, batch.images, batch.masks, category, over, search, steps, restarts, seed, fill=fill, batch_size=batch_size)
         for picture, points in found.history.groupby("image"):
             rows.append(bound_curve(points, at=at).assign(category=category, picture=picture))
     table = pd.concat(rows, ignore_index=True)

@@ -7,7 +7,7 @@ from time import perf_counter
 import torch
 from torch import Tensor, nn
 
-from ..data.dataset import AnomalyDataset
+from ..data.dataset import AnomalyDataset, stacked
 from ..errors import UnknownNameError
 from ..perturbations import RANGES
 from . import adam
@@ -60,14 +60,12 @@ def study_cost(
 
 
 def _seconds_per_point(model: nn.Module, dataset: AnomalyDataset, batch_size: int, backward: bool) -> float:
-    pictures = [dataset[i] for i in range(min(batch_size, len(dataset)))]
-    objective = Objective(
-        model, torch.stack([p.image for p in pictures]), torch.stack([p.mask for p in pictures]), [p.category for p in pictures]
-    )
+    batch = stacked([dataset[i] for i in range(min(batch_size, len(dataset)))])
+    objective = Objective(model, batch.images, batch.masks, batch.categories)
     _try_once(objective, backward)
     start = perf_counter()
     _try_once(objective, backward)
-    return (perf_counter() - start) / len(pictures)
+    return (perf_counter() - start) / len(batch.images)
 
 
 def _try_once(objective: Objective, backward: bool) -> None:

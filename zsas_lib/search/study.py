@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import nn
 from tqdm import tqdm
 
-from ..data.dataset import AnomalyDataset, Sample
+from ..data.dataset import AnomalyDataset, Sample, stacked
 from ..digests import source_digest
 from ..evaluation import labels_of, measured, with_means
 from ..results import describe_model, load_or_compute_all
@@ -95,13 +95,14 @@ def bounds(
         part = dataset.select([category])
         maps, masks, scores = [], [], []
         for begin in range(0, len(part), batch_size):
-            batch = [part[i] for i in range(begin, min(begin + batch_size, len(part)))]
-            objective = Objective(model, *_stacked(batch), fill=fill)
-            amounts = torch.tensor(chosen[list(COLUMNS.values())].to_numpy()[begin : begin + len(batch)]).float()
+            batch = stacked([part[i] for i in range(begin, min(begin + batch_size, len(part)))])
+            count = len(batch.images)
+            objective = Objective(model, batch.images, batch.masks, batch.categories, fill=fill)
+            amounts = torch.tensor(chosen[list(COLUMNS.values())].to_numpy()[begin : begin + count]).float()
             with torch.no_grad():
-                outcome = objective.outcome(torch.arange(len(batch)), amounts)
+                outcome = objective.outcome(torch.arange(count), amounts)
             maps += outcome.maps.cpu()
-            masks += [picture.mask for picture in batch]
+            masks += batch.masks
             scores.append(outcome.image_score.float().cpu())
         numbers = measured(maps, masks, torch.cat(scores), labels_of(part), resamples, searching.get("seed", 0))
         own = {"loss": chosen.loss.mean(), "picture_auroc": chosen.pixel_auroc.mean()}
@@ -121,8 +122,9 @@ def _histories(
 
     def compute(missing: list[int]) -> list[pd.DataFrame]:
         earlier = [tables[i].assign(image=place) for place, i in enumerate(missing) for tables in known.values()]
+        batch = stacked([pictures[i] for i in missing])
         found = worst_case(
-            model, *_stacked([pictures[i] for i in missing]), over, batch_size=batch_size,
+            model, batch.images, batch.masks, batch.categories, over, batch_size=batch_size,
             known=pd.concat(earlier, ignore_index=True) if earlier else None, **searching,
         )
         return [points.drop(columns="image").reset_index(drop=True) for _, points in found.history.groupby("image")]
@@ -143,10 +145,6 @@ def _rows(histories: dict[tuple, pd.DataFrame], goal: str, select: str, picture:
     return [
         picture | {"combination": combination_name(over)} | best[over].iloc[0][columns].to_dict() | {"passes": passes[over]} for over in best
     ]
-
-
-def _stacked(pictures: list[Sample]) -> tuple[Tensor, Tensor, list[str]]:
-    return torch.stack([p.image for p in pictures]), torch.stack([p.mask for p in pictures]), [p.category for p in pictures]
 
 
 def _content(picture: Sample) -> str:
