@@ -35,8 +35,10 @@ from .train_pictures import training_pictures
 from .train_student import Student
 
 HERE = Path(__file__).parent
-EXPLAINED_FROM = 0.354
+EXPLAINED_FROM = 0.2422
 """Share of the training from which patches must also tell what damage did to their colours."""
+MILD_FROM = 0.6842
+"""Share of the training from which whole pictures learn at CLIP's temperature; the rate starts again, at half."""
 
 
 def ahead(draw: Callable[[int], TrainingBatch], steps: range) -> Iterator[tuple[int, TrainingBatch]]:
@@ -63,8 +65,11 @@ def make_optimisers(student: Student, peak: float) -> list[torch.optim.Optimizer
 
 
 def pace(step: int, steps: int) -> float:
-    """Share of the peak learning rate: a short warm-up, then half a cosine down to a thousandth."""
-    return min(1, (step + 1) / 50) * (0.5 + 0.5 * math.cos(math.pi * min(1, step / steps))) + 1e-3
+    """Share of the peak learning rate: twice a short warm-up and half a cosine down to a thousandth."""
+    mild = round(MILD_FROM * steps)
+    peak, begin, end = (1, 0, mild) if step < mild else (0.5, mild, steps)
+    share = min(1, (step - begin) / (end - begin))
+    return peak * min(1, (step - begin + 1) / 50) * (0.5 + 0.5 * math.cos(math.pi * share)) + 1e-3
 
 
 def train(folder: Path, steps: int, batch: int, pictures: int, seed: int, peak: float, save_every: int = 100, stop: int | None = None) -> Student:
@@ -88,7 +93,8 @@ def train(folder: Path, steps: int, batch: int, pictures: int, seed: int, peak: 
     running, clock = {}, time.monotonic()
     drawn = ahead(lambda step: draw_batch(shots, default_rng([seed, step, 0]), batch, student.side), range(start, stop or steps))
     for step, pairs in drawn:
-        loss, parts = step_loss(student, pairs, default_rng([seed, step, 1]), tokenizer, step >= EXPLAINED_FROM * steps)
+        explained, mild = step >= EXPLAINED_FROM * steps, step >= round(MILD_FROM * steps)
+        loss, parts = step_loss(student, pairs, default_rng([seed, step, 1]), tokenizer, explained=explained, mild=mild)
         student.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
@@ -114,7 +120,7 @@ def save_weights(student: Student, path: Path, made_by: dict) -> None:
 
 
 def main(
-    steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 6500,
+    steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 9500,
     batch: Annotated[int, typer.Option(help="Pairs a step.")] = 16,
     pictures: Annotated[int, typer.Option(help="Pairs of training pictures to draw.")] = 12000,
     peak: Annotated[float, typer.Option(help="Highest learning rate.")] = 7e-4,

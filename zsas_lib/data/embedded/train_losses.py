@@ -13,6 +13,8 @@ from .train_batches import TrainingBatch
 from .train_student import COARSER, Student, window_patches
 
 TEMPERATURE = 0.07
+CLIP_TEMPERATURE = 0.01
+"""At which CLIPs learn whole pictures; asked at WinCLIP's 0.07, their scores of whole pictures are mild."""
 WINDOWS = {2: 6, 3: 4}
 """Window side in patches -> windows drawn on the damage, and as many elsewhere, per pair and step."""
 SMALLEST_DAMAGE = {1: 8, 2: 17, 3: 26}
@@ -21,17 +23,20 @@ SMALLEST_PICTURE_DAMAGE = 16
 STATE_GAP = 1.2
 """How far apart normal and abnormal sentences stand along the direction that all products share; at most 2."""
 WEIGHTS = {
-    "text": 1.0, "window": 1.0, "window patches": 0.5, "picture": 1.0, "picture patches": 1.0, "name": 0.3, "explained": 0.5,
+    "text": 1.0, "window": 1.0, "window patches": 0.5, "picture": 1.0, "mild picture": 0.3,
+    "picture patches": 1.0, "name": 0.3, "explained": 0.5,
 }
 DIFFERENCE_SCALE = 0.1
 """Unit in which damage is explained: a change of a colour by this much is 1."""
 
 
-def step_loss(student: Student, batch: TrainingBatch, rng: Generator, tokenizer, explained: bool) -> tuple[Tensor, dict[str, Tensor]]:
+def step_loss(
+    student: Student, batch: TrainingBatch, rng: Generator, tokenizer, *, explained: bool, mild: bool
+) -> tuple[Tensor, dict[str, Tensor]]:
     """The weighted sum of the contrasts of one batch; each of them and its balanced accuracy, for the log.
 
     Of a pair (p), d is the damaged twin and s the sound one. ``explained`` says whether patches must also tell what
-    damage did to their colours.
+    damage did to their colours, ``mild`` whether whole pictures learn at CLIP's temperature.
     """
     size = len(batch.names)
     spoken = [captions.say_name(rng, name) for name in batch.names]
@@ -41,10 +46,10 @@ def step_loss(student: Student, batch: TrainingBatch, rng: Generator, tokenizer,
     parts = {"text": F.relu(STATE_GAP - apart @ F.normalize(apart.mean(0), dim=0)).mean()}
     total = WEIGHTS["text"] * parts["text"]
 
-    def contrast(kind, where, d, s, damaged, sound):
+    def contrast(kind, where, d, s, damaged, sound, temperature=TEMPERATURE):
         """Embeddings (p, ..., embed) of both twins against their product's sentences."""
         nonlocal total
-        d, s = (torch.einsum("p...e,pe->p...", twin, apart) / TEMPERATURE for twin in (d, s))
+        d, s = (torch.einsum("p...e,pe->p...", twin, apart) / temperature for twin in (d, s))
         loss, parts[f"{where} right"] = state_loss(d, s, damaged, sound)
         parts[where] = loss
         total = total + WEIGHTS[kind] * loss
@@ -75,7 +80,8 @@ def step_loss(student: Student, batch: TrainingBatch, rng: Generator, tokenizer,
     whole, said = (encoded.unflatten(0, (size, 2)) for encoded in student.encode(tokens.flatten(0, 1)))
     s, d = whole.unbind(1)
     damaged = batch.seen.sum((1, 2)) >= SMALLEST_PICTURE_DAMAGE
-    contrast("picture", "picture", d[:, 0], s[:, 0], damaged, torch.zeros_like(damaged))
+    kind, temperature = ("mild picture", CLIP_TEMPERATURE) if mild else ("picture", TEMPERATURE)
+    contrast(kind, "picture", d[:, 0], s[:, 0], damaged, torch.zeros_like(damaged), temperature)
     contrast("picture patches", "patches", d[:, 1:], s[:, 1:], damaged_patches.repeat(1, 2), sound_patches.repeat(1, 2))
     explain("explained", said[:, 1], said[:, 0], damaged_patches, differences)
 
