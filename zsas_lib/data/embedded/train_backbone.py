@@ -6,10 +6,13 @@ A batch holds pairs of one shot, sound and damaged, so that nothing but the dama
 learns to hold normal and abnormal sentences apart, along one direction for all products. Windows of 2x2 and 3x3
 patches, encoded from their own patches and the class token alone as WinCLIP does, and whole pictures are compared with
 the two sentences about their product, by their class token and by every patch; whole pictures are compared with the
-names in the batch; later, patches also tell what the damage did to their colours (``train_losses``).
+names in the batch; later, patches also tell what the damage did to their colours (``train_losses``). In a second
+stage the rate starts again and whole pictures learn at CLIP's temperature of 0.01: asked at WinCLIP's 0.07, they then
+have a mild say in its harmonic means, as real CLIPs' do, and an anomalous picture that looks sound as a whole is not
+silenced.
 
 The random numbers of a step depend on the seed and the step only, so a run that is stopped goes on from its last
-checkpoint as if it had not been. About an hour and a half on one core.
+checkpoint as if it had not been. About two hours and a quarter on one core.
 """
 
 import json
