@@ -44,7 +44,7 @@ def run_blocks(
     backbone: Backbone,
     tokens: Float[Tensor, "text token channel"],
     before: Callable[[int, Tensor], Tensor],
-) -> Float[Tensor, "text token channel"]:
+) -> Float[Tensor, "text longer channel"]:
     """The tokens through all blocks; ``before(number, tokens)`` gives what block ``number`` (from 1) reads.
 
     Neither the last norm nor the projection is applied. Gradients reach what ``before`` puts in.

@@ -133,7 +133,8 @@ class _Run:
         self.model.trained = self.settings | {"kept_epoch": self.best["epoch"] if self.best else self.epoch}
         if self.checkpoint:
             self.checkpoint.unlink(missing_ok=True)
-        return pd.DataFrame(self.log)
+        self.model.history = pd.DataFrame(self.log)
+        return self.model.history
 
     def _learn(self) -> None:
         self.model.train()

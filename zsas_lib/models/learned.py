@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pandas as pd
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
@@ -50,7 +51,8 @@ class LearnedModel(nn.Module):
 
     A subclass has a `name` and a `recipe` and says, in `features`, what it reads of the frozen towers (cacheable:
     no learned parameter takes part), in `compare` what it makes of that, in `loss` what it is trained for, and in
-    `reset_parameters` how its parameters begin. `trained` records what trained it, None before.
+    `reset_parameters` how its parameters begin. `trained` records what trained it, None before;
+    `history` has a row per step of that training.
     """
 
     name: str
@@ -61,6 +63,7 @@ class LearnedModel(nn.Module):
         self.backbone = backbone
         self.options = dict(options)
         self.trained: dict | None = None
+        self.history: pd.DataFrame | None = None
 
     def features(self, images: Float[Tensor, "batch 3 height width"], class_names: Sequence[str]) -> Features:
         """What the frozen towers say, one row per image in every tensor. Differentiable in the images."""
@@ -89,7 +92,7 @@ class LearnedModel(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.reset_parameters()
-        self.trained = None
+        self.trained = self.history = None
         self.freeze()
 
     def freeze(self) -> None:
@@ -128,7 +131,8 @@ class LearnedModel(nn.Module):
         if self.trained is None:
             raise UntrainedModelError(f"{self.name} has nothing learned yet to write to {path}; train it with zsas.fit.")
         tensors = {name: value.detach().cpu().contiguous() for name, value in self.learnable().items()}
-        description = self.description() | {"trained": self.trained}
+        history = None if self.history is None else self.history.to_dict("list")
+        description = self.description() | {"trained": self.trained, "history": history}
         with written_whole(Path(path)) as file:
             file.write(save(tensors, metadata={RECORD: json.dumps(description)}))
 
@@ -155,6 +159,7 @@ class LearnedModel(nn.Module):
                 raise DataError(f"{path} was learned with {key} {made[key]}, not {own[key]}; load it with what it was learned with.")
         assign_learned(self, tensors, path)
         self.trained = made["trained"]
+        self.history = None if made["history"] is None else pd.DataFrame(made["history"])
 
 
 def assign_learned(model: LearnedModel, tensors: Mapping[str, Tensor], path: Path) -> None:
