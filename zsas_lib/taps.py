@@ -61,7 +61,7 @@ def local_embeddings(
 
 def _self_attention(block: nn.Module, x: Tensor, path: str) -> Tensor:
     attention = block.attn
-    x = block.ln_1(x).to(attention.in_proj_weight.dtype)
+    x = block.ln_1(x.to(attention.in_proj_weight.dtype))
     projected = F.linear(x, attention.in_proj_weight, attention.in_proj_bias)
     query, key, value = projected.unflatten(-1, (3, attention.num_heads, -1)).permute(2, 0, 3, 1, 4)
     if path == "diagonal":
