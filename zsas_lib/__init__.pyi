@@ -4,9 +4,12 @@ from .data import list_datasets as list_datasets, load_dataset as load_dataset
 from .evaluation import evaluate as evaluate
 from .models import list_models as list_models, load_model as load_model
 from .models.prediction import Prediction as Prediction
+from .official_checkpoints import load_official_checkpoint as load_official_checkpoint
 from .papers import reported as reported
 from .perturbations import RANGES as RANGES, derotate as derotate, perturb as perturb, rotate as rotate, shift_hue as shift_hue, shift_saturation as shift_saturation, valid_region as valid_region
 from .results import results_folder as results_folder, stored as stored
 from .search.worst_case import WorstCase as WorstCase, worst_case as worst_case
 from .selection import corner_error as corner_error
 from .sweeps import uniform_sweep as uniform_sweep
+from .training import fit as fit
+from .trained import trained as trained

@@ -20,6 +20,7 @@ from .errors import DataError, UnknownNameError
 from .towers import ACTIVATIONS, PRECISIONS, Backbone
 from .weights import HUB, HUB_WEIGHTS, assign_weights, hub_file, read_weights, tag_file
 
+POSITIONS = ("bicubic", "bilinear")
 EMBEDDED = Path(__file__).parent / "data" / "embedded"
 
 
@@ -79,21 +80,24 @@ def load_backbone(
     activation: str | None = None,
     device: str | torch.device | None = None,
     precision: str = "float32",
+    positions: str = "bicubic",
     seed: int = 0,
 ) -> Backbone:
     """A frozen CLIP by name: a registered one, "ARCHITECTURE:PRETRAINED" of open_clip's, or "hf-hub:ORG/NAME".
 
     `weights`: None for those registered, "random" (from `seed`; the global random state is left alone) or a local
     file: safetensors, an open_clip checkpoint, OpenAI's archive. `image_size` in pixels: another than the native one
-    interpolates the positional embeddings (bicubic). `activation`: None for the one these weights were trained with,
-    else "gelu" or "quick_gelu". `device`: None for CUDA where there is one. `precision`: "float32" or "bfloat16".
+    interpolates the positional embeddings: `positions` "bicubic", antialiased, as open_clip does, or "bilinear", as
+    AnomalyCLIP does. `activation`: None for the one these weights were trained with, else "gelu" or "quick_gelu".
+    `device`: None for CUDA where there is one. `precision`: "float32" or "bfloat16".
 
-    Raises UnknownNameError for an unknown name, tag, activation or precision; DataError if a file cannot be fetched,
-    read, or does not fit the architecture; ValueError if the architecture is no vision transformer with a class
+    Raises UnknownNameError for an unknown name, tag, activation, precision or interpolation; DataError if a file cannot
+    be fetched, read, or does not fit the architecture; ValueError if the architecture is no vision transformer with a class
     token, or the size no multiple of the patch size.
     """
     _require_known("activation", activation, ACTIVATIONS)
     _require_known("precision", precision, PRECISIONS)
+    _require_known("interpolation of positions", positions, POSITIONS)
     registration = _find(name)
     tag = _tag(registration)
     architecture, preprocessing = _architecture(registration)
@@ -116,7 +120,7 @@ def load_backbone(
     else:
         with torch.device("meta"):
             clip = _build(architecture)
-        assign_weights(clip, read)
+        assign_weights(clip, read, positions)
     statistics = {key: value for key, value in {**preprocessing, **tag}.items() if key in ("mean", "std")}
     backbone = Backbone(clip, name=name, architecture=architecture, precision=precision, **statistics)
     return backbone.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))

@@ -2,7 +2,13 @@
 
 from dataclasses import dataclass
 
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
 from .errors import UnknownNameError
+from .towers import Backbone
 
 NORMAL_STATES = (
     "{}",
@@ -38,6 +44,15 @@ TEMPLATES = {
     22: _PAIRS,
     21: tuple(template for pair in _PAIRS for template in _ANOMALIB_SLIPS.get(pair, (pair,))),
 }
+
+_QUALITIES = ("bad", "good", "low resolution", "cropped", "bright", "dark", "close-up", "black and white", "jpeg corrupted", "blurry")
+APRIL_GAN_TEMPLATES = (
+    *(f"a {quality} photo of {article} {{}}." for quality in _QUALITIES for article in ("a", "the")),
+    *(f"a photo of {article} {{}}." for article in ("a", "the", "one", "my")),
+    *(f"a photo of {article} {size} {{}}." for size in ("small", "large", "cool") for article in ("a", "the")),
+    *(f"{begin} {{}} in the scene." for begin in ("there is a", "there is the", "this is a", "this is the", "this is one")),
+)
+APRIL_GAN_ABNORMAL_STATES = ("damaged {}", "broken {}", *ABNORMAL_STATES[1:])
 
 SPELLED_OUT = {"chewinggum": "chewing gum", "pcb": "printed circuit board"}
 """What is no word, in words. For "pcb" this is the book's own choice: see `class_phrase` for what others say."""
@@ -88,3 +103,21 @@ def winclip_prompts(
         for states in (NORMAL_STATES, ABNORMAL_STATES)
     )
     return PromptEnsemble(*sentences)
+
+
+def april_gan_prompts(class_name: str) -> PromptEnsemble:
+    """APRIL-GAN's ensemble, which many took over: 7 normal and 5 abnormal states in 35 templates, 245 and 175
+    sentences. The class is named as `class_phrase` says; the released code says the folder's name."""
+    phrase = class_phrase(class_name)
+    sentences = (
+        tuple(template.format(state.format(phrase)) for state in states for template in APRIL_GAN_TEMPLATES)
+        for states in (NORMAL_STATES, APRIL_GAN_ABNORMAL_STATES)
+    )
+    return PromptEnsemble(*sentences)
+
+
+def mean_embeddings(backbone: Backbone, prompts: PromptEnsemble, *, unit: bool = True) -> Float[Tensor, "2 embed"]:
+    """The unit vectors T_n and T_a of an ensemble, in this order: the means of its sentences' embeddings, each of unit
+    length (``unit``) or as it comes, made unit vectors."""
+    means = [backbone.encode_text(part, normalise=unit).mean(0) for part in (prompts.normal, prompts.abnormal)]
+    return F.normalize(torch.stack(means), dim=-1)

@@ -88,7 +88,7 @@ class Backbone(nn.Module):
         if not sentences:
             raise ValueError("encode_text got no sentences; expected at least one.")
         with torch.inference_mode(False), torch.no_grad():
-            tokens = self._tokenizer(sentences).to(self.device)
+            tokens = self.tokenizer(sentences).to(self.device)
             embeddings = torch.cat([self._encode_text_tokens(part) for part in tokens.split(SENTENCES_AT_ONCE)])
             return F.normalize(embeddings, dim=-1) if normalise else embeddings
 
@@ -184,7 +184,7 @@ class Backbone(nn.Module):
         return F.interpolate(images, size, mode="bicubic", antialias=True).clamp(0, 1)
 
     @cached_property
-    def _tokenizer(self) -> "open_clip.SimpleTokenizer | open_clip.tokenizer.HFTokenizer":
+    def tokenizer(self) -> "open_clip.SimpleTokenizer | open_clip.tokenizer.HFTokenizer":
         text = self.architecture["text_cfg"]
         return _tokenizer(
             text.get("hf_tokenizer_name"), self.clip.context_length, json.dumps(text.get("tokenizer_kwargs", {}))

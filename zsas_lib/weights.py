@@ -65,11 +65,11 @@ def read_weights(path: Path) -> Weights:
     return Weights(path, {name: value.float() for name, value in tensors.items()}, openai)
 
 
-def assign_weights(clip: CLIP | CustomTextCLIP, weights: Weights) -> None:
+def assign_weights(clip: CLIP | CustomTextCLIP, weights: Weights, positions: str = "bicubic") -> None:
     """Make the tensors read the parameters of a model built on the meta device.
 
-    Positional embeddings of another grid are interpolated (bicubic). Raises DataError, naming the file and the
-    parameters, if the two do not fit.
+    Positional embeddings of another grid are interpolated as `positions` says: "bicubic" (antialiased) or "bilinear"
+    (not). Raises DataError, naming the file and the parameters, if the two do not fit.
     """
     tensors = dict(weights.tensors)
     if isinstance(clip, CustomTextCLIP):
@@ -79,7 +79,7 @@ def assign_weights(clip: CLIP | CustomTextCLIP, weights: Weights) -> None:
     if "logit_scale" in tensors:
         tensors["logit_scale"] = tensors["logit_scale"].reshape(expected["logit_scale"])
     if _is_square_grid(tensors.get("visual.positional_embedding")):
-        resize_pos_embed(tensors, clip)
+        resize_pos_embed(tensors, clip, positions, antialias=positions == "bicubic")
     differences = {
         "missing": [name for name in expected if name not in tensors],
         "not in the architecture": [name for name in tensors if name not in expected],

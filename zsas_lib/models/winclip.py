@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from ..backbones import Backbone
 from ..errors import UnknownNameError
-from ..prompts import winclip_prompts
-from .prediction import Prediction
+from ..prompts import mean_embeddings, winclip_prompts
+from .prediction import Prediction, names_of_images
 
 TEXT_MEANS = ("normalised", "raw")
 NON_SQUARE = ("squash", "tile")
@@ -116,10 +116,7 @@ class WinCLIP(nn.Module):
         if class_name not in self._text_features:
             prompts = winclip_prompts(class_name, **self._prompting)
             unit = self.options["text_mean"] == "normalised"
-            means = [
-                self.backbone.encode_text(part, normalise=unit).mean(0) for part in (prompts.normal, prompts.abnormal)
-            ]
-            self._text_features[class_name] = F.normalize(torch.stack(means), dim=-1)
+            self._text_features[class_name] = mean_embeddings(self.backbone, prompts, unit=unit)
         return self._text_features[class_name].to(self.backbone.device)
 
     def image_scores(
@@ -163,11 +160,7 @@ class WinCLIP(nn.Module):
         return torch.sigmoid((abnormal - normal) / self.options["temperature"])
 
     def _text(self, class_names: str | Sequence[str], count: int) -> Tensor:
-        names = [class_names] * count if isinstance(class_names, str) else list(class_names)
-        if len(names) != count:
-            raise ValueError(
-                f"WinCLIP got {len(names)} class names for {count} images; expected one, or one per image."
-            )
+        names = names_of_images(class_names, count)
         return torch.stack([self.text_features(name) for name in names])
 
 

@@ -1,0 +1,149 @@
+"""A CLIP, pictures and learned parameters that anyone can draw alike, and the files that the authors' code saves of them.
+
+The authors' programs were run on exactly these, and what they said stands in tests/data/released.json. zsas_lib must
+not be imported here (see conftest.py).
+
+How the numbers were made. Repositories and commits: zqhang/AnomalyCLIP 45ed4dd, xiaozhen228/VCP-CLIP 4dd96ec,
+augustinus2000/VCP-CLIP-plus c1ae2a8, ByChelsea/VAND-APRIL-GAN f13b8a6, on a CPU with torch 2.12.1, float32. Changed in
+them: calls of CUDA left out; the attention that is returned and never read comes from the last block instead of the
+twelfth; AnomalyCLIP's value-value path covers the last 7 of 8 blocks, VCP-CLIP replaces the prompts of 3 of 4 text
+blocks and its cross-attention has 2 heads (128 channels each, as with 8 of 1024). Then their own classes got the weights
+`clip_state` and their own checkpoint loading read what `checkpoint` returns, and the lines of their test programs were
+run: maps before and after smoothing (sigma scaled by 112/518), image scores (the highest round(2000 (112/518)^2) pixels),
+and their losses of the maps against `masks`. VCP-CLIP's pictures get their position table by bicubic interpolation with
+antialiasing, AnomalyCLIP's bilinear, both from 4 x 4 to 8 x 8.
+"""
+
+from copy import deepcopy
+from zlib import crc32
+
+import numpy as np
+import torch
+from open_clip.model import CLIP
+from torch import Tensor, nn
+
+ARCHITECTURE = {
+    "embed_dim": 128,
+    "vision_cfg": {"image_size": 56, "patch_size": 14, "width": 256, "layers": 8, "head_width": 64},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 128, "heads": 2, "layers": 4},
+}
+SIZE = 112
+WIDTH, EMBED, TEXT = 256, 128, 128
+SPREADS = {"positional_embedding": 0.3, "class_embedding": 0.5, "token_embedding.weight": 0.5, "logit_scale": 0.0}
+
+
+def drawn(name: str, *shape: int, spread: float = 1.0, centre: float = 0.0) -> Tensor:
+    """Normal numbers that depend on the name alone; numpy keeps RandomState's streams."""
+    numbers = np.random.RandomState(crc32(name.encode())).standard_normal(shape)
+    return torch.from_numpy(np.asarray(centre + spread * numbers, dtype=np.float32))
+
+
+def architecture(*, quick_gelu: bool) -> dict:
+    return deepcopy(ARCHITECTURE) | {"quick_gelu": quick_gelu}
+
+
+def clip_state() -> dict[str, Tensor]:
+    """Weights of ARCHITECTURE, norms near 1, matrices that keep variance."""
+    with torch.device("meta"):
+        shapes = {name: tuple(value.shape) for name, value in CLIP(**deepcopy(ARCHITECTURE)).state_dict().items()}
+    return {name: _weight(name, shape) for name, shape in shapes.items()}
+
+
+def _weight(name: str, shape: tuple[int, ...]) -> Tensor:
+    last = name.removeprefix("visual.")
+    if last in SPREADS:
+        return drawn(name, *shape, spread=SPREADS[last])
+    if ".ln_" in f".{name}" and name.endswith("weight"):
+        return drawn(name, *shape, spread=0.2, centre=1)
+    if len(shape) == 1:
+        return drawn(name, *shape, spread=0.1)
+    inputs = shape[0] if last in ("proj", "text_projection") else int(np.prod(shape[1:]))
+    return drawn(name, *shape, spread=inputs**-0.5)
+
+
+def images() -> Tensor:
+    """Two pictures: waves of different lengths and noise."""
+    down, right = torch.meshgrid(torch.arange(SIZE) / SIZE, torch.arange(SIZE) / SIZE, indexing="ij")
+    waves = torch.stack([torch.stack([torch.sin(3 * (i + 2) * down + 5 * (c + 1) * right * (1 - i / 2)) for c in range(3)]) for i in range(2)])
+    return (0.5 + 0.3 * waves + drawn("pictures", 2, 3, SIZE, SIZE, spread=0.1)).clamp(0, 1)
+
+
+def masks() -> Tensor:
+    """A rectangle in the first picture; the second is normal."""
+    drawn_masks = torch.zeros(2, SIZE, SIZE, dtype=torch.bool)
+    drawn_masks[0, 20:50, 60:90] = True
+    return drawn_masks
+
+
+def anomalyclip_checkpoint(embeddings: Tensor, sentences: Tensor) -> dict:
+    """What AnomalyCLIP's training saves; `embeddings` is the token table, `sentences` are the two sentences' ids."""
+    words = embeddings[sentences]
+    state = {
+        "ctx_pos": drawn("ctx_pos", 1, 1, 12, TEXT, spread=0.5),
+        "ctx_neg": drawn("ctx_neg", 1, 1, 12, TEXT, spread=0.5),
+    }
+    for layer in range(2):
+        state[f"compound_prompts_text.{layer}"] = drawn(f"compound {layer}", 4, TEXT, spread=0.5)
+        state[f"compound_prompt_projections.{layer}.weight"] = drawn(f"unused {layer}", 896, TEXT)
+        state[f"compound_prompt_projections.{layer}.bias"] = drawn(f"unused bias {layer}", 896)
+    for number, end in enumerate(("pos", "neg")):
+        state[f"token_prefix_{end}"] = words[None, number : number + 1, :1].clone()
+        state[f"token_suffix_{end}"] = words[None, number : number + 1, 13:].clone()
+        state[f"tokenized_prompts_{end}"] = sentences[None, number : number + 1].int()
+    return {"prompt_learner": state}
+
+
+def linear_layers() -> dict[str, Tensor]:
+    """The linear layers of VCP-CLIP and APRIL-GAN, as both save them."""
+    return {
+        f"fc.{layer}.{part}": drawn(f"linear {layer} {part}", *shape, spread=0.1)
+        for layer in range(4)
+        for part, shape in (("weight", (EMBED, WIDTH)), ("bias", (EMBED,)))
+    }
+
+
+def vcpclip_checkpoint() -> dict:
+    """What VCP-CLIP's training saves, temperatures 0.09 and 0.05."""
+    post = {"prompt_temp_l1": torch.tensor(1 / 0.05).log()}
+    for name, inputs in (("q_proj_pre", TEXT), ("k_proj_pre_1", WIDTH), ("v_proj_pre_1", WIDTH), ("proj_post_t", WIDTH)):
+        gain = 8 if name in ("q_proj_pre", "k_proj_pre_1") else 1
+        post[f"{name}.weight"] = drawn(name, WIDTH, inputs, 1, spread=gain * inputs**-0.5)
+        post[f"{name}.bias"] = drawn(f"{name} bias", WIDTH, spread=0.1)
+    before = {
+        "prompt_query": drawn("prompt_query", 1, 2, TEXT),
+        "prompt_temp": torch.tensor(1 / 0.09).log(),
+        "prompt_linear1.fc.weight": drawn("mini-net", 2, 1, 3, spread=0.5),
+        "prompt_linear1.fc.bias": drawn("mini-net bias", 2, spread=0.5),
+    }
+    prompts = {
+        "prompt_text_projection": drawn("second projection", TEXT, EMBED),
+        "prompt_embeddings": drawn("shallow", 1, 1, TEXT, spread=0.6),
+        "deep_prompt_embeddings": drawn("deep", 3, 1, TEXT, spread=0.6),
+        "prompt_proj.weight": drawn("prompt_proj", TEXT, TEXT, spread=TEXT**-0.5),
+        "prompt_proj.bias": drawn("prompt_proj bias", TEXT, spread=0.1),
+        "prompt_norm.weight": drawn("prompt_norm", TEXT, spread=0.2, centre=1),
+        "prompt_norm.bias": drawn("prompt_norm bias", TEXT, spread=0.1),
+    }
+    parts = {"trainable_linearlayer": linear_layers(), "New_Lan_Embed": before, "Zero_try": post}
+    return parts | {name: nn.Parameter(value) for name, value in prompts.items()}
+
+
+def vcpclip_plus_checkpoint(clip: dict[str, Tensor]) -> dict:
+    """What VCP-CLIP+'s training saves: temperatures of 0.07, sigmoid(alpha) 0.7, and all of CLIP with a 49409th word."""
+    saved = vcpclip_checkpoint()
+    saved["New_Lan_Embed"]["prompt_temp"] = saved["Zero_try"]["prompt_temp_l1"] = torch.tensor(1 / 0.07).log()
+    direct = {
+        "prompt_tokens": drawn("prompt_tokens", 1, 3, EMBED),
+        "projector.weight": drawn("projector", 1, 3),
+        "projector.bias": drawn("projector bias", 1),
+        "norm.weight": drawn("norm", EMBED, spread=0.2, centre=1),
+        "norm.bias": drawn("norm bias", EMBED, spread=0.1),
+        "fusion_proj.weight": drawn("fusion_proj", EMBED, 2 * EMBED, spread=0.3 * (2 * EMBED) ** -0.5),
+        "fusion_proj.bias": drawn("fusion_proj bias", EMBED, spread=0.1),
+    }
+    saved |= {f"prompt_token_embedding.{name}": nn.Parameter(value) for name, value in direct.items()}
+    prompts = {name: value.detach() for name, value in saved.items() if "prompt" in name}
+    words = torch.cat([clip["token_embedding.weight"], torch.zeros(1, TEXT)])
+    saved["model"] = clip | {"token_embedding.weight": words} | prompts
+    saved["alpha"] = torch.tensor(0.7).logit()
+    return saved

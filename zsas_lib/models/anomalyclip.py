@@ -1,0 +1,158 @@
+"""AnomalyCLIP: two learned sentences that name no product, compared with value-value patch embeddings.
+
+Zhou et al., "AnomalyCLIP: Object-agnostic Prompt Learning for Zero-shot Anomaly Detection" (ICLR 2024), as released
+(zqhang/AnomalyCLIP); paper K compares it with WinCLIP. Where paper K describes something else, an option names it.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from ..backbones import Backbone
+from ..errors import UnknownNameError
+from ..losses import dice_loss, focal_loss
+from ..taps import LOCAL_PATHS, class_embedding, layer_at, local_embeddings, residual_stream
+from ..text_path import PLACEHOLDER, read_at_end, require_causal_text_tower, run_blocks, with_positions, word_tokens
+from .learned import Features, LearnedModel, Recipe, highest_mean
+
+TEMPERATURE = 0.07
+SPREAD = 0.02
+"""Standard deviation of the parameters at the start."""
+LOCAL_WEIGHT = 4
+"""The released code taps one layer and weighs its loss as it weighed four."""
+LOCAL_FROM = 6 / 24
+"""Share of the depth at which the value-value path begins: block 6 of 24."""
+IMAGE_SCORES = ("text", "map", "text+map")
+
+
+class AnomalyCLIP(LearnedModel):
+    """Object-agnostic prompts: "[V1]...[V12] object." and "[W1]...[W12] damaged object.", learned through the frozen
+    text tower, into which four more learned tokens go before each of its blocks 2 to 9 (compound prompts). They are the same
+    for all images and encoded once.
+
+    With patch embeddings F of the value-value path and the two sentences' g, all unit vectors, a map is the
+    probability of "abnormal" in softmax(F g^T / 0.07), per patch, then enlarged bilinearly; tapped layers are averaged,
+    the result smoothed. The image's own probability comes from the class token without the tower's last norm.
+
+    Options, with the released code's choice as default:
+        local: the path of the patches, see `taps.local_embeddings`; "diagonal" is paper K's description.
+        layers: shares of the depth that are tapped; (0.25, 0.5, 0.75, 1.0) is what the papers write.
+        context: learned tokens a sentence; compound: learned tokens a block, in the first `compound_depth` of the
+            depth (9 of 12 blocks).
+        smoothing: sigma in pixels at 518.
+        image_score: "text" is the image's own probability; "map" the mean of the map's highest `top_k` pixels at 518
+            (paper V's Tables 6 to 8); "text+map" their sum.
+        class_norm: whether the class token goes through the last norm.
+
+    Raises UnknownNameError or ValueError for an option's value, ValueError for a backbone without a causal text tower.
+    """
+
+    name = "anomalyclip"
+    recipe = Recipe(rate=1e-3, batch_size=8, epochs=15, augment=False)
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        *,
+        local: str = "value",
+        layers: Sequence[float] = (1.0,),
+        context: int = 12,
+        compound: int = 4,
+        compound_depth: float = 0.75,
+        smoothing: float = 4.0,
+        image_score: str = "text",
+        top_k: int = 2000,
+        class_norm: bool = False,
+    ):
+        for option, value, known in (("local", local, LOCAL_PATHS), ("image_score", image_score, IMAGE_SCORES)):
+            if value not in known:
+                raise UnknownNameError(f"value of AnomalyCLIP's option {option}", value, known)
+        if not layers or not all(LOCAL_FROM <= share <= 1 for share in layers):
+            raise ValueError(f"AnomalyCLIP got layers={tuple(layers)}; expected shares of the depth in 0.25..1.")
+        if not 0 <= compound <= context:
+            raise ValueError(f"AnomalyCLIP got compound={compound}; expected 0 to context={context} tokens.")
+        require_causal_text_tower(backbone, "AnomalyCLIP")
+        super().__init__(
+            backbone,
+            {
+                "local": local,
+                "layers": list(layers),
+                "context": context,
+                "compound": compound,
+                "compound_depth": compound_depth,
+                "smoothing": smoothing,
+                "image_score": image_score,
+                "top_k": top_k,
+                "class_norm": class_norm,
+            },
+        )
+        width = backbone.clip.transformer.width
+        depth = layer_at(len(backbone.clip.transformer.resblocks), compound_depth)
+        self.contexts = nn.Parameter(torch.empty(2, context, width))
+        self.compound = nn.Parameter(torch.empty(depth - 1, compound, width))
+        self._sentences = [" ".join([PLACEHOLDER] * context + [ending]) for ending in ("object.", "damaged object.")]
+        self._first = layer_at(backbone.depth, LOCAL_FROM)
+        self._layers = [layer_at(backbone.depth, share) for share in layers]
+        self.initialise(seed=0)
+
+    def reset_parameters(self) -> None:
+        nn.init.normal_(self.contexts, std=SPREAD)
+        nn.init.normal_(self.compound, std=SPREAD)
+
+    def freeze(self) -> None:
+        super().freeze()
+        self._encoded = None
+
+    def text_features(self) -> Float[Tensor, "2 embed"]:
+        """Unit vectors of the two learned sentences, normal and abnormal."""
+        if self.contexts.requires_grad:
+            return self._encode_sentences()
+        if self._encoded is None or self._encoded.device != self.contexts.device:
+            with torch.inference_mode(False), torch.no_grad():
+                self._encoded = self._encode_sentences()
+        return self._encoded
+
+    def _encode_sentences(self) -> Tensor:
+        words, ends = word_tokens(self.backbone, self._sentences)
+        context, compound = self.options["context"], self.options["compound"]
+        tokens = torch.cat([words[:, :1], self.contexts, words[:, 1 + context :]], 1)
+
+        def with_compound(block: int, tokens: Tensor) -> Tensor:
+            if not 2 <= block <= len(self.compound) + 1:
+                return tokens
+            ours = self.compound[block - 2].expand(len(tokens), -1, -1)
+            return torch.cat([tokens[:, :1], ours, tokens[:, 1 + compound :]], 1)
+
+        tokens = run_blocks(self.backbone, with_positions(self.backbone, tokens), with_compound)
+        return F.normalize(read_at_end(self.backbone, tokens, ends), dim=-1)
+
+    def features(self, images: Float[Tensor, "batch 3 height width"], class_names: Sequence[str]) -> Features:
+        stream = residual_stream(self.backbone, self.backbone.embed_patches(images))
+        whole = class_embedding(self.backbone, stream[-1], normed=self.options["class_norm"])
+        local = [local_embeddings(self.backbone, stream, layer, self._first, self.options["local"]) for layer in self._layers]
+        return {"class": F.normalize(whole, dim=-1), "patches": torch.stack(local, 1)}
+
+    def probabilities(self, features: Features, size: int) -> Float[Tensor, "batch layer {size} {size}"]:
+        """The probability of "abnormal" of every pixel, per tapped layer."""
+        logits = features["patches"] @ self.text_features().mT / TEMPERATURE
+        grid = self.backbone.grid
+        patches = logits.softmax(-1)[..., 1].unflatten(-1, (grid, grid))
+        return F.interpolate(patches, (size, size), mode="bilinear", align_corners=False)
+
+    def compare(self, features: Features, size: int) -> tuple[Tensor, Tensor]:
+        maps = self.probabilities(features, size).mean(1)
+        text = (features["class"] @ self.text_features().mT / TEMPERATURE).softmax(-1)[:, 1]
+        of_map = highest_mean(maps, self.options["top_k"])
+        return maps, {"text": text, "map": of_map, "text+map": text + of_map}[self.options["image_score"]]
+
+    def loss(self, features: Features, masks: Bool[Tensor, "batch size size"], is_anomalous: Bool[Tensor, " batch"]) -> Tensor:
+        """Cross-entropy of the image plus 4 (focal + dice of the abnormal + dice of the normal map), layers averaged."""
+        whole = F.cross_entropy(features["class"] @ self.text_features().mT / TEMPERATURE, is_anomalous.long())
+        local = [
+            focal_loss(map_, masks) + dice_loss(map_, masks) + dice_loss(1 - map_, ~masks)
+            for map_ in self.probabilities(features, masks.shape[-1]).unbind(1)
+        ]
+        return whole + LOCAL_WEIGHT * torch.stack(local).mean()

@@ -1,0 +1,76 @@
+"""APRIL-GAN: one linear layer per tapped block between frozen patches and a frozen prompt ensemble.
+
+Chen et al., "A Zero-/Few-Shot Anomaly Classification and Segmentation Method for CVPR 2023 VAND Workshop Challenge
+Tracks 1&2" (arXiv 2305.17382), its zero-shot track, as released (ByChelsea/VAND-APRIL-GAN).
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from ..backbones import Backbone
+from ..losses import dice_loss, focal_loss
+from ..prompts import april_gan_prompts, mean_embeddings
+from ..taps import class_embedding, layer_at, residual_stream
+from .learned import Features, LearnedModel, Recipe, two_state_maps
+
+LAYERS = (0.25, 0.5, 0.75, 1.0)
+TEMPERATURE = 0.01
+
+
+class AprilGAN(LearnedModel):
+    """Linear heads on patch tokens: logits norm(W_l V_l + b_l) T^T / 0.01 per tapped layer, enlarged, softmax.
+
+    T are the mean unit embeddings of 245 normal and 175 abnormal sentences about the class. The map is the mean over
+    the layers (the released code's sum, divided by 4), in [0, 1]; the image score is CLIP's own of the whole image.
+
+    Options:
+        smoothing: sigma in pixels at 518; the paper has none.
+    """
+
+    name = "april-gan"
+    recipe = Recipe(rate=1e-3, batch_size=8, epochs=15, augment=False)
+
+    def __init__(self, backbone: Backbone, *, smoothing: float = 0.0):
+        super().__init__(backbone, {"smoothing": smoothing})
+        self.projections = nn.ModuleList(nn.Linear(backbone.width, backbone.embed_dim) for _ in LAYERS)
+        self._layers = [layer_at(backbone.depth, share) for share in LAYERS]
+        self._text_features: dict[str, Tensor] = {}
+        self.initialise(seed=0)
+
+    def reset_parameters(self) -> None:
+        for layer in self.projections:
+            layer.reset_parameters()
+
+    def text_features(self, class_name: str) -> Float[Tensor, "2 embed"]:
+        """The unit vectors of the two states of a class. Encoded once per class name and kept."""
+        if class_name not in self._text_features:
+            self._text_features[class_name] = mean_embeddings(self.backbone, april_gan_prompts(class_name))
+        return self._text_features[class_name].to(self.backbone.device)
+
+    def features(self, images: Float[Tensor, "batch 3 height width"], class_names: Sequence[str]) -> Features:
+        stream = residual_stream(self.backbone, self.backbone.embed_patches(images))
+        return {
+            "class": F.normalize(class_embedding(self.backbone, stream[-1]), dim=-1),
+            "patches": torch.stack([stream[layer][:, 1:] for layer in self._layers], 1),
+            "text": torch.stack([self.text_features(name) for name in class_names]),
+        }
+
+    def probabilities(self, features: Features, size: int) -> Float[Tensor, "batch layer {size} {size}"]:
+        """The probability of "abnormal" of every pixel, per tapped layer."""
+        patches = features["patches"]
+        projected = torch.stack([layer(patches[:, i]) for i, layer in enumerate(self.projections)], 1)
+        logits = F.normalize(projected, dim=-1) @ features["text"][:, None].mT / TEMPERATURE
+        return two_state_maps(logits, size)
+
+    def compare(self, features: Features, size: int) -> tuple[Tensor, Tensor]:
+        logits = torch.einsum("be,bse->bs", features["class"], features["text"]) / TEMPERATURE
+        return self.probabilities(features, size).mean(1), logits.softmax(-1)[:, 1]
+
+    def loss(self, features: Features, masks: Bool[Tensor, "batch size size"], is_anomalous: Bool[Tensor, " batch"]) -> Tensor:
+        """Focal plus dice loss, summed over the layers."""
+        maps = self.probabilities(features, masks.shape[-1]).unbind(1)
+        return sum(focal_loss(map_, masks) + dice_loss(map_, masks) for map_ in maps)

@@ -1,0 +1,199 @@
+"""What models with learnable parts share: who may predict, what is trained, and files of what was learned."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from ..backbones import Backbone
+from ..errors import DataError
+from ..smoothing import gaussian_smoothed
+from ..whole_files import written_whole
+from .prediction import Prediction, names_of_images
+
+REFERENCE_SIZE = 518
+"""The image size in pixels that the papers' widths and pixel counts are meant for; at other sizes they are scaled."""
+RECORD = "zsas.model"
+
+Features = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a paper trains: Adam's rate and betas, pictures a step, epochs, and whether pictures are augmented.
+
+    ``rates`` are those of parameters with another rate, by name.
+    """
+
+    rate: float
+    batch_size: int
+    epochs: int
+    augment: bool
+    betas: tuple[float, float] = (0.5, 0.999)
+    rates: Mapping[str, float] = field(default_factory=dict)
+
+
+class UntrainedModelError(RuntimeError):
+    """A model with learnable parts was asked to predict before it was trained or loaded."""
+
+
+class LearnedModel(nn.Module):
+    """A model that learns a few parameters beside a frozen backbone.
+
+    A subclass has a `name` and a `recipe` and says, in `features`, what it reads of the frozen towers (cacheable:
+    no learned parameter takes part), in `compare` what it makes of that, in `loss` what it is trained for, and in
+    `reset_parameters` how its parameters begin. `trained` records what trained it, None before;
+    `history` has a row per step of that training.
+    """
+
+    name: str
+    recipe: Recipe
+
+    def __init__(self, backbone: Backbone, options: Mapping[str, object]):
+        super().__init__()
+        self.backbone = backbone
+        self.options = dict(options)
+        self.trained: dict | None = None
+        self.history: pd.DataFrame | None = None
+
+    def features(self, images: Float[Tensor, "batch 3 height width"], class_names: Sequence[str]) -> Features:
+        """What the frozen towers say, one row per image in every tensor. Differentiable in the images."""
+        raise NotImplementedError
+
+    def compare(self, features: Features, size: int) -> tuple[Float[Tensor, "batch {size} {size}"], Float[Tensor, " batch"]]:
+        """Maps of ``size`` pixels, not yet smoothed, and image scores."""
+        raise NotImplementedError
+
+    def loss(
+        self, features: Features, masks: Bool[Tensor, "batch size size"], is_anomalous: Bool[Tensor, " batch"]
+    ) -> Float[Tensor, ""]:
+        """What training lowers."""
+        raise NotImplementedError
+
+    def reset_parameters(self) -> None:
+        """Draw the parameters as the paper begins, from torch's global random numbers."""
+        raise NotImplementedError
+
+    def watched(self) -> dict[str, float]:
+        """Single learned numbers worth a curve over the training, by name."""
+        return {}
+
+    def initialise(self, seed: int) -> None:
+        """The parameters that training from ``seed`` begins with; the global random state is left alone."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.reset_parameters()
+        self.trained = self.history = None
+        self.freeze()
+
+    def freeze(self) -> None:
+        """No parameter takes a gradient, dropout is off: how a model predicts."""
+        self.eval()
+        self.requires_grad_(False)
+
+    def learnable(self) -> dict[str, nn.Parameter]:
+        """The parameters beside the backbone, by name."""
+        return {name: value for name, value in self.named_parameters() if not name.startswith("backbone.")}
+
+    def forward(self, images: Float[Tensor, "batch 3 height width"], class_names: str | Sequence[str]) -> Prediction:
+        """Maps at the images' size and image scores, for one class name or one per image (only APRIL-GAN reads them).
+
+        Images are RGB in [0, 1], of any size, squashed to a square. Raises UntrainedModelError before training or
+        loading, ValueError if the number of names is not that of the images.
+        """
+        if self.trained is None:
+            raise UntrainedModelError(
+                f"{self.name} has nothing learned yet: train it with zsas.fit(model, dataset), load what was saved with "
+                f"zsas.load_model({self.name!r}, backbone, checkpoint=PATH), or the authors' file with "
+                f"zsas.load_official_checkpoint({self.name!r}, PATH, backbone)."
+            )
+        side = self.backbone.image_size
+        maps, scores = self.compare(self.features(images, names_of_images(class_names, len(images))), side)
+        maps = gaussian_smoothed(maps, self.options["smoothing"] * side / REFERENCE_SIZE)
+        if images.shape[-2:] != (side, side):
+            maps = F.interpolate(maps[:, None], images.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
+        return Prediction(maps, scores)
+
+    def save(self, path: str | Path) -> None:
+        """Write what was learned, whole or not at all: a safetensors file that says model, options and backbone.
+
+        Raises UntrainedModelError if there is nothing to write.
+        """
+        if self.trained is None:
+            raise UntrainedModelError(f"{self.name} has nothing learned yet to write to {path}; train it with zsas.fit.")
+        tensors = {name: value.detach().cpu().contiguous() for name, value in self.learnable().items()}
+        history = None if self.history is None else self.history.to_dict("list")
+        description = self.description() | {"trained": self.trained, "history": history}
+        with written_whole(Path(path)) as file:
+            file.write(save(tensors, metadata={RECORD: json.dumps(description)}))
+
+    def description(self) -> dict[str, object]:
+        """What a file of learned parameters must agree with."""
+        return {"model": self.name, "options": self.options, "backbone": self.backbone.digest}
+
+    def load(self, path: str | Path) -> None:
+        """Take what `save` wrote. Raises DataError for a file that is none of these, or of another model, other
+        options, another backbone or shapes; it says which."""
+        path = Path(path)
+        try:
+            with safe_open(path, "pt") as file:
+                made = json.loads(file.metadata()[RECORD])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                f"{path} holds nothing that model.save wrote ({error}); the authors' files are read by "
+                "zsas.load_official_checkpoint."
+            ) from error
+        own = json.loads(json.dumps(self.description()))
+        for key in own:
+            if made[key] != own[key]:
+                raise DataError(f"{path} was learned with {key} {made[key]}, not {own[key]}; load it with what it was learned with.")
+        assign_learned(self, tensors, path)
+        self.trained = made["trained"]
+        self.history = None if made["history"] is None else pd.DataFrame(made["history"])
+
+
+def assign_learned(model: LearnedModel, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Put tensors into a model's learnable parameters. Raises DataError, naming keys and shapes that differ."""
+    wanted = model.learnable()
+    missing, unexpected = sorted(wanted.keys() - tensors.keys()), sorted(tensors.keys() - wanted.keys())
+    other = [
+        f"{name} is {tuple(tensors[name].shape)}, expected {tuple(value.shape)}"
+        for name, value in wanted.items()
+        if name in tensors and tensors[name].shape != value.shape
+    ]
+    problems = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"has {', '.join(unexpected)}"] * bool(unexpected) + other
+    if problems:
+        raise DataError(
+            f"{path} does not fit {model.name} with {model.options} on {model.backbone.name!r}: {'; '.join(problems)}."
+        )
+    with torch.no_grad():
+        for name, value in wanted.items():
+            value.copy_(tensors[name])
+    model.freeze()
+
+
+def highest_mean(maps: Float[Tensor, "batch side side"], count: int) -> Float[Tensor, " batch"]:
+    """Mean of the highest pixels, ``count`` of a 518 x 518 map, as large a share of another size; at least one."""
+    pixels = maps.flatten(1)
+    kept = max(1, round(count * pixels.shape[1] / REFERENCE_SIZE**2))
+    return pixels.topk(kept, dim=1).values.mean(1)
+
+
+def two_state_maps(logits: Float[Tensor, "*planes patch 2"], size: int) -> Float[Tensor, "*planes {size} {size}"]:
+    """The probability of "abnormal" (1) against "normal" (0), logits enlarged bilinearly (corners aligned) before the
+    softmax. Of two states that is the sigmoid of their difference, which is enlarged alone."""
+    margin = logits[..., 1] - logits[..., 0]
+    side = math.isqrt(margin.shape[-1])
+    planes = margin.reshape(-1, 1, side, side)
+    enlarged = F.interpolate(planes, (size, size), mode="bilinear", align_corners=True)
+    return enlarged.sigmoid().view(*margin.shape[:-1], size, size)

@@ -1,0 +1,274 @@
+"""VCP-CLIP and VCP-CLIP+: sentences whose class word is made from the image, compared with patches in two branches.
+
+Qu et al., "VCP-CLIP: A Visual Context Prompting Model for Zero-Shot Anomaly Segmentation" (ECCV 2024) and paper V
+(Im and Park, Electronics 2026), as released (xiaozhen228/VCP-CLIP, augustinus2000/VCP-CLIP-plus). One class with
+paper V's modifications as switches, so that each can be on without the others.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from ..backbones import Backbone
+from ..errors import UnknownNameError
+from ..losses import dice_loss, focal_loss
+from ..taps import class_embedding, layer_at, residual_stream
+from ..text_path import PLACEHOLDER, read_at_end, require_causal_text_tower, run_blocks, with_positions, word_tokens
+from .learned import Features, LearnedModel, Recipe, highest_mean, two_state_maps
+
+LAYERS = (0.25, 0.5, 0.75, 1.0)
+SENTENCES = (f"a photo of a good {PLACEHOLDER}", f"a photo of a damaged {PLACEHOLDER}")
+CLASS_WORD = 6
+"""Position of the class word in both sentences, the start token being 0."""
+CLASS_TOKENS = 2
+"""Tokens in the class word's place without IDP."""
+FIRST_TEMPERATURE = 0.07
+FIRST_BALANCE = 0.5
+"""alpha and beta before their sigmoid, at the start."""
+HEAD_CHANNELS = 128
+DROPOUT = 0.1
+IMAGE_SCORES = ("branches", "map")
+
+
+class VCPCLIP(LearnedModel):
+    """VCP-CLIP, and VCP-CLIP+ with `temperature=0.07, uniop=True, loreb=True, idp=True` (V Table 1 has all between).
+
+    Two sentences, "a photo of a good ⟨c⟩" and "... damaged ⟨c⟩"; ⟨c⟩ is one or two tokens made from the image's global
+    embedding, and one learned token stands before the words in every block of the frozen text tower (deep prompts).
+    Per tapped layer, patches V_l meet the two sentence embeddings F_t in two branches: CLIP's, norm(W_l V_l) F_t^T,
+    and VCP's, in which F_t first attends to the patches (post-VCP) and is then compared with norm(V_l) as they are.
+    Logits over the temperature are enlarged bilinearly before the softmax over the two states.
+
+    Switches of paper V:
+        temperature: "learned", one per branch from 0.07 with a rate of their own (VCP-CLIP), or a fixed number.
+        uniop: the branches are fused per layer by a learned sigmoid(alpha), and the fused map is trained; without it
+            both are trained apart and fused at test with the weight `fusion` of VCP's branch (0.75 in both papers,
+            0.8 in the code).
+        loreb: focal and dice loss weighed by a learned sigmoid(beta) and its complement, instead of 1 and 1.
+        idp: ⟨c⟩ is one token, a projection of the image embedding beside `tokens` learned vectors; without it two
+            learned tokens to which a small convolution of the image embedding is added (pre-VCP); where image embedding
+            and text tokens are not as wide, which no released model has, through the transposed text projection.
+    Others:
+        temperature_rate: the learned temperatures' rate; the code's 0.01, or None for that of all the others.
+        smoothing: sigma in pixels at 518.
+        image_score: "branches" sums the mean of the highest `top_k` pixels (at 518) of each branch's own map, as the
+            code does, alpha or not; "map" takes that of the fused map.
+
+    Not done here: the map's min-max scaling over a category, which changes no metric but the legacy AUPRO by rounding.
+    Raises UnknownNameError or ValueError for an option's value, ValueError for a backbone without a causal text tower.
+    """
+
+    recipe = Recipe(
+        rate=4e-5, batch_size=16, epochs=10, augment=True,
+        rates={"log_scales": 0.01, "alpha": 4e-3, "beta": 4e-3},
+    )
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        *,
+        temperature: float | str = "learned",
+        uniop: bool = False,
+        loreb: bool = False,
+        idp: bool = False,
+        tokens: int = 3,
+        fusion: float = 0.75,
+        smoothing: float = 8.0,
+        image_score: str = "branches",
+        top_k: int = 2000,
+    ):
+        if temperature != "learned" and not (isinstance(temperature, (int, float)) and temperature > 0):
+            raise ValueError(f"VCP-CLIP got temperature={temperature!r}; expected 'learned' or a positive number.")
+        if image_score not in IMAGE_SCORES:
+            raise UnknownNameError("value of VCP-CLIP's option image_score", image_score, IMAGE_SCORES)
+        if tokens < 1 or not 0 <= fusion <= 1:
+            raise ValueError(f"VCP-CLIP got tokens={tokens}, fusion={fusion}; expected at least 1 and a share in 0..1.")
+        require_causal_text_tower(backbone, "VCP-CLIP")
+        super().__init__(
+            backbone,
+            {
+                "temperature": temperature,
+                "uniop": uniop,
+                "loreb": loreb,
+                "idp": idp,
+                "tokens": tokens,
+                "fusion": fusion,
+                "smoothing": smoothing,
+                "image_score": image_score,
+                "top_k": top_k,
+            },
+        )
+        text, embed = backbone.clip.transformer, backbone.embed_dim
+        self.deep_prompts = DeepPrompts(text.width, len(text.resblocks))
+        self.class_word = DirectPrompt(tokens, embed, text.width) if idp else ContextPrompt(text.width)
+        self.projections = nn.ModuleList(nn.Linear(backbone.width, embed) for _ in LAYERS)
+        self.post_vcp = PostVCP(embed, backbone.width)
+        if temperature == "learned":
+            self.log_scales = nn.Parameter(torch.empty(2))
+        if uniop:
+            self.alpha = nn.Parameter(torch.empty(()))
+        if loreb:
+            self.beta = nn.Parameter(torch.empty(()))
+        self._layers = [layer_at(backbone.depth, share) for share in LAYERS]
+        self.initialise(seed=0)
+
+    @property
+    def name(self) -> str:
+        """ "vcpclip+" with all switches of paper V on, else "vcpclip"."""
+        fixed = self.options["temperature"] != "learned"
+        return "vcpclip+" if fixed and all(self.options[switch] for switch in ("uniop", "loreb", "idp")) else "vcpclip"
+
+    def reset_parameters(self) -> None:
+        learned = [child for child in self.children() if child is not self.backbone]
+        for part in (part for child in learned for part in reversed([*child.modules()])):
+            if hasattr(part, "reset_parameters"):
+                part.reset_parameters()
+        for name, value in (("log_scales", math.log(1 / FIRST_TEMPERATURE)), ("alpha", FIRST_BALANCE), ("beta", FIRST_BALANCE)):
+            if hasattr(self, name):
+                nn.init.constant_(getattr(self, name), value)
+
+    def watched(self) -> dict[str, float]:
+        """The shares of VCP's branch and of the focal loss, and the temperatures of both branches, where learned."""
+        found = {}
+        if self.options["uniop"]:
+            found["vcp_share"] = self.alpha.sigmoid().item()
+        if self.options["loreb"]:
+            found["focal_share"] = self.beta.sigmoid().item()
+        if self.options["temperature"] == "learned":
+            found |= {f"{branch}_temperature": value for branch, value in zip(("clip", "vcp"), (-self.log_scales).exp().tolist())}
+        return found
+
+    def features(self, images: Float[Tensor, "batch 3 height width"], class_names: Sequence[str]) -> Features:
+        stream = residual_stream(self.backbone, self.backbone.embed_patches(images))
+        patches = torch.stack([stream[layer][:, 1:] for layer in self._layers], 1)
+        return {"whole": class_embedding(self.backbone, stream[-1]), "patches": patches}
+
+    def text_features(self, whole: Float[Tensor, "batch embed"]) -> Float[Tensor, "batch 2 embed"]:
+        """Unit vectors of the two sentences about each image, from its global embedding (not of unit length)."""
+        backbone, batch = self.backbone, len(whole)
+        words, ends = word_tokens(backbone, SENTENCES)
+        if isinstance(self.class_word, ContextPrompt) and whole.shape[1] != words.shape[2]:
+            whole = whole @ backbone.clip.text_projection.T
+        word = self.class_word(whole)[:, None].expand(-1, 2, -1, -1)
+        words = words.expand(batch, -1, -1, -1)
+        tokens = torch.cat([words[:, :, :CLASS_WORD], word, words[:, :, CLASS_WORD + 1 :]], 2).flatten(0, 1)
+        ends = (ends + word.shape[2] - 1).repeat(batch)
+        tokens = run_blocks(backbone, with_positions(backbone, tokens), self.deep_prompts.put_before)
+        tokens = self.deep_prompts.norm(torch.cat([tokens[:, :1], tokens[:, 2:]], 1))
+        return F.normalize(read_at_end(backbone, tokens, ends), dim=-1).unflatten(0, (batch, 2))
+
+    def branch_maps(self, features: Features, size: int) -> Float[Tensor, "branch batch layer {size} {size}"]:
+        """The probability of "abnormal" of every pixel: CLIP's branch (0) and VCP's (1), per tapped layer."""
+        patches = features["patches"]
+        text = self.text_features(features["whole"])
+        projected = torch.stack([layer(patches[:, i]) for i, layer in enumerate(self.projections)], 1)
+        clip = F.normalize(projected, dim=-1) @ text[:, None].mT
+        unit = F.normalize(patches, dim=-1)
+        vcp = unit @ self.post_vcp(text, unit).mT
+        logits = torch.stack([clip, vcp])
+        if self.options["temperature"] == "learned":
+            logits = logits * self.log_scales.exp()[:, None, None, None, None]
+        else:
+            logits = logits / self.options["temperature"]
+        return two_state_maps(logits, size)
+
+    def compare(self, features: Features, size: int) -> tuple[Tensor, Tensor]:
+        branches = self.branch_maps(features, size).mean(2)
+        share = self.alpha.sigmoid() if self.options["uniop"] else self.options["fusion"]
+        maps = torch.lerp(branches[0], branches[1], share)
+        if self.options["image_score"] == "map":
+            return maps, highest_mean(maps, self.options["top_k"])
+        return maps, sum(highest_mean(branch, self.options["top_k"]) for branch in branches)
+
+    def loss(self, features: Features, masks: Bool[Tensor, "batch size size"], is_anomalous: Bool[Tensor, " batch"]) -> Tensor:
+        """Focal and dice losses summed over the layers' maps: of both branches, or of the fused one with UniOp."""
+        branches = self.branch_maps(features, masks.shape[-1])
+        if self.options["uniop"]:
+            branches = torch.lerp(branches[:1], branches[1:], self.alpha.sigmoid())
+        maps = [map_ for branch in branches for map_ in branch.unbind(1)]
+        focal = sum(focal_loss(map_, masks) for map_ in maps)
+        dice = sum(dice_loss(map_, masks) for map_ in maps)
+        if not self.options["loreb"]:
+            return focal + dice
+        share = self.beta.sigmoid()
+        return share * focal + (1 - share) * dice
+
+
+class DeepPrompts(nn.Module):
+    """One learned token behind the start token, another for every block of the text tower; all go through one linear
+    layer and dropout. `norm` comes before the tower's last norm."""
+
+    def __init__(self, width: int, depth: int):
+        super().__init__()
+        self.prompts = nn.Parameter(torch.empty(depth, 1, width))
+        self.linear = nn.Linear(width, width)
+        self.dropout = nn.Dropout(DROPOUT)
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+
+    def reset_parameters(self) -> None:
+        nn.init.uniform_(self.prompts, -1, 1)
+        nn.init.kaiming_normal_(self.linear.weight, mode="fan_out")
+
+    def put_before(self, block: int, tokens: Float[Tensor, "text token channel"]) -> Float[Tensor, "text longer channel"]:
+        """What a block reads: its own prompt at position 1, instead of the last block's if there was one."""
+        prompt = self.dropout(self.linear(self.prompts[block - 1])).expand(len(tokens), -1, -1)
+        return torch.cat([tokens[:, :1], prompt, tokens[:, 1 if block == 1 else 2 :]], 1)
+
+
+class ContextPrompt(nn.Module):
+    """Pre-VCP: learned class tokens plus a convolution along the image embedding, one output channel per token."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.tokens = nn.Parameter(torch.empty(1, CLASS_TOKENS, width))
+        self.convolution = nn.Conv1d(1, CLASS_TOKENS, 3, padding="same")
+
+    def reset_parameters(self) -> None:
+        nn.init.trunc_normal_(self.tokens)
+
+    def forward(self, whole: Float[Tensor, "batch channel"]) -> Float[Tensor, "batch word channel"]:
+        return self.tokens + self.convolution(whole[:, None])
+
+
+class DirectPrompt(nn.Module):
+    """IDP: a linear layer reads the image embedding beside a normed mixture of learned vectors and gives one token."""
+
+    def __init__(self, count: int, embed: int, width: int):
+        super().__init__()
+        self.vectors = nn.Parameter(torch.empty(1, count, width))
+        self.mixture = nn.Linear(count, 1)
+        self.norm = nn.LayerNorm(width)
+        self.linear = nn.Linear(embed + width, width)
+
+    def reset_parameters(self) -> None:
+        nn.init.normal_(self.vectors)
+
+    def forward(self, whole: Float[Tensor, "batch embed"]) -> Float[Tensor, "batch 1 channel"]:
+        mixed = self.norm(self.mixture(self.vectors.mT)[..., 0])
+        return self.linear(torch.cat([whole, mixed.expand(len(whole), -1)], 1))[:, None]
+
+
+class PostVCP(nn.Module):
+    """The sentences attend to the patches of each layer with shared weights: eight heads for ViT-L, scores not scaled
+    by the width, no residual, no norm."""
+
+    def __init__(self, embed: int, width: int):
+        super().__init__()
+        self.heads = next(heads for heads in range(max(1, width // HEAD_CHANNELS), 0, -1) if width % heads == 0)
+        self.query = nn.Linear(embed, width)
+        self.key = nn.Linear(width, width)
+        self.value = nn.Linear(width, width)
+        self.output = nn.Linear(width, width)
+
+    def forward(
+        self, text: Float[Tensor, "batch 2 embed"], patches: Float[Tensor, "batch layer patch channel"]
+    ) -> Float[Tensor, "batch layer 2 channel"]:
+        """Unit vectors in the patches' space."""
+        query = self.query(text)[:, None].expand(-1, patches.shape[1], -1, -1)
+        parts = [part.unflatten(-1, (self.heads, -1)).transpose(2, 3) for part in (query, self.key(patches), self.value(patches))]
+        mixed = F.scaled_dot_product_attention(*parts, scale=1.0)
+        return F.normalize(self.output(mixed.transpose(2, 3).flatten(3)), dim=-1)

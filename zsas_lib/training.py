@@ -1,0 +1,235 @@
+"""Training of what a model learns, on an auxiliary data set: Adam on the model's own loss, the backbone frozen.
+
+The papers train on the test split of another data set than the one they evaluate, because only that has defects, and
+so does this: the data set's own pictures, normal and anomalous, with their masks.
+
+The random numbers of an epoch depend on the seed and the epoch only, so a training that is stopped in any epoch goes on
+from its last whole one and ends as if it had not been.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+from tqdm import tqdm
+
+from .augmentation import augmented
+from .data.dataset import AnomalyDataset, Sample, stacked
+from .errors import DataError, UnknownNameError
+from .evaluation import evaluate
+from .models.learned import Features, LearnedModel
+from .whole_files import written_whole
+
+SELECTED_BY = "pixel_ap"
+"""By what an epoch is chosen where held-out categories choose it."""
+CACHED_BYTES = 4 * 2**30
+"""Features of all pictures are kept up to this size; larger ones are computed anew in every epoch."""
+
+
+def fit(
+    model: LearnedModel,
+    dataset: AnomalyDataset,
+    *,
+    seed: int = 0,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    rate: float | None = None,
+    augment: bool | None = None,
+    held_out: Sequence[str] = (),
+    checkpoint: str | Path | None = None,
+) -> pd.DataFrame:
+    """Trains a model's learnable parts, from the parameters that ``seed`` begins with; it predicts afterwards.
+
+    ``epochs``, ``batch_size``, ``rate`` and ``augment`` are the paper's without a value here (the model's `recipe`).
+    Pictures are read at the backbone's size. Without augmentation what the frozen towers say of a picture is computed
+    once. The last epoch's parameters are kept; with ``held_out`` categories of this data set, which are then not
+    trained on, those of the epoch with the best pixel AP on them. Test data never choose.
+
+    ``checkpoint`` is a file that is rewritten after every epoch and from which the same call goes on; it is removed at
+    the end. Returns one row per step: epoch, step, loss, and what the model watches (`LearnedModel.watched`) after it.
+
+    Raises TypeError for a model that learns nothing, UnknownNameError for an unknown held-out category, DataError for a
+    data set without anomalous or without normal pictures, for a picture or mask that cannot be read, or a checkpoint
+    of another training, ValueError for numbers below 1 (pictures, epochs) or not positive (rate), and
+    FloatingPointError if the loss is not finite.
+    """
+    if not isinstance(model, LearnedModel):
+        raise TypeError(f"{getattr(model, 'name', type(model).__name__)} learns nothing; expected a model such as vcpclip+.")
+    recipe = model.recipe
+    epochs, batch_size = (recipe.epochs if epochs is None else epochs), (batch_size or recipe.batch_size)
+    rate, augment = (recipe.rate if rate is None else rate), (recipe.augment if augment is None else augment)
+    if epochs < 1 or batch_size < 1 or not rate > 0:
+        raise ValueError(f"fit got epochs={epochs}, batch_size={batch_size}, rate={rate}; expected at least 1, 1, and above 0.")
+    chosen, judges = _split(dataset, held_out, model.backbone.image_size)
+    settings = {
+        "data": [dataset.name, chosen.digest], "seed": seed, "epochs": epochs, "batch_size": batch_size,
+        "rate": rate, "augment": augment, "held_out": list(held_out),
+    }
+    run = _Run(model, seed, rate, Path(checkpoint) if checkpoint else None, settings)
+    examples = _Examples(model, chosen, augment)
+    with tqdm(total=epochs, initial=run.epoch, desc=f"fit {model.name}", unit=" epochs", disable=None, leave=False) as progress:
+        while run.epoch < epochs:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed * 100_003 + run.epoch)
+                for features, masks, is_anomalous in examples.shuffled(batch_size):
+                    run.step(features, masks, is_anomalous)
+            run.end_epoch(judges)
+            progress.update()
+    return run.finish()
+
+
+class _Run:
+    """A training under way: parameters, optimiser, log, and the best epoch where held-out categories choose."""
+
+    def __init__(self, model: LearnedModel, seed: int, rate: float, checkpoint: Path | None, settings: dict):
+        self.model, self.checkpoint, self.settings = model, checkpoint, settings
+        model.initialise(seed)
+        groups: dict[float, list] = {}
+        for name, value in model.learnable().items():
+            groups.setdefault(model.recipe.rates.get(name, rate), []).append(value)
+        self.optimiser = torch.optim.Adam([{"params": values, "lr": own} for own, values in groups.items()], betas=model.recipe.betas)
+        self.epoch, self.log, self.best = 0, [], None
+        if checkpoint and checkpoint.exists():
+            self._resume()
+        self._learn()
+
+    def step(self, features: Features, masks: Bool[Tensor, "batch side side"], is_anomalous: Bool[Tensor, " batch"]) -> None:
+        loss = self.model.loss(features, masks, is_anomalous)
+        if not loss.isfinite():
+            raise FloatingPointError(
+                f"The loss of {self.model.name} is {loss.item()} in step {len(self.log)} (epoch {self.epoch}); lower the "
+                "rate, or use float32."
+            )
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        self.log.append({"epoch": self.epoch, "step": len(self.log), "loss": loss.item(), **self.model.watched()})
+
+    def end_epoch(self, judges: AnomalyDataset | None) -> None:
+        self.epoch += 1
+        if judges:
+            self.model.freeze()
+            self.model.trained = self.settings
+            quality = float(evaluate(self.model, judges, resamples=2).loc["mean", SELECTED_BY])
+            if self.best is None or quality > self.best["quality"]:
+                self.best = {"quality": quality, "epoch": self.epoch, "parameters": self._parameters()}
+        if self.checkpoint:
+            state = {
+                "settings": json.dumps(self._identity()), "epoch": self.epoch, "log": json.dumps(self.log), "best": self.best,
+                "parameters": self._parameters(), "optimiser": self.optimiser.state_dict(),
+            }
+            with written_whole(self.checkpoint) as file:
+                torch.save(state, file)
+        self._learn()
+
+    def finish(self) -> pd.DataFrame:
+        if self.best:
+            self._assign(self.best["parameters"])
+        self.model.freeze()
+        self.model.trained = self.settings | {"kept_epoch": self.best["epoch"] if self.best else self.epoch}
+        if self.checkpoint:
+            self.checkpoint.unlink(missing_ok=True)
+        self.model.history = pd.DataFrame(self.log)
+        return self.model.history
+
+    def _learn(self) -> None:
+        self.model.train()
+        for value in self.model.learnable().values():
+            value.requires_grad_(True)
+
+    def _identity(self) -> dict:
+        return self.model.description() | self.settings
+
+    def _parameters(self) -> dict[str, Tensor]:
+        return {name: value.detach().clone() for name, value in self.model.learnable().items()}
+
+    def _assign(self, parameters: dict[str, Tensor]) -> None:
+        with torch.no_grad():
+            for name, value in self.model.learnable().items():
+                value.copy_(parameters[name])
+
+    def _resume(self) -> None:
+        try:
+            state = torch.load(self.checkpoint, weights_only=True, map_location="cpu")
+            kept = json.loads(state["settings"])
+        except Exception as error:
+            raise DataError(f"{self.checkpoint} is no checkpoint of a training ({type(error).__name__}); remove it.") from error
+        own = json.loads(json.dumps(self._identity()))
+        if other := [key for key in own if kept.get(key) != own[key]]:
+            raise DataError(
+                f"{self.checkpoint} belongs to another training: its {other[0]} is {kept.get(other[0])}, not {own[other[0]]}. "
+                "Remove it, or name another file."
+            )
+        self._assign(state["parameters"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.epoch, self.log, self.best = state["epoch"], json.loads(state["log"]), state["best"]
+
+
+class _Examples:
+    """The pictures to train on, each read once, with what the frozen towers say of it where that stays the same."""
+
+    def __init__(self, model: LearnedModel, dataset: AnomalyDataset, augment: bool):
+        self.model, self.dataset, self.augment = model, dataset, augment
+        self.samples: dict[int, Sample] = {}
+        self.known: dict[int, Features] = {}
+        self.room = CACHED_BYTES
+
+    def shuffled(self, batch_size: int) -> Iterator[tuple[Features, Tensor, Tensor]]:
+        """One epoch of features, masks and labels, in an order drawn from torch's global random numbers."""
+        for indices in torch.randperm(len(self.dataset)).split(batch_size):
+            yield self._batch(indices.tolist())
+
+    def _batch(self, indices: list[int]) -> tuple[Features, Tensor, Tensor]:
+        device = self.model.backbone.device
+        batch = stacked([self._sample(index) for index in indices])
+        masks = batch.masks
+        if self.augment:
+            images, masks = augmented(batch.images, masks)
+            features = self._features(images, batch.categories)
+        else:
+            new = [place for place, index in enumerate(indices) if index not in self.known]
+            rows = {index: self.known[index] for index in indices if index in self.known}
+            if new:
+                told = self._features(batch.images[new], [batch.categories[place] for place in new])
+                for row, place in enumerate(new):
+                    rows[indices[place]] = {name: values[row] for name, values in told.items()}
+                    self._keep(self.known, indices[place], rows[indices[place]], *rows[indices[place]].values())
+            features = {name: torch.stack([rows[index][name] for index in indices]) for name in rows[indices[0]]}
+        return features, masks.to(device), batch.is_anomalous.to(device)
+
+    def _features(self, images: Tensor, names: list[str]) -> Features:
+        with torch.no_grad():
+            return self.model.features(images.to(self.model.backbone.device), names)
+
+    def _sample(self, index: int) -> Sample:
+        if index in self.samples:
+            return self.samples[index]
+        sample = self.dataset[index]
+        self._keep(self.samples, index, sample, sample.image)
+        return sample
+
+    def _keep(self, shelf: dict, index: int, what: object, *tensors: Tensor) -> None:
+        size = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+        if size <= self.room:
+            self.room -= size
+            shelf[index] = what
+
+
+def _split(dataset: AnomalyDataset, held_out: Sequence[str], image_size: int) -> tuple[AnomalyDataset, AnomalyDataset | None]:
+    """The pictures to train on and those that choose the epoch, at the backbone's size."""
+    for category in held_out:
+        if category not in dataset.categories:
+            raise UnknownNameError("held-out category", category, dataset.categories)
+    sized = AnomalyDataset(dataset.name, dataset.root, dataset.records, image_size)
+    chosen = sized.select([category for category in dataset.categories if category not in held_out])
+    anomalous = sum(record.is_anomalous for record in chosen.records)
+    if not 0 < anomalous < len(chosen):
+        raise DataError(
+            f"Data set {dataset.name!r} at {dataset.root} has {anomalous} anomalous pictures of {len(chosen)} to train on; "
+            "expected anomalous ones with masks and normal ones. Use a test split."
+        )
+    return chosen, sized.select(held_out) if held_out else None
