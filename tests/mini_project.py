@@ -10,7 +10,7 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-MACHINERY = ("__init__", "digests", "errors", "parameters", "chapters", "provenance", "freshness", "execution", "pages", "cli")
+MACHINERY = ("__init__", "digests", "errors", "parameters", "chapters", "provenance", "freshness", "warm", "execution", "pages", "cli")
 CHAPTERS = """\
 profiles:
   embedded: {notice: These numbers show the method at work.}

@@ -24,7 +24,7 @@ class Page:
     """One page of the book under one profile; `notebook` is relative to the project's root.
 
     `title` stands in place of the notebook's own where the page runs with the book's parameters, so that pages of one
-    notebook can be told apart; "" leaves the notebook's.
+    notebook can be told apart; "" leaves the notebook's. A `long` page takes longer than most and is computed first.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Page:
     parameters: Mapping[str, object] = field(default_factory=dict)
     notice: str = ""
     title: str = ""
+    long: bool = False
 
 
 def project_root(start: Path | None = None) -> Path:
@@ -57,7 +58,10 @@ def load_pages(root: Path, profile: str) -> dict[str, Page]:
         raise UnknownNameError("profile", profile, chapters["profiles"])
     notice = " ".join(chapters["profiles"][profile].get("notice", "").split())
     return {
-        name: Page(name, Path(entry["notebook"]), profile, entry["parameters"][profile] or {}, notice, entry.get("title", ""))
+        name: Page(
+            name, Path(entry["notebook"]), profile, entry["parameters"][profile] or {}, notice,
+            **{key: entry[key] for key in ("title", "long") if key in entry},
+        )
         for name, entry in chapters["pages"].items()
         if profile in entry["parameters"]
     }

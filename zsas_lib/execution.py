@@ -1,5 +1,6 @@
 """Running a notebook to its end: papermill, this environment's own kernel, and one sentence when it fails."""
 
+import json
 import os
 import re
 import sys
@@ -15,6 +16,7 @@ from papermill.exceptions import PapermillExecutionError
 from papermill.utils import nb_kernel_name
 
 from .provenance import watch_files
+from .warm import command
 
 FILES_VARIABLE = "ZSAS_PAGE_FILES"
 KERNEL = "python3"
@@ -93,10 +95,14 @@ def _kernel_environment(work: Path, files: Path) -> Iterator[None]:
     profile = work / "ipython" / "profile_default"
     profile.mkdir(parents=True)
     (profile / "ipython_kernel_config.py").write_text(KERNEL_CONFIGURATION)
+    specification = work / "jupyter" / "kernels" / KERNEL / "kernel.json"
+    specification.parent.mkdir(parents=True)
+    argv = [*command("ipykernel_launcher"), "-f", "{connection_file}"]
+    specification.write_text(json.dumps({"argv": argv, "display_name": KERNEL, "language": "python"}))
     wanted = {
         FILES_VARIABLE: str(files),
         "IPYTHONDIR": str(work / "ipython"),
-        "JUPYTER_PATH": str(Path(sys.prefix, "share", "jupyter")),
+        "JUPYTER_PATH": str(work / "jupyter"),
         "JUPYTER_PREFER_ENV_PATH": "1",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         "TQDM_DISABLE": "1",
