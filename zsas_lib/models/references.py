@@ -30,14 +30,15 @@ class References(nn.Module):
         self._memories[class_name] = memory
         self._digests[class_name] = digest
 
-    def of(self, class_name: str) -> Memory | None:
-        """The memory of a class, None where there is none."""
-        return self._memories.get(class_name)
-
-    @property
-    def class_names(self) -> list[str]:
-        """The classes with a memory, sorted."""
-        return sorted(self._memories)
+    def of(self, class_name: str) -> Memory:
+        """The memory of a class. Raises ValueError, saying how to give one, where there is none."""
+        if class_name not in self._memories:
+            raise ValueError(
+                f"This few-shot model remembers no normal images of {class_name!r}; expected "
+                f"model.remember({class_name!r}, images), or zsas.remember_normal(model, training_pictures) for all "
+                f"classes, before the first prediction. Remembered: {', '.join(sorted(self._memories)) or 'none'}."
+            )
+        return self._memories[class_name]
 
     def digests(self, class_names: Sequence[str]) -> dict[str, str | None]:
         """What tells the remembered images of these classes from others, for `results.describe_model`."""

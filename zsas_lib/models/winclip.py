@@ -17,7 +17,7 @@ from ..backbones import Backbone
 from ..errors import UnknownNameError
 from ..prompts import winclip_prompts
 from .prediction import Prediction
-from .references import Memory, References, image_digest, nearest_distance
+from .references import References, image_digest, nearest_distance
 
 TEXT_MEANS = ("normalised", "raw")
 NON_SQUARE = ("squash", "tile")
@@ -127,7 +127,8 @@ class WinCLIP(nn.Module):
         """
         total, cover, scores = 0, 0, []
         for tile, margins in self._tiles(images):
-            prediction = self.predict(self.embed(tile), class_names, tile.shape[-2:])
+            references = self.references if self.options["shots"] else None
+            prediction = self.predict(self.embed(tile), class_names, tile.shape[-2:], references=references)
             if tile.shape == images.shape:
                 return prediction
             total = total + F.pad(prediction.anomaly_map, margins)
@@ -157,18 +158,32 @@ class WinCLIP(nn.Module):
     def embed(self, images: Float[Tensor, "batch 3 height width"]) -> Embedded:
         """What the predictions are made of, without a class; images are squashed to a square."""
         tokens = self.backbone.embed_patches(images)
+        whole = self.backbone.encode_tokens(tokens)
         local = tokens if self.options["window_gradient"] else tokens.detach()
         parts = {side: self.backbone.window_embeddings(local, side) for side in self.options["scales"]}
         if self.options["shots"] and self.options["patch_memory"] != "none":
             parts[PATCHES] = self.backbone.patch_tokens(local, normed=self.options["patch_memory"] == "normed")
-        return Embedded(self.backbone.encode_tokens(tokens), parts)
+        return Embedded(whole, parts)
 
-    def predict(self, embedded: Embedded, class_names: str | Sequence[str], size: Sequence[int]) -> Prediction:
-        """The prediction for square images that `embed` has read, with a map of ``size`` (height, width)."""
+    def predict(
+        self,
+        embedded: Embedded,
+        class_names: str | Sequence[str],
+        size: Sequence[int],
+        *,
+        scales: Sequence[int] | None = None,
+        references: References | None = None,
+    ) -> Prediction:
+        """The prediction for square images that `embed` has read, with a map of ``size`` (height, width).
+
+        With windows of ``scales`` among those read, None for all, and few-shot where ``references`` are given: so a
+        study reads each image once and compares it with many draws of references.
+        """
         names = self._names(class_names, len(embedded.whole))
-        image_scores, patches = self._zero_shot(embedded, self._text(names))
-        if self.options["shots"]:
-            associated = self._associated(embedded, names)
+        sides = self.options["scales"] if scales is None else scales
+        image_scores, patches = self._zero_shot(embedded, self._text(names), sides)
+        if references is not None:
+            associated = self._associated(embedded, names, sides, references)
             association = sum(associated.values()) / len(associated)
             patches = (patches + association) / 2
             image_scores = (image_scores + association.amax((1, 2))) / 2
@@ -207,35 +222,27 @@ class WinCLIP(nn.Module):
     ) -> dict[int | str, Float[Tensor, "batch grid grid"]]:
         """How far each patch lies from the remembered images, in [0, 1], by the windows' side or `PATCHES`; images are
         squashed. Raises ValueError as calling the model does, and for a zero-shot model."""
-        return self._associated(self.embed(images), self._names(class_names, len(images)))
+        names = self._names(class_names, len(images))
+        return self._associated(self.embed(images), names, self.options["scales"], self.references)
 
-    def _zero_shot(self, embedded: Embedded, text: Tensor) -> tuple[Tensor, Tensor]:
+    def _zero_shot(self, embedded: Embedded, text: Tensor, sides: Sequence[int]) -> tuple[Tensor, Tensor]:
         image_scores = self._score(embedded.whole[:, None], text)[:, 0]
-        windows = {side: self._in_rows(self._score(embedded.parts[side], text), side) for side in self.options["scales"]}
+        windows = {side: self._in_rows(self._score(embedded.parts[side], text), side) for side in sides}
         maps = [harmonic_map(scores, self.backbone.grid, side) for side, scores in windows.items()]
         if self.options["image_term"]:
             maps.append(image_scores[:, None, None].expand_as(maps[0]))
         return image_scores, len(maps) / sum(1 / scores.clamp_min(SMALLEST_SCORE) for scores in maps)
 
-    def _associated(self, embedded: Embedded, names: list[str]) -> dict[int | str, Tensor]:
-        memories = [self._memory(name) for name in names]
+    def _associated(
+        self, embedded: Embedded, names: list[str], sides: Sequence[int], references: References
+    ) -> dict[int | str, Tensor]:
+        memories = [references.of(name) for name in names]
         maps = {}
-        for part, embeddings in embedded.parts.items():
-            distances = nearest_distance(embeddings, [memory[part] for memory in memories])
+        for part in (*sides, PATCHES) if PATCHES in embedded.parts else sides:
+            distances = nearest_distance(embedded.parts[part], [memory[part] for memory in memories])
             side = 1 if part == PATCHES else part
             maps[part] = harmonic_map(self._in_rows(distances, side), self.backbone.grid, side)
         return maps
-
-    def _memory(self, class_name: str) -> Memory:
-        memory = self.references.of(class_name)
-        if memory is None:
-            known = ", ".join(self.references.class_names) or "none"
-            raise ValueError(
-                f"WinCLIP with shots={self.options['shots']} remembers no normal images of {class_name!r}; expected "
-                f"model.remember({class_name!r}, images), or zsas.remember_normal(model, training_pictures) for all "
-                f"classes, before the first prediction. Remembered: {known}."
-            )
-        return memory
 
     def _in_rows(self, values: Tensor, side: int) -> Tensor:
         return values.unflatten(1, (self.backbone.grid - side + 1, -1))
