@@ -319,6 +319,7 @@ def test_options_are_recorded(backbone):
         "non_square": "squash",
         "window_gradient": True,
         "shots": 0,
+        "patch_memory": "normed",
     }
 
 
@@ -329,7 +330,8 @@ def test_options_are_recorded(backbone):
         ({"text_mean": "normalized"}, "text_mean 'normalized'; known: normalised, raw"),
         ({"non_square": "crop"}, "non_square 'crop'; known: squash, tile"),
         ({"templates": 20}, "templates 20; known: 21, 22"),
-        ({"shots": 4}, "shots=4; few-shot WinCLIP is not built yet"),
+        ({"shots": -1}, "shots=-1; expected 0"),
+        ({"patch_memory": "norm"}, "patch_memory 'norm'; known: none, normed, raw.*Did you mean 'normed'"),
         ({"temperature": 0.0}, "temperature=0.0; expected a positive number"),
         ({"scales": (2, 5)}, r"scales=\(2, 5\); expected different window sides in 1..4"),
         ({"scales": ()}, "scales"),

@@ -5,6 +5,7 @@ from .evaluation import evaluate as evaluate
 from .models import list_models as list_models, load_model as load_model
 from .models.prediction import Prediction as Prediction
 from .official_checkpoints import load_official_checkpoint as load_official_checkpoint
+from .models.references import remember_normal as remember_normal
 from .papers import reported as reported
 from .perturbations import RANGES as RANGES, derotate as derotate, perturb as perturb, rotate as rotate, shift_hue as shift_hue, shift_saturation as shift_saturation, valid_region as valid_region
 from .results import results_folder as results_folder, stored as stored

@@ -55,7 +55,8 @@ def stored(
     values)``, one category at a time: what is stored is loaded, the others are computed, each stored as soon as it is
     done. So a run that was stopped goes on where it was, and another selection of categories computes only the new
     ones. ``function`` is `evaluate`, `uniform_sweep`, or another that treats categories apart, takes these two
-    arguments first and returns a table that `evaluation.joined` can join.
+    arguments first and returns a table that `evaluation.joined` can join. A data set among its other arguments, such
+    as reference pictures, is cut to the category too and known by its contents.
 
     ``store`` is a folder, by default `results_folder`. ``.attrs["made"]`` of the table says for each category which
     file holds it, and when, where, how long and with which versions and precision it was made.
@@ -67,15 +68,21 @@ def stored(
     bound = inspect.signature(function).bind(model, dataset, *arguments, **options)
     bound.apply_defaults()
     _, data, *others = bound.arguments
-    given = {name: bound.arguments[name] for name in others if name not in NO_MATTER}
-    common = {"function": _dotted_name(function), "arguments": canonical(given), "model": describe_model(model)}
+    beside = {name: bound.arguments[name] for name in others if isinstance(bound.arguments[name], AnomalyDataset)}
+    given = canonical({name: bound.arguments[name] for name in others if name not in (*NO_MATTER, *beside)})
     sources = source_digest(function, type(model), type(model.backbone), type(dataset))
 
     tables = []
     for category in dataset.categories:
-        part = dataset.select([category])
-        configuration = common | {"dataset": {"name": part.name, "category": category, "digest": part.digest}}
-        bound.arguments[data] = part
+        parts = {name: whole.select([category]) for name, whole in ({data: dataset} | beside).items()}
+        described = {name: {"name": part.name, "category": category, "digest": part.digest} for name, part in parts.items()}
+        configuration = {
+            "function": _dotted_name(function),
+            "arguments": given | {name: described[name] for name in beside},
+            "model": describe_model(model, [category]),
+            "dataset": described[data],
+        }
+        bound.arguments.update(parts)
         compute = partial(function, *bound.args, **bound.kwargs)
         tables.append(
             load_or_compute(function.__name__, configuration, compute, sources=sources, maker=model, store=store)
@@ -193,8 +200,9 @@ def results_folder() -> Path:
     return here / "results"
 
 
-def describe_model(model: nn.Module) -> dict[str, object]:
-    """What decides a model's predictions: its class, options, backbone, and all weights outside the backbone."""
+def describe_model(model: nn.Module, class_names: Sequence[str]) -> dict[str, object]:
+    """What decides a model's predictions for these classes: its class, options, backbone, all weights outside the
+    backbone, and, of a model that remembers normal pictures (`models.references`), those of these classes."""
     weights = hashlib.sha256()
     for name, values in sorted(model.state_dict().items()):
         if not name.startswith("backbone."):
@@ -205,6 +213,7 @@ def describe_model(model: nn.Module) -> dict[str, object]:
         "options": model.options,
         "backbone": model.backbone.digest,
         "weights": weights.hexdigest(),
+        "references": model.references.digests(class_names) if model.options.get("shots") else {},
     }
 
 

@@ -1,10 +1,12 @@
-"""WinCLIP, zero-shot: CLIP asked of every window of an image whether it shows a normal or a damaged object.
+"""WinCLIP: CLIP asked of every window of an image whether it shows a normal or a damaged object, and, few-shot
+(WinCLIP+), how far every window and patch lies from those of a few normal images.
 
 Jeong et al., "WinCLIP: Zero-/Few-Shot Anomaly Classification and Segmentation" (CVPR 2023). There is no official
 code; where reimplementations differ, the options name the choices.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -15,20 +17,39 @@ from ..backbones import Backbone
 from ..errors import UnknownNameError
 from ..prompts import mean_embeddings, winclip_prompts
 from .prediction import Prediction, names_of_images
+from .references import References, image_digest, nearest_distance
 
 TEXT_MEANS = ("normalised", "raw")
 NON_SQUARE = ("squash", "tile")
+PATCH_MEMORIES = ("normed", "raw", "none")
+PATCHES = "patches"
 TILE_STRIDE = 0.8
 SMALLEST_SCORE = 1e-12
 
 
+@dataclass(frozen=True)
+class Embedded:
+    """All that WinCLIP reads of images, as unit vectors: of each whole image, and by part, which is the side of the
+    windows or `PATCHES`, for every window or patch, row by row."""
+
+    whole: Float[Tensor, "batch embed"]
+    parts: dict[int | str, Float[Tensor, "batch _ _"]]
+
+
 class WinCLIP(nn.Module):
-    """Zero-shot WinCLIP on any backbone; differentiable with respect to the images through all of its terms.
+    """WinCLIP on any backbone; differentiable with respect to the images through all of its terms.
 
     With unit embeddings e of a window and T_n, T_a of the class's normal and abnormal sentences, a window's score is
     s = sigmoid((<e, T_a> - <e, T_n>) / temperature), in (0, 1). Per scale, a patch gets the harmonic mean of the
-    windows that cover it (`harmonic_map`); across scales and the whole image's score, the harmonic mean again. The
-    map is then enlarged bilinearly to the size of the input. The image score is the whole image's.
+    windows that cover it (`harmonic_map`); across scales and the whole image's score, the harmonic mean again: M. The
+    zero-shot image score is the whole image's, s_0.
+
+    Few-shot, `remember` is told some normal images of each class first. A window or a patch lies d = min over the
+    remembered ones of (1 - cosine) / 2 from them. The harmonic mean of d over the windows that cover a patch is the
+    association map of a scale; the patch's own d, between tokens of the last layer before the projection, is one more;
+    M^W is the arithmetic mean of these maps, in [0, 1]. The map is (M + M^W) / 2, the image score (s_0 + max M^W) / 2.
+
+    Either map is then enlarged bilinearly to the size of the input.
 
     Options, with the paper's choice or the field's as default:
         temperature: 0.07 as in anomalib; 0.01 in others. Not known from the paper.
@@ -38,10 +59,14 @@ class WinCLIP(nn.Module):
         text_mean: T is the mean of unit embeddings ("normalised", CLIP's convention) or of embeddings as they come
             ("raw", anomalib); either is made a unit vector afterwards.
         non_square: "squash" images to the backbone's square, or "tile" them: squares of the short side, 0.8 of it
-            apart, the last one flush; maps are averaged where tiles overlap, image scores over the tiles.
+            apart, the last one flush; maps are averaged where tiles overlap, image scores over the tiles. References
+            are cut alike, and every tile is compared with all of them.
         window_gradient: whether a gradient flows through the windows. False is what the code released with S
-            differentiates, the image term alone; predictions are the same.
-        shots: number of normal reference images; only 0 so far.
+            differentiates, the image term alone (the patches of few-shot WinCLIP are left out too); predictions are
+            the same.
+        shots: number k of normal reference images of a class; 0 is zero-shot.
+        patch_memory: whether the patch tokens that few-shot WinCLIP compares are taken after the last norm ("normed",
+            anomalib) or before it ("raw", others), or not compared at all ("none", one reimplementation).
     """
 
     name = "winclip"
@@ -60,13 +85,15 @@ class WinCLIP(nn.Module):
         non_square: str = "squash",
         window_gradient: bool = True,
         shots: int = 0,
+        patch_memory: str = "normed",
     ):
         super().__init__()
-        for option, value, known in (("text_mean", text_mean, TEXT_MEANS), ("non_square", non_square, NON_SQUARE)):
+        named = {"text_mean": (text_mean, TEXT_MEANS), "non_square": (non_square, NON_SQUARE), "patch_memory": (patch_memory, PATCH_MEMORIES)}
+        for option, (value, known) in named.items():
             if value not in known:
                 raise UnknownNameError(f"value of WinCLIP's option {option}", value, known)
-        if shots:
-            raise ValueError(f"WinCLIP got shots={shots}; few-shot WinCLIP is not built yet, use shots=0.")
+        if shots < 0:
+            raise ValueError(f"WinCLIP got shots={shots}; expected 0 (zero-shot) or a number of normal reference images.")
         if not temperature > 0:
             raise ValueError(f"WinCLIP got temperature={temperature}; expected a positive number such as 0.07.")
         if not scales or not all(1 <= side <= backbone.grid for side in scales) or len(set(scales)) < len(scales):
@@ -85,31 +112,83 @@ class WinCLIP(nn.Module):
             "non_square": non_square,
             "window_gradient": window_gradient,
             "shots": shots,
+            "patch_memory": patch_memory,
         }
+        self.references = References()
         self._prompting = {"templates": templates, "full_stop": full_stop, "raw_names": raw_names}
         winclip_prompts("object", **self._prompting)
         self._text_features: dict[str, Tensor] = {}
 
     def forward(self, images: Float[Tensor, "batch 3 height width"], class_names: str | Sequence[str]) -> Prediction:
-        """Maps at the images' size and image scores, all in (0, 1), for one class name or one per image.
+        """Maps at the images' size and image scores, all in [0, 1], for one class name or one per image.
 
-        Images are RGB in [0, 1], of any size. Raises ValueError if the number of names is not that of the images.
+        Images are RGB in [0, 1], of any size. Raises ValueError if the number of names is not that of the images, or
+        a few-shot model remembers no images of a class.
         """
-        text = self._text(class_names, len(images))
-        height, width = images.shape[-2:]
-        side = min(height, width)
-        if self.options["non_square"] == "squash" or height == width:
-            return self._predict(images, text)
-        starts = _tile_starts(max(height, width), side)
         total, cover, scores = 0, 0, []
-        for start in starts:
-            top, left = (start, 0) if height > width else (0, start)
-            tile = self._predict(images[..., top : top + side, left : left + side], text)
-            margins = (left, width - left - side, top, height - top - side)
-            total = total + F.pad(tile.anomaly_map, margins)
-            cover = cover + F.pad(torch.ones_like(tile.anomaly_map), margins)
-            scores.append(tile.image_score)
+        for tile, margins in self._tiles(images):
+            references = self.references if self.options["shots"] else None
+            prediction = self.predict(self.embed(tile), class_names, tile.shape[-2:], references=references)
+            if tile.shape == images.shape:
+                return prediction
+            total = total + F.pad(prediction.anomaly_map, margins)
+            cover = cover + F.pad(torch.ones_like(prediction.anomaly_map), margins)
+            scores.append(prediction.image_score)
         return Prediction(total / cover, torch.stack(scores).mean(0))
+
+    def remember(self, class_name: str, images: Float[Tensor, "reference 3 height width"]) -> None:
+        """Take these normal images of a class as what its images are compared with, in the place of earlier ones.
+
+        RGB in [0, 1], of any one size, as many as the option ``shots``; their order does not matter. Raises ValueError
+        for another number of them, and for a zero-shot model.
+        """
+        shots = self.options["shots"]
+        if len(images) != shots or not shots:
+            remedy = f"load the model with shots={len(images)}" if len(images) else "give some"
+            also = f", or give {shots} images" if shots else ""
+            raise ValueError(
+                f"WinCLIP with shots={shots} got {len(images)} normal reference images of {class_name!r}; expected as "
+                f"many as shots: {remedy}{also}."
+            )
+        with torch.inference_mode(False), torch.no_grad():
+            tiles = [self.embed(tile).parts for tile, _ in self._tiles(images)]
+            memory = {part: torch.cat([parts[part].flatten(0, 1) for parts in tiles]) for part in tiles[0]}
+        self.references.add(class_name, memory, image_digest(images))
+
+    def embed(self, images: Float[Tensor, "batch 3 height width"]) -> Embedded:
+        """What the predictions are made of, without a class; images are squashed to a square."""
+        tokens = self.backbone.embed_patches(images)
+        whole = self.backbone.encode_tokens(tokens)
+        local = tokens if self.options["window_gradient"] else tokens.detach()
+        parts = {side: self.backbone.window_embeddings(local, side) for side in self.options["scales"]}
+        if self.options["shots"] and self.options["patch_memory"] != "none":
+            parts[PATCHES] = self.backbone.patch_tokens(local, normed=self.options["patch_memory"] == "normed")
+        return Embedded(whole, parts)
+
+    def predict(
+        self,
+        embedded: Embedded,
+        class_names: str | Sequence[str],
+        size: Sequence[int],
+        *,
+        scales: Sequence[int] | None = None,
+        references: References | None = None,
+    ) -> Prediction:
+        """The prediction for square images that `embed` has read, with a map of ``size`` (height, width).
+
+        With windows of ``scales`` among those read, None for all, and few-shot where ``references`` are given: so a
+        study reads each image once and compares it with many draws of references.
+        """
+        names = names_of_images(class_names, len(embedded.whole))
+        sides = self.options["scales"] if scales is None else scales
+        image_scores, patches = self._zero_shot(embedded, self._text(names), sides)
+        if references is not None:
+            associated = self._associated(embedded, names, sides, references)
+            association = sum(associated.values()) / len(associated)
+            patches = (patches + association) / 2
+            image_scores = (image_scores + association.amax((1, 2))) / 2
+        enlarged = F.interpolate(patches[:, None], tuple(size), mode="bilinear", align_corners=False)
+        return Prediction(enlarged[:, 0], image_scores)
 
     def text_features(self, class_name: str) -> Float[Tensor, "2 embed"]:
         """The unit vectors T_n and T_a of a class, in this order. Encoded once per class name and kept."""
@@ -122,46 +201,66 @@ class WinCLIP(nn.Module):
     def image_scores(
         self, images: Float[Tensor, "batch 3 height width"], class_names: str | Sequence[str]
     ) -> Float[Tensor, " batch"]:
-        """The score of each whole image (squashed to a square), in (0, 1)."""
-        text = self._text(class_names, len(images))
-        return self._image_scores(self.backbone.embed_patches(images), text)
+        """The zero-shot score s_0 of each whole image (squashed to a square), in (0, 1)."""
+        text = self._text(names_of_images(class_names, len(images)))
+        return self._score(self.backbone.encode_tokens(self.backbone.embed_patches(images))[:, None], text)[:, 0]
 
     def window_scores(
         self, images: Float[Tensor, "batch 3 height width"], class_names: str | Sequence[str]
     ) -> dict[int, Float[Tensor, "batch rows columns"]]:
-        """The score of every window, in (0, 1), by the window's side in patches; images are squashed to a square."""
-        text = self._text(class_names, len(images))
-        return self._window_scores(self.backbone.embed_patches(images), text)
-
-    def _predict(self, images: Tensor, text: Tensor) -> Prediction:
+        """The zero-shot score of every window, in (0, 1), by the window's side in patches; images are squashed."""
+        text = self._text(names_of_images(class_names, len(images)))
         tokens = self.backbone.embed_patches(images)
-        image_scores = self._image_scores(tokens, text)
-        windows = self._window_scores(tokens if self.options["window_gradient"] else tokens.detach(), text)
+        windows = {side: self.backbone.window_embeddings(tokens, side) for side in self.options["scales"]}
+        return {side: self._in_rows(self._score(rows, text), side) for side, rows in windows.items()}
+
+    def association_maps(
+        self, images: Float[Tensor, "batch 3 height width"], class_names: str | Sequence[str]
+    ) -> dict[int | str, Float[Tensor, "batch grid grid"]]:
+        """How far each patch lies from the remembered images, in [0, 1], by the windows' side or `PATCHES`; images are
+        squashed. Raises ValueError as calling the model does, and for a zero-shot model."""
+        names = names_of_images(class_names, len(images))
+        return self._associated(self.embed(images), names, self.options["scales"], self.references)
+
+    def _zero_shot(self, embedded: Embedded, text: Tensor, sides: Sequence[int]) -> tuple[Tensor, Tensor]:
+        image_scores = self._score(embedded.whole[:, None], text)[:, 0]
+        windows = {side: self._in_rows(self._score(embedded.parts[side], text), side) for side in sides}
         maps = [harmonic_map(scores, self.backbone.grid, side) for side, scores in windows.items()]
         if self.options["image_term"]:
             maps.append(image_scores[:, None, None].expand_as(maps[0]))
-        patches = len(maps) / sum(1 / scores.clamp_min(SMALLEST_SCORE) for scores in maps)
-        enlarged = F.interpolate(patches[:, None], images.shape[-2:], mode="bilinear", align_corners=False)
-        return Prediction(enlarged[:, 0], image_scores)
+        return image_scores, len(maps) / sum(1 / scores.clamp_min(SMALLEST_SCORE) for scores in maps)
 
-    def _image_scores(self, tokens: Tensor, text: Tensor) -> Tensor:
-        return self._score(self.backbone.encode_tokens(tokens)[:, None], text)[:, 0]
+    def _associated(
+        self, embedded: Embedded, names: list[str], sides: Sequence[int], references: References
+    ) -> dict[int | str, Tensor]:
+        memories = [references.of(name) for name in names]
+        maps = {}
+        for part in (*sides, PATCHES) if PATCHES in embedded.parts else sides:
+            distances = nearest_distance(embedded.parts[part], [memory[part] for memory in memories])
+            side = 1 if part == PATCHES else part
+            maps[part] = harmonic_map(self._in_rows(distances, side), self.backbone.grid, side)
+        return maps
 
-    def _window_scores(self, tokens: Tensor, text: Tensor) -> dict[int, Tensor]:
-        return {
-            side: self._score(self.backbone.window_embeddings(tokens, side), text).unflatten(
-                1, (self.backbone.grid - side + 1, -1)
-            )
-            for side in self.options["scales"]
-        }
+    def _in_rows(self, values: Tensor, side: int) -> Tensor:
+        return values.unflatten(1, (self.backbone.grid - side + 1, -1))
 
     def _score(self, embeddings: Tensor, text: Tensor) -> Tensor:
         normal, abnormal = (embeddings @ text.to(embeddings.dtype).mT).unbind(-1)
         return torch.sigmoid((abnormal - normal) / self.options["temperature"])
 
-    def _text(self, class_names: str | Sequence[str], count: int) -> Tensor:
-        names = names_of_images(class_names, count)
+    def _text(self, names: list[str]) -> Tensor:
         return torch.stack([self.text_features(name) for name in names])
+
+    def _tiles(self, images: Tensor) -> Iterator[tuple[Tensor, tuple[int, int, int, int]]]:
+        """The squares of long images and what lies around each (left, right, top, bottom), or the images themselves."""
+        height, width = images.shape[-2:]
+        side = min(height, width)
+        if self.options["non_square"] == "squash" or height == width:
+            yield images, (0, 0, 0, 0)
+            return
+        for start in _tile_starts(max(height, width), side):
+            top, left = (start, 0) if height > width else (0, start)
+            yield images[..., top : top + side, left : left + side], (left, width - left - side, top, height - top - side)
 
 
 def harmonic_map(
@@ -169,7 +268,7 @@ def harmonic_map(
 ) -> Float[Tensor, "batch {grid} {grid}"]:
     """Each patch's harmonic mean over the windows that cover it, from scores of all windows of `side` patches.
 
-    Scores lie in (0, 1], rows = columns = grid - side + 1. A score below 1e-12 counts as that, so a patch under a
+    Scores lie in [0, 1], rows = columns = grid - side + 1. A score below 1e-12 counts as that, so a patch under a
     window of score 0 gets (nearly) 0. Example: on a 3x3 grid, 2x2 windows of scores 1, .75, .5, .25 give the rows
     1, .8571, .75; .6667, .48, .375; .5, .3333, .25. Raises ValueError if the scores are not those of such windows.
     """

@@ -114,9 +114,10 @@ def _histories(
     model: nn.Module, pictures: list[Sample], over: tuple[str, ...], known: dict, searching: dict, batch_size: int, store: Path | None
 ) -> list[pd.DataFrame]:
     """The history of every picture over one combination, from the store or, those that are missing, searched at once."""
-    description = describe_model(model)
+    descriptions = {category: describe_model(model, [category]) for category in {picture.category for picture in pictures}}
     configurations = [
-        {"picture": _content(picture), "class": picture.category, "over": over, "known": sorted(known), "model": description} | searching
+        {"picture": _content(picture), "class": picture.category, "over": over, "known": sorted(known),
+         "model": descriptions[picture.category]} | searching
         for picture in pictures
     ]
 
