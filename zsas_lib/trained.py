@@ -2,16 +2,24 @@
 
 import inspect
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
+from torch import nn
+
+from .backbones import Backbone
 from .data.dataset import AnomalyDataset
 from .digests import canonical, configuration_digest, source_digest
-from .errors import DataError
+from .errors import DataError, UnknownNameError
+from .models import load_model
 from .models.learned import LearnedModel
 from .results import results_folder
 from .training import fit
 
 FOLDER = "trained"
+AUXILIARY = {
+    "mvtec": "visa", "visa": "mvtec", "btad": "visa", "mpdd": "visa", "embedded-b": "embedded-a", "embedded-a": "embedded-b"
+}
 
 
 def trained(model: LearnedModel, dataset: AnomalyDataset, *, store: Path | None = None, **options: object) -> LearnedModel:
@@ -37,3 +45,20 @@ def trained(model: LearnedModel, dataset: AnomalyDataset, *, store: Path | None 
     fit(model, dataset, checkpoint=path.with_suffix(".checkpoint"), **options)
     model.save(path)
     return model
+
+
+def ready_model(
+    name: str, backbone: Backbone, auxiliary: AnomalyDataset, *, store: Path | None = None, fit: Mapping[str, object] | None = None, **options: object
+) -> nn.Module:
+    """A model that predicts: `load_model(name, backbone, **options)`, and, if it learns, `trained` on ``auxiliary``
+    with the settings ``fit``. What these two raise."""
+    model = load_model(name, backbone, **options)
+    return trained(model, auxiliary, store=store, **(fit or {})) if isinstance(model, LearnedModel) else model
+
+
+def auxiliary_name(dataset: str) -> str:
+    """The data set that models are trained on which are tested on ``dataset``: the papers', VisA for all but VisA
+    itself, and so for the embedded two. Raises UnknownNameError for a data set without one."""
+    if dataset not in AUXILIARY:
+        raise UnknownNameError("data set with an auxiliary one", dataset, AUXILIARY)
+    return AUXILIARY[dataset]

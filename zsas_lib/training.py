@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 from jaxtyping import Bool
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from .augmentation import augmented
@@ -32,7 +32,7 @@ CACHED_BYTES = 4 * 2**30
 
 
 def fit(
-    model: LearnedModel,
+    model: nn.Module,
     dataset: AnomalyDataset,
     *,
     seed: int = 0,
