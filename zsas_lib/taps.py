@@ -1,5 +1,6 @@
 """What learned models read of the frozen image tower: its residual stream, and the value-value path beside it."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -15,8 +16,8 @@ DIAGONAL_WEIGHT = 1.0
 
 
 def layer_at(depth: int, share: float) -> int:
-    """The layer, from 1, that stands at a share of a tower's depth: 6, 12, 18, 24 of 24 for quarters; at least 1."""
-    return max(1, round(share * depth))
+    """The layer, from 1, that reaches a share of a tower's depth: 6, 12, 18, 24 of 24 for quarters, 2, 3, 4, 5 of 5."""
+    return max(1, math.ceil(share * depth - 1e-9))
 
 
 def residual_stream(
