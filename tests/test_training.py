@@ -115,7 +115,8 @@ def test_features_are_computed_once_without_augmentation_and_every_time_with_it(
 def test_what_does_not_fit_in_the_cache_is_computed_anew_with_the_same_result(backbone, pictures, monkeypatch):
     model, other = (zsas.load_model("april-gan", backbone) for _ in range(2))
     fit(model, pictures, epochs=2, batch_size=4)
-    monkeypatch.setattr("zsas_lib.training.CACHED_BYTES", 50_000)
+    forget(monkeypatch)
+    monkeypatch.setattr("zsas_lib.examples.CACHED_BYTES", 50_000)
     fit(other, pictures, epochs=2, batch_size=4)
     torch.testing.assert_close(learned(other), learned(model))
 
