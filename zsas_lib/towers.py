@@ -17,7 +17,7 @@ ACTIVATIONS = ("gelu", "quick_gelu")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 SENTENCES_AT_ONCE = 64
 SHORT_SEQUENCE = 32
-HIDDEN_BYTES_AT_ONCE = {"cpu": 2**23, "cuda": 2**30}
+HIDDEN_BYTES_AT_ONCE = {"cpu": 2**22, "cuda": 2**30}
 
 
 class Backbone(nn.Module):
