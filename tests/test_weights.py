@@ -11,7 +11,7 @@ from torch import nn
 from tiny_clip import TINY
 from zsas_lib import backbones, weights
 from zsas_lib.backbones import load_backbone, register_backbone
-from zsas_lib.errors import DataError
+from zsas_lib.errors import DataError, UnknownNameError
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +66,24 @@ def test_weights_files_of_every_format_give_the_same_backbone(tmp_path, images):
     torch.testing.assert_close(
         loaded[0].encode_image(images), load_backbone("tiny", "random", seed=3).encode_image(images), atol=1e-2, rtol=0
     )
+
+
+def test_positions_of_another_grid_are_interpolated_as_asked(tmp_path):
+    state = load_backbone("tiny", "random", seed=3).clip.state_dict()
+    save_file(state, tmp_path / "tiny.safetensors")
+    table = state["visual.positional_embedding"]
+    plane = table[1:].reshape(1, 4, 4, 32).permute(0, 3, 1, 2)
+    found = {}
+    for positions, antialias in (("bicubic", True), ("bilinear", False)):
+        clip = load_backbone("tiny", tmp_path / "tiny.safetensors", image_size=48, positions=positions).clip
+        found[positions] = clip.visual.positional_embedding
+        larger = F.interpolate(plane, (6, 6), mode=positions, antialias=antialias, align_corners=False)
+        expected = torch.cat([table[:1], larger[0].flatten(1).T])
+        torch.testing.assert_close(found[positions], expected, atol=1e-6, rtol=0, check_stride=False)
+    usual = load_backbone("tiny", tmp_path / "tiny.safetensors", image_size=48).clip.visual.positional_embedding
+    assert torch.equal(usual, found["bicubic"]) and not torch.allclose(usual, found["bilinear"], atol=1e-3)
+    with pytest.raises(UnknownNameError, match="interpolation of positions 'nearest'; known: bicubic, bilinear"):
+        load_backbone("tiny", "random", positions="nearest")
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.(script|save).* is deprecated:DeprecationWarning")

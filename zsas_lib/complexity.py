@@ -105,7 +105,8 @@ def flops(model: nn.Module, text_tokens: int = RELEASED_TOKENS) -> Flops:
 
     Sentences count where they depend on the picture (VCP-CLIP); elsewhere they are encoded once and are left out.
     For VCP-CLIP on ViT-L-14-336 at 518 pixels `profiled` is V Table 2's 602.362 GFLOP, for VCP-CLIP+ its 602.364; with
-    attention it is 1.072 TFLOP. As the released code does, the linear layer of the deep prompts runs once per sentence.
+    attention it is 1.072 TFLOP. As in the released code, the linear layer of the deep prompts runs once per sentence and
+    post-VCP's queries once per tapped layer; this library runs both once, which changes no result.
 
     Raises TypeError for a model whose operations are not known.
     """

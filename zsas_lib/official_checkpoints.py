@@ -124,7 +124,6 @@ def _anomalyclip(entries: _Entries, backbone: Backbone) -> tuple[dict, dict[str,
     contexts = [entries.take(f"prompt_learner.ctx_{end}", 1, 1, None, text.width)[0, 0] for end in ("pos", "neg")]
     if contexts[0].shape != contexts[1].shape:
         entries.problems.append(f"has {len(contexts[0])} normal and {len(contexts[1])} abnormal contexts, expected as many")
-        contexts[1] = contexts[0]
     prefix = "prompt_learner.compound_prompts_text."
     deep = max(1, sum(key.startswith(prefix) for key in entries.tensors))
     if deep >= len(text.resblocks):
@@ -132,8 +131,10 @@ def _anomalyclip(entries: _Entries, backbone: Backbone) -> tuple[dict, dict[str,
     compound = [entries.take(f"{prefix}{number}", None, text.width) for number in range(deep)]
     if len({part.shape for part in compound}) > 1:
         entries.problems.append("has compound prompts of different lengths")
-        compound = compound[:1] * deep
     entries.pass_over("prompt_learner.compound_prompt_projections.", "prompt_learner.tokenized_prompts_")
+    if entries.problems:
+        entries.pass_over("prompt_learner.token_")
+        return {}, {}
     sentences = [" ".join(["X"] * len(contexts[0]) + [ending]) for ending in ("object.", "damaged object.")]
     table = backbone.clip.token_embedding(backbone.tokenizer(sentences).to(backbone.device))
     for words, end in zip(table, ("pos", "neg")):
@@ -142,7 +143,7 @@ def _anomalyclip(entries: _Entries, backbone: Backbone) -> tuple[dict, dict[str,
     options = {
         "context": len(contexts[0]),
         "compound": len(compound[0]),
-        "compound_depth": min(1.0, (deep + 1) / len(text.resblocks)),
+        "compound_depth": (deep + 1) / len(text.resblocks),
     }
     return options, {"contexts": torch.stack(contexts), "compound": torch.stack(compound).half().float()}
 
