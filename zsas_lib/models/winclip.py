@@ -88,8 +88,11 @@ class WinCLIP(nn.Module):
         patch_memory: str = "normed",
     ):
         super().__init__()
-        named = {"text_mean": (text_mean, TEXT_MEANS), "non_square": (non_square, NON_SQUARE), "patch_memory": (patch_memory, PATCH_MEMORIES)}
-        for option, (value, known) in named.items():
+        for option, value, known in (
+            ("text_mean", text_mean, TEXT_MEANS),
+            ("non_square", non_square, NON_SQUARE),
+            ("patch_memory", patch_memory, PATCH_MEMORIES),
+        ):
             if value not in known:
                 raise UnknownNameError(f"value of WinCLIP's option {option}", value, known)
         if shots < 0:
