@@ -127,14 +127,6 @@ class Backbone(nn.Module):
         parts = [self._class_embedding(part, side) for part in tokens.split(images_at_once)]
         return torch.cat(parts).unflatten(0, (len(tokens), -1))
 
-    def patch_tokens(
-        self, tokens: Float[Tensor, "batch token channel"], normed: bool = True
-    ) -> Float[Tensor, "batch patch channel"]:
-        """The patches after the last layer, row by row, not projected; unit rows. ``normed`` applies `ln_post` before."""
-        visual = self.clip.visual
-        last = visual.transformer(tokens.to(visual.transformer.get_cast_dtype()))[:, 1:].to(visual.proj.dtype)
-        return F.normalize(visual.ln_post(last) if normed else last, dim=-1)
-
     def _class_embedding(self, tokens: Tensor, side: int | None = None) -> Tensor:
         visual = self.clip.visual
         blocks = visual.transformer.resblocks
