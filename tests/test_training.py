@@ -8,6 +8,7 @@ import zsas_lib as zsas
 from tiny_clip import TINY
 from toy import toy_dataset
 from zsas_lib.errors import DataError, UnknownNameError
+from zsas_lib.models.learned import NothingToLearnError
 from zsas_lib.training import fit
 
 
@@ -138,7 +139,7 @@ def test_bad_input(backbone, pictures):
         fit(model, pictures, held_out=["rign"])
     with pytest.raises(ValueError, match="epochs=0"):
         fit(model, pictures, epochs=0)
-    with pytest.raises(TypeError, match="winclip learns nothing"):
+    with pytest.raises(NothingToLearnError, match="winclip learns nothing"):
         fit(zsas.load_model("winclip", backbone), pictures)
     pictures.records[-1].mask_path.write_bytes(b"no picture")
     with pytest.raises(DataError, match="mask.png"):
