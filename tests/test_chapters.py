@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from zsas_lib.digests import file_digest
 from zsas_lib.execution import read_notebook
 from zsas_lib.pages import compute_page
 from zsas_lib.parameters import parameters_cell, read_parameters, resolve
+from zsas_lib.warm import serving
 
 SMOKE = load_pages(REPOSITORY, "smoke")
 SOURCES = sorted([*REPOSITORY.glob("notebooks/*.md"), *REPOSITORY.glob("tests/notebooks/*.md")])
@@ -52,8 +54,10 @@ class Computed:
 
 
 @pytest.fixture(scope="session")
-def store(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("results")
+def store(tmp_path_factory) -> Iterator[Path]:
+    """Where results go; while it is in use, kernels start warm."""
+    with serving():
+        yield tmp_path_factory.mktemp("results")
 
 
 @pytest.fixture(scope="session", params=SMOKE)

@@ -1,6 +1,7 @@
 import nbformat
 import pytest
 
+import zsas_lib
 from mini_project import REPOSITORY, write_notebook
 from zsas_lib import cli
 
@@ -109,3 +110,17 @@ def test_doctor_finds_a_torchvision_that_does_not_fit(zsas, monkeypatch):
     status, out, _ = zsas("doctor")
     assert status == 1
     assert "amiss: that one is built for torch 2.12.1" in out
+
+
+def test_train_writes_what_load_model_reads(zsas, mvtec_root, tmp_path):
+    path = tmp_path / "april.safetensors"
+    status, out, err = zsas("train", "april-gan", path, "--dataset", "mvtec", "--root", mvtec_root, "--epochs", "2")
+    assert status == 0 and "april-gan is trained: 2 steps" in out
+    assert [entry.name for entry in tmp_path.glob("april*")] == ["april.safetensors"]
+    model = zsas_lib.load_model("april-gan", zsas_lib.load_backbone("embedded"), checkpoint=path)
+    assert model.trained["epochs"] == 2 and len(model.history) == 2
+
+
+def test_a_model_that_learns_nothing_is_one_sentence(zsas, mvtec_root, tmp_path):
+    status, _, err = zsas("train", "winclip", tmp_path / "w", "--dataset", "mvtec", "--root", mvtec_root)
+    assert status == 2 and err == "zsas: winclip learns nothing; expected a model such as vcpclip+.\n"

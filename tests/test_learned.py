@@ -44,7 +44,8 @@ def trained(name, backbone, **options):
 @pytest.mark.parametrize("name", NAMES)
 def test_an_untrained_model_says_what_to_do(name, backbone, images, tmp_path):
     model = load_model(name, backbone)
-    with pytest.raises(UntrainedModelError, match=rf"{name.replace('+', '.')} has nothing learned yet.*zsas.fit.*checkpoint=PATH.*load_official_checkpoint"):
+    message = rf"{name.replace('+', '.')} has nothing learned yet.*zsas.fit.*checkpoint=PATH.*load_official_checkpoint"
+    with pytest.raises(UntrainedModelError, match=message):
         model(images, "pill")
     with pytest.raises(UntrainedModelError, match="nothing learned yet to write"):
         model.save(tmp_path / "model.safetensors")
@@ -110,7 +111,8 @@ def test_parameters_begin_as_the_seed_says(name, backbone):
     model.initialise(seed=0)
     assert torch.equal(torch.random.get_rng_state(), before)
     assert all(torch.equal(value, first[key]) for key, value in model.learnable().items())
-    constant = {"log_scales", "alpha", "beta", "deep_prompts.norm.weight", "deep_prompts.norm.bias", "class_word.norm.weight", "class_word.norm.bias"}
+    norms = {f"{part}.norm.{kind}" for part in ("deep_prompts", "class_word") for kind in ("weight", "bias")}
+    constant = {"log_scales", "alpha", "beta"} | norms
     assert {key for key in first if torch.equal(first[key], other[key])} == constant & first.keys()
     assert not any(key.startswith("backbone") for key in first)
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from layouts import write_mvtec
+from PIL import Image
 from test_winclip import harmonic_by_loops, tiny_backbone
 
 import zsas_lib as zsas
@@ -138,7 +139,8 @@ def test_other_numbers_of_images_are_refused(backbone):
 
 
 def test_a_class_without_references_says_how_to_give_them(backbone):
-    with pytest.raises(ValueError, match=r"remembers no normal images of 'screw'; expected model.remember\('screw', images\).*Remembered: pill"):
+    remedy = r"remembers no normal images of 'screw'; expected model.remember\('screw', images\).*Remembered: pill"
+    with pytest.raises(ValueError, match=remedy):
         few_shot(backbone)(IMAGES, ["pill", "screw", "pill"])
 
 
@@ -217,7 +219,11 @@ def test_a_draw_depends_on_seed_and_category_alone_and_grows_by_more(root):
     assert len(set(paths)) == 4
     assert paths == [record.path for record in draw_normal(grid, "grid", 4, seed=3).records]
     assert paths[:2] == [record.path for record in draw_normal(grid, "grid", 2, seed=3).records]
-    draws = {tuple(record.path.name for record in draw_normal(both, name, 2, seed=seed).records) for name in ("grid", "bottle") for seed in range(6)}
+    draws = {
+        (name, *(record.path.name for record in draw_normal(both, name, 2, seed=seed).records))
+        for name in ("grid", "bottle")
+        for seed in range(6)
+    }
     assert len(draws) > 6
 
 
@@ -249,8 +255,6 @@ def test_remember_normal_draws_no_damaged_picture(backbone, root):
 def test_remember_normal_refuses_a_zero_shot_model_and_mixed_sizes(backbone, root):
     with pytest.raises(ValueError, match="Model 'winclip' .*remembers no pictures; load it with shots=1 or more"):
         remember_normal(load_model("winclip", backbone), train(root))
-    from PIL import Image
-
     Image.fromarray(np.zeros((40, 20, 3), np.uint8)).save(root / "grid/train/good/000.png")
     with pytest.raises(ValueError, match=r"reference pictures of 'grid' have 2 sizes.*image_size"):
         remember_normal(load_model("winclip", backbone, shots=5), train(root, size=None))

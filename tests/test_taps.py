@@ -30,7 +30,10 @@ def stream(backbone, images):
     return residual_stream(backbone, backbone.embed_patches(images))
 
 
-@pytest.mark.parametrize("depth, layers", [(24, [6, 12, 18, 24]), (12, [3, 6, 9, 12]), (5, [2, 3, 4, 5]), (7, [2, 4, 6, 7]), (2, [1, 1, 2, 2]), (1, [1, 1, 1, 1])])
+@pytest.mark.parametrize(
+    "depth, layers",
+    [(24, [6, 12, 18, 24]), (12, [3, 6, 9, 12]), (5, [2, 3, 4, 5]), (7, [2, 4, 6, 7]), (2, [1, 1, 2, 2]), (1, [1, 1, 1, 1])],
+)
 def test_layers_at_quarters_of_the_depth(depth, layers):
     assert [layer_at(depth, share / 4) for share in (1, 2, 3, 4)] == layers
 

@@ -1,4 +1,4 @@
-"""The command line: ``zsas doctor``, ``zsas data check``, ``zsas run``; thin over the library's functions."""
+"""The command line: ``zsas doctor``, ``zsas data check``, ``zsas run``, ``zsas train``; thin over the library's functions."""
 
 import os
 import platform
@@ -48,6 +48,35 @@ def run(
         output = root / (COMPUTED if in_book else "runs") / f"{page.name}.ipynb"
     compute_page(page, output, root=root, overrides=overrides)
     typer.echo(f"{page.name} is computed: {os.path.relpath(output)}")
+
+
+@app.command()
+def train(
+    model: Annotated[str, typer.Argument(help="A model that learns, such as vcpclip+ or anomalyclip.")],
+    output: Annotated[Path, typer.Argument(help="The file of what is learned, for zsas.load_model(..., checkpoint=...).")],
+    dataset: Annotated[str, typer.Option(help="The auxiliary data set.")] = "embedded-a",
+    root: Annotated[Path | None, typer.Option(help="The folder that holds it.")] = None,
+    backbone: Annotated[str, typer.Option(help="The frozen backbone.")] = "embedded",
+    image_size: Annotated[int | None, typer.Option(help="In pixels; the backbone's own without it.")] = None,
+    activation: Annotated[str | None, typer.Option(help="gelu or quick_gelu; the weights' own without it.")] = None,
+    seed: Annotated[int, typer.Option()] = 0,
+    epochs: Annotated[int | None, typer.Option(help="The paper's without it; so for the next three.")] = None,
+    batch_size: Annotated[int | None, typer.Option()] = None,
+    rate: Annotated[float | None, typer.Option()] = None,
+    augment: Annotated[bool | None, typer.Option()] = None,
+    decay: Annotated[bool, typer.Option(help="Let the rate fall to zero.")] = False,
+) -> None:
+    """Train a model's learnable parts on an auxiliary data set; a run that was stopped goes on from its last epoch."""
+    import zsas_lib as zsas
+
+    tower = zsas.load_backbone(backbone, image_size=image_size, activation=activation)
+    learner = zsas.load_model(model, tower)
+    log = zsas.fit(
+        learner, zsas.load_dataset(dataset, root, image_size=tower.image_size), seed=seed, epochs=epochs, batch_size=batch_size,
+        rate=rate, augment=augment, decay=decay, checkpoint=output.with_suffix(".checkpoint"),
+    )
+    learner.save(output)
+    typer.echo(f"{model} is trained: {len(log)} steps, loss {log.loss.iloc[0]:.3f} to {log.loss.iloc[-1]:.3f}, in {output}")
 
 
 @data.command()

@@ -41,6 +41,14 @@ def class_embedding(
     return (visual.ln_post(token) if normed else token) @ visual.proj
 
 
+def last_patches(
+    backbone: Backbone, tokens: Float[Tensor, "batch token channel"], *, normed: bool = True
+) -> Float[Tensor, "batch patch channel"]:
+    """The patches after the last block, row by row, not projected; unit vectors. ``normed`` applies `ln_post` before."""
+    last = residual_stream(backbone, tokens)[-1][:, 1:]
+    return F.normalize(backbone.clip.visual.ln_post(last) if normed else last, dim=-1)
+
+
 def local_embeddings(
     backbone: Backbone, stream: Sequence[Float[Tensor, "batch token channel"]], layer: int, first: int, path: str = "value"
 ) -> Float[Tensor, "batch patch embed"]:

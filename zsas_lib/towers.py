@@ -17,7 +17,7 @@ ACTIVATIONS = ("gelu", "quick_gelu")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 SENTENCES_AT_ONCE = 64
 SHORT_SEQUENCE = 32
-HIDDEN_BYTES_AT_ONCE = {"cpu": 2**23, "cuda": 2**30}
+HIDDEN_BYTES_AT_ONCE = {"cpu": 2**22, "cuda": 2**30}
 
 
 class Backbone(nn.Module):
@@ -126,14 +126,6 @@ class Backbone(nn.Module):
         images_at_once = max(1, self._sequences_at_once(side**2 + 1) // (self.grid - side + 1) ** 2)
         parts = [self._class_embedding(part, side) for part in tokens.split(images_at_once)]
         return torch.cat(parts).unflatten(0, (len(tokens), -1))
-
-    def patch_tokens(
-        self, tokens: Float[Tensor, "batch token channel"], normed: bool = True
-    ) -> Float[Tensor, "batch patch channel"]:
-        """The patches after the last layer, row by row, not projected; unit rows. ``normed`` applies `ln_post` before."""
-        visual = self.clip.visual
-        last = visual.transformer(tokens.to(visual.transformer.get_cast_dtype()))[:, 1:].to(visual.proj.dtype)
-        return F.normalize(visual.ln_post(last) if normed else last, dim=-1)
 
     def _class_embedding(self, tokens: Tensor, side: int | None = None) -> Tensor:
         visual = self.clip.visual

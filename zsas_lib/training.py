@@ -22,7 +22,7 @@ from .data.dataset import AnomalyDataset
 from .errors import DataError, UnknownNameError
 from .evaluation import evaluate
 from .examples import Examples
-from .models.learned import Features, LearnedModel
+from .models.learned import Features, LearnedModel, NothingToLearnError
 from .whole_files import written_whole
 
 SELECTED_BY = "pixel_ap"
@@ -56,13 +56,13 @@ def fit(
     ``checkpoint`` is a file that is rewritten after every epoch and from which the same call goes on; it is removed at
     the end. Returns one row per step: epoch, step, loss, and what the model watches (`LearnedModel.watched`) after it.
 
-    Raises TypeError for a model that learns nothing, UnknownNameError for an unknown held-out category or parameter,
-    DataError for a data set without anomalous or without normal pictures, for a picture or mask that cannot be read, or
+    Raises NothingToLearnError for a model that learns nothing, UnknownNameError for an unknown held-out category or
+    parameter, DataError for a data set without anomalous or without normal pictures, for a picture or mask that cannot be read, or
     a checkpoint of another training, ValueError for numbers below 1 (pictures, epochs) or not positive (rates), and
     FloatingPointError if the loss is not finite.
     """
     if not isinstance(model, LearnedModel):
-        raise TypeError(f"{getattr(model, 'name', type(model).__name__)} learns nothing; expected a model such as vcpclip+.")
+        raise NothingToLearnError(f"{getattr(model, 'name', type(model).__name__)} learns nothing; expected a model such as vcpclip+.")
     recipe = model.recipe
     epochs, batch_size = (recipe.epochs if epochs is None else epochs), (batch_size or recipe.batch_size)
     rate, augment = (recipe.rate if rate is None else rate), (recipe.augment if augment is None else augment)

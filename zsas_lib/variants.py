@@ -13,7 +13,7 @@ from .models import load_model
 from .models.learned import LearnedModel
 from .protocol import protocol_table
 from .results import stored
-from .trained import ready_model
+from .ready import ready_model
 from .training import proportional_rates
 
 FACTORS = ("uniop", "loreb", "idp")

@@ -46,6 +46,10 @@ class UntrainedModelError(RuntimeError):
     """A model with learnable parts was asked to predict before it was trained or loaded."""
 
 
+class NothingToLearnError(TypeError):
+    """A model without learnable parts was asked to train."""
+
+
 class LearnedModel(nn.Module):
     """A model that learns a few parameters beside a frozen backbone.
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ..backbones import Backbone
 from ..errors import UnknownNameError
 from ..prompts import mean_embeddings, winclip_prompts
+from ..taps import last_patches
 from .prediction import Prediction, names_of_images
 from .references import References, image_digest, nearest_distance
 
@@ -88,8 +89,11 @@ class WinCLIP(nn.Module):
         patch_memory: str = "normed",
     ):
         super().__init__()
-        named = {"text_mean": (text_mean, TEXT_MEANS), "non_square": (non_square, NON_SQUARE), "patch_memory": (patch_memory, PATCH_MEMORIES)}
-        for option, (value, known) in named.items():
+        for option, value, known in (
+            ("text_mean", text_mean, TEXT_MEANS),
+            ("non_square", non_square, NON_SQUARE),
+            ("patch_memory", patch_memory, PATCH_MEMORIES),
+        ):
             if value not in known:
                 raise UnknownNameError(f"value of WinCLIP's option {option}", value, known)
         if shots < 0:
@@ -162,7 +166,7 @@ class WinCLIP(nn.Module):
         local = tokens if self.options["window_gradient"] else tokens.detach()
         parts = {side: self.backbone.window_embeddings(local, side) for side in self.options["scales"]}
         if self.options["shots"] and self.options["patch_memory"] != "none":
-            parts[PATCHES] = self.backbone.patch_tokens(local, normed=self.options["patch_memory"] == "normed")
+            parts[PATCHES] = last_patches(self.backbone, local, normed=self.options["patch_memory"] == "normed")
         return Embedded(whole, parts)
 
     def predict(

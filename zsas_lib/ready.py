@@ -1,4 +1,4 @@
-"""Trained models from the store of results: fitted once for every model, data set, setting and state of the library."""
+"""Models that predict: loaded, or trained on auxiliary data, once for every model, data set, setting and state of the library."""
 
 import inspect
 import warnings
