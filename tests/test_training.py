@@ -158,7 +158,7 @@ def test_single_parameters_have_rates_of_their_own(backbone, pictures):
     with pytest.raises(UnknownNameError, match="log_scale"):
         fit(model, pictures, epochs=1, rates={"log_scale": 0.25})
     with pytest.raises(ValueError, match="above 0"):
-        fit(model, pictures, epochs=1, rates={"log_scales": 0})
+        fit(model, pictures, epochs=1, rates={"log_scales": 0.0})
 
 
 def test_what_is_watched_stands_in_the_log(backbone, pictures):
