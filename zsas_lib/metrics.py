@@ -184,7 +184,7 @@ def legacy_reach(maps: Maps, masks: Masks, fpr_limit: float = 0.3, thresholds: i
     normal, anomalous = _pooled(*_checked(maps, masks))
     if _one_class(normal, anomalous):
         return float("nan")
-    fpr = _legacy_fpr(np.sort(normal), min(normal.min(), anomalous.min()), max(normal.max(), anomalous.max()), thresholds)[1]
+    fpr = _legacy_fpr(np.sort(normal), np.sort(anomalous), thresholds)[1]
     return float(fpr[fpr < fpr_limit].max(initial=0.0))
 
 
@@ -289,7 +289,7 @@ def _aupro(ranking: _Ranking, shares: Float[np.ndarray, " anomalous"], fpr_limit
 def _legacy_aupro(
     normal: np.ndarray, anomalous: np.ndarray, shares: np.ndarray, fpr_limit: float, thresholds: int
 ) -> float:
-    steps, fpr = _legacy_fpr(normal, min(normal[0], anomalous[0]), max(normal[-1], anomalous[-1]), thresholds)
+    steps, fpr = _legacy_fpr(normal, anomalous, thresholds)
     below = np.concatenate([[0.0], np.cumsum(shares)])
     pro = 1 - (below / below[-1])[np.searchsorted(anomalous, steps, side="right")]
     pro, fpr = pro[fpr < fpr_limit], fpr[fpr < fpr_limit]
@@ -298,9 +298,10 @@ def _legacy_aupro(
     return min(float(np.trapezoid(pro, fpr) / (fpr[-1] - fpr[0])), 1.0)
 
 
-def _legacy_fpr(normal: np.ndarray, lowest: float, highest: float, thresholds: int) -> tuple[np.ndarray, np.ndarray]:
-    """Evenly spaced thresholds, descending, and the share of ascending normal scores that exceed each."""
-    steps = np.linspace(float(lowest), float(highest), thresholds, endpoint=False).astype(normal.dtype)[::-1]
+def _legacy_fpr(normal: np.ndarray, anomalous: np.ndarray, thresholds: int) -> tuple[np.ndarray, np.ndarray]:
+    """Thresholds, descending, evenly spaced over ascending scores, and the share of the normal ones that exceeds each."""
+    lowest, highest = float(min(normal[0], anomalous[0])), float(max(normal[-1], anomalous[-1]))
+    steps = np.linspace(lowest, highest, thresholds, endpoint=False).astype(normal.dtype)[::-1]
     return steps, (len(normal) - np.searchsorted(normal, steps, side="right")) / len(normal)
 
 

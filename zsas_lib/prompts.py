@@ -1,6 +1,7 @@
 """Prompt ensembles: the sentences that describe a normal and an anomalous object of a class."""
 
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
@@ -116,8 +117,19 @@ def april_gan_prompts(class_name: str) -> PromptEnsemble:
     return PromptEnsemble(*sentences)
 
 
+_kept: WeakKeyDictionary[Backbone, dict[tuple, Tensor]] = WeakKeyDictionary()
+
+
 def mean_embeddings(backbone: Backbone, prompts: PromptEnsemble, *, unit: bool = True) -> Float[Tensor, "2 embed"]:
     """The unit vectors T_n and T_a of an ensemble, in this order: the means of its sentences' embeddings, each of unit
-    length (``unit``) or as it comes, made unit vectors."""
+    length (``unit``) or as it comes, made unit vectors. Encoded once and kept for as long as the backbone is."""
+    known = _kept.setdefault(backbone, {})
+    key = (tuple(prompts.normal), tuple(prompts.abnormal), unit, str(backbone.device))
+    if key not in known:
+        known[key] = _mean_embeddings(backbone, prompts, unit)
+    return known[key]
+
+
+def _mean_embeddings(backbone: Backbone, prompts: PromptEnsemble, unit: bool) -> Float[Tensor, "2 embed"]:
     means = [backbone.encode_text(part, normalise=unit).mean(0) for part in (prompts.normal, prompts.abnormal)]
     return F.normalize(torch.stack(means), dim=-1)
