@@ -1,5 +1,7 @@
 """zsas_lib.training and zsas_lib.ready: what is trained, resumed, chosen and refused."""
 
+from weakref import WeakKeyDictionary
+
 import pandas as pd
 import pytest
 import torch
@@ -9,7 +11,7 @@ from tiny_clip import TINY
 from toy import toy_dataset
 from zsas_lib.errors import DataError, UnknownNameError
 from zsas_lib.models.learned import NothingToLearnError
-from zsas_lib.training import fit
+from zsas_lib.training import fit, proportional_rates
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +23,11 @@ def backbone():
 @pytest.fixture
 def pictures(tmp_path):
     return toy_dataset(tmp_path / "toy", {"nut": 3, "ring": 3})
+
+
+def forget(monkeypatch):
+    """Nothing that another training has read is at hand."""
+    monkeypatch.setattr("zsas_lib.examples._kept", WeakKeyDictionary())
 
 
 def learned(model):
@@ -104,6 +111,7 @@ def test_held_out_categories_choose_the_epoch_and_are_not_trained_on(backbone, p
 def test_features_are_computed_once_without_augmentation_and_every_time_with_it(backbone, pictures, monkeypatch):
     counted = []
     model = zsas.load_model("april-gan", backbone)
+    forget(monkeypatch)
     features = type(model).features
     monkeypatch.setattr(type(model), "features", lambda self, images, names: (counted.append(len(images)), features(self, images, names))[1])
     fit(model, pictures, epochs=3, batch_size=4)
@@ -116,9 +124,41 @@ def test_features_are_computed_once_without_augmentation_and_every_time_with_it(
 def test_what_does_not_fit_in_the_cache_is_computed_anew_with_the_same_result(backbone, pictures, monkeypatch):
     model, other = (zsas.load_model("april-gan", backbone) for _ in range(2))
     fit(model, pictures, epochs=2, batch_size=4)
-    monkeypatch.setattr("zsas_lib.training.CACHED_BYTES", 50_000)
+    forget(monkeypatch)
+    monkeypatch.setattr("zsas_lib.examples.CACHED_BYTES", 50_000)
     fit(other, pictures, epochs=2, batch_size=4)
     torch.testing.assert_close(learned(other), learned(model))
+
+
+def test_what_was_read_for_one_variant_serves_the_next_and_no_other_model(backbone, pictures, monkeypatch):
+    forget(monkeypatch)
+    counted = []
+    for kind in ("vcpclip", "april-gan"):
+        owner = type(zsas.load_model(kind, backbone))
+        features = owner.features
+        monkeypatch.setattr(owner, "features", lambda self, *given, own=features: (counted.append(self.name), own(self, *given))[1])
+    first, alone = (zsas.load_model("vcpclip+", backbone) for _ in range(2))
+    fit(first, pictures, epochs=1, batch_size=4, augment=False)
+    fit(zsas.load_model("vcpclip", backbone), pictures, epochs=1, batch_size=4, augment=False)
+    assert counted == ["vcpclip+"]
+    fit(zsas.load_model("april-gan", backbone), pictures, epochs=1, batch_size=4)
+    fit(alone, pictures, epochs=1, batch_size=4, augment=False)
+    assert counted == ["vcpclip+", "april-gan", "vcpclip+"]
+    assert torch.equal(learned(alone), learned(first))
+
+
+def test_single_parameters_have_rates_of_their_own(backbone, pictures):
+    model = zsas.load_model("vcpclip", backbone)
+    assert proportional_rates(model, 8e-5) == {"log_scales": 0.02, "alpha": 8e-3, "beta": 8e-3}
+    assert proportional_rates(model, None) == dict(model.recipe.rates)
+    start = model.log_scales.clone()
+    fit(model, pictures, epochs=1, batch_size=12, rates={"log_scales": 0.25})
+    torch.testing.assert_close((model.log_scales - start).abs(), torch.full((2,), 0.25), rtol=1e-3, atol=0)
+    assert model.trained["rates"]["alpha"] == 4e-3, "the recipe's others stay"
+    with pytest.raises(UnknownNameError, match="log_scale"):
+        fit(model, pictures, epochs=1, rates={"log_scale": 0.25})
+    with pytest.raises(ValueError, match="above 0"):
+        fit(model, pictures, epochs=1, rates={"log_scales": 0.0})
 
 
 def test_what_is_watched_stands_in_the_log(backbone, pictures):

@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path, PurePath
 from types import ModuleType
 
@@ -93,10 +94,15 @@ def _starting_points(subject: ModuleType | Callable | str, package: Path) -> lis
 
 
 def _imported_files(path: Path, package: Path) -> Iterator[Path]:
-    tree = ast.parse(path.read_bytes(), filename=str(path))
-    for name in _imported_names(tree, path, package):
+    for name in _names_in(path.read_bytes(), path, package):
         if name.split(".")[0] == package.name:
             yield from _module_files(name, package)
+
+
+@lru_cache(maxsize=1000)
+def _names_in(source: bytes, path: Path, package: Path) -> tuple[str, ...]:
+    """Kept by content: a page asks for many results that the same sources make."""
+    return tuple(dict.fromkeys(_imported_names(ast.parse(source, filename=str(path)), path, package)))
 
 
 def _imported_names(tree: ast.Module, path: Path, package: Path) -> Iterator[str]:

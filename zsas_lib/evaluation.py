@@ -27,7 +27,7 @@ METRICS = (
     "image_ap",
     "image_f1_max",
 )
-AVERAGED = (*METRICS, "loss", "picture_auroc")  # what a mean row averages
+AVERAGED = (*METRICS, "loss", "picture_auroc", "legacy_reach", "tpr", "tnr")  # what a mean row averages
 ERROR = "_se"  # ends the name of a column of standard errors
 
 

@@ -161,6 +161,33 @@ def image_metrics(scores: Scores, labels: Labels) -> dict[str, float]:
     return {name: _measure(measure, *pooled) for name, measure in measures.items()}
 
 
+def image_rates(scores: Scores, labels: Labels) -> dict[str, float]:
+    """True positive and true negative rate, tpr and tnr, at the threshold of `image_f1_max`: an image is called
+    anomalous whose score is at least that; of several thresholds with the largest F1 the highest. nan with one class
+    only; input as in `image_auroc`."""
+    normal, anomalous = _pooled(*_checked(scores, labels))
+    if _one_class(normal, anomalous):
+        return {"tpr": np.nan, "tnr": np.nan}
+    anomalous = np.sort(anomalous)
+    ranking = _rank(np.sort(normal), anomalous)
+    f1 = 2 * ranking.hits / (len(ranking.hits) + ranking.hits + ranking.alarms)
+    best = np.flatnonzero(f1 == f1.max())[-1]
+    return {"tpr": float(ranking.hits[best] / len(anomalous)), "tnr": float(1 - ranking.alarms[best] / len(normal))}
+
+
+def legacy_reach(maps: Maps, masks: Masks, fpr_limit: float = 0.3, thresholds: int = 200) -> float:
+    """The largest false positive rate below ``fpr_limit`` that a threshold of the legacy AUPRO has.
+
+    Where maps are nearly binary it is far below the limit, and the legacy AUPRO, which stretches it to the limit, is in
+    truth an AUPRO up to this rate. Input and errors as in `pixel_auroc`, arguments as in `aupro`.
+    """
+    normal, anomalous = _pooled(*_checked(maps, masks))
+    if _one_class(normal, anomalous):
+        return float("nan")
+    fpr = _legacy_fpr(np.sort(normal), min(normal.min(), anomalous.min()), max(normal.max(), anomalous.max()), thresholds)[1]
+    return float(fpr[fpr < fpr_limit].max(initial=0.0))
+
+
 def bootstrap_std(maps: Maps, masks: Masks, resamples: int = 200, seed: int = 0, bins: int = 4096) -> float:
     """Standard error of `pixel_auroc` by a bootstrap over images: its standard deviation over ``resamples`` samples
     of as many images, drawn with replacement. Resamples that hold one class only are left out; nan with fewer than
@@ -262,15 +289,19 @@ def _aupro(ranking: _Ranking, shares: Float[np.ndarray, " anomalous"], fpr_limit
 def _legacy_aupro(
     normal: np.ndarray, anomalous: np.ndarray, shares: np.ndarray, fpr_limit: float, thresholds: int
 ) -> float:
-    lowest, highest = float(min(normal[0], anomalous[0])), float(max(normal[-1], anomalous[-1]))
-    steps = np.linspace(lowest, highest, thresholds, endpoint=False).astype(normal.dtype)[::-1]
-    fpr = (len(normal) - np.searchsorted(normal, steps, side="right")) / len(normal)
+    steps, fpr = _legacy_fpr(normal, min(normal[0], anomalous[0]), max(normal[-1], anomalous[-1]), thresholds)
     below = np.concatenate([[0.0], np.cumsum(shares)])
     pro = 1 - (below / below[-1])[np.searchsorted(anomalous, steps, side="right")]
     pro, fpr = pro[fpr < fpr_limit], fpr[fpr < fpr_limit]
     if len(fpr) == 0 or fpr[0] == fpr[-1]:
         return float("nan")
     return min(float(np.trapezoid(pro, fpr) / (fpr[-1] - fpr[0])), 1.0)
+
+
+def _legacy_fpr(normal: np.ndarray, lowest: float, highest: float, thresholds: int) -> tuple[np.ndarray, np.ndarray]:
+    """Evenly spaced thresholds, descending, and the share of ascending normal scores that exceed each."""
+    steps = np.linspace(float(lowest), float(highest), thresholds, endpoint=False).astype(normal.dtype)[::-1]
+    return steps, (len(normal) - np.searchsorted(normal, steps, side="right")) / len(normal)
 
 
 def _region_shares(masks: list[Bool[np.ndarray, "_ _"]]) -> Float[np.ndarray, " anomalous"]:

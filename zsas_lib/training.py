@@ -9,7 +9,7 @@ from its last whole one and ends as if it had not been.
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -18,17 +18,15 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from .augmentation import augmented
-from .data.dataset import AnomalyDataset, Sample, stacked
+from .data.dataset import AnomalyDataset
 from .errors import DataError, UnknownNameError
 from .evaluation import evaluate
+from .examples import Examples
 from .models.learned import Features, LearnedModel, NothingToLearnError
 from .whole_files import written_whole
 
 SELECTED_BY = "pixel_ap"
 """By what an epoch is chosen where held-out categories choose it."""
-CACHED_BYTES = 4 * 2**30
-"""Features of all pictures are kept up to this size; larger ones are computed anew in every epoch."""
 
 
 def fit(
@@ -41,23 +39,26 @@ def fit(
     rate: float | None = None,
     augment: bool | None = None,
     decay: bool = False,
+    rates: Mapping[str, float] | None = None,
     held_out: Sequence[str] = (),
     checkpoint: str | Path | None = None,
 ) -> pd.DataFrame:
     """Trains a model's learnable parts, from the parameters that ``seed`` begins with; it predicts afterwards.
 
     ``epochs``, ``batch_size``, ``rate`` and ``augment`` are the paper's without a value here (the model's `recipe`).
+    ``rates`` are those of parameters with a rate of their own, by name, before the recipe's (`proportional_rates`).
     ``decay`` lets the rate fall to zero along half a cosine, which no paper does; short trainings gain from it.
     Pictures are read at the backbone's size. Without augmentation what the frozen towers say of a picture is computed
-    once. The last epoch's parameters are kept; with ``held_out`` categories of this data set, which are then not
-    trained on, those of the epoch with the best pixel AP on them. Test data never choose.
+    once, if all of it can be kept (`examples.CACHED_BYTES`). The last epoch's parameters are kept; with ``held_out``
+    categories of this data set, which are then not trained on, those of the epoch with the best pixel AP on them. Test
+    data never choose.
 
     ``checkpoint`` is a file that is rewritten after every epoch and from which the same call goes on; it is removed at
     the end. Returns one row per step: epoch, step, loss, and what the model watches (`LearnedModel.watched`) after it.
 
-    Raises NothingToLearnError for a model that learns nothing, UnknownNameError for an unknown held-out category, DataError for a
-    data set without anomalous or without normal pictures, for a picture or mask that cannot be read, or a checkpoint
-    of another training, ValueError for numbers below 1 (pictures, epochs) or not positive (rate), and
+    Raises NothingToLearnError for a model that learns nothing, UnknownNameError for an unknown held-out category or
+    parameter, DataError for a data set without anomalous or without normal pictures, for a picture or mask that cannot be read, or
+    a checkpoint of another training, ValueError for numbers below 1 (pictures, epochs) or not positive (rates), and
     FloatingPointError if the loss is not finite.
     """
     if not isinstance(model, LearnedModel):
@@ -65,16 +66,22 @@ def fit(
     recipe = model.recipe
     epochs, batch_size = (recipe.epochs if epochs is None else epochs), (batch_size or recipe.batch_size)
     rate, augment = (recipe.rate if rate is None else rate), (recipe.augment if augment is None else augment)
-    if epochs < 1 or batch_size < 1 or not rate > 0:
-        raise ValueError(f"fit got epochs={epochs}, batch_size={batch_size}, rate={rate}; expected at least 1, 1, and above 0.")
+    rates = {**recipe.rates, **(rates or {})}
+    if epochs < 1 or batch_size < 1 or not min([rate, *rates.values()]) > 0:
+        raise ValueError(
+            f"fit got epochs={epochs}, batch_size={batch_size}, rate={rate}, rates={rates}; expected at least 1, 1, and above 0."
+        )
+    for name in rates.keys() - recipe.rates.keys():
+        if name not in model.learnable():
+            raise UnknownNameError(f"parameter of {model.name} with a rate", name, {*recipe.rates, *model.learnable()})
     chosen, judges = _split(dataset, held_out, model.backbone.image_size)
     settings = {
         "data": [dataset.name, chosen.digest], "seed": seed, "epochs": epochs, "batch_size": batch_size,
-        "rate": rate, "augment": augment, "decay": decay, "held_out": list(held_out),
+        "rate": rate, "rates": rates, "augment": augment, "decay": decay, "held_out": list(held_out),
     }
     steps = epochs * math.ceil(len(chosen) / batch_size) if decay else None
-    run = _Run(model, seed, rate, steps, Path(checkpoint) if checkpoint else None, settings)
-    examples = _Examples(model, chosen, augment)
+    run = _Run(model, seed, steps, Path(checkpoint) if checkpoint else None, settings)
+    examples = Examples(model, chosen, augment)
     with tqdm(total=epochs, initial=run.epoch, desc=f"fit {model.name}", unit=" epochs", disable=None, leave=False) as progress:
         while run.epoch < epochs:
             with torch.random.fork_rng(devices=[]):
@@ -86,15 +93,24 @@ def fit(
     return run.finish()
 
 
+def proportional_rates(model: LearnedModel, rate: float | None) -> dict[str, float]:
+    """The recipe's rates of single parameters, by name, in the proportion to ``rate`` that they have to the recipe's.
+
+    A short training with a higher rate then moves them as far as the paper's long one does.
+    """
+    scale = 1.0 if rate is None else rate / model.recipe.rate
+    return {name: own * scale for name, own in model.recipe.rates.items()}
+
+
 class _Run:
     """A training under way: parameters, optimiser, log, and the best epoch where held-out categories choose."""
 
-    def __init__(self, model: LearnedModel, seed: int, rate: float, steps: int | None, checkpoint: Path | None, settings: dict):
+    def __init__(self, model: LearnedModel, seed: int, steps: int | None, checkpoint: Path | None, settings: dict):
         self.model, self.steps, self.checkpoint, self.settings = model, steps, checkpoint, settings
         model.initialise(seed)
         groups: dict[float, list] = {}
         for name, value in model.learnable().items():
-            groups.setdefault(model.recipe.rates.get(name, rate), []).append(value)
+            groups.setdefault(settings["rates"].get(name, settings["rate"]), []).append(value)
         self.rates = list(groups)
         self.optimiser = torch.optim.Adam([{"params": values} for values in groups.values()], betas=model.recipe.betas)
         self.epoch, self.log, self.best = 0, [], None
@@ -175,56 +191,6 @@ class _Run:
         self._assign(state["parameters"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.epoch, self.log, self.best = state["epoch"], json.loads(state["log"]), state["best"]
-
-
-class _Examples:
-    """The pictures to train on, each read once, with what the frozen towers say of it where that stays the same."""
-
-    def __init__(self, model: LearnedModel, dataset: AnomalyDataset, augment: bool):
-        self.model, self.dataset, self.augment = model, dataset, augment
-        self.samples: dict[int, Sample] = {}
-        self.known: dict[int, Features] = {}
-        self.room = CACHED_BYTES
-
-    def shuffled(self, batch_size: int) -> Iterator[tuple[Features, Tensor, Tensor]]:
-        """One epoch of features, masks and labels, in an order drawn from torch's global random numbers."""
-        for indices in torch.randperm(len(self.dataset)).split(batch_size):
-            yield self._batch(indices.tolist())
-
-    def _batch(self, indices: list[int]) -> tuple[Features, Tensor, Tensor]:
-        device = self.model.backbone.device
-        batch = stacked([self._sample(index) for index in indices])
-        masks = batch.masks
-        if self.augment:
-            images, masks = augmented(batch.images, masks)
-            features = self._features(images, batch.categories)
-        else:
-            new = [place for place, index in enumerate(indices) if index not in self.known]
-            rows = {index: self.known[index] for index in indices if index in self.known}
-            if new:
-                told = self._features(batch.images[new], [batch.categories[place] for place in new])
-                for row, place in enumerate(new):
-                    rows[indices[place]] = {name: values[row] for name, values in told.items()}
-                    self._keep(self.known, indices[place], rows[indices[place]], *rows[indices[place]].values())
-            features = {name: torch.stack([rows[index][name] for index in indices]) for name in rows[indices[0]]}
-        return features, masks.to(device), batch.is_anomalous.to(device)
-
-    def _features(self, images: Tensor, names: list[str]) -> Features:
-        with torch.no_grad():
-            return self.model.features(images.to(self.model.backbone.device), names)
-
-    def _sample(self, index: int) -> Sample:
-        if index in self.samples:
-            return self.samples[index]
-        sample = self.dataset[index]
-        self._keep(self.samples, index, sample, sample.image)
-        return sample
-
-    def _keep(self, shelf: dict, index: int, what: object, *tensors: Tensor) -> None:
-        size = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-        if size <= self.room:
-            self.room -= size
-            shelf[index] = what
 
 
 def _split(dataset: AnomalyDataset, held_out: Sequence[str], image_size: int) -> tuple[AnomalyDataset, AnomalyDataset | None]:

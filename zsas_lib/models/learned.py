@@ -73,6 +73,10 @@ class LearnedModel(nn.Module):
         """What the frozen towers say, one row per image in every tensor. Differentiable in the images."""
         raise NotImplementedError
 
+    def read_options(self) -> dict[str, object]:
+        """The options that `features` depends on: all, unless a subclass knows better."""
+        return self.options
+
     def compare(self, features: Features, size: int) -> tuple[Float[Tensor, "batch {size} {size}"], Float[Tensor, " batch"]]:
         """Maps of ``size`` pixels, not yet smoothed, and image scores."""
         raise NotImplementedError

@@ -44,7 +44,8 @@ class VCPCLIP(LearnedModel):
     Logits over the temperature are enlarged bilinearly before the softmax over the two states.
 
     Switches of paper V:
-        temperature: "learned", one per branch from 0.07 with a rate of their own (VCP-CLIP), or a fixed number.
+        temperature: "learned", one per branch from 0.07 with a rate of their own (VCP-CLIP; as `log_scales`, minus its
+            logarithm, which `fit` can give another rate), or a fixed number.
         uniop: the branches are fused per layer by a learned sigmoid(alpha), and the fused map is trained; without it
             both are trained apart and fused at test with the weight `fusion` of VCP's branch (0.75 in both papers,
             0.8 in the code).
@@ -53,7 +54,6 @@ class VCPCLIP(LearnedModel):
             learned tokens to which a small convolution of the image embedding is added (pre-VCP); where image embedding
             and text tokens are not as wide, which no released model has, through the transposed text projection.
     Others:
-        temperature_rate: the learned temperatures' rate; the code's 0.01, or None for that of all the others.
         smoothing: sigma in pixels at 518.
         image_score: "branches" sums the mean of the highest `top_k` pixels (at 518) of each branch's own map, as the
             code does, alpha or not; "map" takes that of the fused map.
@@ -147,6 +147,9 @@ class VCPCLIP(LearnedModel):
         patches = torch.stack([stream[layer][:, 1:] for layer in self._layers], 1)
         return {"whole": class_embedding(self.backbone, stream[-1]), "patches": patches}
 
+    def read_options(self) -> dict[str, object]:
+        return {}
+
     def text_features(self, whole: Float[Tensor, "batch embed"]) -> Float[Tensor, "batch 2 embed"]:
         """Unit vectors of the two sentences about each image, from its global embedding (not of unit length)."""
         backbone, batch = self.backbone, len(whole)
@@ -184,14 +187,17 @@ class VCPCLIP(LearnedModel):
             return maps, highest_mean(maps, self.options["top_k"])
         return maps, sum(highest_mean(branch, self.options["top_k"]) for branch in branches)
 
-    def loss(self, features: Features, masks: Bool[Tensor, "batch size size"], is_anomalous: Bool[Tensor, " batch"]) -> Tensor:
+    def loss_sums(self, features: Features, masks: Bool[Tensor, "batch size size"]) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """Focal and dice losses summed over the layers' maps: of both branches, or of the fused one with UniOp."""
         branches = self.branch_maps(features, masks.shape[-1])
         if self.options["uniop"]:
             branches = torch.lerp(branches[:1], branches[1:], self.alpha.sigmoid())
         maps = [map_ for branch in branches for map_ in branch.unbind(1)]
-        focal = sum(focal_loss(map_, masks) for map_ in maps)
-        dice = sum(dice_loss(map_, masks) for map_ in maps)
+        return sum(focal_loss(map_, masks) for map_ in maps), sum(dice_loss(map_, masks) for map_ in maps)
+
+    def loss(self, features: Features, masks: Bool[Tensor, "batch size size"], is_anomalous: Bool[Tensor, " batch"]) -> Tensor:
+        """The sum of `loss_sums`, or their mean with the weights sigmoid(beta) and its complement with LoReb."""
+        focal, dice = self.loss_sums(features, masks)
         if not self.options["loreb"]:
             return focal + dice
         share = self.beta.sigmoid()
