@@ -1,10 +1,12 @@
 """Models made ready for a data set: only those that learn read its auxiliary one."""
 
+import sys
+
 import pytest
 from toy import toy_dataset
 
 from tiny_clip import TINY
-from zsas_lib import backbones, trained
+from zsas_lib import backbones
 from zsas_lib.backbones import load_backbone, register_backbone
 from zsas_lib.errors import DataError, UnknownNameError
 from zsas_lib.trained import model_for
@@ -30,7 +32,7 @@ def test_one_that_learns_is_trained_on_the_auxiliary_data(backbone, tmp_path, mo
         asked.append((name, root))
         return toy_dataset(tmp_path / "data", {"bolt": 3, "nut": 2}, normal=2)
 
-    monkeypatch.setattr(trained, "load_dataset", load_dataset)
+    monkeypatch.setattr(sys.modules[model_for.__module__], "load_dataset", load_dataset)  # zsas_lib.trained is also a function
     settings = {"epochs": 1, "batch_size": 2, "seed": 3}
     model = model_for("anomalyclip", backbone, "mvtec", auxiliary_root="/data/visa", per_category=2, store=tmp_path, fit=settings, smoothing=2.0)
     assert asked == [("visa", "/data/visa")] and model.options["smoothing"] == 2.0
