@@ -13,8 +13,8 @@ from .objective import Objective
 from .surrogate import Surrogate
 
 EVEN = 0.2
-"""Share of the points that is spread over the whole box before a surrogate is asked, though no fewer than ``LEAST``."""
-LEAST = (4, 6, 8)  # for one, two, three perturbations
+"""Share of the points that is spread over the whole box before a surrogate is asked, though no fewer than two more than
+there are perturbations."""
 CANDIDATES = 200
 """How many points a surrogate chooses from, all over the box, and as many close to the best found."""
 NEAR = 4
@@ -35,7 +35,7 @@ def search(
     over, count = objective.over, len(objective.images)
     low, high = box(over)
     recorder = Recorder(count, over)
-    tried = min(steps, max(LEAST[len(over) - 1], round(EVEN * steps)))
+    tried = min(steps, max(len(over) + 2, round(EVEN * steps)))
     spread = low + (high - low) * even_shares(tried - 1, len(over))
     first = torch.cat([torch.zeros(1, len(over)), spread])
     found = [try_points(objective, recorder, first.expand(count, -1, -1), 0, batch_size)]
