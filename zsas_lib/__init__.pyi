@@ -13,4 +13,4 @@ from .search.worst_case import WorstCase as WorstCase, worst_case as worst_case
 from .selection import corner_error as corner_error
 from .sweeps import uniform_sweep as uniform_sweep
 from .training import fit as fit
-from .ready import auxiliary_name as auxiliary_name, ready_model as ready_model, trained as trained
+from .ready import auxiliary_name as auxiliary_name, model_for as model_for, ready_model as ready_model, trained as trained

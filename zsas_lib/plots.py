@@ -135,6 +135,30 @@ def category_bars(axes: Axes, table: pd.DataFrame, metric: str, spread: pd.DataF
     axes.grid(axis="x")
 
 
+def model_bars(axes: Axes, tables: Mapping[str, pd.DataFrame], metric: str, reported: Mapping[str, pd.Series] | None = None) -> None:
+    """One bar per category and model in percent, in the first table's order, and each model's mean as a dashed line.
+
+    Where a table has ``METRIC_se`` (fractions), bars get error bars. `reported` holds printed fractions by model and
+    category; they stand in the bars as diamonds.
+    """
+    first = next(iter(tables.values()))
+    categories = [category for category in first.index if category != "mean"]
+    height = 0.8 / len(tables)
+    for number, (name, table) in enumerate(tables.items()):
+        colour = COLOURS.get(name, SERIES[number % len(SERIES)])
+        places = np.arange(len(categories)) + (number - (len(tables) - 1) / 2) * height
+        error = 100 * table.loc[categories, f"{metric}_se"] if f"{metric}_se" in table else None
+        axes.barh(places, 100 * table.loc[categories, metric], height=height, color=colour, xerr=error, label=name,
+                  error_kw={"ecolor": INK, "elinewidth": 1})
+        axes.axvline(100 * table.loc["mean", metric], color=colour, linestyle="--", linewidth=1.5)
+        if reported and name in reported:
+            axes.plot(100 * reported[name].reindex(categories), places, "D", color=COLOURS["reported"], markersize=4,
+                      label="reported" if number == 0 else None)
+    axes.set(yticks=range(len(categories)), yticklabels=[category.replace("_", " ") for category in categories],
+             ylim=(len(categories) - 0.5, -0.5), xlabel=METRIC_LABELS.get(metric, metric))
+    axes.grid(axis="x")
+
+
 METRIC_LABELS: Mapping[str, str] = {
     "pixel_auroc": "pixel AUROC (%)", "pixel_ap": "pixel AP (%)", "pixel_f1_max": "pixel F1-max (%)",
     "pixel_iou": "IoU at F1-max (%)", "aupro": "AUPRO (%)", "aupro_200": "AUPRO, 200 thresholds (%)",

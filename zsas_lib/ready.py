@@ -8,6 +8,7 @@ from pathlib import Path
 from torch import nn
 
 from .backbones import Backbone
+from .data import load_dataset
 from .data.dataset import AnomalyDataset
 from .digests import canonical, configuration_digest, source_digest
 from .errors import DataError, UnknownNameError
@@ -54,6 +55,18 @@ def ready_model(
     with the settings ``fit``. What these two raise."""
     model = load_model(name, backbone, **options)
     return trained(model, auxiliary, store=store, **(fit or {})) if isinstance(model, LearnedModel) else model
+
+
+def model_for(
+    name: str, backbone: Backbone, dataset: str, *, auxiliary_root: str | Path | None = None, per_category: int | None = None,
+    store: Path | None = None, fit: Mapping[str, object] | None = None, **options: object
+) -> nn.Module:
+    """A model ready to be tested on the data set of that name: `ready_model` on its `auxiliary_name`, which is read from
+    ``auxiliary_root``, ``per_category`` pictures of each category (None: all), and only if the model learns."""
+    if not isinstance(model := load_model(name, backbone, **options), LearnedModel):
+        return model
+    auxiliary = load_dataset(auxiliary_name(dataset), auxiliary_root).select(per_category=per_category)
+    return trained(model, auxiliary, store=store, **(fit or {}))
 
 
 def auxiliary_name(dataset: str) -> str:

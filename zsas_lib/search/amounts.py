@@ -33,11 +33,11 @@ def random_amounts(over: Sequence[str], count: int, seeds: Sequence[int]) -> Flo
     return low + (high - low) * torch.from_numpy(shares)
 
 
-def even_shares(count: int, dimensions: int) -> Float[Tensor, "{count} {dimensions}"]:
+def even_shares(count: int, dimensions: int, start: int = 0) -> Float[Tensor, "{count} {dimensions}"]:
     """Points that fill the unit cube evenly whatever their number: the additive recurrence whose steps are powers of
-    the root of x^(dimensions + 1) = x + 1 (the golden ratio in one dimension)."""
+    the root of x^(dimensions + 1) = x + 1 (the golden ratio in one dimension). The first ``start`` are left out."""
     root = 2.0
     for _ in range(50):
         root = (1 + root) ** (1 / (dimensions + 1))
     steps = root ** -np.arange(1, dimensions + 1)
-    return torch.from_numpy(((0.5 + np.arange(1, count + 1)[:, None] * steps) % 1).astype(np.float32))
+    return torch.from_numpy(((0.5 + np.arange(start + 1, start + count + 1)[:, None] * steps) % 1).astype(np.float32))

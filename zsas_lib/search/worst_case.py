@@ -67,7 +67,8 @@ def worst_case(
     * "adam": S's search. Ascends the loss of S eq. (4) by its gradient, ``steps // restarts`` steps from each of
       ``restarts`` starts, the unperturbed image and random ones. S has 5 starts and "at most 200 steps", which its
       released code spends as 5 x 40: the defaults. 5 x 200 is ``steps=1000``.
-    * "grid": half of the points spread evenly, the others ever closer to the best found. No gradient.
+    * "grid": a fifth of the points spread evenly, the others where a surrogate of the image's own points (`surrogate`)
+      expects the goal or knows little. No gradient.
     * "random": uniform points.
 
     Of all points tried, the image's result is the one with the lowest pixel AUROC of its own, or for a normal image
@@ -87,11 +88,12 @@ def worst_case(
         raise ValueError(f"Expected at least one restart and one step for each, got steps={steps} and restarts={restarts}.")
     objective = Objective(model, images, masks, class_names, over, fill)
     seeds = _image_seeds(images, seed)
+    known = None if known is None else _inside(known, objective.over)
     history = SEARCHES[search](
         objective, steps=steps, restarts=restarts, seeds=seeds, goal=goal, select=select, batch_size=batch_size, known=known
     )
     passes = history.groupby("image").passes.max()
-    candidates = history if known is None else pd.concat([_inside(known, objective.over), history], ignore_index=True)
+    candidates = history if known is None else pd.concat([known, history], ignore_index=True)
     best = chosen_points(candidates, goal, select)
     if best.loss.isna().any():
         raise ValueError(f"{model.name} gave no finite map for image {best.index[best.loss.isna()][0]} at any point tried.")
