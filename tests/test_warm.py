@@ -40,14 +40,11 @@ def server(folder):
     """A server whose programs find ``program``, and the environment that callers of it have."""
     if sys.platform != "linux":
         pytest.skip("there is no server on this system")
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), str(folder)])
-    with serving():
-        yield dict(os.environ)
-    if before is None:
-        del os.environ["PYTHONPATH"]
-    else:
-        os.environ["PYTHONPATH"] = before
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv(SOCKET_VARIABLE, raising=False)  # another module's server may run in this session
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(REPOSITORY), str(folder)]))
+        with serving():
+            yield dict(os.environ)
 
 
 def call(environment, folder, *arguments, **options):

@@ -24,12 +24,12 @@ def residual_stream(
     backbone: Backbone, tokens: Float[Tensor, "batch token channel"]
 ) -> list[Float[Tensor, "batch token channel"]]:
     """What stands between the blocks, from what `Backbone.embed_patches` gives (number 0) to the output of the last
-    block: depth + 1 tensors, float32, class token first, neither `ln_post` nor projection applied."""
+    block: depth + 1 tensors of the tokens' type, class token first, neither `ln_post` nor projection applied."""
     transformer = backbone.clip.visual.transformer
     stream = [tokens.to(transformer.get_cast_dtype())]
     for block in transformer.resblocks:
         stream.append(block(stream[-1]))
-    return [state.float() for state in stream]
+    return [state.to(tokens.dtype) for state in stream]
 
 
 def class_embedding(
@@ -69,7 +69,7 @@ def local_embeddings(
 
 
 def _self_attention(block: nn.Module, x: Tensor, path: str) -> Tensor:
-    attention = block.attn
+    attention, dtype = block.attn, x.dtype
     x = block.ln_1(x.to(attention.in_proj_weight.dtype))
     projected = F.linear(x, attention.in_proj_weight, attention.in_proj_bias)
     query, key, value = projected.unflatten(-1, (3, attention.num_heads, -1)).permute(2, 0, 3, 1, 4)
@@ -80,4 +80,4 @@ def _self_attention(block: nn.Module, x: Tensor, path: str) -> Tensor:
     else:
         asked = {"value": value, "query": query}[path]
         mixed = F.scaled_dot_product_attention(asked, asked, value)
-    return block.ls_1(attention.out_proj(mixed.transpose(1, 2).flatten(2))).float()
+    return block.ls_1(attention.out_proj(mixed.transpose(1, 2).flatten(2))).to(dtype)
