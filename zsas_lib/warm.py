@@ -127,6 +127,7 @@ def _become_the_program(caller: socket.socket) -> None:
     status = LOST
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's server was started deaf to it
         os.setsid()
         length, streams, _, _ = socket.recv_fds(caller, LENGTH_BYTES, 3)
         wanted = json.loads(_received(caller, int.from_bytes(length, "big")))
