@@ -13,7 +13,7 @@ from .models import load_model
 from .models.learned import LearnedModel
 from .protocol import protocol_table
 from .results import stored
-from .ready import ready_model
+from .ready import trained
 from .training import proportional_rates
 
 FACTORS = ("uniop", "loreb", "idp")
@@ -46,11 +46,13 @@ def trained_variant(variant: Variant, backbone: Backbone, auxiliary: AnomalyData
     """A variant ready to predict, from the store or trained with the settings ``fit`` under its own.
 
     With another ``rate`` than the recipe's, parameters with rates of their own get theirs in proportion."""
-    blank = load_model(variant.model, backbone, **variant.options)
+    model = load_model(variant.model, backbone, **variant.options)
+    if not isinstance(model, LearnedModel):
+        return model
     settings = {**fit, **variant.fit, "seed": seed}
-    if isinstance(blank, LearnedModel) and blank.recipe.rates and settings.get("rate") is not None:
-        settings["rates"] = proportional_rates(blank, settings["rate"]) | settings.get("rates", {})
-    return ready_model(variant.model, backbone, auxiliary, fit=settings, **variant.options)
+    if model.recipe.rates and settings.get("rate") is not None:
+        settings["rates"] = proportional_rates(model, settings["rate"]) | settings.get("rates", {})
+    return trained(model, auxiliary, **settings)
 
 
 def study(
