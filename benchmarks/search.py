@@ -39,16 +39,17 @@ def main() -> None:
     parser.add_argument("--combinations", nargs="*", help='such as "rotation" "rotation + hue"; all without it')
     parser.add_argument("--backbone", default="embedded")
     parser.add_argument("--device")
+    parser.add_argument("--precision", default="float32", help="float32 or, 1.7 times as fast on CPUs that know it, bfloat16")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--store", type=Path, help="folder of the stored results; the library's own without it")
     options = parser.parse_args()
 
-    backbone = zsas.load_backbone(options.backbone, device=options.device)
+    backbone = zsas.load_backbone(options.backbone, device=options.device, precision=options.precision)
     model = zsas.load_model("winclip", backbone)
     pictures = fixed_pictures(options.pictures, backbone.image_size)
     points = round(options.share * adam.PASSES * options.adam_steps)
     searches = {"adam": options.adam_steps, "grid": points, "random": points}
-    print(f"{len(pictures)} damaged pictures of {len(pictures.categories)} categories of embedded-b, winclip on {options.backbone}, {backbone.device}")
+    print(f"{len(pictures)} damaged pictures of {len(pictures.categories)} categories of embedded-b, winclip on {options.backbone}, {options.precision}, {backbone.device}")
     print(f"{'combination':>28} {'original':>9}" + "".join(f" {name:>9}" for name in searches) + "  grid - adam     as tight  tighter")
 
     tightest = {}
