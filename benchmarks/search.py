@@ -24,10 +24,10 @@ from zsas_lib.search.worst_case import COMBINATIONS
 
 
 def fixed_pictures(count: int, image_size: int) -> AnomalyDataset:
-    """At least ``count`` damaged pictures of embedded-b: as many of each category, of few categories where few do."""
+    """At least ``count`` damaged pictures of embedded-b: as many of each category, of as few categories as that takes."""
     damaged = zsas.load_dataset("embedded-b", image_size=image_size).select(anomalous=True)
-    categories = damaged.categories[:count]
-    return damaged.select(categories, per_category=-(-count // len(categories)))
+    of_each = -(-count // len(damaged.categories))
+    return damaged.select(damaged.categories[: -(-count // of_each)], per_category=of_each)
 
 
 def main() -> None:
