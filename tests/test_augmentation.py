@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from zsas_lib import augmentation
-from zsas_lib.augmentation import augmented
+from zsas_lib.augmentation import augmented, zoomed
 
 
 def squares(count, side=48, top=14, size=16):
@@ -69,3 +69,23 @@ def test_a_share_of_pictures_stays_and_noise_is_small(monkeypatch):
     monkeypatch.setattr(augmentation, "_happens", lambda: next(answers))
     noise = drawn(grey, masks[:1, :1, :1].expand(1, 64, 64), 0)[0] - grey
     assert 3 / 255 < noise.std() < 7.2 / 255 and noise.mean().abs() < 1 / 255
+
+
+def test_zooming_enlarges_a_part_with_its_mask_and_mostly_one_that_shows_damage():
+    images, masks = squares(200, side=60, top=8, size=6)
+    torch.manual_seed(0)
+    cut, cut_masks = zoomed(images, masks, 1.0)
+    assert cut.shape == images.shape and cut_masks.dtype == torch.bool and 0 <= cut.min() and cut.max() <= 1
+    assert ((cut[:, 0] > 0.5) == cut_masks).float().mean() > 0.98
+    shown = cut_masks.any(2).any(1)
+    assert 0.7 < shown.float().mean() < 0.95
+    enlarged = cut_masks[shown].sum((1, 2)).float() / 36
+    assert 1 / 0.8**2 * 0.8 < enlarged.median() < 1 / 0.3**2
+
+
+def test_zooming_happens_as_often_as_asked():
+    images, masks = squares(200)
+    torch.manual_seed(1)
+    assert torch.equal(zoomed(images, masks, 0.0)[0], images)
+    changed = (zoomed(images, masks, 0.3)[0] != images).flatten(1).any(1).float().mean()
+    assert 0.2 < changed < 0.4

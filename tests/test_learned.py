@@ -168,7 +168,9 @@ def test_maps_have_the_pictures_size_and_names_are_counted(backbone):
     [
         ("anomalyclip", {"local": "v-v"}, "AnomalyCLIP's option local 'v-v'; known: diagonal, query, value"),
         ("anomalyclip", {"image_score": "max"}, "option image_score 'max'; known: map, text, text.map"),
-        ("anomalyclip", {"layers": ()}, r"layers=\(\); expected shares of the depth in 0.25..1"),
+        ("anomalyclip", {"layers": ()}, r"local_from=0.25, layers=\(\); expected shares of the depth in 0..1"),
+        ("anomalyclip", {"local_from": 0.8, "layers": (0.5, 1.0)}, r"layers where the local path has begun"),
+        ("anomalyclip", {"local_from": 0.0}, r"local_from=0.0"),
         ("anomalyclip", {"layers": (0.1, 1.0)}, r"layers=\(0.1, 1.0\)"),
         ("anomalyclip", {"compound": 13}, "compound=13; expected 0 to context=12 tokens"),
         ("vcpclip", {"temperature": "fixed"}, "temperature='fixed'; expected 'learned' or a positive number"),

@@ -108,6 +108,12 @@ def test_held_out_categories_choose_the_epoch_and_are_not_trained_on(backbone, p
     assert torch.equal(learned(model), seen[1][1])
 
 
+@pytest.mark.parametrize("zoom", [-0.1, 1.5])
+def test_zoom_is_a_probability(backbone, pictures, zoom):
+    with pytest.raises(ValueError, match=rf"zoom={zoom}; expected a probability in 0..1"):
+        fit(zsas.load_model("april-gan", backbone), pictures, epochs=1, zoom=zoom)
+
+
 def test_features_are_computed_once_without_augmentation_and_every_time_with_it(backbone, pictures, monkeypatch):
     counted = []
     model = zsas.load_model("april-gan", backbone)
@@ -117,8 +123,10 @@ def test_features_are_computed_once_without_augmentation_and_every_time_with_it(
     fit(model, pictures, epochs=3, batch_size=4)
     assert sum(counted) == len(pictures)
     counted.clear()
-    fit(model, pictures, epochs=3, batch_size=4, augment=True)
-    assert sum(counted) == 3 * len(pictures)
+    for changed in ({"augment": True}, {"zoom": 0.5}):
+        fit(model, pictures, epochs=3, batch_size=4, **changed)
+        assert sum(counted) == 3 * len(pictures)
+        counted.clear()
 
 
 def test_what_does_not_fit_in_the_cache_is_computed_anew_with_the_same_result(backbone, pictures, monkeypatch):

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from .augmentation import augmented
+from .augmentation import augmented, zoomed
 from .data.dataset import AnomalyDataset, Sample, stacked
 from .models.learned import Features, LearnedModel
 
@@ -25,13 +25,14 @@ _kept: WeakKeyDictionary[torch.nn.Module, tuple[str, Batch]] = WeakKeyDictionary
 
 
 class Examples:
-    """The pictures to train ``model`` on, in batches of what it reads: features, masks and which are anomalous."""
+    """The pictures to train ``model`` on, in batches of what it reads: features, masks and which are anomalous; with
+    ``augment`` changed at random each time, with ``zoom`` cut to a part of themselves with that probability."""
 
-    def __init__(self, model: LearnedModel, dataset: AnomalyDataset, augment: bool):
-        self.model, self.dataset, self.augment = model, dataset, augment
+    def __init__(self, model: LearnedModel, dataset: AnomalyDataset, augment: bool, zoom: float = 0.0):
+        self.model, self.dataset, self.augment, self.zoom = model, dataset, augment, zoom
         self.samples: dict[int, Sample] = {}
         self.room = CACHED_BYTES
-        self.whole = None if augment else self._read()
+        self.whole = None if augment or zoom else self._read()
 
     def shuffled(self, batch_size: int) -> Iterator[Batch]:
         """One epoch, in an order drawn from torch's global random numbers, on the backbone's device."""
@@ -63,7 +64,11 @@ class Examples:
     def _batch(self, indices: list[int]) -> Batch:
         device = self.model.backbone.device
         batch = stacked([self._sample(index) for index in indices])
-        images, masks = augmented(batch.images, batch.masks) if self.augment else (batch.images, batch.masks)
+        images, masks = batch.images, batch.masks
+        if self.zoom:
+            images, masks = zoomed(images, masks, self.zoom)
+        if self.augment:
+            images, masks = augmented(images, masks)
         with torch.no_grad():
             features = self.model.features(images.to(device), batch.categories)
         return features, masks.to(device), batch.is_anomalous.to(device)
@@ -74,7 +79,7 @@ class Examples:
             return self.samples[index]
         sample = self.dataset[index]
         size = sample.image.numel() * sample.image.element_size()
-        if self.augment and size <= self.room:
+        if (self.augment or self.zoom) and size <= self.room:
             self.room -= size
             self.samples[index] = sample
         return sample

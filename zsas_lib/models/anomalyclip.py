@@ -23,8 +23,6 @@ SPREAD = 0.02
 """Standard deviation of the parameters at the start."""
 LOCAL_WEIGHT = 4
 """The released code taps one layer and weighs its loss as it weighed four."""
-LOCAL_FROM = 6 / 24
-"""Share of the depth at which the value-value path begins: block 6 of 24."""
 IMAGE_SCORES = ("text", "map", "text+map")
 
 
@@ -39,6 +37,7 @@ class AnomalyCLIP(LearnedModel):
 
     Options, with the released code's choice as default:
         local: the path of the patches, see `taps.local_embeddings`; "diagonal" is paper K's description.
+        local_from: share of the depth at which that path begins: block 6 of 24.
         layers: shares of the depth that are tapped; (0.25, 0.5, 0.75, 1.0) is what the papers write.
         context: learned tokens a sentence; compound: learned tokens a block, in the first `compound_depth` of the
             depth (9 of 12 blocks).
@@ -58,6 +57,7 @@ class AnomalyCLIP(LearnedModel):
         backbone: Backbone,
         *,
         local: str = "value",
+        local_from: float = 0.25,
         layers: Sequence[float] = (1.0,),
         context: int = 12,
         compound: int = 4,
@@ -70,8 +70,11 @@ class AnomalyCLIP(LearnedModel):
         for option, value, known in (("local", local, LOCAL_PATHS), ("image_score", image_score, IMAGE_SCORES)):
             if value not in known:
                 raise UnknownNameError(f"value of AnomalyCLIP's option {option}", value, known)
-        if not layers or not all(LOCAL_FROM <= share <= 1 for share in layers):
-            raise ValueError(f"AnomalyCLIP got layers={tuple(layers)}; expected shares of the depth in 0.25..1.")
+        if not 0 < local_from <= 1 or not layers or not all(local_from <= share <= 1 for share in layers):
+            raise ValueError(
+                f"AnomalyCLIP got local_from={local_from}, layers={tuple(layers)}; expected shares of the depth in 0..1, "
+                "and layers where the local path has begun."
+            )
         if not 0 <= compound <= context:
             raise ValueError(f"AnomalyCLIP got compound={compound}; expected 0 to context={context} tokens.")
         require_causal_text_tower(backbone, "AnomalyCLIP")
@@ -79,6 +82,7 @@ class AnomalyCLIP(LearnedModel):
             backbone,
             {
                 "local": local,
+                "local_from": local_from,
                 "layers": list(layers),
                 "context": context,
                 "compound": compound,
@@ -94,7 +98,7 @@ class AnomalyCLIP(LearnedModel):
         self.contexts = nn.Parameter(torch.empty(2, context, width))
         self.compound = nn.Parameter(torch.empty(depth - 1, compound, width))
         self._sentences = [" ".join([PLACEHOLDER] * context + [ending]) for ending in ("object.", "damaged object.")]
-        self._first = layer_at(backbone.depth, LOCAL_FROM)
+        self._first = layer_at(backbone.depth, local_from)
         self._layers = [layer_at(backbone.depth, share) for share in layers]
         self.initialise(seed=0)
 
