@@ -31,10 +31,10 @@ def kept(kind, name, value, seconds):
         computed = not path.is_file()
         if computed:
             time.sleep(seconds)
-            with (results_folder() / "computed.log").open("a") as log:
-                log.write(f"{kind}/{name}\\n")
             with written_whole(path) as file:
                 file.write(f"{value}\\n".encode())
+            with (results_folder() / "computed.log").open("a") as log:
+                log.write(f"{kind}/{name}\\n")
     note(path, computed)
     return int(path.read_text())
 """
@@ -110,7 +110,10 @@ def add_sharded(root: Path, seconds: float) -> None:
         ),
         new_code_cell("print('not in a shard')"),
         new_code_cell(
-            f"squares = {{number: kept('squares', number, sum(trained) + number**2, {seconds}) for number in numbers}}",
+            "squares = {}\n"
+            "for number in numbers:\n"
+            f"    kept_ones = [kept('squares', f'{{number}}_{{seed}}', lesson + number**2, {seconds}) for seed, lesson in zip(seeds, trained)]\n"
+            "    squares[number] = sum(kept_ones)",
             metadata={"tags": ["shard"]},
         ),
         new_code_cell("print('squares:', squares)"),

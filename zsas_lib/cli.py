@@ -76,6 +76,38 @@ def shard(
 
 
 @app.command()
+def status(profile: Annotated[str, typer.Option(help="Under which profile of chapters.yaml.")] = "embedded") -> None:
+    """List pages and shards as fresh, stale, missing or failed, with the reason and the last run's time."""
+    from .status import book_state, state_lines
+
+    for line in state_lines(book_state(project_root(), profile)):
+        typer.echo(line)
+
+
+@app.command()
+def plan(
+    profile: Annotated[str, typer.Option(help="Under which profile of chapters.yaml.")] = "embedded",
+    executor: Annotated[str, typer.Option(help="Where the jobs would run: local or slurm.")] = "local",
+    partition: Annotated[str | None, typer.Option(help="A Slurm partition.")] = None,
+    shards: Annotated[bool | None, typer.Option(help="Whether in shards; as the profile says without it.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say only what stands in the way.")] = False,
+) -> None:
+    """List what would be computed for the book and what it costs; exit status 2 where something stands in the way."""
+    from .plan import make_plan, report
+
+    root = project_root()
+    made = make_plan(root, profile, executor=executor, partition=partition or None, sharded=shards)
+    if not quiet:
+        for line in report(made, profile, root):
+            typer.echo(line)
+    if made.problems:
+        typer.echo(f"zsas: the book cannot be made with profile {profile!r} here:", err=True)
+        for problem in made.problems:
+            typer.echo(f"- {' '.join(problem.split())}", err=True)
+        raise typer.Exit(2)
+
+
+@app.command()
 def train(
     model: Annotated[str, typer.Argument(help="A model that learns, such as vcpclip+ or anomalyclip.")],
     output: Annotated[Path, typer.Argument(help="The file of what is learned, for zsas.load_model(..., checkpoint=...).")],

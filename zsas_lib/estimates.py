@@ -30,6 +30,7 @@ EMBEDDED_S = 0.07
 """Seconds that a picture takes with the embedded backbone on one core, metrics included."""
 UNCOUNTED_PICTURES = 100
 OTHER_PICTURES = {"mvtec": "visa", "visa": "mvtec", "btad": "visa", "mpdd": "visa", "embedded-a": "embedded-b", "embedded-b": "embedded-a"}
+USUAL_EPOCHS = 12
 MINUTES_LEAST, MARGIN = 10, 2.0
 BYTES_PER_PICTURE_RESULT = 20_000
 
@@ -55,7 +56,8 @@ def estimated(job: Page | Shard, root: Path, *, sharded: bool = False, tflops: f
     if sharded:
         passes = {"other": min(pictures, UNCOUNTED_PICTURES)}
     else:
-        passes = _passes(page.notebook.stem, values, pictures)
+        lessons = 0 if isinstance(job, Shard) and job.after else _auxiliary(values) * int(values.get("epochs") or USUAL_EPOCHS)
+        passes = _passes(page.notebook.stem, values, pictures, lessons)
     backbone = str(values.get("backbone", "embedded"))
     if backbone == "embedded":
         return Estimate(pictures, sum(passes.values()), sum(passes.values()) * EMBEDDED_S / 3600, False)
@@ -98,12 +100,11 @@ def _pictures(values: Mapping[str, object]) -> int:
     return all_of_them if limit is None else sum(min(int(limit), counted(dataset, "test", [kind])) for kind in kinds)
 
 
-def _passes(notebook: str, values: Mapping[str, object], n: int) -> dict[str, int]:
-    """Forward passes by kind of model: "winclip" (with its windows) or "learned"."""
+def _passes(notebook: str, values: Mapping[str, object], n: int, lesson: int) -> dict[str, int]:
+    """Forward passes by kind of model, "winclip" (with its windows) or "learned"; ``lesson`` are those of one training."""
     seeds = len(values.get("seeds") or [0])
     steps = int(values.get("steps") or 0)
     tried = steps * (2 if values.get("search") == "adam" else 1) + 1
-    lesson = int(values.get("epochs") or 12) * _auxiliary(values)
     match notebook:
         case "uniform_sweep":
             return {"winclip": n * len({*(values["values"] or range(13)), 0.0})}

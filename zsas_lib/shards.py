@@ -84,7 +84,7 @@ def page_shards(page: Page, root: Path) -> dict[str, Shard]:
     found: dict[str, Shard] = {}
     before: tuple[str, ...] = ()
     for place, (parameter, singles) in enumerate(stages):
-        rest = {name: later[:1] for name, later in stages[place + 1 :] if later}
+        rest = {name: list(later[:1]) for name, later in stages[place + 1 :] if later}
         cut = [Shard(page, _name(parameter, value), {**page.parameters, **rest, parameter: [value]}, before) for value in singles]
         cut = cut or [Shard(page, WHOLE if place + 1 == len(stages) else parameter, {**page.parameters, **rest}, before)]
         found |= {shard.name: shard for shard in cut}
@@ -128,6 +128,7 @@ def compute_shard(shard: Shard, root: Path, overrides: Mapping[str, object] | No
             file.write(script.encode())
     os.environ.setdefault("MPLBACKEND", "Agg")
     started, start = time(), monotonic()
+    asked.clear()
     watch_files()
     names = {"__name__": "shard"}
     exec(compile(script, path, "exec"), names)
