@@ -20,6 +20,8 @@ from zsas_lib.results import load_or_compute, read_result
 from zsas_lib.whole_files import alone, only_one
 
 ITEMS = 24
+SEEDS = int(os.environ.get("ZSAS_KILL_SEEDS", 1))
+"""How often a whole run is killed its four times: once in the suite."""
 FORK = multiprocessing.get_context("fork")
 COLD = {"ZSAS_WARM": "/nowhere"}  # programs of small projects start faster without a server of heavy packages
 EVERYTHING = [*(f"squares/{number}_{seed}" for number in (1, 2, 3) for seed in (0, 1)), "trained/0", "trained/1"]
@@ -112,7 +114,7 @@ def test_a_full_disk_stores_nothing_half_and_the_next_run_goes_on(tmp_path):
     assert len(list((tmp_path / "squares").iterdir())) == 2
 
 
-def started(project: Path, store: Path | None = None, *, before=None, target: str = "pages") -> subprocess.Popen:
+def started(project: Path, store: Path | None = None, *, before=None, target: str) -> subprocess.Popen:
     own = {"ZSAS_RESULTS": str(store)} if store else {}
     return subprocess.Popen(
         [sys.executable, *SNAKEMAKE, "--config", "shards=1", "--", target], cwd=project, env=environment(project) | COLD | own,
@@ -144,12 +146,12 @@ def _session(process: Path) -> int:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds a run's processes in /proc")
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(SEEDS))
 def test_a_run_killed_again_and_again_ends_with_everything_made_once(tmp_path, seed):
     dice = random.Random(seed)
     project = mini_project.make(tmp_path / "book", sharded=True, seconds=0.3)
-    for _ in range(6):
-        run = started(project)
+    for _ in range(4):
+        run = started(project, target="pages")
         time.sleep(dice.uniform(1.5, 8))
         kill(run, dice)
         try:
@@ -158,14 +160,14 @@ def test_a_run_killed_again_and_again_ends_with_everything_made_once(tmp_path, s
             if run.poll() is None:
                 os.killpg(run.pid, signal.SIGKILL)
         _check_whole(project)
-    run = started(project)
+    run = started(project, target="pages")
     output, _ = run.communicate(timeout=180)
     assert run.returncode == 0, output
     kept = Counter((project / "results" / "computed.log").read_text().split())
     assert set(kept) <= set(EVERYTHING)
     assert set(kept.values()) == {1}
     assert "squares: {1: 12, 2: 18, 3: 28}" in (project / "book/_computed/squares.ipynb").read_text()
-    again, _ = started(project).communicate(timeout=120)
+    again, _ = started(project, target="pages").communicate(timeout=120)
     assert "Nothing to be done" in again
 
 
@@ -182,7 +184,7 @@ def test_two_runs_in_one_folder_wait_for_each_other_and_two_on_one_store_share_t
     store = tmp_path / "results"
     first = mini_project.make(tmp_path / "first", sharded=True, seconds=0.5)
     second = mini_project.make(tmp_path / "second", sharded=True, seconds=0.5)
-    runs = [started(project, store) for project in (first, first, second)]
+    runs = [started(project, store, target="shards") for project in (first, first, second)]
     outputs = [run.communicate(timeout=240)[0] for run in runs]
     assert [run.returncode for run in runs] == [0, 0, 0], "\n".join(outputs)
     assert sorted((store / "computed.log").read_text().split()) == EVERYTHING
@@ -192,11 +194,11 @@ def test_two_runs_in_one_folder_wait_for_each_other_and_two_on_one_store_share_t
 
 def test_a_run_with_a_full_disk_fails_with_the_reason_and_the_next_one_ends_well(tmp_path):
     project = mini_project.make(tmp_path / "book", sharded=True)
-    run = started(project, target="results/shards/embedded/squares/seeds_0.json", before=full_disk)
+    run = started(project, target="shards", before=full_disk)
     run.communicate(timeout=120)
     assert run.returncode != 0
     assert not list((project / "results").glob("*/*.txt"))
-    run = started(project)
+    run = started(project, target="shards")
     output, _ = run.communicate(timeout=180)
     assert run.returncode == 0, output
     assert sorted((project / "results" / "computed.log").read_text().split()) == EVERYTHING

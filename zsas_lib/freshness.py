@@ -11,6 +11,7 @@ from pathlib import Path
 
 from .chapters import COMPUTED, Page
 from .digests import PACKAGE, file_digest
+from .provenance import file_fingerprint
 
 
 def stale_reason(page: Page, root: Path) -> str:
@@ -32,7 +33,11 @@ def stale_reason(page: Page, root: Path) -> str:
         return f"its notebook is now {page.notebook}"
     if _changed(root / page.notebook, certificate["notebook"]["digest"]):
         return f"{page.notebook} changed"
-    return changed_library(certificate["library"]) or changed_data(certificate["data"], root)
+    return (
+        changed_library(certificate["library"])
+        or changed_data(certificate["data"], root)
+        or changed_weights(certificate.get("weights", {}), root)
+    )
 
 
 def folder_fingerprint(folder: Path) -> str:
@@ -78,6 +83,16 @@ def changed_data(
     for folder, before in fingerprints.items():
         if fingerprint(root / Path(folder).expanduser()) != before:
             return f"the data in {folder} changed"
+    return ""
+
+
+def changed_weights(fingerprints: Mapping[str, str], root: Path) -> str:
+    """Which of these weights files, outside the library, is another than its `file_fingerprint` says, "" if none. One that
+    is not on this machine is no reason to compute anything."""
+    for name, before in fingerprints.items():
+        path = root / Path(name).expanduser()
+        if path.is_file() and file_fingerprint(path) != before:
+            return f"the weights in {name} changed"
     return ""
 
 

@@ -84,6 +84,7 @@ def compute_page(
         )
         facts = _recorded(notebook, page)
         folders = [Path(described.pop("root")) for described in _data_sets(facts)]
+        weights = facts.pop("weights", {})
         facts["computed"] = datetime.fromtimestamp(started, UTC).strftime("%Y-%m-%d %H:%M UTC")
         facts["duration"] = f"{monotonic() - start:.0f} s"
         certificate = {
@@ -95,6 +96,7 @@ def compute_page(
             "notebook": {"path": page.notebook.as_posix(), "digest": digest},
             "library": unedited_since(started, facts["library"]["files"] | _machinery()),
             "data": {abbreviated(folder, root): folder_fingerprint(folder) for folder in folders},
+            "weights": {abbreviated(Path(name), root): fingerprint for name, fingerprint in weights.items()},
             "record": facts,
         }
         _lighten(notebook)

@@ -89,7 +89,8 @@ def report(plan: Plan, profile: str, root: Path) -> list[str]:
     gpu = sum(job.estimate.hours for job in plan.jobs if job.estimate.gpu)
     core = sum(job.estimate.hours for job in plan.jobs if not job.estimate.gpu)
     shards = sum(isinstance(job.work, Shard) for job in plan.jobs)
-    lines.append(f"{len(plan.jobs)} jobs: {shards} shards, {len(plan.jobs) - shards} pages; about {gpu:,.0f} GPU hours (H100, float32, to a factor of three) and {core:,.1f} core hours.")
+    hours = [f"about {gpu:,.0f} GPU hours (H100, float32, to a factor of three)"] * (gpu > 0) + [f"{core:,.1f} core hours"] * (core > 0)
+    lines.append(f"{len(plan.jobs)} jobs: {shards} shards, {len(plan.jobs) - shards} pages; {' and '.join(hours)}.")
     for name in plan.datasets:
         if name in DATA_GB:
             lines.append(f"Data set {name}: about {DATA_GB[name][0]} GB to download, {DATA_GB[name][1]} GB on disk.")

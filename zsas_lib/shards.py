@@ -26,7 +26,7 @@ from nbformat import NotebookNode
 from .chapters import ChaptersError, Page
 from .digests import PACKAGE, canonical, file_digest
 from .errors import UnknownNameError
-from .freshness import abbreviated, changed_data, changed_library, folder_fingerprint, text_digest, unedited_since
+from .freshness import abbreviated, changed_data, changed_library, changed_weights, folder_fingerprint, text_digest, unedited_since
 from .parameters import TAG, parameters_source, read_parameters, resolve
 from .provenance import library_files, watch_files
 from .store import asked, results_folder
@@ -145,10 +145,12 @@ def compute_shard(shard: Shard, root: Path, overrides: Mapping[str, object] | No
     for name in MACHINERY:
         files.pop(f"{PACKAGE.name}/{name}.py", None)
     facts.pop("library")
+    weights = facts.pop("weights")
     text = {
         "page": shard.page.name, "shard": shard.name, "profile": shard.page.profile, "given": canonical(shard.given),
         "script": text_digest(script), "library": unedited_since(started, files),
         "data": {abbreviated(folder, root): folder_fingerprint(folder) for folder in sorted(folders)},
+        "weights": {abbreviated(Path(name), root): fingerprint for name, fingerprint in weights.items()},
         "results": sorted(Path(os.path.relpath(file, folder)).as_posix() for file in asked),
         "computed": counts["computed"], "seconds": round(monotonic() - start, 1), "record": facts,
     }
@@ -172,8 +174,13 @@ def stale_shards(shards: Iterable[Shard], root: Path) -> dict[tuple[str, str], s
         elif receipt["script"] != text_digest(shard_script(shard, root)):
             reason = "its parameters changed" if receipt["given"] != canonical(shard.given) else f"its cells in {shard.page.notebook} changed"
         else:
-            reason = changed_library(receipt["library"], digest) or changed_data(receipt["data"], root, fingerprint) or next(
-                (f"its result {name} is gone" for name in receipt["results"] if Path(name).name not in listed((folder / name).parent)), "")
+            gone = (f"its result {name} is gone" for name in receipt["results"] if Path(name).name not in listed((folder / name).parent))
+            reason = (
+                changed_library(receipt["library"], digest)
+                or changed_data(receipt["data"], root, fingerprint)
+                or changed_weights(receipt["weights"], root)
+                or next(gone, "")
+            )
         if reason:
             found[shard.page.name, shard.name] = reason
     return found

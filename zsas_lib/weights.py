@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from .errors import DataError
+from .provenance import note_weights
 
 HUB = "hf-hub:"
 HUB_WEIGHTS = (
@@ -48,6 +49,7 @@ def read_weights(path: Path) -> Weights:
     """
     if not path.is_file():
         raise DataError(f"No weights file at {path}; expected a .safetensors or .pt file of CLIP weights.")
+    note_weights(path)
     try:
         content, archived = _content(path)
     except Exception as error:
