@@ -42,7 +42,7 @@ def kept(kind, name, value, seconds):
 REPOSITORY = Path(__file__).resolve().parents[1]
 MACHINERY = (
     "__init__", "digests", "errors", "parameters", "chapters", "provenance", "freshness", "warm", "execution", "pages", "cli",
-    "gpus", "store", "whole_files", "shards", "estimates",
+    "gpus", "store", "whole_files", "shards", "estimates", "status",
 )
 CHAPTERS = """\
 profiles:

@@ -67,8 +67,8 @@ def estimated(job: Page | Shard, root: Path, *, sharded: bool = False, tflops: f
 
 def minutes(job: Page | Shard, root: Path, *, sharded: bool = False) -> int:
     """How long to ask a cluster for: twice what a finished shard of the same page took, or else twice the estimate."""
-    if isinstance(job, Shard) and (taken := _taken(results_folder() / job.receipt.parent)):
-        return max(MINUTES_LEAST, math.ceil(MARGIN * max(taken) / 60))
+    if isinstance(job, Shard) and (taken := _longest(results_folder() / job.receipt.parent)):
+        return max(MINUTES_LEAST, math.ceil(MARGIN * taken / 60))
     return max(MINUTES_LEAST, math.ceil(MARGIN * 60 * estimated(job, root, sharded=sharded).hours))
 
 
@@ -80,14 +80,20 @@ def counted(dataset: str, split: str, categories: Sequence[str] | None = None) -
     return sum(count for (category, part), count in table[dataset].items() if part == split and (categories is None or category in categories))
 
 
-def _taken(folder: Path) -> list[float]:
-    found = []
+def _longest(folder: Path) -> float:
+    """The longest time in seconds of a page's finished shards, 0 without any; read again when one was added."""
+    return _longest_of(folder, folder.stat().st_mtime_ns) if folder.is_dir() else 0.0
+
+
+@lru_cache(maxsize=100)
+def _longest_of(folder: Path, modified: int) -> float:
+    found = [0.0]
     for receipt in folder.glob("*.json"):
         try:
             found.append(float(json.loads(receipt.read_text(encoding="utf-8"))["seconds"]))
         except (OSError, ValueError, KeyError):
             continue
-    return found
+    return max(found)
 
 
 def _pictures(values: Mapping[str, object]) -> int:

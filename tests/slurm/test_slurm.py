@@ -27,10 +27,10 @@ def slurm(tmp_path) -> Iterator[None]:
     cluster.down()
 
 
-def run(project: Path) -> subprocess.Popen:
+def run(project: Path, *options: str) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile", "--profile", "workflow/profiles/slurm",
-         "--jobs", "4", *QUICK, "--config", "shards=1"],
+         "--jobs", "4", *QUICK, *options, "--config", "shards=1"],
         cwd=project, env=environment(project), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )
 
@@ -65,7 +65,7 @@ def test_a_data_root_that_a_node_does_not_have_is_said_in_one_line_with_the_log(
     library = project / "zsas_lib" / "kept_numbers.py"
     missing = "from .errors import DataError\n\n\ndef kept(*_):\n    raise DataError('No folder /data/mvtec for data set mvtec.')\n"
     library.write_text(missing)
-    book = run(project)
+    book = run(project, "--retries", "0")
     output, _ = book.communicate(timeout=300)
     assert book.returncode != 0
     line = "shard squares/seeds_0 failed: zsas: No folder /data/mvtec for data set mvtec. Log: results/shards/embedded/squares/seeds_0.log"
