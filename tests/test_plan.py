@@ -1,6 +1,7 @@
 """What `zsas plan` lists and refuses, and that its estimates count what notebooks do."""
 
 import os
+import subprocess
 from types import SimpleNamespace
 
 import pytest
@@ -125,3 +126,25 @@ def test_estimated_passes_are_about_those_that_a_shard_takes(page, tolerance, tm
     guess = estimated(page, REPOSITORY).passes
     assert abs(sum(seen) / guess - 1) <= tolerance, (sum(seen), guess)
     assert os.environ["ZSAS_RESULTS"] == str(tmp_path / "results")
+
+
+def made(*variables: str) -> str:
+    """What `make book` would run with these variables, the environment being there."""
+    words = ["make", "--dry-run", "--no-print-directory", "book", "PYTHON=python", *variables]
+    return subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+
+
+def test_make_checks_before_it_computes_and_computes_nothing_dry():
+    plain = made()
+    assert plain.index("zsas_lib.cli plan --profile embedded --executor local") < plain.index("zsas_lib.data.embedded") < plain.index("snakemake")
+    assert "--profile workflow/profiles/local --cores 2" in plain
+    assert "shards" not in plain
+    dry = made("PROFILE=paper", "DATA=/data", "DRY=1")
+    assert dry.strip() == "python -m zsas_lib.cli plan --profile paper --executor local --partition ''"
+    cluster = made("PROFILE=paper", "EXECUTOR=slurm", "PARTITION=gpu", "ACCOUNT=mine", "JOBS=40")
+    assert "plan --profile paper --executor slurm --partition 'gpu' --shards --quiet" in cluster
+    assert "--profile workflow/profiles/slurm --jobs 40" in cluster
+    assert "--default-resources slurm_partition=gpu slurm_account=mine" in cluster
+    assert cluster.rstrip().splitlines()[-2].endswith("--config profile=paper shards=1")
+    assert "zsas_lib.data.embedded" not in cluster
+    assert "--config profile=embedded shards=1" in made("SHARDS=1")

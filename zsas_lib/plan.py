@@ -10,6 +10,7 @@ from .chapters import Page, load_pages, load_profile
 from .errors import DataError, UnknownNameError
 from .estimates import OTHER_PICTURES, Estimate, estimated
 from .freshness import stale_reason
+from .gpus import machine_gpus
 from .parameters import read_parameters, resolve
 from .shards import Shard, page_shards, read_source, stale_shards
 from .store import results_folder
@@ -22,8 +23,8 @@ DATA_GB = {"mvtec": (4.9, 5.1), "visa": (1.9, 2.0), "btad": (1.9, 2.0), "mpdd": 
 MADE_HERE = ("embedded", "embedded-a", "embedded-b")
 RESULT_GB_PER_PASS = 4e-8
 """What a pass leaves in the store, histories of searches included: measured on the embedded profile, rounded up."""
-TRAINED_GB, PAGE_GB = 0.05, 0.005
-SPARE_GB = 1.0
+TRAINED_GB, PAGE_GB, SPARE_GB = 0.3, 0.005, 1.0
+"""For what a job trains (up to nine models of some 30 MB), for a page, and to be left free."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def make_plan(
     """
     chosen = load_profile(root, profile)
     require_executor(root, executor)
-    pages = {name: page for name, page in load_pages(root, profile).items()}
+    pages = load_pages(root, profile)
     stale = {name: reason for name, page in pages.items() if (reason := stale_reason(page, root))}
     jobs: list[Job] = []
     for name, reason in stale.items():
@@ -71,7 +72,8 @@ def make_plan(
         jobs.append(Job(pages[name], reason, estimated(pages[name], root, sharded=bool(shards))))
     values = [_values(job.work, root) for job in jobs]
     datasets, backbones = _datasets(values), _backbones(values)
-    disk = sum(job.estimate.passes for job in jobs) * RESULT_GB_PER_PASS + PAGE_GB * len(stale) + TRAINED_GB * _trainings(values)
+    trains = sum(_learns(own) for job, own in zip(jobs, values) if job.estimate.gpu and not (isinstance(job.work, Shard) and job.work.after))
+    disk = RESULT_GB_PER_PASS * sum(job.estimate.passes for job in jobs) + PAGE_GB * len(stale) + TRAINED_GB * trains
     missing = tuple(name for name in backbones if _has_no_weights(name))
     problems = [*_slurm_problems(executor, partition), *_data_problems(datasets, values), *_weights_problems(missing), *_disk_problems(disk)]
     return Plan(tuple(jobs), datasets, backbones, missing, disk, tuple(problems))
@@ -80,7 +82,7 @@ def make_plan(
 def report(plan: Plan, profile: str, root: Path) -> list[str]:
     """The plan in lines of text: every job, then the sums, what is downloaded, and how to try the first shards."""
     width = max([len(job.name) for job in plan.jobs], default=0)
-    lines = []
+    lines: list[str] = []
     for job in plan.jobs:
         cost, unit = job.estimate, "GPU" if job.estimate.gpu else "core"
         lines.append(f"{job.name:{width}}  {cost.pictures:>6,} pictures  {cost.passes:>12,} passes  {cost.hours:>8.2f} {unit} hours  {job.reason}")
@@ -91,6 +93,8 @@ def report(plan: Plan, profile: str, root: Path) -> list[str]:
     shards = sum(isinstance(job.work, Shard) for job in plan.jobs)
     hours = [f"about {gpu:,.0f} GPU hours (H100, float32, to a factor of three)"] * (gpu > 0) + [f"{core:,.1f} core hours"] * (core > 0)
     lines.append(f"{len(plan.jobs)} jobs: {shards} shards, {len(plan.jobs) - shards} pages; {' and '.join(hours)}.")
+    if gpu and not machine_gpus():
+        lines.append("This machine has no GPU.")
     for name in plan.datasets:
         if name in DATA_GB:
             lines.append(f"Data set {name}: about {DATA_GB[name][0]} GB to download, {DATA_GB[name][1]} GB on disk.")
@@ -101,8 +105,9 @@ def report(plan: Plan, profile: str, root: Path) -> list[str]:
     lines.append(f"Results: about {plan.disk_gb:.1f} GB in {results_folder()}.")
     tried: set[str] = set()
     for job in plan.jobs:
-        dataset = str(job.work.given.get("dataset", "")) if isinstance(job.work, Shard) else ""
-        if dataset and dataset not in tried and "weights" in _values(job.work, root):
+        values = _values(job.work, root)
+        dataset = str(values.get("dataset"))
+        if isinstance(job.work, Shard) and job.estimate.gpu and dataset not in tried and "weights" in values:
             tried.add(dataset)
             lines.append(f"Try first, without weights: zsas shard {job.work.page.name} {job.work.name} --profile {profile} -p weights random")
     return lines
@@ -125,16 +130,12 @@ def _datasets(values: Iterable[dict]) -> tuple[str, ...]:
     for own in values:
         name = own.get("dataset")
         found += [name] if name else []
-        found += [OTHER_PICTURES[name]] if name in OTHER_PICTURES and "auxiliary_root" in own and _learns(own) else []
+        found += [OTHER_PICTURES[name]] if name in OTHER_PICTURES and _learns(own) else []
     return tuple(dict.fromkeys(found))
 
 
 def _learns(own: dict) -> bool:
-    return own.get("model") != "winclip"
-
-
-def _trainings(values: Sequence[dict]) -> int:
-    return sum(9 * len(own.get("seeds") or [0]) for own in values if "auxiliary_root" in own and _learns(own) and len(own.get("seeds") or [0]) == 1)
+    return "auxiliary_root" in own and own.get("model") != "winclip"
 
 
 def _backbones(values: Iterable[dict]) -> tuple[str, ...]:
