@@ -1,6 +1,7 @@
 """Shards: what they are called, what they run, that a page finds everything they stored, and when they are stale."""
 
 import ast
+import builtins
 import json
 from pathlib import Path
 
@@ -32,6 +33,13 @@ def computed(project: Path) -> list[str]:
     return (project / "results" / "computed.log").read_text().split()
 
 
+def functions_in(script: str) -> set[str]:
+    """The names of a script's own functions and of their arguments."""
+    nodes = [node for node in ast.walk(ast.parse(script)) if isinstance(node, ast.FunctionDef | ast.Lambda)]
+    arguments = {argument.arg for node in nodes for argument in node.args.args}
+    return arguments | {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+
+
 def test_a_benchmark_page_has_a_shard_for_each_official_category_after_one_for_each_seed():
     shards = page_shards(PAPER["winclip_vs_anomalyclip"], REPOSITORY)
     seeds = ["seeds_0", "seeds_1", "seeds_2"]
@@ -55,8 +63,11 @@ def test_every_page_that_lists_shards_has_scripts_of_its_notebooks_own_cells(nam
     shards = page_shards(PAPER[name], REPOSITORY)
     assert len({shard_script(shard, REPOSITORY) for shard in shards.values()}) == len(shards)
     script = shard_script(shards["bottle" if "bottle" in shards else "pcb1"], REPOSITORY)
-    names = {target.id for node in ast.parse(script).body if isinstance(node, ast.Assign) for target in node.targets if isinstance(target, ast.Name)}
-    assert {"record_of_shard"} < names
+    names = [node for node in ast.walk(ast.parse(script)) if isinstance(node, ast.Name)]
+    made = {name.id for name in names if isinstance(name.ctx, ast.Store)}
+    made |= {(alias.asname or alias.name) for node in ast.walk(ast.parse(script)) if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names}
+    assert "record_of_shard" in made
+    assert {name.id for name in names if isinstance(name.ctx, ast.Load)} - made - set(dir(builtins)) - functions_in(script) == set()
     assert "stored(" in script or "study(" in script
     notebook = (REPOSITORY / PAPER[name].notebook).with_suffix(".md").read_text()
     assert all(cell.partition("\n")[2].strip() in notebook for cell in script.split("\n# %% ")[1:-1])
@@ -194,6 +205,20 @@ def test_shards_store_what_the_page_would_to_the_last_digit(store):
     assert counts[-1]["computed"] == counts[-1]["asked"] - counts[0]["asked"] > 0
     assert stale_shards(page_shards(page, REPOSITORY).values(), REPOSITORY) == {}
     assert compute_shard(Shard(page, "whole", both), REPOSITORY)["computed"] == 0
+
+
+def test_models_trained_by_the_shards_of_the_seeds_serve_all_categories(store):
+    page = load_pages(REPOSITORY, "smoke")["winclip_vs_anomalyclip"]
+    folder = store("pieces")
+    shards = page_shards(page, REPOSITORY)
+    assert list(shards) == ["seeds_0", "ceramic_ring", "woven_sheet"]
+    computed = [compute_shard(shards["seeds_0"], REPOSITORY)["computed"]]
+    (trained,) = (folder / "trained").glob("*.safetensors")
+    when = trained.stat().st_mtime_ns
+    computed += [compute_shard(shards[name], REPOSITORY)["computed"] for name in ("ceramic_ring", "woven_sheet")]
+    assert computed == [2, 0, 2]
+    assert compute_shard(Shard(page, "whole", page.parameters), REPOSITORY) == {"asked": 4, "computed": 0}
+    assert [path.stat().st_mtime_ns for path in (folder / "trained").iterdir()] == [when]
 
 
 def test_a_result_that_could_not_be_stored_fails_its_shard(store):
