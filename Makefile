@@ -19,7 +19,7 @@ export ZSAS_DATA := $(abspath $(DATA))
 endif
 PLAN = $(PYTHON) -m zsas_lib.cli plan --profile $(PROFILE) --executor $(EXECUTOR) --partition '$(PARTITION)' $(if $(SHARDS),--shards)
 AT_ONCE = $(if $(filter local,$(EXECUTOR)),--cores $(or $(JOBS),2),$(if $(JOBS),--jobs $(JOBS)))
-ON_CLUSTER = $(addprefix slurm_partition=,$(PARTITION)) $(addprefix slurm_account=,$(ACCOUNT))
+ON_CLUSTER = $(if $(PARTITION),"slurm_partition='$(PARTITION)'") $(if $(ACCOUNT),"slurm_account='$(ACCOUNT)'")
 SNAKEMAKE = $(PYTHON) -m snakemake --snakefile workflow/Snakefile --profile workflow/profiles/$(EXECUTOR) $(AT_ONCE) \
   $(if $(strip $(ON_CLUSTER)),--default-resources $(ON_CLUSTER)) --quiet host reason $(OPTIONS) \
   --config profile=$(PROFILE) $(if $(SHARDS),shards=$(SHARDS))

@@ -144,7 +144,7 @@ def test_make_checks_before_it_computes_and_computes_nothing_dry():
     cluster = made("PROFILE=paper", "EXECUTOR=slurm", "PARTITION=gpu", "ACCOUNT=mine", "JOBS=40")
     assert "plan --profile paper --executor slurm --partition 'gpu' --shards --quiet" in cluster
     assert "--profile workflow/profiles/slurm --jobs 40" in cluster
-    assert "--default-resources slurm_partition=gpu slurm_account=mine" in cluster
+    assert """--default-resources "slurm_partition='gpu'" "slurm_account='mine'" """ in cluster
     assert cluster.rstrip().splitlines()[-2].endswith("--config profile=paper shards=1")
     assert "zsas_lib.data.embedded" not in cluster
     assert "--config profile=embedded shards=1" in made("SHARDS=1")

@@ -30,7 +30,7 @@ def slurm(tmp_path) -> Iterator[None]:
 def run(project: Path, *options: str) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile", "--profile", "workflow/profiles/slurm",
-         "--jobs", "4", *QUICK, *options, "--config", "shards=1"],
+         "--jobs", "4", "--default-resources", "slurm_partition='all'", *QUICK, *options, "--config", "shards=1"],
         cwd=project, env=environment(project), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )
 
