@@ -3,6 +3,7 @@
 import ast
 import builtins
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -231,3 +232,10 @@ def test_a_result_that_could_not_be_stored_fails_its_shard(store):
             compute_shard(shard, REPOSITORY)
     assert not (folder / shard.receipt).exists()
     assert compute_shard(shard, REPOSITORY)["computed"] == 1
+
+
+def test_the_shards_that_the_books_prose_runs_are_there():
+    found = re.findall(r"zsas shard (\w+) (\w+) --profile (\w+)", (REPOSITORY / "book" / "cluster.md").read_text())
+    assert found
+    for page, shard, profile in found:
+        assert shard in page_shards(load_pages(REPOSITORY, profile)[page], REPOSITORY)
