@@ -10,11 +10,9 @@ from pathlib import Path
 
 import pytest
 
+import cluster
 import mini_project
 from mini_project import REPOSITORY, environment
-
-sys.path.insert(0, str(Path(__file__).parent))
-import cluster
 
 pytestmark = pytest.mark.skipif(bool(cluster.unusable()), reason=f"no cluster can be made: {cluster.unusable()}")
 QUICK = ["--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "2", "--latency-wait", "10", "--slurm-no-account"]
