@@ -1,6 +1,6 @@
 """What the engine itself costs: a dry run of 600 shards, running them empty, and two workers against one.
 
-    python benchmarks/engine.py [--shards 600] [--work 12] [--seconds 2]
+    python benchmarks/engine.py [--shards 600] [--work 24] [--seconds 5]
 
 A small project is made in a temporary folder (tests/mini_project.py): its page is cut into so many shards, which store a
 number each. For the speed-up the shards compute for so many seconds of a core first. Medians of three where it is quick.
@@ -46,8 +46,8 @@ def timed(root: Path, *options: str) -> float:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--shards", type=int, default=600)
-    options.add_argument("--work", type=int, default=12, help="shards for the speed-up")
-    options.add_argument("--seconds", type=float, default=2.0, help="of a core, each of these")
+    options.add_argument("--work", type=int, default=24, help="shards for the speed-up")
+    options.add_argument("--seconds", type=float, default=5.0, help="of a core, each of these")
     chosen = options.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as folder:
