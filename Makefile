@@ -1,22 +1,35 @@
 # Two commands: `make book` and `make test`. Each makes what it needs, in .venv, from requirements.lock.
 #
-#   make book PROFILE=paper          another profile of chapters.yaml
-#   make book PYTHON=python          an environment of your own (conda, say) in which everything is installed
+#   make book PROFILE=paper DATA=/data    the benchmarks in /data/mvtec, /data/visa; add DRY=1 to see what it would take
+#   make book EXECUTOR=slurm              the jobs on a Slurm cluster; PARTITION= and ACCOUNT= where it asks for them
+#   make book SHARDS=1                    pages whose work can be cut are computed in pieces, side by side
+#   make book PYTHON=python               an environment of your own (conda, say) in which everything is installed
 
 PROFILE := embedded
-JOBS := 2
+EXECUTOR := local
+SHARDS := $(if $(filter-out local,$(EXECUTOR)),1)
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 BASE_PYTHON := python3
 
 ENVIRONMENT := $(if $(filter $(VENV)/bin/python,$(PYTHON)),$(VENV)/installed)
 export OMP_NUM_THREADS ?= 1
+ifdef DATA
+export ZSAS_DATA := $(abspath $(DATA))
+endif
+PLAN = $(PYTHON) -m zsas_lib.cli plan --profile $(PROFILE) --executor $(EXECUTOR) --partition '$(PARTITION)' $(if $(SHARDS),--shards)
+AT_ONCE = $(if $(filter local,$(EXECUTOR)),--cores $(or $(JOBS),2),$(if $(JOBS),--jobs $(JOBS)))
+ON_CLUSTER = $(if $(PARTITION),"slurm_partition='$(PARTITION)'") $(if $(ACCOUNT),"slurm_account='$(ACCOUNT)'")
+SNAKEMAKE = $(PYTHON) -m snakemake --snakefile workflow/Snakefile --profile workflow/profiles/$(EXECUTOR) $(AT_ONCE) \
+  $(if $(strip $(ON_CLUSTER)),--default-resources $(ON_CLUSTER)) --quiet host reason $(OPTIONS) \
+  --config profile=$(PROFILE) $(if $(SHARDS),shards=$(SHARDS))
 
-.PHONY: help book test data check notebooks lock clean
+.PHONY: help book status test data check notebooks lock clean
 .DEFAULT_GOAL := help
 
 help:
-	@echo 'make book       compute the chapters and render the book (PROFILE=embedded, JOBS=2)'
+	@echo 'make book       compute the chapters and render the book (PROFILE=embedded, EXECUTOR=local, JOBS=2); DRY=1 lists the jobs'
+	@echo 'make status     list what is fresh, stale, missing or failed (PROFILE=embedded)'
 	@echo 'make test       run the tests'
 	@echo 'make data       make the embedded data sets in the cache'
 	@echo 'make check      check the rendered book once more'
@@ -24,12 +37,22 @@ help:
 	@echo 'make lock       write requirements.lock anew from pyproject.toml'
 	@echo 'make clean      remove what was computed and rendered, but not the environment'
 
-book: data
-	@$(PYTHON) -m snakemake --snakefile workflow/Snakefile --cores $(JOBS) --quiet host reason --config profile=$(PROFILE)
+ifdef DRY
+book: $(ENVIRONMENT)
+	@$(PLAN)
+else
+book: $(ENVIRONMENT)
+	@$(PLAN) --quiet
+	@$(if $(filter paper,$(PROFILE)),,$(PYTHON) -m zsas_lib.data.embedded)
+	@$(SNAKEMAKE)
 	@echo 'The book is rendered: open $(CURDIR)/book/_build/html/index.html'
+endif
+
+status: $(ENVIRONMENT)
+	@$(PYTHON) -m zsas_lib.cli status --profile $(PROFILE)
 
 test: data
-	$(PYTHON) -m pytest -n $(JOBS) --dist loadfile
+	$(PYTHON) -m pytest -n $(or $(JOBS),2) --dist loadfile
 
 data: $(ENVIRONMENT)
 	@$(PYTHON) -m zsas_lib.data.embedded

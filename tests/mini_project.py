@@ -9,8 +9,41 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+SHARDED = """\
+  squares:
+    notebook: notebooks/squares.ipynb
+    shards: [seeds, numbers]
+    parameters: {embedded: {numbers: [1, 2, 3], seeds: [0, 1]}, smoke: {numbers: [4], seeds: [0]}}
+"""
+KEPT_NUMBERS = """\
+import os
+import time
+from pathlib import Path
+
+from .store import note, results_folder
+from .whole_files import alone, written_whole
+
+
+def kept(kind, name, value, seconds):
+    path = results_folder() / kind / f"{name}.txt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with alone(path):
+        computed = not path.is_file()
+        if computed:
+            time.sleep(seconds)
+            with written_whole(path) as file:
+                file.write(f"{value}\\n".encode())
+            with (results_folder() / "computed.log").open("a") as log:
+                log.write(f"{kind}/{name}\\n")
+    note(path, computed)
+    return int(path.read_text())
+"""
+
 REPOSITORY = Path(__file__).resolve().parents[1]
-MACHINERY = ("__init__", "digests", "errors", "parameters", "chapters", "provenance", "freshness", "warm", "execution", "pages", "cli")
+MACHINERY = (
+    "__init__", "digests", "errors", "parameters", "chapters", "provenance", "freshness", "warm", "execution", "pages", "cli",
+    "gpus", "store", "whole_files", "shards", "estimates", "status",
+)
 CHAPTERS = """\
 profiles:
   embedded: {notice: These numbers show the method at work.}
@@ -19,6 +52,7 @@ pages:
   first: {notebook: notebooks/first.ipynb, parameters: {embedded: {rows: 2}, smoke: {}}}
   second: {notebook: notebooks/second.ipynb, parameters: {embedded: {}}}
 """
+SNAKEMAKE = ("-m", "snakemake", "--snakefile", "workflow/Snakefile", "--cores", "2")
 CONTENTS = """\
 format: jb-book
 root: intro
@@ -28,13 +62,19 @@ chapters:
 """
 
 
-def make(root: Path) -> Path:
-    """Write the project into `root`, which must not exist yet."""
+def make(root: Path, *, sharded: bool = False, seconds: float = 0.0) -> Path:
+    """Write the project into `root`, which must not exist yet.
+
+    With `sharded` it has a third page, whose numbers are kept in the store and take `seconds` each; the file
+    ``computed.log`` there names each one whenever it is computed.
+    """
     library = root / "zsas_lib"
     library.mkdir(parents=True)
     for name in MACHINERY:
         shutil.copy(REPOSITORY / "zsas_lib" / f"{name}.py", library)
     shutil.copy(REPOSITORY / "zsas_lib" / "__init__.pyi", library)
+    (library / "data").mkdir()
+    shutil.copy(REPOSITORY / "zsas_lib" / "data" / "official_counts.csv", library / "data")
     (library / "alpha.py").write_text("def value():\n    return 1\n")
     (library / "beta.py").write_text("from .gamma import base\n\n\ndef value():\n    return base + 1\n")
     (library / "gamma.py").write_text("base = 10\n")
@@ -48,27 +88,66 @@ def make(root: Path) -> Path:
     (root / "book" / "references.bib").write_text("")
     write_notebook(root / "notebooks" / "first.ipynb", "from zsas_lib import alpha", "print(alpha.value() * rows)")
     write_notebook(root / "notebooks" / "second.ipynb", "from zsas_lib import beta", "print(beta.value() * rows)")
+    if sharded:
+        add_sharded(root, seconds)
     return root
+
+
+def add_sharded(root: Path, seconds: float) -> None:
+    (root / "pyproject.toml").touch()
+    (root / "zsas_lib" / "kept_numbers.py").write_text(KEPT_NUMBERS)
+    (root / "chapters.yaml").write_text(CHAPTERS + SHARDED)
+    (root / "book" / "_toc.yml").write_text(CONTENTS + "  - file: _computed/squares\n")
+    parameters = "numbers: list[int] = [1, 2]  # what is squared\nseeds: list[int] = [0]  # of the trainings"
+    cells = [
+        new_markdown_cell("# Squares\n\nA page in pieces."),
+        new_code_cell(parameters, metadata={"tags": ["parameters"]}),
+        new_code_cell(
+            "from zsas_lib.kept_numbers import kept\n"
+            "from zsas_lib.provenance import record\n\n"
+            f"trained = [kept('trained', seed, 10 * seed, {seconds}) for seed in seeds]",
+            metadata={"tags": ["shard"]},
+        ),
+        new_code_cell("print('not in a shard')"),
+        new_code_cell(
+            "squares = {}\n"
+            "for number in numbers:\n"
+            f"    kept_ones = [kept('squares', f'{{number}}_{{seed}}', lesson + number**2, {seconds}) for seed, lesson in zip(seeds, trained)]\n"
+            "    squares[number] = sum(kept_ones)",
+            metadata={"tags": ["shard"]},
+        ),
+        new_code_cell("print('squares:', squares)"),
+        new_code_cell("record(\n    numbers=len(squares),\n)"),
+    ]
+    write_cells(root / "notebooks" / "squares.ipynb", cells)
 
 
 def write_notebook(path: Path, *cells: str) -> Path:
     """A notebook with a title, a parameter `rows` and these cells."""
     title = new_markdown_cell(f"# The {path.stem} page\n\nA page of a small book.")
     parameters = new_code_cell("rows: int = 1  # how many rows (1 to 9)", metadata={"tags": ["parameters"]})
-    notebook = new_notebook(cells=[title, parameters, *map(new_code_cell, cells)])
+    return write_cells(path, [title, parameters, *map(new_code_cell, cells)])
+
+
+def write_cells(path: Path, cells: list) -> Path:
+    notebook = new_notebook(cells=cells)
     notebook.metadata.kernelspec = {"display_name": "Python 3", "language": "python", "name": "python3"}
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, path)
     return path
 
 
+def environment(root: Path) -> dict[str, str]:
+    """Variables for programs in the project, whose library comes before the installed one and whose store is its own."""
+    return {name: value for name, value in os.environ.items() if name != "ZSAS_RESULTS"} | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+
+
 def run_in(root: Path, *arguments: str) -> subprocess.CompletedProcess:
-    """Run python in the project, whose library comes before the installed one."""
-    environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    """Run python in the project."""
     return subprocess.run(
-        [sys.executable, *arguments], cwd=root, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, *arguments], cwd=root, env=environment(root), capture_output=True, text=True, check=False
     )
 
 
 def snakemake(root: Path, *options: str) -> subprocess.CompletedProcess:
-    return run_in(root, "-m", "snakemake", "--snakefile", "workflow/Snakefile", "--cores", "2", *options)
+    return run_in(root, *SNAKEMAKE, *options)

@@ -60,7 +60,7 @@ def built(project, first_run):
 
 def computing(outcome) -> dict[str, str]:
     """The pages that a run of snakemake says it computes, and why."""
-    return dict(re.findall(r"Computing (\w+): (.*)", outcome.stderr))
+    return dict(re.findall(r"Computing (\w+): (.*)", outcome.stdout + outcome.stderr))
 
 
 def test_a_sphinx_warning_fails_the_build_every_time(first_run):
@@ -133,6 +133,12 @@ def test_what_changes_makes_stale_what_depends_on_it_and_no_more(project, built)
         "./chapters.yaml": {"second": "its title changed"},
         "book/_computed/second.ipynb": {"second": "its computed notebook is missing or was changed"},
     }
+
+
+def test_one_page_can_be_asked_for_in_a_fresh_project(tmp_path):
+    outcome = snakemake(mini_project.make(tmp_path / "book"), "--dry-run", "--", "book/_computed/second.json")
+    assert outcome.returncode == 0, outcome.stderr
+    assert computing(outcome) == {"second": "not computed yet"}
 
 
 def test_a_failed_page_is_named_the_others_are_made_and_the_book_is_not(project, built):

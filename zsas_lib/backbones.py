@@ -18,7 +18,7 @@ from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_mod
 
 from .errors import DataError, UnknownNameError
 from .towers import ACTIVATIONS, PRECISIONS, Backbone
-from .weights import HUB, HUB_WEIGHTS, assign_weights, hub_file, read_weights, tag_file
+from .weights import HUB, HUB_WEIGHTS, assign_weights, cached_file, hub_file, read_weights, tag_file
 
 POSITIONS = ("bicubic", "bilinear")
 EMBEDDED = Path(__file__).parent / "data" / "embedded"
@@ -124,6 +124,18 @@ def load_backbone(
     statistics = {key: value for key, value in {**preprocessing, **tag}.items() if key in ("mean", "std")}
     backbone = Backbone(clip, name=name, architecture=architecture, precision=precision, **statistics)
     return backbone.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def weights_at_hand(name: str) -> Path | None:
+    """The weights file of a backbone where it is on this machine already, else None; nothing is downloaded.
+
+    Raises UnknownNameError for a name that `load_backbone` does not know.
+    """
+    registration = _find(name)
+    source = _tag(registration) or registration.pretrained
+    if isinstance(source, Mapping) or str(source).startswith(HUB):
+        return cached_file(source)
+    return Path(source) if source and Path(source).is_file() else None
 
 
 def _require_known(kind: str, value: str | None, known: Collection[str]) -> None:

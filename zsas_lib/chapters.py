@@ -25,6 +25,7 @@ class Page:
 
     `title` stands in place of the notebook's own where the page runs with the book's parameters, so that pages of one
     notebook can be told apart; "" leaves the notebook's. A `long` page takes longer than most and is computed first.
+    `shards` are the list parameters by whose values its work can be cut (see `shards`).
     """
 
     name: str
@@ -34,6 +35,19 @@ class Page:
     notice: str = ""
     title: str = ""
     long: bool = False
+    shards: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A profile of ``chapters.yaml``: the `notice` at the top of its pages, whether they are computed in `shards`, and
+    what one page or shard takes: `gpu` GPUs (0 or 1) and `mem_mb` megabytes of memory."""
+
+    name: str
+    notice: str = ""
+    shards: bool = False
+    gpu: int = 0
+    mem_mb: int = 4000
 
 
 def project_root(start: Path | None = None) -> Path:
@@ -54,17 +68,27 @@ def load_pages(root: Path, profile: str) -> dict[str, Page]:
     Raises ChaptersError when the file is not of its schema and UnknownNameError for an unknown profile.
     """
     chapters = _checked(root)
-    if profile not in chapters["profiles"]:
-        raise UnknownNameError("profile", profile, chapters["profiles"])
-    notice = " ".join(chapters["profiles"][profile].get("notice", "").split())
+    notice = _profile(chapters, profile).notice
     return {
         name: Page(
             name, Path(entry["notebook"]), profile, entry["parameters"][profile] or {}, notice,
-            **{key: entry[key] for key in ("title", "long") if key in entry},
+            **{key: entry[key] for key in ("title", "long") if key in entry}, shards=tuple(entry.get("shards", ())),
         )
         for name, entry in chapters["pages"].items()
         if profile in entry["parameters"]
     }
+
+
+def load_profile(root: Path, name: str) -> Profile:
+    """The profile of this name in ``chapters.yaml`` of the project at `root`. Raises as `load_pages`."""
+    return _profile(_checked(root), name)
+
+
+def _profile(chapters: dict, name: str) -> Profile:
+    if name not in chapters["profiles"]:
+        raise UnknownNameError("profile", name, chapters["profiles"])
+    entry = chapters["profiles"][name]
+    return Profile(name, **entry | {"notice": " ".join(entry.get("notice", "").split())})
 
 
 def _checked(root: Path) -> dict:

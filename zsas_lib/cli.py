@@ -1,10 +1,12 @@
-"""The command line: ``zsas doctor``, ``zsas data check``, ``zsas run``, ``zsas train``; thin over the library's functions."""
+"""The command line: ``zsas doctor``, ``run``, ``shard``, ``status``, ``plan``, ``train``, ``data check``; thin over the
+library's functions."""
 
 import os
 import platform
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib import metadata
 from itertools import islice
 from pathlib import Path
@@ -14,6 +16,7 @@ import typer
 
 from .chapters import CHAPTERS, COMPUTED, ChaptersError, Page, load_pages, project_root
 from .errors import UnknownNameError
+from .gpus import one_gpu
 
 AMISS = "amiss"
 BOOK_TOOLS = ("jupyter-book", "papermill", "jupytext", "snakemake")
@@ -33,6 +36,7 @@ def run(
     ] = None,
     profile: Annotated[str, typer.Option(help="Under which profile of chapters.yaml a page is made.")] = "embedded",
     output: Annotated[Path | None, typer.Option(help="Where the computed notebook goes.")] = None,
+    gpu: Annotated[bool, typer.Option("--gpu", help="Take one of this machine's GPUs for this run alone.")] = False,
 ) -> None:
     """Check the parameters, run the notebook and publish the result.
 
@@ -46,8 +50,61 @@ def run(
     if output is None:
         in_book = page.profile and not overrides
         output = root / (COMPUTED if in_book else "runs") / f"{page.name}.ipynb"
-    compute_page(page, output, root=root, overrides=overrides)
+    with one_gpu() if gpu else nullcontext():
+        compute_page(page, output, root=root, overrides=overrides)
     typer.echo(f"{page.name} is computed: {os.path.relpath(output)}")
+
+
+@app.command()
+def shard(
+    page: Annotated[str, typer.Argument(help="A page of chapters.yaml that lists shards.")],
+    name: Annotated[str, typer.Argument(metavar="SHARD", help="One of its shards, such as a category.")],
+    parameter: Annotated[list[str] | None, typer.Option("-p", metavar="NAME VALUE", help="As for run; leaves no receipt.")] = None,
+    profile: Annotated[str, typer.Option(help="Under which profile of chapters.yaml.")] = "embedded",
+    gpu: Annotated[bool, typer.Option("--gpu", help="Take one of this machine's GPUs for this run alone.")] = False,
+) -> None:
+    """Compute one piece of a page's work and put it into the store, from where the page takes it."""
+    from .shards import compute_shard, page_shards
+
+    root = project_root()
+    shards = page_shards(_page(page, profile, root), root)
+    if name not in shards:
+        raise UnknownNameError(f"shard of {page}", name, shards)
+    with one_gpu() if gpu else nullcontext():
+        counts = compute_shard(shards[name], root, _overrides(parameter or ()))
+    typer.echo(f"{page}/{name} is in the store: {counts['asked']} results, {counts['computed']} of them computed now.")
+
+
+@app.command()
+def status(profile: Annotated[str, typer.Option(help="Under which profile of chapters.yaml.")] = "embedded") -> None:
+    """List pages and shards as fresh, stale, missing or failed, with the reason and the last run's time."""
+    from .status import book_state, state_lines
+
+    for line in state_lines(book_state(project_root(), profile)):
+        typer.echo(line)
+
+
+@app.command()
+def plan(
+    profile: Annotated[str, typer.Option(help="Under which profile of chapters.yaml.")] = "embedded",
+    executor: Annotated[str, typer.Option(help="Where the jobs would run: local or slurm.")] = "local",
+    partition: Annotated[str | None, typer.Option(help="A Slurm partition.")] = None,
+    shards: Annotated[bool | None, typer.Option(help="Whether in shards; as the profile says without it.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say only what stands in the way.")] = False,
+) -> None:
+    """List what would be computed for the book and what it costs; exit status 2 where something stands in the way."""
+    from .plan import make_plan, report
+
+    root = project_root()
+    made = make_plan(root, profile, executor=executor, partition=partition or None, sharded=shards)
+    if not quiet:
+        for line in report(made, profile, root):
+            typer.echo(line)
+    if made.problems:
+        typer.echo(f"zsas: the book cannot be made with profile {profile!r} here:", err=True)
+        for problem in made.problems:
+            typer.echo(f"- {' '.join(problem.split())}", err=True)
+        raise typer.Exit(2)
 
 
 @app.command()

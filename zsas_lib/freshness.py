@@ -6,11 +6,12 @@ was made from. Contents are compared, never times, so a checkout or a copy makes
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from .chapters import COMPUTED, Page
 from .digests import PACKAGE, file_digest
+from .provenance import file_fingerprint
 
 
 def stale_reason(page: Page, root: Path) -> str:
@@ -32,7 +33,11 @@ def stale_reason(page: Page, root: Path) -> str:
         return f"its notebook is now {page.notebook}"
     if _changed(root / page.notebook, certificate["notebook"]["digest"]):
         return f"{page.notebook} changed"
-    return _changed_library(certificate["library"]) or _changed_data(certificate["data"], root)
+    return (
+        changed_library(certificate["library"])
+        or changed_data(certificate["data"], root)
+        or changed_weights(certificate.get("weights", {}), root)
+    )
 
 
 def folder_fingerprint(folder: Path) -> str:
@@ -45,14 +50,49 @@ def folder_fingerprint(folder: Path) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _changed_library(files: Mapping[str, str]) -> str:
-    return next((f"{name} changed" for name, digest in files.items() if _changed(PACKAGE.parent / name, digest)), "")
+def text_digest(text: str) -> str:
+    """SHA-256 of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _changed_data(fingerprints: Mapping[str, str], root: Path) -> str:
-    for folder, fingerprint in fingerprints.items():
-        if folder_fingerprint(root / Path(folder).expanduser()) != fingerprint:
+def unedited_since(started: float, files: Mapping[str, str]) -> dict[str, str]:
+    """The digests of library files, but none for a file edited since the time `started`: which version of it ran is not
+    known, so what it made is stale."""
+    edited = {name for name in files if (PACKAGE.parent / name).stat().st_mtime >= started}
+    return {name: "edited meanwhile" if name in edited else files[name] for name in files}
+
+
+def abbreviated(folder: Path, root: Path) -> str:
+    """A folder from the project's root or the user's home, as certificates name it."""
+    for base, sign in ((root, ""), (Path.home(), "~/")):
+        if folder.is_relative_to(base):
+            return sign + folder.relative_to(base).as_posix()
+    return folder.as_posix()
+
+
+def changed_library(files: Mapping[str, str], digest: Callable[[Path], str] = file_digest) -> str:
+    """Which of the library's files is no longer what its digest says, "" if none; `digest` may remember what it has read."""
+    paths = {name: PACKAGE.parent / name for name in files}
+    return next((f"{name} changed" for name, path in paths.items() if not path.is_file() or digest(path) != files[name]), "")
+
+
+def changed_data(
+    fingerprints: Mapping[str, str], root: Path, fingerprint: Callable[[Path], str] = folder_fingerprint
+) -> str:
+    """Which of these folders is no longer what its `folder_fingerprint` says, "" if none."""
+    for folder, before in fingerprints.items():
+        if fingerprint(root / Path(folder).expanduser()) != before:
             return f"the data in {folder} changed"
+    return ""
+
+
+def changed_weights(fingerprints: Mapping[str, str], root: Path) -> str:
+    """Which of these weights files, outside the library, is another than its `file_fingerprint` says, "" if none. One that
+    is not on this machine is no reason to compute anything."""
+    for name, before in fingerprints.items():
+        path = root / Path(name).expanduser()
+        if path.is_file() and file_fingerprint(path) != before:
+            return f"the weights in {name} changed"
     return ""
 
 

@@ -26,9 +26,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 from PIL import Image
 
 from .chapters import Page
-from .digests import PACKAGE, file_digest
+from .digests import file_digest
 from .execution import PageError, read_notebook, run_notebook
-from .freshness import folder_fingerprint
+from .freshness import abbreviated, folder_fingerprint, unedited_since
 from .parameters import (
     Parameter,
     Value,
@@ -40,6 +40,7 @@ from .parameters import (
     resolve,
 )
 from .provenance import RECORD_TYPE, library_files, record_table
+from .whole_files import alone
 
 CELL_TIMEOUT_S = 3600
 HEAVY = 400_000  # bytes of a figure from which on it must hold photographs
@@ -83,6 +84,7 @@ def compute_page(
         )
         facts = _recorded(notebook, page)
         folders = [Path(described.pop("root")) for described in _data_sets(facts)]
+        weights = facts.pop("weights", {})
         facts["computed"] = datetime.fromtimestamp(started, UTC).strftime("%Y-%m-%d %H:%M UTC")
         facts["duration"] = f"{monotonic() - start:.0f} s"
         certificate = {
@@ -92,8 +94,9 @@ def compute_page(
             "given": given,
             "parameters": values,
             "notebook": {"path": page.notebook.as_posix(), "digest": digest},
-            "library": _unedited_since(started, facts["library"]["files"] | _machinery()),
-            "data": {_abbreviated(folder, root): folder_fingerprint(folder) for folder in folders},
+            "library": unedited_since(started, facts["library"]["files"] | _machinery()),
+            "data": {abbreviated(folder, root): folder_fingerprint(folder) for folder in folders},
+            "weights": {abbreviated(Path(name), root): fingerprint for name, fingerprint in weights.items()},
             "record": facts,
         }
         _lighten(notebook)
@@ -107,7 +110,8 @@ def compute_page(
             _show_notice(notebook, page)
         _own_labels(notebook, page.name)
         _scrub(notebook, page, values)
-        _publish(notebook, certificate, files, output, work)
+        with alone(output):
+            _publish(notebook, certificate, files, output, work)
     return output
 
 
@@ -278,16 +282,3 @@ def _runs(process: int) -> bool:
 
 def _machinery() -> dict[str, str]:
     return {name: digest for name, digest in library_files().items() if Path(name).name in MACHINERY}
-
-
-def _unedited_since(started: float, files: Mapping[str, str]) -> dict[str, str]:
-    """The digests, but none for a file edited meanwhile: which version of it ran is not known, so the page is stale."""
-    edited = {name for name in files if (PACKAGE.parent / name).stat().st_mtime >= started}
-    return {name: "edited while the page was computed" if name in edited else files[name] for name in files}
-
-
-def _abbreviated(folder: Path, root: Path) -> str:
-    for base, sign in ((root, ""), (Path.home(), "~/")):
-        if folder.is_relative_to(base):
-            return sign + folder.relative_to(base).as_posix()
-    return folder.as_posix()

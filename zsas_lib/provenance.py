@@ -16,6 +16,7 @@ RECORD_TYPE = "application/vnd.zsas.record+json"
 VERSIONS_OF = ("torch", "torchvision", "open_clip_torch", "kornia", "numpy", "zsas-lib")
 
 _opened: set[Path] = set()
+_weights: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ def record(**subjects: object) -> Record:
             "commit": commit(),
             "library": {"digest": _digest(f"{name} {digest}" for name, digest in files.items()), "files": files},
             "subjects": {name: _describe(subject) for name, subject in subjects.items()},
+            "weights": dict(_weights),
             "device": _device(subjects.values()),
             "versions": _versions(),
         }
@@ -66,6 +68,18 @@ def watch_files() -> None:
                 _opened.add(path)
 
     sys.addaudithook(note)
+
+
+def note_weights(path: Path) -> None:
+    """Note that this process read its weights from a file, for `record`; those in the library are `library_files`."""
+    if not path.is_relative_to(PACKAGE):
+        _weights[str(path.absolute())] = file_fingerprint(path)
+
+
+def file_fingerprint(path: Path) -> str:
+    """Size and time of a file, other whenever its content is."""
+    status = path.stat()
+    return f"{status.st_size} bytes of {status.st_mtime_ns}"
 
 
 def library_files() -> dict[str, str]:

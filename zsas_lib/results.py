@@ -11,7 +11,6 @@ import hashlib
 import inspect
 import io
 import json
-import os
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -29,9 +28,9 @@ from .data.dataset import AnomalyDataset
 from .digests import canonical, configuration_digest, source_digest
 from .evaluation import ResultTable, joined
 from .provenance import record
-from .whole_files import written_whole
+from .store import note, results_folder
+from .whole_files import alone, written_whole
 
-FOLDER_VARIABLE = "ZSAS_RESULTS"
 NO_MATTER = ("batch_size",)  # arguments that decide how a result is computed, not what it is
 RECORD = "zsas.record"
 BESIDE = "zsas.beside."
@@ -121,7 +120,8 @@ def load_or_compute_all(
 ) -> list[pd.DataFrame]:
     """One table per configuration, as `load_or_compute` gives it; those that are missing are computed together.
 
-    ``compute`` gets the places in ``configurations`` of what is not stored, and gives a table for each of them.
+    ``compute`` gets the places in ``configurations`` of what is not stored, and gives a table for each of them. What
+    another process is computing meanwhile is waited for, not computed twice.
     """
     folder = (store or results_folder()) / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -129,22 +129,33 @@ def load_or_compute_all(
     keys = [configuration_digest({"name": name, "configuration": c, "sources": sources}) for c in configurations]
     paths = [folder / f"{key}.parquet" for key in keys]
     tables = {place: table for place, path in enumerate(paths) if (table := _stored_table(path)) is not None}
-    missing = [place for place in range(len(paths)) if place not in tables]
-    if not missing:
-        return list(tables.values())
-    start = time.perf_counter()
-    computed = compute(missing)
-    seconds = (time.perf_counter() - start) / len(missing)
-    circumstances = _circumstances(maker) | {"created": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": round(seconds, 3)}
-    for place, table in zip(missing, computed, strict=True):
-        made = {"name": name, "configuration": configurations[place], "sources": sources, **circumstances}
-        try:
-            _write(paths[place], table, made)
-        except OSError as error:
-            warnings.warn(f"{paths[place]} could not be written ({error}); its result is used, but not stored.", stacklevel=3)
-        table.attrs["made"] = [{"file": paths[place].as_posix(), **made}]
-        tables[place] = table
+    absent = [place for place in range(len(paths)) if place not in tables]
+    with alone(*(paths[place] for place in absent)):
+        tables |= {place: table for place in absent if (table := _meanwhile_stored(paths[place])) is not None}
+        if missing := [place for place in absent if place not in tables]:
+            start = time.perf_counter()
+            computed = compute(missing)
+            seconds = (time.perf_counter() - start) / len(missing)
+            when = {"created": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": round(seconds, 3)}
+            circumstances = _circumstances(maker) | when
+            for place, table in zip(missing, computed, strict=True):
+                made = {"name": name, "configuration": configurations[place], "sources": sources, **circumstances}
+                try:
+                    _write(paths[place], table, made)
+                except OSError as error:
+                    warnings.warn(f"{paths[place]} could not be written ({error}); its result is used, but not stored.", stacklevel=3)
+                table.attrs["made"] = [{"file": paths[place].as_posix(), **made}]
+                tables[place] = table
+    for place, path in enumerate(paths):
+        note(path, place in missing)
     return [tables[place] for place in range(len(paths))]
+
+
+def _meanwhile_stored(path: Path) -> pd.DataFrame | None:
+    try:
+        return read_result(path)
+    except (FileNotFoundError, DamagedResultError):
+        return None
 
 
 def _stored_table(path: Path) -> pd.DataFrame | None:
@@ -186,18 +197,6 @@ def read_result(path: Path) -> pd.DataFrame:
             setattr(table, name, frame)
     table.attrs["made"] = [{"file": path.as_posix(), **made}]
     return table
-
-
-def results_folder() -> Path:
-    """Where results are stored: the folder in $ZSAS_RESULTS, else ``results`` in the project that the current folder
-    lies in (known by its ``chapters.yaml`` and ``pyproject.toml``), else ``results`` in the current folder."""
-    if named := os.environ.get(FOLDER_VARIABLE):
-        return Path(named)
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "chapters.yaml").is_file() and (folder / "pyproject.toml").is_file():
-            return folder / "results"
-    return here / "results"
 
 
 def describe_model(model: nn.Module, class_names: Sequence[str]) -> dict[str, object]:

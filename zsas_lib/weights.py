@@ -5,7 +5,7 @@ import socket
 import urllib.request
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isqrt
 from pathlib import Path
@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from .errors import DataError
+from .provenance import note_weights
 
 HUB = "hf-hub:"
 HUB_WEIGHTS = (
@@ -48,6 +49,7 @@ def read_weights(path: Path) -> Weights:
     """
     if not path.is_file():
         raise DataError(f"No weights file at {path}; expected a .safetensors or .pt file of CLIP weights.")
+    note_weights(path)
     try:
         content, archived = _content(path)
     except Exception as error:
@@ -105,10 +107,8 @@ def hub_file(repository: str, *names: str) -> Path:
 
     Raises DataError at once, not after retries, where the hub cannot be reached.
     """
-    for name in names:
-        cached = huggingface_hub.try_to_load_from_cache(repository, name)
-        if isinstance(cached, str):
-            return Path(cached)
+    if cached := _cached(repository, names):
+        return cached
     wanted = f"{names[0]} of {HUB}{repository}"
     if huggingface_hub.constants.HF_HUB_OFFLINE:
         raise _unavailable(wanted, "HF_HUB_OFFLINE is set")
@@ -126,17 +126,52 @@ def hub_file(repository: str, *names: str) -> Path:
 def tag_file(tag: Mapping[str, object]) -> Path:
     """The weights file behind an entry of open_clip's table of pretrained tags, downloaded where it is not cached."""
     if repository := str(tag.get("hf_hub", "")):
-        owner, name, *rest = repository.split("/", 2)
-        file = rest[0] if rest else ""
-        return hub_file(f"{owner}/{name}", *((file,) if file else HUB_WEIGHTS))
+        repository, names = _place(repository)
+        return hub_file(repository, *names)
     url = str(tag["url"])
-    cached = Path("~/.cache/clip").expanduser() / os.path.basename(url)
+    cached = _downloaded(url)
     if not cached.is_file():
         _require_reachable(url, url)
     try:
         return Path(download_pretrained_from_url(url))
     except Exception as error:
         raise _unavailable(url, _first_line(error)) from error
+
+
+def why_no_downloads() -> str:
+    """Why nothing can be downloaded from the Hugging Face hub now, "" where it can."""
+    if huggingface_hub.constants.HF_HUB_OFFLINE:
+        return "HF_HUB_OFFLINE is set"
+    try:
+        _require_reachable("anything", huggingface_hub.constants.ENDPOINT)
+    except DataError:
+        return f"{urlsplit(huggingface_hub.constants.ENDPOINT).hostname} cannot be reached"
+    return ""
+
+
+def cached_file(source: Mapping[str, object] | str) -> Path | None:
+    """The weights file behind an entry of open_clip's table or ``hf-hub:ORG/NAME`` if it is on this machine already."""
+    if isinstance(source, str):
+        return _cached(source.removeprefix(HUB), HUB_WEIGHTS)
+    if repository := str(source.get("hf_hub", "")):
+        return _cached(*_place(repository))
+    path = _downloaded(str(source["url"]))
+    return path if path.is_file() else None
+
+
+def _cached(repository: str, names: Sequence[str]) -> Path | None:
+    found = (huggingface_hub.try_to_load_from_cache(repository, name) for name in names)
+    return next((Path(path) for path in found if isinstance(path, str)), None)
+
+
+def _place(hub: str) -> tuple[str, Sequence[str]]:
+    """Repository and file names of what open_clip writes as ``ORG/NAME/FILE``, where the file may be left out."""
+    owner, name, *rest = hub.split("/", 2)
+    return f"{owner}/{name}", (rest[0],) if rest and rest[0] else HUB_WEIGHTS
+
+
+def _downloaded(url: str) -> Path:
+    return Path("~/.cache/clip").expanduser() / os.path.basename(url)
 
 
 def _content(path: Path) -> tuple[object, bool]:

@@ -4,6 +4,7 @@ To add a data set, write a module with a function ``records(root, split)`` and a
 and where to get it, and enter it in `LAYOUTS`.
 """
 
+import os
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -37,6 +38,7 @@ LAYOUTS: dict[str, ModuleType] = {
     "embedded-b": mvtec,
 }
 SPLITS = ("train", "test")
+DATA_VARIABLE = "ZSAS_DATA"
 
 
 def list_datasets() -> list[str]:
@@ -56,7 +58,8 @@ def load_dataset(
     """A data set whose pictures are read when asked for. That all its files exist is checked here.
 
     :param name: one of `list_datasets`.
-    :param root: folder of the data set; the embedded ones are made in the cache folder where it is None.
+    :param root: folder of the data set. Where it is None, that is the folder of the data set's name in $ZSAS_DATA; the
+        embedded ones are made in the cache folder.
     :param categories: those to read, in the data set's own order; None reads every one that is there.
     :param split: "test" or "train" (normal pictures only).
     :param image_size: None keeps each picture's own size; see `AnomalyDataset`.
@@ -91,8 +94,13 @@ def located(name: str, root: str | PathLike | None = None) -> tuple[ModuleType, 
         from .embedded import written
 
         root = written(name)
+    elif root is None and DATA_VARIABLE in os.environ:
+        root = Path(os.environ[DATA_VARIABLE]) / name
     if root is None:
-        raise DataError(f"Data set {name!r} needs root=FOLDER, the folder that holds it. Expected {layout.EXPECTED}.")
+        raise DataError(
+            f"Data set {name!r} needs root=FOLDER, the folder that holds it, or ${DATA_VARIABLE}, one that holds {name}/. "
+            f"Expected {layout.EXPECTED}."
+        )
     root = Path(root).expanduser()
     if not root.is_dir():
         came = "a file" if root.exists() else "nothing"

@@ -1,0 +1,31 @@
+"""What decides that something is made again: here the weights files that lie outside the library."""
+
+import os
+
+import torch
+from safetensors.torch import save_file
+
+from zsas_lib import provenance
+from zsas_lib.freshness import abbreviated, changed_weights
+from zsas_lib.weights import read_weights
+
+
+def test_another_weights_file_makes_stale_and_a_missing_one_does_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "_weights", {})
+    path = tmp_path / "tower.safetensors"
+    save_file({"logit_scale": torch.zeros(1)}, path)
+    read_weights(path)
+    noted = {abbreviated(path, tmp_path): provenance.record().facts["weights"][str(path)]}
+    assert list(noted) == ["tower.safetensors"]
+    assert changed_weights(noted, tmp_path) == ""
+    save_file({"logit_scale": torch.ones(2)}, path)
+    os.utime(path, (1, 1))
+    assert changed_weights(noted, tmp_path) == "the weights in tower.safetensors changed"
+    path.unlink()
+    assert changed_weights(noted, tmp_path) == ""
+
+
+def test_the_embedded_weights_are_library_files_and_not_noted_twice(monkeypatch):
+    monkeypatch.setattr(provenance, "_weights", {})
+    read_weights(provenance.PACKAGE / "data" / "embedded" / "backbone.safetensors")
+    assert provenance.record().facts["weights"] == {}

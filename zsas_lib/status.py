@@ -1,0 +1,93 @@
+"""How far the book is: every page and shard as fresh, stale (why), missing or failed (where its log is), with run times."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from .chapters import COMPUTED, Page, load_pages, load_profile
+from .freshness import stale_reason
+from .shards import Shard, page_shards, read_receipt, stale_shards
+from .store import results_folder
+
+FRESH, STALE, MISSING, FAILED = "fresh", "stale", "missing", "failed"
+STATES = (FRESH, STALE, MISSING, FAILED)
+
+
+@dataclass(frozen=True)
+class State:
+    """A page's or shard's `state`, one of `STATES`, why (`reason`, "" where fresh) and how long its last run took, "" if unknown."""
+
+    kind: str
+    name: str
+    state: str
+    reason: str = ""
+    duration: str = ""
+
+
+def book_state(root: Path, profile: str) -> list[State]:
+    """Pages in the book's order, each followed by its shards where the profile computes in shards or some have been.
+
+    A run that failed after whatever was made before leaves a log, which is newer: then the state is "failed" and the reason
+    the last line of the log. Raises as `load_pages` and `page_shards`.
+    """
+    sharded = load_profile(root, profile).shards
+    found = []
+    for name, page in load_pages(root, profile).items():
+        found.append(_page_state(page, root))
+        shards = page_shards(page, root)
+        folder = root / results_folder()
+        if sharded or any((folder / shard.receipt.parent).is_dir() for shard in shards.values()):
+            stale = stale_shards(shards.values(), root)
+            found += [_shard_state(shard, stale.get((name, shard.name), ""), folder, root) for shard in shards.values()]
+    return found
+
+
+def state_lines(states: list[State]) -> Iterator[str]:
+    """The states as lines of text, and a last line with how many there are of each."""
+    width = max(len(state.name) for state in states) if states else 0
+    for state in states:
+        yield f"{state.kind:5}  {state.name:{width}}  {state.state:7}  {state.duration:>7}  {state.reason}".rstrip()
+    counts = {kind: {state: sum(1 for s in states if (s.kind, s.state) == (kind, state)) for state in STATES} for kind in ("page", "shard")}
+    for kind, numbers in counts.items():
+        if any(numbers.values()):
+            yield f"{sum(numbers.values())} {kind}s: " + ", ".join(f"{count} {state}" for state, count in numbers.items() if count)
+
+
+def _page_state(page: Page, root: Path) -> State:
+    computed = root / COMPUTED
+    certificate = computed / f"{page.name}.json"
+    reason = stale_reason(page, root)
+    duration = _duration(certificate)
+    if reason and (failure := _failure(computed / ".logs" / f"{page.name}.log", certificate, root)):
+        return State("page", page.name, FAILED, failure, duration)
+    return State("page", page.name, (STALE if certificate.is_file() else MISSING) if reason else FRESH, reason, duration)
+
+
+def _shard_state(shard: Shard, reason: str, folder: Path, root: Path) -> State:
+    name = f"{shard.page.name}/{shard.name}"
+    receipt = read_receipt(shard, folder)
+    duration = f"{receipt['seconds']:.0f} s" if receipt else ""
+    log = folder / shard.receipt.with_suffix(".log")
+    if not receipt and (failure := _failure(log, folder / shard.receipt, root)):
+        return State("shard", name, FAILED, failure)
+    return State("shard", name, (STALE if receipt else MISSING) if reason else FRESH, reason, duration)
+
+
+def _failure(log: Path, made: Path, root: Path) -> str:
+    """The last line of a log that is newer than what was made before, and where it is; "" where none is."""
+    try:
+        if made.is_file() and made.stat().st_mtime >= log.stat().st_mtime:
+            return ""
+        words = log.read_text(encoding="utf-8", errors="replace").split("\n")
+    except FileNotFoundError:
+        return ""
+    last = next((line.strip() for line in reversed(words) if line.strip()), "it ended without a word.")
+    return f"{last} Log: {log.relative_to(root) if log.is_relative_to(root) else log}"
+
+
+def _duration(certificate: Path) -> str:
+    try:
+        return json.loads(certificate.read_text(encoding="utf-8"))["record"]["duration"]
+    except (OSError, ValueError, KeyError):
+        return ""
