@@ -19,7 +19,7 @@ help:
 	@echo 'make book       compute the chapters and render the book (PROFILE=embedded, JOBS=2)'
 	@echo 'make test       run the tests'
 	@echo 'make data       make the embedded data sets in the cache'
-	@echo 'make check      check the rendered book once more'
+	@echo 'make check      check the rendered book once more, and in a browser where Chromium is installed'
 	@echo 'make notebooks  write notebooks/NAME.ipynb from the NAME.md that people edit'
 	@echo 'make lock       write requirements.lock anew from pyproject.toml'
 	@echo 'make clean      remove what was computed and rendered, but not the environment'
@@ -36,6 +36,7 @@ data: $(ENVIRONMENT)
 
 check: $(ENVIRONMENT)
 	@$(PYTHON) workflow/scripts/check_book.py
+	$(PYTHON) -m pytest --quiet tests/test_browser.py
 
 notebooks: $(ENVIRONMENT)
 	@$(PYTHON) -m jupytext --to ipynb --update notebooks/*.md
