@@ -1,6 +1,6 @@
 """A rendered book opened in Chromium, from disk as a reader opens it, and what each visit of a page brings to light."""
 
-import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,8 +9,14 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from mini_project import REPOSITORY
+
+sys.path.append(str(REPOSITORY / "workflow" / "scripts"))
+
+import chromium  # noqa: E402
+from chromium import settle  # noqa: E402
+
 DESKTOP, PHONE = 1280, 390  # pixels across
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 BEYOND_THE_EDGE = """() => {
   const wide = (part) => part.getBoundingClientRect().right > innerWidth + 1;
@@ -45,16 +51,15 @@ class Visit:
 
 
 @contextmanager
-def chromium() -> Iterator:
+def a_browser() -> Iterator:
     """A browser; skips the test, saying so, where there is none."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed; it is in zsas-lib[browser]")
-    program = next(filter(None, map(shutil.which, NAMES)), None)
-    if program is None:
-        pytest.skip(f"no Chromium here (looked for {', '.join(NAMES)}); on Debian: apt-get install chromium")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+    running = chromium.chromium()
+    try:
+        browser = running.__enter__()
+    except chromium.NoBrowserError as error:
+        pytest.skip(str(error))
+    yield browser
+    running.__exit__(None, None, None)
 
 
 def visit(browser, html: Path, page: str, width: int = DESKTOP, mode: str = "light") -> Visit:
@@ -73,7 +78,3 @@ def visit(browser, html: Path, page: str, width: int = DESKTOP, mode: str = "lig
         seen.formulas = opened.locator("mjx-container").count()
     return seen
 
-
-def settle(page) -> None:
-    """Wait until formulas are set and fonts are there."""
-    page.evaluate("async () => { await window.MathJax?.startup?.promise; await document.fonts.ready; }")

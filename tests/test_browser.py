@@ -19,7 +19,7 @@ LIMIT, LIMIT_WITH_SLIDERS = 3_000_000, 8_000_000  # bytes
 
 @pytest.fixture(scope="module")
 def browser():
-    with browsing.chromium() as program:
+    with browsing.a_browser() as program:
         yield program
 
 
