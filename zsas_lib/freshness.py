@@ -1,7 +1,8 @@
 """Whether a computed page is what its notebook, parameters, library files and data would give today, and if not, why.
 
 A computed page is a notebook ``PAGE.ipynb`` with a certificate ``PAGE.json`` beside it, which says by digests what it
-was made from. Contents are compared, never times, so a checkout or a copy makes nothing stale.
+was made from. Contents are compared, never times, so a checkout or a copy makes nothing stale. Data that are not on this
+machine make no page stale either: a page that was computed where they are is rendered as it came (`zsas_lib.archive`).
 """
 
 import hashlib
@@ -51,7 +52,8 @@ def _changed_library(files: Mapping[str, str]) -> str:
 
 def _changed_data(fingerprints: Mapping[str, str], root: Path) -> str:
     for folder, fingerprint in fingerprints.items():
-        if folder_fingerprint(root / Path(folder).expanduser()) != fingerprint:
+        place = root / Path(folder).expanduser()
+        if place.is_dir() and folder_fingerprint(place) != fingerprint:
             return f"the data in {folder} changed"
     return ""
 

@@ -28,7 +28,7 @@ from torch import nn
 from .data.dataset import AnomalyDataset
 from .digests import canonical, configuration_digest, source_digest
 from .evaluation import ResultTable, joined
-from .provenance import record
+from .provenance import note_result, record
 from .whole_files import written_whole
 
 FOLDER_VARIABLE = "ZSAS_RESULTS"
@@ -129,6 +129,8 @@ def load_or_compute_all(
     keys = [configuration_digest({"name": name, "configuration": c, "sources": sources}) for c in configurations]
     paths = [folder / f"{key}.parquet" for key in keys]
     tables = {place: table for place, path in enumerate(paths) if (table := _stored_table(path)) is not None}
+    for table in tables.values():
+        note_result(table.attrs["made"][0])
     missing = [place for place in range(len(paths)) if place not in tables]
     if not missing:
         return list(tables.values())
@@ -143,6 +145,7 @@ def load_or_compute_all(
         except OSError as error:
             warnings.warn(f"{paths[place]} could not be written ({error}); its result is used, but not stored.", stacklevel=3)
         table.attrs["made"] = [{"file": paths[place].as_posix(), **made}]
+        note_result(table.attrs["made"][0])
         tables[place] = table
     return [tables[place] for place in range(len(paths))]
 
