@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import mini_project
+from zsas_lib import provenance
 from zsas_lib.archive import MANIFEST, ArchiveError, pack, unpack
 from zsas_lib.errors import UnknownNameError
 from zsas_lib.results import load_or_compute, read_result
@@ -175,3 +176,16 @@ def test_a_page_of_another_machine_is_fresh_where_its_data_are_absent(tmp_path):
     assert mini_project.run_in(other, "-c", WHY_STALE).stdout == f"the data in {data} changed\n"
     data.rmdir()
     assert mini_project.run_in(other, "-c", WHY_STALE).stdout == "\n"
+
+
+def test_a_page_says_where_the_results_it_read_were_made(monkeypatch):
+    monkeypatch.setattr(provenance, "_results", {})
+    made = {"device": "cuda:0 (NVIDIA H100)", "commit": "abc", "created": "2026-11-02T10:00:00+00:00"}
+    for number, other in enumerate(({}, {"created": "2026-11-01T10:00:00+00:00"}, {"device": "cpu (Linux)"})):
+        provenance.note_result({"file": f"{number}.parquet", **made, **other})
+    facts = provenance.record().facts
+    assert facts["results"] == [
+        {"count": 2, "device": "cuda:0 (NVIDIA H100)", "commit": "abc", "days": "2026-11-01 to 2026-11-02"},
+        {"count": 1, "device": "cpu (Linux)", "commit": "abc", "days": "2026-11-02"},
+    ]
+    assert "| results | 2 made on cuda:0 (NVIDIA H100) at commit `abc`, 2026-11-01 to 2026-11-02 |" in provenance.record_table(facts)

@@ -132,9 +132,9 @@ def test_results_are_packed_and_unpacked_from_the_command_line(tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ZSAS_RESULTS", str(tmp_path / "results"))
     with pytest.raises(SystemExit) as end:
-        main(["results", "pack", "all.zip"])
+        cli.main(["results", "pack", "all.zip"])
     assert end.value.code == 2 and "zsas: Nothing to pack: no result in" in capsys.readouterr().err
     (tmp_path / "all.zip").write_bytes(b"PK")
     with pytest.raises(SystemExit) as end:
-        main(["results", "unpack", "all.zip"])
+        cli.main(["results", "unpack", "all.zip"])
     assert end.value.code == 2 and "zsas: all.zip is damaged or no archive of results" in capsys.readouterr().err
