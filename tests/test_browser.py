@@ -158,3 +158,7 @@ def test_a_page_that_is_none_of_this_is_found_out(browser, tmp_path):
     assert seen.scrolls_sideways and [part[:9] for part in seen.beyond_the_edge] == ["<p style="]
     assert {"hm", "nowhere is not defined"} <= set(seen.complaints)
     assert any(said.startswith("Failed to load resource") for said in seen.complaints)
+
+
+def test_the_dark_ground_is_the_one_that_the_figures_are_made_for(page):
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(0, 0, 0)"
