@@ -12,7 +12,7 @@ BASE_PYTHON := python3
 ENVIRONMENT := $(if $(filter $(VENV)/bin/python,$(PYTHON)),$(VENV)/installed)
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help book test data check notebooks lock clean
+.PHONY: help book test data check pdf notebooks lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo 'make test       run the tests'
 	@echo 'make data       make the embedded data sets in the cache'
 	@echo 'make check      check the rendered book once more, and in a browser where Chromium is installed'
+	@echo 'make pdf        print the rendered book as book/_build/book.pdf, where Chromium is installed'
 	@echo 'make notebooks  write notebooks/NAME.ipynb from the NAME.md that people edit'
 	@echo 'make lock       write requirements.lock anew from pyproject.toml'
 	@echo 'make clean      remove what was computed and rendered, but not the environment'
@@ -37,6 +38,9 @@ data: $(ENVIRONMENT)
 check: $(ENVIRONMENT)
 	@$(PYTHON) workflow/scripts/check_book.py
 	$(PYTHON) -m pytest --quiet tests/test_browser.py
+
+pdf: $(ENVIRONMENT)
+	@$(PYTHON) workflow/scripts/print_book.py
 
 notebooks: $(ENVIRONMENT)
 	@$(PYTHON) -m jupytext --to ipynb --update notebooks/*.md

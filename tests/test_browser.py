@@ -6,11 +6,12 @@ The pages are those of a small book made here and, where it has been rendered, a
 from pathlib import Path
 
 import pytest
+from pypdf import PdfReader
 
 import browsing
 import small_book
 from browsing import DESKTOP, PHONE, Visit
-from mini_project import REPOSITORY
+from mini_project import REPOSITORY, run_in
 
 OWN = REPOSITORY / "book" / "_build" / "html"
 NO_PAGES = ("_static", "_sources", "_downloads", "mathjax", "index.html")  # the last only leads on to the first page
@@ -145,6 +146,27 @@ def test_nothing_lies_behind_a_figure_in_dark_mode(page):
     (figure,) = page.locator("article figure img").all()
     colours = {colour for colour in figure.evaluate(behind) if colour != "rgba(0, 0, 0, 0)"}
     assert colours == {page.evaluate("getComputedStyle(document.body).backgroundColor")}
+
+
+def test_the_book_is_printed_as_one_pdf_with_an_outline(browser, small):
+    root = small.parents[2]
+    made = run_in(root, "workflow/scripts/print_book.py")
+    assert made.returncode == 0 and "3 pages of the book" in made.stdout, made.stderr
+    book = PdfReader(root / "book" / "_build" / "book.pdf")
+    assert [entry.title for entry in book.outline] == ["A small book", "Things to look at", "The other page"]
+    text = "".join(sheet.extract_text() for sheet in book.pages)
+    assert "Nothing but words." in text and "show()" not in text
+    (small / "_computed" / "second.html").rename(small / "second.html")
+    refused = run_in(root, "workflow/scripts/print_book.py")
+    (small / "second.html").rename(small / "_computed" / "second.html")
+    assert refused.returncode == 1 and "second.html is not rendered; run `make book` first." in refused.stderr
+
+
+def test_without_a_browser_the_pdf_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(browsing.chromium, "NAMES", ("no-such-browser",))
+    with pytest.raises(browsing.chromium.NoBrowserError, match="No Chromium here .looked for no-such-browser.; on Debian: apt-get install chromium"):
+        with browsing.chromium.chromium():
+            pass
 
 
 def test_a_page_that_is_none_of_this_is_found_out(browser, tmp_path):
