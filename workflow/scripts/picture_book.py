@@ -39,7 +39,7 @@ def shot(browser, width: int, height: int, theme: str, middle: str) -> Image.Ima
         page = context.new_page()
         page.goto((HTML / PAGE).resolve().as_uri())
         settle(page)
-        page.locator(middle).evaluate("(part) => part.scrollIntoView({block: part.matches('section') ? 'start' : 'center'})")
+        page.locator(middle).first.evaluate("(part) => part.scrollIntoView({block: part.matches('section') ? 'start' : 'center'})")
         page.wait_for_timeout(500)
         return Image.open(io.BytesIO(page.screenshot())).convert("RGB")
 
