@@ -24,7 +24,7 @@ SNAKEMAKE = $(PYTHON) -m snakemake --snakefile workflow/Snakefile --profile work
   $(if $(strip $(ON_CLUSTER)),--default-resources $(ON_CLUSTER)) --quiet host reason $(OPTIONS) \
   --config profile=$(PROFILE) $(if $(SHARDS),shards=$(SHARDS))
 
-.PHONY: help book status test data check notebooks lock clean
+.PHONY: help book status test data check pdf notebooks lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -32,7 +32,8 @@ help:
 	@echo 'make status     list what is fresh, stale, missing or failed (PROFILE=embedded)'
 	@echo 'make test       run the tests'
 	@echo 'make data       make the embedded data sets in the cache'
-	@echo 'make check      check the rendered book once more'
+	@echo 'make check      check the rendered book once more, and in a browser where Chromium is installed'
+	@echo 'make pdf        print the rendered book as book/_build/book.pdf, where Chromium is installed'
 	@echo 'make notebooks  write notebooks/NAME.ipynb from the NAME.md that people edit'
 	@echo 'make lock       write requirements.lock anew from pyproject.toml'
 	@echo 'make clean      remove what was computed and rendered, but not the environment'
@@ -59,6 +60,10 @@ data: $(ENVIRONMENT)
 
 check: $(ENVIRONMENT)
 	@$(PYTHON) workflow/scripts/check_book.py
+	$(PYTHON) -m pytest --quiet tests/test_browser.py
+
+pdf: $(ENVIRONMENT)
+	@$(PYTHON) workflow/scripts/print_book.py
 
 notebooks: $(ENVIRONMENT)
 	@$(PYTHON) -m jupytext --to ipynb --update notebooks/*.md

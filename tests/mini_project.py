@@ -79,7 +79,7 @@ def make(root: Path, *, sharded: bool = False, seconds: float = 0.0) -> Path:
     (library / "beta.py").write_text("from .gamma import base\n\n\ndef value():\n    return base + 1\n")
     (library / "gamma.py").write_text("base = 10\n")
     shutil.copytree(REPOSITORY / "workflow", root / "workflow")
-    for name in ("_static", "_extra"):
+    for name in ("_static", "_extra", "_templates"):
         shutil.copytree(REPOSITORY / "book" / name, root / "book" / name)
     shutil.copy(REPOSITORY / "_config.yml", root)
     (root / "chapters.yaml").write_text(CHAPTERS)

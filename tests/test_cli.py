@@ -124,3 +124,17 @@ def test_train_writes_what_load_model_reads(zsas, mvtec_root, tmp_path):
 def test_a_model_that_learns_nothing_is_one_sentence(zsas, mvtec_root, tmp_path):
     status, _, err = zsas("train", "winclip", tmp_path / "w", "--dataset", "mvtec", "--root", mvtec_root)
     assert status == 2 and err == "zsas: winclip learns nothing; expected a model such as vcpclip+.\n"
+
+
+def test_results_are_packed_and_unpacked_from_the_command_line(tmp_path, monkeypatch, capsys):
+    (tmp_path / "chapters.yaml").touch()
+    (tmp_path / "results" / "evaluate").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ZSAS_RESULTS", str(tmp_path / "results"))
+    with pytest.raises(SystemExit) as end:
+        cli.main(["results", "pack", "all.zip"])
+    assert end.value.code == 2 and "zsas: Nothing to pack: no result in" in capsys.readouterr().err
+    (tmp_path / "all.zip").write_bytes(b"PK")
+    with pytest.raises(SystemExit) as end:
+        cli.main(["results", "unpack", "all.zip"])
+    assert end.value.code == 2 and "zsas: all.zip is damaged or no archive of results" in capsys.readouterr().err

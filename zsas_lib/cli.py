@@ -1,5 +1,5 @@
-"""The command line: ``zsas doctor``, ``run``, ``shard``, ``status``, ``plan``, ``train``, ``data check``; thin over the
-library's functions."""
+"""The command line: ``zsas doctor``, ``run``, ``shard``, ``status``, ``plan``, ``train``, ``data check``, ``results``; thin
+over the library's functions."""
 
 import os
 import platform
@@ -26,6 +26,8 @@ app = typer.Typer(
 )
 data = typer.Typer(no_args_is_help=True, help="Data sets on disk.")
 app.add_typer(data, name="data")
+results = typer.Typer(no_args_is_help=True, help="Results and computed pages that travel as one file.")
+app.add_typer(results, name="results")
 
 
 @app.command()
@@ -154,6 +156,39 @@ def check(
     if problems:
         raise typer.Exit(1)
     typer.echo(f"{name} in {path}: {table['found'].sum()} pictures, nothing is missing.")
+
+
+@results.command()
+def pack(
+    archive: Annotated[Path, typer.Argument(help="The file to write.")],
+    kind: Annotated[list[str] | None, typer.Option(help="Only results of this function, such as evaluate; may be repeated.")] = None,
+    page: Annotated[list[str] | None, typer.Option(help="Only this computed page; may be repeated.")] = None,
+) -> None:
+    """Pack the stored results and the computed pages, or those named, into one file with a manifest and digests.
+
+    Where only kinds or only pages are named, nothing else is packed.
+    """
+    from .archive import pack as packed
+
+    store, computed = _travelling()
+    some = bool(kind or page)
+    moved = packed(archive, store, computed, kinds=kind or [] if some else None, pages=page or [] if some else None)
+    typer.echo(f"{archive} holds {moved}, in {archive.stat().st_size / 1e6:.1f} MB")
+
+
+@results.command()
+def unpack(archive: Annotated[Path, typer.Argument(help="A file that zsas results pack wrote.")]) -> None:
+    """Check such a file as a whole, then add its results to the store and its pages to the book."""
+    from .archive import unpack as unpacked
+
+    store, computed = _travelling()
+    typer.echo(f"{archive}: {unpacked(archive, store, computed)}, in {store} and {computed}")
+
+
+def _travelling() -> tuple[Path, Path]:
+    from .results import results_folder
+
+    return results_folder(), project_root() / COMPUTED
 
 
 @app.command()

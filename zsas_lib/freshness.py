@@ -1,7 +1,8 @@
 """Whether a computed page is what its notebook, parameters, library files and data would give today, and if not, why.
 
 A computed page is a notebook ``PAGE.ipynb`` with a certificate ``PAGE.json`` beside it, which says by digests what it
-was made from. Contents are compared, never times, so a checkout or a copy makes nothing stale.
+was made from. Contents are compared, never times, so a checkout or a copy makes nothing stale. Data that are not on this
+machine make no page stale either: a page that was computed where they are is rendered as it came (`zsas_lib.archive`).
 """
 
 import hashlib
@@ -81,7 +82,8 @@ def changed_data(
 ) -> str:
     """Which of these folders is no longer what its `folder_fingerprint` says, "" if none."""
     for folder, before in fingerprints.items():
-        if fingerprint(root / Path(folder).expanduser()) != before:
+        place = root / Path(folder).expanduser()
+        if place.is_dir() and fingerprint(place) != before:
             return f"the data in {folder} changed"
     return ""
 

@@ -19,16 +19,22 @@ from matplotlib.figure import Figure
 from scipy import ndimage
 from torch import Tensor
 
-INK = "#7c7c7c"
-COLOURS = {
-    "winclip": "#0072b2", "anomalyclip": "#d55e00", "vcpclip": "#cc79a7", "vcpclip+": "#009e73", "april-gan": "#e69f00",
-    "anovl": "#56b4e9", "adaclip": "#8c6bb1", "aa-clip": "#a6761d",
-    "rotation": "#0072b2", "hue": "#d55e00", "saturation": "#009e73",
-    "reported": "#999999", "chance": "#999999",
+INK = "#767676"
+PALETTE = {
+    "blue": "#045fff", "amber": "#cd8403", "teal": "#2ea588", "red": "#b4180b", "plum": "#934282", "lavender": "#9787d8",
+    "violet": "#743db2", "crimson": "#a43642", "grey": "#8a8a8a",
 }
-"""Okabe and Ito's colour-blind safe palette, by model and by perturbation."""
-SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#a6761d")
-"""The same palette for series without a name of their own, such as categories."""
+"""Every colour of a line, bar or point. Any two but the grey can be told apart with each kind of colour blindness, and
+each stands out from white and from black (tests/test_plots.py); `INK` can be read on both."""
+COLOURS = {name: PALETTE[colour] for name, colour in {
+    "winclip": "blue", "anomalyclip": "amber", "vcpclip": "plum", "vcpclip+": "teal", "april-gan": "red",
+    "anovl": "lavender", "adaclip": "violet", "aa-clip": "crimson",
+    "rotation": "blue", "hue": "amber", "saturation": "teal",
+    "reported": "grey", "chance": "grey",
+}.items()}
+"""What a colour means: on every page the same model, or the same perturbation."""
+SERIES = tuple(colour for name, colour in PALETTE.items() if name != "grey")
+"""The same palette for series without a colour of their own, such as categories."""
 MAP_COLOURS = "inferno"
 TRUTH_COLOUR = "#00e5ff"
 

@@ -17,6 +17,7 @@ VERSIONS_OF = ("torch", "torchvision", "open_clip_torch", "kornia", "numpy", "zs
 
 _opened: set[Path] = set()
 _weights: dict[str, str] = {}
+_results: dict[str, Mapping[str, object]] = {}
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ def record(**subjects: object) -> Record:
             "library": {"digest": _digest(f"{name} {digest}" for name, digest in files.items()), "files": files},
             "subjects": {name: _describe(subject) for name, subject in subjects.items()},
             "weights": dict(_weights),
+            "results": _where_made(_results.values()),
             "device": _device(subjects.values()),
             "versions": _versions(),
         }
@@ -53,9 +55,27 @@ def record_table(facts: Mapping[str, object]) -> str:
     """The Markdown table that stands for recorded `facts` on a page."""
     rows = [("commit", f"`{facts['commit']}`"), ("library", _short(facts["library"]["digest"]))]
     rows += [(name, _in_words(described)) for name, described in facts["subjects"].items()]
+    rows += [("results", f"{made['count']} made on {made['device']} at commit `{made['commit']}`, {made['days']}") for made in facts.get("results", ())]
     rows += [("device", facts["device"]), ("versions", ", ".join(f"{k} {v}" for k, v in facts["versions"].items()))]
     rows += [(name, facts[name]) for name in ("computed", "duration") if name in facts]
     return "\n".join(["| what | which |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
+
+
+def note_result(made: Mapping[str, object]) -> None:
+    """From now on, `record` says where this result of the store was made: its device, commit and day."""
+    _results[str(made["file"])] = made
+
+
+def _where_made(results: Iterable[Mapping[str, object]]) -> list[dict[str, object]]:
+    """One entry for each device and commit that stored results were made with, most results first."""
+    groups: dict[tuple, list[str]] = {}
+    for made in results:
+        groups.setdefault((made["device"], made["commit"]), []).append(str(made["created"])[:10])
+    entries = [
+        {"count": len(days), "device": device, "commit": commit, "days": " to ".join(sorted({min(days), max(days)}))}
+        for (device, commit), days in groups.items()
+    ]
+    return sorted(entries, key=lambda entry: -entry["count"])
 
 
 def watch_files() -> None:

@@ -27,7 +27,7 @@ from torch import nn
 from .data.dataset import AnomalyDataset
 from .digests import canonical, configuration_digest, source_digest
 from .evaluation import ResultTable, joined
-from .provenance import record
+from .provenance import note_result, record
 from .store import note, results_folder
 from .whole_files import alone, written_whole
 
@@ -148,6 +148,7 @@ def load_or_compute_all(
                 tables[place] = table
     for place, path in enumerate(paths):
         note(path, place in missing)
+        note_result(tables[place].attrs["made"][0])
     return [tables[place] for place in range(len(paths))]
 
 

@@ -17,7 +17,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 LIMIT = 2_500_000  # bytes of HTML: a page of the book stays below 3 MB
-WIDTH, HEIGHT, MARGIN = 600, 110, 8  # of the curve, in its own units
+WIDTH, HEIGHT, MARGIN = 600, 90, 8  # of the curve, in its own units
 QUALITY = 80  # of the WebP frames
 
 TEMPLATE = """\
@@ -50,8 +50,8 @@ TEMPLATE = """\
 """
 
 CURVE = """\
-<svg viewBox="0 0 {width} {height}" role="img" aria-label="{label}" style="width: 100%; height: auto; margin-top: 0.4rem">
-<text x="0" y="12" font-size="12" fill="currentColor">{label}</text>
+<div style="font-size: 0.9em; margin-top: 0.4rem">{label}</div>
+<svg viewBox="0 0 {width} {height}" role="img" aria-label="{label}" style="width: 100%; height: auto">
 <polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"></polyline>
 <circle cx="{x}" cy="{y}" r="5" fill="currentColor"></circle>
 </svg>
@@ -68,7 +68,7 @@ def frame_slider(
     start: int = 0,
     curve: Sequence[float] | None = None,
     curve_label: str = "",
-    colour: str = "#0072b2",
+    colour: str = "currentColor",
 ) -> str:
     """HTML that shows one of the ``frames``, chosen with a slider, and beneath it the frame's caption.
 
@@ -94,7 +94,7 @@ def frame_slider(
         raise ValueError("Expected finite numbers for the curve, got nan or infinity; leave the curve out.")
 
     xs = np.linspace(MARGIN, WIDTH - MARGIN, len(frames)) if len(frames) > 1 else np.array([WIDTH / 2])
-    ys = HEIGHT - MARGIN - (HEIGHT - 3 * MARGIN - 12) * (numbers - np.min(numbers)) / max(np.ptp(numbers), 1e-12)
+    ys = HEIGHT - MARGIN - (HEIGHT - 2 * MARGIN) * (numbers - np.min(numbers)) / max(np.ptp(numbers), 1e-12)
     entries = [
         {"picture": _data_url(frame), "alt": f"{alt}, at {value}", "value": value, "caption": caption,
          "x": f"{x:.1f}", "y": f"{y:.1f}"}
