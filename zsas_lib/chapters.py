@@ -24,7 +24,8 @@ class Page:
     """One page of the book under one profile; `notebook` is relative to the project's root.
 
     `title` stands in place of the notebook's own where the page runs with the book's parameters, so that pages of one
-    notebook can be told apart; "" leaves the notebook's. A `long` page takes longer than most and is computed first.
+    notebook can be told apart; "" leaves the notebook's. A `long` page takes longer than most and is computed first. `fork_of` is the
+    page that this one was forked from, "" for the book's own.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Page:
     notice: str = ""
     title: str = ""
     long: bool = False
+    fork_of: str = ""
 
 
 def project_root(start: Path | None = None) -> Path:
@@ -60,11 +62,19 @@ def load_pages(root: Path, profile: str) -> dict[str, Page]:
     return {
         name: Page(
             name, Path(entry["notebook"]), profile, entry["parameters"][profile] or {}, notice,
-            **{key: entry[key] for key in ("title", "long") if key in entry},
+            **{key: entry[key] for key in ("title", "long", "fork_of") if key in entry},
         )
         for name, entry in chapters["pages"].items()
         if profile in entry["parameters"]
     }
+
+
+def page_profiles(root: Path) -> dict[str, dict]:
+    """The entries of all pages in ``chapters.yaml`` of the project at `root`, of whatever profile, by name.
+
+    Raises ChaptersError when the file is not of its schema.
+    """
+    return _checked(root)["pages"]
 
 
 def _checked(root: Path) -> dict:

@@ -1,7 +1,8 @@
 """Whether a computed page is what its notebook, parameters, library files and data would give today, and if not, why.
 
 A computed page is a notebook ``PAGE.ipynb`` with a certificate ``PAGE.json`` beside it, which says by digests what it
-was made from. Contents are compared, never times, so a checkout or a copy makes nothing stale.
+was made from. Contents are compared, never times, so a checkout or a copy makes nothing stale. Data that are not on this
+machine make nothing stale either: a page computed where they are is shown, and says so (`missing_data`).
 """
 
 import hashlib
@@ -45,13 +46,19 @@ def folder_fingerprint(folder: Path) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
+def missing_data(certificate: Mapping, root: Path) -> list[str]:
+    """The folders of data that a page was made from and that are not on this machine, as its certificate names them."""
+    return [folder for folder in certificate["data"] if not (root / Path(folder).expanduser()).is_dir()]
+
+
 def _changed_library(files: Mapping[str, str]) -> str:
     return next((f"{name} changed" for name, digest in files.items() if _changed(PACKAGE.parent / name, digest)), "")
 
 
 def _changed_data(fingerprints: Mapping[str, str], root: Path) -> str:
     for folder, fingerprint in fingerprints.items():
-        if folder_fingerprint(root / Path(folder).expanduser()) != fingerprint:
+        path = root / Path(folder).expanduser()
+        if path.is_dir() and folder_fingerprint(path) != fingerprint:
             return f"the data in {folder} changed"
     return ""
 
