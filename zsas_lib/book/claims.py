@@ -17,7 +17,7 @@ import pandas as pd
 
 from ..chapters import COMPUTED
 from ..digests import PACKAGE
-from .made_pages import MADE, page_title
+from .made_pages import MADE
 from .states import PageState
 
 CLAIMS = PACKAGE / "papers" / "claims.csv"
@@ -106,7 +106,7 @@ def write_claims(root: Path, source: Path, states: Sequence[PageState]) -> None:
     for paper, rows in table.groupby("paper", sort=False):
         tables += [f"## Paper {paper} {{cite:p}}`{PAPERS[paper]}`", "", "| claim | where | tested on | verdict | note |", "|---|---|---|---|---|"]
         for row in rows.itertuples():
-            links = ", ".join(f"[{page_title(root, here[name])}](../_computed/{name})" if name in here else name for name in row.pages.split())
+            links = ", ".join(f"[{name.replace('_', ' ')}](../_computed/{name})" if name in here else name for name in row.pages.split())
             cells = (row.claim, row.place, links, f"**{row.word}**" + (f" ({row.evidence})" if row.evidence else ""), row.note)
             tables.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
         tables.append("")
@@ -157,7 +157,7 @@ def _cells(text: str, computed: Path) -> pd.Series:
     return table[column]
 
 
-def _parsed(text: str) -> tuple[str, ...]:
+def _parsed(text: str) -> tuple[str | None, ...]:
     found = TERM.match(text)
     if not found:
         raise ValueError(f"{text!r} is not PAGE:TABLE[ROWS][COLUMN]")

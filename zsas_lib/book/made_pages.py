@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from string import ascii_uppercase
 
 import nbformat
 import pandas as pd
@@ -45,9 +46,13 @@ STATUS = """\
 
 {summary}
 
-| page | stands | computed | took | device | versions | commit |
-|---|---|---|---|---|---|---|
+| page | stands | computed | took | where | commit |
+|---|---|---|---|---|---|
 {rows}
+
+## Where
+
+{places}
 
 *Fresh* pages are what their notebook, parameters, library files and data would give now, judged by their contents, not by
 file times. What makes a page stale stands at its top.
@@ -77,21 +82,24 @@ def write_results_index(root: Path, source: Path, states: Iterable[PageState]) -
 
 def write_status(root: Path, source: Path, states: Sequence[PageState]) -> None:
     """Write the page that says how every page stands into the staged sources `source`."""
-    rows, seconds = [], 0
+    rows, seconds, places = [], 0, {}
     for state in states:
         record = state.certificate.get("record", {})
         took = record.get("duration", "")
         seconds += int(took.split()[0]) if took else 0
-        versions = ", ".join(f"{name} {version}" for name, version in record.get("versions", {}).items())
+        if record:
+            place = f"{record['device']}: " + ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+            letter = places.setdefault(place, ascii_uppercase[len(places) % 26])
         cells = (f"[{page_title(root, state)}](../_computed/{state.page.name})", _stands(state), record.get("computed", ""), took,
-                 record.get("device", ""), versions, f"`{record['commit']}`" if record else "")
+                 letter if record else "", f"`{record['commit']}`" if record else "")
         rows.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
     counts = pd.Series([state.word for state in states]).value_counts()
     summary = f"{len(states)} pages: " + ", ".join(f"{count} {word}" for word, count in counts.items())
     summary += f". Computed one after another they take {seconds / 60:.0f} minutes on the devices below."
     folder = source / MADE
     folder.mkdir(exist_ok=True)
-    (folder / "status.md").write_text(STATUS.format(summary=summary, rows="\n".join(rows)), encoding="utf-8")
+    text = STATUS.format(summary=summary, rows="\n".join(rows), places="\n".join(f"- **{letter}** {place}" for place, letter in places.items()))
+    (folder / "status.md").write_text(text, encoding="utf-8")
 
 
 def page_title(root: Path, state: PageState) -> str:

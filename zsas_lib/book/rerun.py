@@ -37,12 +37,13 @@ def new_run_folder(name: str, root: Path) -> Path:
 def number_differences(old: Path, new: Path) -> pd.DataFrame:
     """Every number that two folders ``PAGE_files`` publish: table, row, column, book, run, difference = run - book.
 
-    A number that only one of them has is NaN in the other, and so is its difference.
+    A number that only one of them has is NaN in the other, and so is its difference; those that both have come first.
     """
     old_numbers, new_numbers = (published_numbers(folder)[[*KEYS, "value"]] for folder in (old, new))
     both = new_numbers.merge(old_numbers, on=KEYS, how="outer", suffixes=("_run", "_book"), sort=False)
     both = both.rename(columns={"value_book": "book", "value_run": "run"})
     both["difference"] = both.run - both.book
+    both = both.iloc[both.difference.isna().argsort(kind="stable")].reset_index(drop=True)
     return both[[*KEYS, "book", "run", "difference"]]
 
 
@@ -73,7 +74,9 @@ def render_beside(page: Page, run: Path, root: Path) -> tuple[Path, pd.DataFrame
     table = number_differences(files["book"], files["run"])
     table.to_csv(folder / "differences.csv", index=False, float_format="%.6g")
     (source / "index.md").write_text(_index(page, states, table, files, run), encoding="utf-8")
-    contents = {"format": "jb-book", "root": "index", "chapters": [{"file": f"{kind}/{name}"} for kind in states]}
+    shutil.copy(root / "book" / "references.md", source)
+    files_listed = [f"{kind}/{name}" for kind in states] + ["references"]
+    contents = {"format": "jb-book", "root": "index", "chapters": [{"file": file} for file in files_listed]}
     (source / "_toc.yml").write_text(yaml.safe_dump(contents), encoding="utf-8")
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
     command = [jupyter_book, "build", source, "--config", root / "_config.yml", "--path-output", folder, "--quiet", "--all"]
