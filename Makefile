@@ -38,6 +38,7 @@ check: $(ENVIRONMENT)
 	@$(PYTHON) workflow/scripts/check_book.py
 
 notebooks: $(ENVIRONMENT)
+	@$(PYTHON) workflow/scripts/install_cells.py
 	@$(PYTHON) -m jupytext --to ipynb --update notebooks/*.md
 
 lock: $(ENVIRONMENT)
