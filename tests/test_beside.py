@@ -24,7 +24,7 @@ def test_a_cell_has_a_verdict(reported, reproduced, note, verdict):
 
 def test_a_row_may_have_a_note_of_its_own_and_the_tolerance_another_width():
     rows = [{"claim": "a", "reported": 1.0, "reproduced": 4.0, "note": "other data"}, {"claim": "b", "reported": 1.0, "reproduced": 4.0}]
-    assert beside_reported(rows, tolerance=3).verdict.tolist() == ["not comparable: other data", "within 3 points"]
+    assert beside_reported(rows, tolerance=3.0).verdict.tolist() == ["not comparable: other data", "within 3 points"]
 
 
 def test_tables_are_compared_cell_by_cell():
