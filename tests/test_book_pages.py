@@ -14,7 +14,7 @@ import yaml
 import mini_project
 from mini_project import REPOSITORY, run_in
 from zsas_lib.book.fork import ForkError, checklist, fork_page
-from zsas_lib.book.staging import launch_links, repository
+from zsas_lib.book.staging import launch_links, repository, trim_contents
 from zsas_lib.chapters import load_pages
 from zsas_lib.errors import UnknownNameError
 
@@ -58,6 +58,17 @@ def test_what_the_download_button_gives_runs_and_has_the_pages_parameters(projec
     (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
     assert cell.source.startswith("rows: int = 2")
     assert not any(cell.get("outputs") for cell in notebook.cells)
+
+
+def test_the_papermill_command_on_a_page_works_when_pasted(project, rendered, tmp_path):
+    words = re.sub(r"<[^>]*>", "", html(project, "_computed/first"))
+    (command,) = re.findall(r"papermill notebooks/first\.ipynb out\.ipynb.*", words)
+    assert command.endswith("-p rows 2")
+    settings = f"export PATH={Path(sys.executable).parent}:$PATH PYTHONPATH={project}\n"
+    outcome = subprocess.run(["bash", "-c", settings + command], cwd=project, capture_output=True, text=True, check=False)
+    assert outcome.returncode == 0, outcome.stderr
+    out = nbformat.read(project / "out.ipynb", as_version=4)
+    assert [cell.outputs[0].text for cell in out.cells if cell.source == "print(alpha.value() * rows)"] == ["2\n"]
 
 
 def test_the_results_index_has_every_number(project, rendered):
@@ -106,6 +117,15 @@ def test_colab_and_binder_open_the_runnable_notebook_where_the_repository_is_nam
         "Binder": "https://mybinder.org/v2/gh/someone/book/main?labpath=notebooks%2Ffirst.ipynb",
     }
     assert launch_links(Path("a.ipynb"), repository(REPOSITORY)) == {} or repository(REPOSITORY)["url"]
+
+
+def test_pages_of_other_profiles_are_not_in_the_table_of_contents(tmp_path):
+    path = shutil.copy(REPOSITORY / "book" / "_toc.yml", tmp_path)
+    names = set(load_pages(REPOSITORY, "paper"))
+    assert "_computed/embedded_benchmark" in Path(path).read_text()
+    trim_contents(Path(path), names)
+    listed = re.findall(r"file: (\S+)", Path(path).read_text())
+    assert "_computed/embedded_benchmark" not in listed and {"_computed/audit", "_made/results", "glossary"} <= set(listed)
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def stage(root: Path, source: Path, states: Iterable[PageState]) -> None:
     (source / RUNNABLE).mkdir()
     address = repository(root)
     states = list(states)
-    _write_contents(source / "_toc.yml", {state.page.name for state in states})
+    trim_contents(source / "_toc.yml", {state.page.name for state in states})
     for state in states:
         write_runnable(state.page, root, source / RUNNABLE / f"{state.page.name}.ipynb", state.certificate)
         stage_page(state, root / COMPUTED, computed, address)
@@ -91,8 +91,8 @@ def launch_links(notebook: Path, address: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _write_contents(path: Path, names: set[str]) -> None:
-    """The table of contents without the computed pages that this profile does not make."""
+def trim_contents(path: Path, names: set[str]) -> None:
+    """Leave out of the table of contents the computed pages that are not among `names`, as a profile does not make them."""
     if not path.is_file():
         return
     contents = yaml.safe_load(path.read_text(encoding="utf-8"))
