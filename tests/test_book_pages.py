@@ -14,7 +14,8 @@ import yaml
 import mini_project
 from mini_project import REPOSITORY, run_in
 from zsas_lib.book.fork import ForkError, checklist, fork_page
-from zsas_lib.book.staging import launch_links, repository, trim_contents
+from zsas_lib.book.staging import launch_links, repository, stage_page, trim_contents
+from zsas_lib.book.states import page_state
 from zsas_lib.chapters import load_pages
 from zsas_lib.errors import UnknownNameError
 
@@ -117,6 +118,20 @@ def test_colab_and_binder_open_the_runnable_notebook_where_the_repository_is_nam
         "Binder": "https://mybinder.org/v2/gh/someone/book/main?labpath=notebooks%2Ffirst.ipynb",
     }
     assert launch_links(Path("a.ipynb"), repository(REPOSITORY)) == {} or repository(REPOSITORY)["url"]
+
+
+def test_a_page_that_failed_and_never_was_computed_says_why_and_how_to_get_what_is_missing(tmp_path):
+    page = load_pages(REPOSITORY, "paper")["worst_case"]
+    log = tmp_path / "book" / "_computed" / ".logs" / "worst_case.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("In [2]:\n\nzsas_lib.errors.DataError: No data set mvtec: data_root is None.\n")
+    state = page_state(page, tmp_path)
+    assert (state.word, state.certificate) == ("failed", {})
+    stage_page(state, log.parents[1], tmp_path, {"url": "", "branch": "main"})
+    text = (tmp_path / "worst_case.md").read_text()
+    assert text.startswith(f"# {page.title}\n") and "DataError: No data set mvtec: data_root is None." in text
+    assert "{download}`worst_case.log`" in text and "(../data_and_weights)" in text
+    assert (tmp_path / "worst_case.log").read_bytes() == log.read_bytes()
 
 
 def test_pages_of_other_profiles_are_not_in_the_table_of_contents(tmp_path):

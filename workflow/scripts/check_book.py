@@ -59,9 +59,8 @@ def problems_of(page: str) -> list[str]:
 
 
 def _half_made(notebook: Path) -> list[str]:
-    log = notebook.parent / ".logs" / f"{notebook.stem}.log"
-    if log.is_file():
-        return [f"{notebook.stem} failed when it was last run; the trace is in {log}."]
+    if (CONTENTS.parent / COMPUTED / f"{notebook.stem}.log").is_file():
+        return [f"{notebook.stem} failed when it was last run; the trace is in {notebook.parent / '.logs' / notebook.stem}.log."]
     if not notebook.is_file():
         return [f"{notebook.stem} is not computed; its page only says so."]
     run = json.loads(notebook.read_text(encoding="utf-8"))["metadata"].get("papermill", {})

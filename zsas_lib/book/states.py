@@ -35,14 +35,15 @@ class PageState:
 def page_state(page: Page, root: Path) -> PageState:
     """How `page` of the project at `root` stands; nothing is computed.
 
-    A log beside the computed pages means that the last run failed, as a run that ends well removes it.
+    A log beside the computed pages means that the last run failed, as a run that ends well removes it; a page that is fresh
+    all the same, because what failed was taken back, counts as fresh.
     """
     folder = root / COMPUTED
     certificate = _certificate(folder / f"{page.name}.json") if (folder / f"{page.name}.ipynb").is_file() else {}
     log = folder / ".logs" / f"{page.name}.log"
-    if log.is_file():
-        return PageState(page, FAILED, failure_cause(log), certificate, log)
     reason = stale_reason(page, root)
+    if reason and log.is_file():
+        return PageState(page, FAILED, failure_cause(log), certificate, log)
     if not certificate:
         return PageState(page, ABSENT, reason)
     return PageState(page, STALE if reason else FRESH, reason, certificate, None, tuple(missing_data(certificate, root)))
