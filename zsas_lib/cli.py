@@ -152,12 +152,15 @@ def _forks() -> int:
     """Print the checklist of every fork of the project that the current folder lies in; returns how many points are open."""
     try:
         root = project_root()
+        forks = [page for page in load_pages(root, "embedded").values() if page.fork_of]
     except ChaptersError:
         return 0
-    from .book.fork import checklist, forks
+    if not forks:
+        return 0
+    from .book.fork import checklist
 
     open_points = 0
-    for page in forks(root):
+    for page in forks:
         points = checklist(page, root)
         open_points += sum(not point.done for point in points)
         typer.echo(f"fork {page.name} of {page.fork_of}: {sum(point.done for point in points)} of {len(points)} points done")

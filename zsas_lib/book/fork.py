@@ -8,7 +8,7 @@ from pathlib import Path
 import jupytext
 import yaml
 
-from ..chapters import CHAPTERS, Page, load_pages, page_profiles
+from ..chapters import CHAPTERS, Page, page_profiles
 from ..errors import UnknownNameError
 from ..parameters import read_parameters
 from .states import FRESH, page_state
@@ -69,11 +69,6 @@ def fork_page(
     contents += ("" if PART in contents else PART) + f"      - file: _computed/{name}\n"
     (root / CONTENTS).write_text(contents, encoding="utf-8")
     return [made, made.with_suffix(".ipynb"), root / CHAPTERS, root / CONTENTS]
-
-
-def forks(root: Path) -> list[Page]:
-    """The pages of the project at `root` that are forks, under the embedded profile."""
-    return [page for page in load_pages(root, "embedded").values() if page.fork_of]
 
 
 def checklist(page: Page, root: Path) -> list[Point]:

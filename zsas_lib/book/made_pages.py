@@ -95,7 +95,7 @@ def write_status(root: Path, source: Path, states: Sequence[PageState]) -> None:
         rows.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
     counts = pd.Series([state.word for state in states]).value_counts()
     summary = f"{len(states)} pages: " + ", ".join(f"{count} {word}" for word, count in counts.items())
-    summary += f". Computed one after another they take {seconds / 60:.0f} minutes on the devices below."
+    summary += f". One after another they took {seconds / 60:.0f} minutes where named below; a page whose results were stored takes seconds."
     folder = source / MADE
     folder.mkdir(exist_ok=True)
     text = STATUS.format(summary=summary, rows="\n".join(rows), places="\n".join(f"- **{letter}** {place}" for place, letter in places.items()))
