@@ -66,6 +66,7 @@ pdf: $(ENVIRONMENT)
 	@$(PYTHON) workflow/scripts/print_book.py
 
 notebooks: $(ENVIRONMENT)
+	@$(PYTHON) workflow/scripts/install_cells.py
 	@$(PYTHON) -m jupytext --to ipynb --update notebooks/*.md
 
 lock: $(ENVIRONMENT)

@@ -59,6 +59,23 @@ root: intro
 chapters:
   - file: _computed/first
   - file: _computed/second
+  - file: _made/results
+  - file: _made/claims
+  - file: _made/status
+  - file: data_and_weights
+  - file: references
+"""
+CLAIMS = """\
+paper,place,claim,pages,test,note
+S,Table 1,The count grows,first,first:counts[category=b][count] > first:counts[category=a][count],
+S,Table 2,The second is there,second,second:counts[category=b][count] > 0,
+"""
+COUNTS = """\
+import os
+from pathlib import Path
+
+if folder := os.environ.get("ZSAS_PAGE_FILES"):
+    Path(folder, "counts.csv").write_text(f"category,count\\na,{rows}\\nb,{2 * rows}\\n")
 """
 
 
@@ -78,6 +95,9 @@ def make(root: Path, *, sharded: bool = False, seconds: float = 0.0) -> Path:
     (library / "alpha.py").write_text("def value():\n    return 1\n")
     (library / "beta.py").write_text("from .gamma import base\n\n\ndef value():\n    return base + 1\n")
     (library / "gamma.py").write_text("base = 10\n")
+    shutil.copytree(REPOSITORY / "zsas_lib" / "book", library / "book", ignore=shutil.ignore_patterns("__pycache__"))
+    (library / "papers").mkdir()
+    (library / "papers" / "claims.csv").write_text(CLAIMS)
     shutil.copytree(REPOSITORY / "workflow", root / "workflow")
     for name in ("_static", "_extra", "_templates"):
         shutil.copytree(REPOSITORY / "book" / name, root / "book" / name)
@@ -85,8 +105,10 @@ def make(root: Path, *, sharded: bool = False, seconds: float = 0.0) -> Path:
     (root / "chapters.yaml").write_text(CHAPTERS)
     (root / "book" / "_toc.yml").write_text(CONTENTS)
     (root / "book" / "intro.md").write_text("# A small book\n\nTwo pages, $x^2$.\n")
-    (root / "book" / "references.bib").write_text("")
-    write_notebook(root / "notebooks" / "first.ipynb", "from zsas_lib import alpha", "print(alpha.value() * rows)")
+    (root / "book" / "references.bib").write_text("@misc{stangl2024, title = {A paper}, author = {Stangl, K.}, year = {2024}}\n")
+    (root / "book" / "references.md").write_text("# References\n\n```{bibliography}\n```\n")
+    (root / "book" / "data_and_weights.md").write_text("# Data and weights\n\nNone.\n")
+    write_notebook(root / "notebooks" / "first.ipynb", "from zsas_lib import alpha", "print(alpha.value() * rows)", COUNTS)
     write_notebook(root / "notebooks" / "second.ipynb", "from zsas_lib import beta", "print(beta.value() * rows)")
     if sharded:
         add_sharded(root, seconds)

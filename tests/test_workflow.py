@@ -75,7 +75,7 @@ def test_a_sphinx_warning_fails_the_build_every_time(first_run):
 def test_the_mended_book_is_rendered_and_no_page_computed_again(project, built):
     assert built.returncode == 0, built.stderr
     assert computing(built) == {}
-    assert "The book's 3 pages are all there." in built.stdout
+    assert "The book's 8 pages are all there." in built.stdout
     html = project / "book" / "_build" / "html"
     assert re.search(r"output stream.*?<span></span>2\n", (html / "_computed" / "first.html").read_text(), re.DOTALL)
     assert "These numbers show the method at work." in (html / "_computed" / "second.html").read_text()
@@ -154,8 +154,19 @@ def test_a_failed_page_is_named_the_others_are_made_and_the_book_is_not(project,
     assert "second failed: ValueError: no such thing The whole trace is in book/_computed/.logs" in outcome.stderr
     computed = project / "book" / "_computed"
     assert "14" in (computed / "first.ipynb").read_text()
-    assert not (computed / "second.json").exists()
-    assert "no such thing" not in (project / "book" / "_build" / "html" / "_computed" / "second.html").read_text()
+    assert json.loads((computed / "second.json").read_text())["page"] == "second"
+    assert "Rendering the book with what there is" in outcome.stderr
+    page = project / "book" / "_build" / "html" / "_computed" / "second.html"
+    words = re.sub(r"<[^>]*>", "", page.read_text())
+    assert "The last run of this page failed: ValueError: no such thing" in words and "11\n" in words
+    (log,) = (project / "book" / "_build" / "html" / "_downloads").rglob("second.log")
+    assert "raise ValueError('no such thing')" in log.read_text()
+    check = run_in(project, "workflow/scripts/check_book.py")
+    assert check.returncode == 1 and "second failed when it was last run" in check.stderr
+    again = snakemake(project)
+    assert again.returncode == 0, again.stderr
+    assert computing(again) == {}
+    assert "The last run of this page failed" not in page.read_text()
 
 
 @pytest.fixture

@@ -25,7 +25,8 @@ class Page:
 
     `title` stands in place of the notebook's own where the page runs with the book's parameters, so that pages of one
     notebook can be told apart; "" leaves the notebook's. A `long` page takes longer than most and is computed first.
-    `shards` are the list parameters by whose values its work can be cut (see `shards`).
+    `shards` are the list parameters by whose values its work can be cut (see `shards`). `fork_of` is the page that
+    this one was forked from, "" for the book's own.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Page:
     title: str = ""
     long: bool = False
     shards: tuple[str, ...] = ()
+    fork_of: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,11 +74,19 @@ def load_pages(root: Path, profile: str) -> dict[str, Page]:
     return {
         name: Page(
             name, Path(entry["notebook"]), profile, entry["parameters"][profile] or {}, notice,
-            **{key: entry[key] for key in ("title", "long") if key in entry}, shards=tuple(entry.get("shards", ())),
+            **{key: entry[key] for key in ("title", "long", "fork_of") if key in entry}, shards=tuple(entry.get("shards", ())),
         )
         for name, entry in chapters["pages"].items()
         if profile in entry["parameters"]
     }
+
+
+def page_profiles(root: Path) -> dict[str, dict]:
+    """The entries of all pages in ``chapters.yaml`` of the project at `root`, of whatever profile, by name.
+
+    Raises ChaptersError when the file is not of its schema.
+    """
+    return _checked(root)["pages"]
 
 
 def load_profile(root: Path, name: str) -> Profile:

@@ -1,5 +1,5 @@
-"""The command line: ``zsas doctor``, ``run``, ``shard``, ``status``, ``plan``, ``train``, ``data check``, ``results``; thin
-over the library's functions."""
+"""The command line: ``zsas doctor``, ``run``, ``fork``, ``shard``, ``status``, ``plan``, ``train``, ``data check``,
+``results``; thin over the library's functions."""
 
 import os
 import platform
@@ -42,19 +42,47 @@ def run(
 ) -> None:
     """Check the parameters, run the notebook and publish the result.
 
-    A page with the book's own parameters becomes part of the book; anything else goes to the folder runs/.
+    A page with the book's own parameters becomes part of the book. Anything else goes to a new folder in runs/, where it
+    is rendered beside the book's own run, with the differences of their numbers.
     """
-    from .pages import compute_page
+    from .pages import check_parameters, compute_page
 
     root = project_root()
     overrides = _overrides(parameter or ())
     page = _page(target, profile, root)
-    if output is None:
-        in_book = page.profile and not overrides
-        output = root / (COMPUTED if in_book else "runs") / f"{page.name}.ipynb"
+    if output is not None or (page.profile and not overrides):
+        output = output or root / COMPUTED / f"{page.name}.ipynb"
+        with one_gpu() if gpu else nullcontext():
+            compute_page(page, output, root=root, overrides=overrides)
+        typer.echo(f"{page.name} is computed: {os.path.relpath(output)}")
+        return
+    from .book.rerun import new_run_folder, render_beside, summary
+
+    check_parameters(page, root, overrides)
+    output = new_run_folder(page.name, root) / f"{page.name}.ipynb"
     with one_gpu() if gpu else nullcontext():
         compute_page(page, output, root=root, overrides=overrides)
-    typer.echo(f"{page.name} is computed: {os.path.relpath(output)}")
+    typer.echo(f"{page.name} is computed: {os.path.relpath(output)}; rendering it beside the book's run")
+    html, differences = render_beside(page, output, root)
+    typer.echo(f"{summary(differences)} Open {os.path.relpath(html)}")
+
+
+@app.command()
+def fork(
+    page: Annotated[str, typer.Argument(help="The page of chapters.yaml to start from, such as uniform_sweep.")],
+    name: Annotated[str, typer.Option("--as", help="The new page's name: small letters, digits and _.")],
+    backbone: Annotated[str, typer.Option(help="An alias, ARCHITECTURE:PRETRAINED, hf-hub:ORG/NAME, or a new name with the next two.")],
+    architecture: Annotated[str | None, typer.Option(help="Of a backbone of your own: an open_clip name or a JSON file.")] = None,
+    weights: Annotated[str | None, typer.Option(help="Of a backbone of your own: its weights file.")] = None,
+) -> None:
+    """Make a chapter of your own: a notebook pair, its entries, and a checklist that zsas doctor ticks off."""
+    from .book.fork import checklist, fork_page
+
+    root = project_root()
+    for path in fork_page(page, name, backbone, root, architecture=architecture, weights=weights):
+        typer.echo(f"written: {os.path.relpath(path)}")
+    for point in checklist(load_pages(root, "embedded")[name], root):
+        typer.echo(str(point))
 
 
 @app.command()
@@ -195,7 +223,7 @@ def _travelling() -> tuple[Path, Path]:
 def doctor() -> None:
     """Say what is installed, which devices there are and where things are kept; exit status 1 where something is amiss.
 
-    Nothing is downloaded or made.
+    A fork's checklist is printed too; points that are open count as amiss. Nothing is downloaded or made.
     """
     findings = {
         "python": f"{platform.python_version()}, {sys.executable}",
@@ -209,8 +237,30 @@ def doctor() -> None:
     }
     for name, finding in findings.items():
         typer.echo(f"{name:{max(map(len, findings))}}  {finding}")
-    if any(AMISS in finding for finding in findings.values()):
+    open_points = _forks()
+    if open_points or any(AMISS in finding for finding in findings.values()):
         raise typer.Exit(1)
+
+
+def _forks() -> int:
+    """Print the checklist of every fork of the project that the current folder lies in; returns how many points are open."""
+    try:
+        root = project_root()
+        forks = [page for page in load_pages(root, "embedded").values() if page.fork_of]
+    except ChaptersError:
+        return 0
+    if not forks:
+        return 0
+    from .book.fork import checklist
+
+    open_points = 0
+    for page in forks:
+        points = checklist(page, root)
+        open_points += sum(not point.done for point in points)
+        typer.echo(f"fork {page.name} of {page.fork_of}: {sum(point.done for point in points)} of {len(points)} points done")
+        for point in points:
+            typer.echo(f"  {point}")
+    return open_points
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

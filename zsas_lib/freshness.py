@@ -2,7 +2,7 @@
 
 A computed page is a notebook ``PAGE.ipynb`` with a certificate ``PAGE.json`` beside it, which says by digests what it
 was made from. Contents are compared, never times, so a checkout or a copy makes nothing stale. Data that are not on this
-machine make no page stale either: a page that was computed where they are is rendered as it came (`zsas_lib.archive`).
+machine make nothing stale either: a page computed where they are is shown, and says so (`missing_data`).
 """
 
 import hashlib
@@ -49,6 +49,11 @@ def folder_fingerprint(folder: Path) -> str:
             status = path.stat()
             lines.append(f"{path.relative_to(folder).as_posix()} {status.st_size} {status.st_mtime_ns}")
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def missing_data(certificate: Mapping, root: Path) -> list[str]:
+    """The folders of data that a page was made from and that are not on this machine, as its certificate names them."""
+    return [folder for folder in certificate["data"] if not (root / Path(folder).expanduser()).is_dir()]
 
 
 def text_digest(text: str) -> str:

@@ -62,7 +62,7 @@ def compute_page(
     `root` is the project's folder, in which the notebook runs; `cell_timeout` is in seconds per cell. Returns `output`.
 
     Raises UnknownNameError or ParameterError before anything runs, PageError when the notebook cannot be read or does
-    not run to its end; what `output` held before stays.
+    not run to its end; what `output` held before stays, and beside it a log, ``.logs/NAME.log``, until a run ends well.
     """
     given = {**page.parameters, **(overrides or {})}
     path = root / page.notebook
@@ -70,6 +70,7 @@ def compute_page(
     declared = read_parameters(source)
     values = resolve(declared, given)
     started, start = time(), monotonic()
+    log = output.parent / ".logs" / f"{output.stem}.log"
     with _work_folder(output) as work:
         files = work / f"{output.stem}_files"
         files.mkdir()
@@ -79,10 +80,11 @@ def compute_page(
             root=root,
             work=work,
             files=files,
-            log=output.parent / ".logs" / f"{output.stem}.log",
+            log=log,
             cell_timeout=cell_timeout,
         )
         facts = _recorded(notebook, page)
+        log.unlink(missing_ok=True)
         folders = [Path(described.pop("root")) for described in _data_sets(facts)]
         weights = facts.pop("weights", {})
         facts["computed"] = datetime.fromtimestamp(started, UTC).strftime("%Y-%m-%d %H:%M UTC")
@@ -108,11 +110,16 @@ def compute_page(
             _show_title(notebook, page.title)
         if page.notice:
             _show_notice(notebook, page)
-        _own_labels(notebook, page.name)
+        own_labels(notebook, page.name)
         _scrub(notebook, page, values)
         with alone(output):
             _publish(notebook, certificate, files, output, work)
     return output
+
+
+def check_parameters(page: Page, root: Path, overrides: Mapping[str, object]) -> None:
+    """Raise what `compute_page` would raise for these parameters, before anything is written."""
+    resolve(read_parameters(read_notebook(root / page.notebook)), {**page.parameters, **overrides})
 
 
 def commands(
@@ -192,7 +199,7 @@ def _show_notice(notebook: NotebookNode, page: Page) -> None:
         notebook.cells.insert(0, new_markdown_cell(notice))
 
 
-def _own_labels(notebook: NotebookNode, page: str) -> None:
+def own_labels(notebook: NotebookNode, page: str) -> None:
     """The label ``fig-a`` of a figure becomes ``PAGE-fig-a``, also where text refers to it: pages of one notebook, or
     figures of two notebooks that happen to be called the same, must not share a label in the book."""
     figures = [cell.metadata.get("mystnb", {}).get("figure", {}) for cell in notebook.cells]

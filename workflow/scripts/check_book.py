@@ -1,5 +1,8 @@
 """Check the rendered book: every page of the table of contents is there, from a whole run, and its pictures have words.
 
+The table of contents is the one that was rendered. A page that failed or was not computed is rendered too, as one that says
+so; it is a problem all the same.
+
 Run in the project's folder; prints one line per problem and exits with 1 if there is any.
 """
 
@@ -12,6 +15,7 @@ import yaml
 
 BOOK = Path("book")
 HTML = BOOK / "_build" / "html"
+CONTENTS = BOOK / "_build" / "source" / "_toc.yml"
 COMPUTED = "_computed"
 
 
@@ -55,6 +59,10 @@ def problems_of(page: str) -> list[str]:
 
 
 def _half_made(notebook: Path) -> list[str]:
+    if (CONTENTS.parent / COMPUTED / f"{notebook.stem}.log").is_file():
+        return [f"{notebook.stem} failed when it was last run; the trace is in {notebook.parent / '.logs' / notebook.stem}.log."]
+    if not notebook.is_file():
+        return [f"{notebook.stem} is not computed; its page only says so."]
     run = json.loads(notebook.read_text(encoding="utf-8"))["metadata"].get("papermill", {})
     found = [] if run.get("duration") and not run.get("exception") else [f"{notebook} is not from a whole run."]
     certificate = notebook.with_suffix(".json")
@@ -66,7 +74,7 @@ def _wordless(text: str | None) -> bool:
 
 
 def main() -> None:
-    contents = yaml.safe_load((BOOK / "_toc.yml").read_text(encoding="utf-8"))
+    contents = yaml.safe_load(CONTENTS.read_text(encoding="utf-8"))
     listed = pages(contents)
     problems = [problem for page in listed for problem in problems_of(page)]
     for problem in problems:

@@ -1,0 +1,135 @@
+"""What every page of the book has: looked for in every notebook, and in every rendered page where the book has been built."""
+
+import importlib.util
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import jupytext
+import pytest
+
+from mini_project import REPOSITORY
+from zsas_lib.book.staging import PUBLISHED, repository
+from zsas_lib.chapters import load_pages
+from zsas_lib.parameters import read_parameters
+
+NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.md"))
+HTML = REPOSITORY / "book" / "_build" / "html" / "_computed"
+PAGES = list(load_pages(REPOSITORY, "embedded"))
+MEASURED_IN_WORDS = {"open_questions"}  # each row of its table quotes what the paper says
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def notebook(request):
+    return jupytext.read(request.param)
+
+
+def code(notebook) -> list:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def introduction(notebook) -> str:
+    """All prose before the first code cell, on one line."""
+    first = next(place for place, cell in enumerate(notebook.cells) if cell.cell_type == "code")
+    return " ".join(" ".join(cell.source.split()) for cell in notebook.cells[:first])
+
+
+def test_it_opens_with_question_answer_caveat_source_and_cost(notebook):
+    words = introduction(notebook)
+    assert words.startswith("# ")
+    for part in ("**Question.** ", "**Answer.** ", "**Caveat.** "):
+        assert words.count(part) == 1, part
+    assert "{cite:" in words
+    assert re.search(r"\b(seconds?|minutes?|hours?)\b", words), "what does it cost?"
+
+
+def test_every_parameter_is_typed_and_explained(notebook):
+    parameters = read_parameters(notebook)
+    assert parameters and all(parameter.help for parameter in parameters)
+
+
+def test_every_figure_has_name_caption_alternative_text_and_files(notebook):
+    for cell in code(notebook):
+        shown = cell.metadata.get("mystnb", {})
+        if re.search(r"\bplots\.publish\(figure", cell.source):
+            assert shown["figure"]["name"].startswith("fig-") and len(shown["figure"]["caption"].split()) > 4
+            assert len(shown["image"]["alt"].split()) > 4
+            assert PUBLISHED.search(cell.source)
+        else:
+            assert "figure" not in shown, "a figure whose files are not published"
+
+
+def test_it_sets_reported_beside_reproduced(notebook, request):
+    source = "\n".join(cell.source for cell in code(notebook))
+    tables = re.findall(r'publish_table\(\w+, "(reported|claims)"\)', source)
+    assert tables
+    if re.search(r'"reported": (?:row|claim|printed|100|value)', source):
+        assert "beside_reported(" in source or "beside_printed(" in source
+
+
+def test_it_ends_with_its_record(notebook):
+    assert re.match(r"(?s).*\brecord\(.*\)$", code(notebook)[-1].source)
+
+
+def test_its_first_cell_installs_what_is_missing(notebook):
+    path = REPOSITORY / "workflow" / "scripts" / "install_cells.py"
+    specification = importlib.util.spec_from_file_location("install_cells", path)
+    script = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(script)
+    assert code(notebook)[0].source in script.install_cell(repository(REPOSITORY))
+    named = script.install_cell({"url": "https://github.com/someone/book", "branch": "main"})
+    assert '%pip install --quiet "zsas-lib @ git+https://github.com/someone/book@main"' in named
+    text = script.with_install_cell(jupytext.writes(notebook, fmt="md:myst"), named)
+    assert text.count("import importlib.util") == 1 and "someone/book" in text
+
+
+class Article(HTMLParser):
+    """Words, links and identifiers of a page's article."""
+
+    def __init__(self):
+        super().__init__()
+        self.depth, self.words, self.links, self.names = 0, [], [], set()
+
+    def handle_starttag(self, tag, attributes):
+        self.depth += tag == "article"
+        if self.depth:
+            attributes = dict(attributes)
+            self.links.append(attributes.get("href") or "")
+            self.names |= {attributes.get("id"), *(attributes.get("class") or "").split()}
+
+    def handle_endtag(self, tag):
+        self.depth -= tag == "article"
+
+    def handle_data(self, data):
+        if self.depth:
+            self.words.append(data)
+
+
+@pytest.fixture(params=PAGES)
+def article(request):
+    path = HTML / f"{request.param}.html"
+    if not path.is_file():
+        pytest.skip("the book has not been built here")
+    parsed = Article()
+    parsed.feed(path.read_text(encoding="utf-8"))
+    if "zsas-facts" not in parsed.names:
+        pytest.skip("this page is not computed; the page says so")
+    return request.param, parsed
+
+
+def test_a_rendered_page_says_how_it_stands_and_how_it_was_made(article):
+    name, page = article
+    words = " ".join("".join(page.words).split())
+    assert re.search(r"(fresh|stale|failed) computed 20\d\d-\d\d-\d\d \d\d:\d\d UTC in \d+ s on ", words)
+    assert "parameter type default used here meaning" in " ".join(" ".join(page.words).split())
+    assert f"zsas run {name} --profile " in words and "papermill notebooks/" in words
+    assert {"commit", "library", "device", "versions", "duration"} <= set(words.split())
+    assert "how-this-page-was-made" in page.names
+
+
+def test_a_rendered_page_gives_its_notebook_its_figures_and_their_data(article):
+    name, page = article
+    files = {Path(link).name for link in page.links if "_downloads/" in link}
+    assert {f"{name}.ipynb", f"{name}.json"} <= files
+    drawn = {file.removesuffix(".svg") for file in files if file.endswith(".svg")}
+    assert drawn and any(f"{figure}.csv" in files for figure in drawn)
