@@ -82,7 +82,7 @@ def test_the_results_index_has_every_number(project, rendered):
 
 def test_status_and_claims_are_made_from_what_is_computed(project, rendered):
     status, claims = html(project, "_made/status"), html(project, "_made/claims")
-    assert "1 fresh, 1 not computed" in status and "The first page" in status
+    assert "1 fresh, 1 missing" in status and "The first page" in status
     assert "holds here" in claims and "4 &gt; 2?" in claims and "not computed" in claims
 
 

@@ -1,17 +1,15 @@
 """How far the book is: every page and shard as fresh, stale (why), missing or failed (where its log is), with run times."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .chapters import COMPUTED, Page, load_pages, load_profile
-from .freshness import stale_reason
+from .book.states import ABSENT, FAILED, FRESH, STALE, page_state
+from .chapters import Page, load_pages, load_profile
 from .shards import Shard, page_shards, read_receipt, stale_shards
 from .store import results_folder
 
-FRESH, STALE, MISSING, FAILED = "fresh", "stale", "missing", "failed"
-STATES = (FRESH, STALE, MISSING, FAILED)
+STATES = (FRESH, STALE, ABSENT, FAILED)
 
 
 @dataclass(frozen=True)
@@ -55,13 +53,9 @@ def state_lines(states: list[State]) -> Iterator[str]:
 
 
 def _page_state(page: Page, root: Path) -> State:
-    computed = root / COMPUTED
-    certificate = computed / f"{page.name}.json"
-    reason = stale_reason(page, root)
-    duration = _duration(certificate)
-    if reason and (failure := _failure(computed / ".logs" / f"{page.name}.log", certificate, root)):
-        return State("page", page.name, FAILED, failure, duration)
-    return State("page", page.name, (STALE if certificate.is_file() else MISSING) if reason else FRESH, reason, duration)
+    found = page_state(page, root)
+    reason = f"{found.reason} Log: {found.log.relative_to(root)}" if found.log else found.reason
+    return State("page", page.name, found.word, reason, found.certificate.get("record", {}).get("duration", ""))
 
 
 def _shard_state(shard: Shard, reason: str, folder: Path, root: Path) -> State:
@@ -71,7 +65,7 @@ def _shard_state(shard: Shard, reason: str, folder: Path, root: Path) -> State:
     log = folder / shard.receipt.with_suffix(".log")
     if not receipt and (failure := _failure(log, folder / shard.receipt, root)):
         return State("shard", name, FAILED, failure)
-    return State("shard", name, (STALE if receipt else MISSING) if reason else FRESH, reason, duration)
+    return State("shard", name, (STALE if receipt else ABSENT) if reason else FRESH, reason, duration)
 
 
 def _failure(log: Path, made: Path, root: Path) -> str:
@@ -84,10 +78,3 @@ def _failure(log: Path, made: Path, root: Path) -> str:
         return ""
     last = next((line.strip() for line in reversed(words) if line.strip()), "it ended without a word.")
     return f"{last} Log: {log.relative_to(root) if log.is_relative_to(root) else log}"
-
-
-def _duration(certificate: Path) -> str:
-    try:
-        return json.loads(certificate.read_text(encoding="utf-8"))["record"]["duration"]
-    except (OSError, ValueError, KeyError):
-        return ""

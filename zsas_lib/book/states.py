@@ -8,12 +8,12 @@ from pathlib import Path
 from ..chapters import COMPUTED, Page
 from ..freshness import missing_data, stale_reason
 
-FRESH, STALE, FAILED, ABSENT = "fresh", "stale", "failed", "not computed"
+FRESH, STALE, FAILED, ABSENT = "fresh", "stale", "failed", "missing"
 
 
 @dataclass(frozen=True)
 class PageState:
-    """One page: `word` is one of fresh, stale, failed, not computed; `reason` says why it is not fresh.
+    """One page: `word` is one of fresh, stale, failed, missing; `reason` says why it is not fresh.
 
     `certificate` is that of the run which is shown, {} where there is none; `log` is the trace of a run that failed
     after it; `missing_data` names the folders of its data that are not on this machine.
