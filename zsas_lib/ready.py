@@ -14,8 +14,9 @@ from .digests import canonical, configuration_digest, source_digest
 from .errors import DataError, UnknownNameError
 from .models import load_model
 from .models.learned import LearnedModel
-from .results import results_folder
+from .store import results_folder
 from .training import fit
+from .whole_files import alone
 
 FOLDER = "trained"
 AUXILIARY = {
@@ -26,8 +27,8 @@ AUXILIARY = {
 def trained(model: LearnedModel, dataset: AnomalyDataset, *, store: Path | None = None, **options: object) -> LearnedModel:
     """``model`` after ``fit(model, dataset, **options)``, from the store where that has been done before.
 
-    A training that was stopped goes on from its last whole epoch. ``store`` is a folder, by default
-    `results.results_folder`. What `fit` raises, and TypeError for an option that it does not have.
+    A training that was stopped goes on from its last whole epoch; who asks for one that another process is at waits for it. ``store`` is a folder, by default
+    `store.results_folder`. What `fit` raises, and TypeError for an option that it does not have.
     """
     bound = inspect.signature(fit).bind(model, dataset, **options)
     bound.apply_defaults()
@@ -37,14 +38,15 @@ def trained(model: LearnedModel, dataset: AnomalyDataset, *, store: Path | None 
     key = configuration_digest({"configuration": canonical(configuration), "sources": sources})
     path = (store or results_folder()) / FOLDER / f"{key}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists():
-        try:
-            model.load(path)
-            return model
-        except DataError as error:
-            warnings.warn(f"{error} It is trained again.", stacklevel=2)
-    fit(model, dataset, checkpoint=path.with_suffix(".checkpoint"), **options)
-    model.save(path)
+    with alone(path):
+        if path.exists():
+            try:
+                model.load(path)
+                return model
+            except DataError as error:
+                warnings.warn(f"{error} It is trained again.", stacklevel=2)
+        fit(model, dataset, checkpoint=path.with_suffix(".checkpoint"), **options)
+        model.save(path)
     return model
 
 
