@@ -106,6 +106,7 @@ def test_there_is_one_parameters_block_with_the_values_used(cells):
     table = markdown(cells, "| parameter |")
     assert "| `steps` | `int` | `3` | **`2`** |" in table
     assert "| `label` | `str` | `'row'` | **`'line'`** |" in table
+    assert table.startswith("<details>\n<summary>") and "2 of them not at the default</summary>\n\n|" in table
     tagged = [cell for cell in cells if {"parameters", "injected-parameters"} & set(cell.metadata.get("tags", ()))]
     assert [cell.metadata.tags for cell in tagged] == [["parameters", "remove-input"]]
     assert "steps: int = 2  # how many" in tagged[0].source

@@ -178,7 +178,10 @@ def _show_how_made(notebook: NotebookNode, again: Sequence[str], files: Path) ->
 def _show_parameters(notebook: NotebookNode, declared: Sequence[Parameter], values: Mapping[str, Value]) -> None:
     cell = parameters_cell(notebook)
     _hide_input(cell)
-    notebook.cells.insert(notebook.cells.index(cell), new_markdown_cell(parameters_table(declared, values)))
+    changed = sum(values[parameter.name] != parameter.default for parameter in declared)
+    summary = f"{len(declared)} parameters, {changed or 'none'} of them not at the default"
+    text = f"<details>\n<summary>{summary}</summary>\n\n{parameters_table(declared, values)}\n\n</details>"
+    notebook.cells.insert(notebook.cells.index(cell), new_markdown_cell(text))
 
 
 def _show_title(notebook: NotebookNode, title: str) -> None:
