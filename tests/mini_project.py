@@ -9,6 +9,8 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from zsas_lib.warm import SOCKET_VARIABLE
+
 SHARDED = """\
   squares:
     notebook: notebooks/squares.ipynb
@@ -160,8 +162,10 @@ def write_cells(path: Path, cells: list) -> Path:
 
 
 def environment(root: Path) -> dict[str, str]:
-    """Variables for programs in the project, whose library comes before the installed one and whose store is its own."""
-    return {name: value for name, value in os.environ.items() if name != "ZSAS_RESULTS"} | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    """Variables for programs in the project, whose library comes before the installed one, whose store is its own, and
+    whose programs no server starts that serves this project's tests."""
+    others = {name: value for name, value in os.environ.items() if name not in ("ZSAS_RESULTS", SOCKET_VARIABLE)}
+    return others | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
 
 
 def run_in(root: Path, *arguments: str) -> subprocess.CompletedProcess:

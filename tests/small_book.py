@@ -16,6 +16,7 @@ from zsas_lib import plots
 from zsas_lib.sliders import frame_slider
 
 RUN = {"duration": 1.0, "exception": None}
+RECORD = {"device": "no device", "duration": "1 s", "computed": "2026-01-01 00:00 UTC", "commit": "0" * 40, "versions": {"python": "3"}}
 
 
 def make(root: Path) -> Path:
@@ -67,4 +68,4 @@ def _write(root: Path, page: str, cells: list) -> None:
     path = root / "book" / "_computed" / f"{page}.ipynb"
     path.parent.mkdir(exist_ok=True)
     nbformat.write(notebook, path)
-    path.with_suffix(".json").write_text(json.dumps({"page": page}))
+    path.with_suffix(".json").write_text(json.dumps({"page": page, "digest": "not made from anything", "data": {}, "record": RECORD}))

@@ -19,6 +19,7 @@ import yaml
 from papermill.cli import _resolve_type
 
 from mini_project import REPOSITORY
+from zsas_lib.book.made_pages import MADE
 from zsas_lib.chapters import COMPUTED, Page, load_pages
 from zsas_lib.digests import file_digest
 from zsas_lib.execution import read_notebook
@@ -181,7 +182,8 @@ def test_the_table_of_contents_holds_the_embedded_profiles_pages_and_no_others()
     contents = (REPOSITORY / "book" / "_toc.yml").read_text()
     listed = re.findall(r"(?:file|root): _computed/(\S+)", contents)
     assert sorted(listed) == sorted(load_pages(REPOSITORY, "embedded"))
-    for name in re.findall(r"(?:file|root): (?!_computed/)(\S+)", contents):
+    assert set(re.findall(rf"(?:file|root): {MADE}/(\S+)", contents)) == {"results", "claims", "status"}
+    for name in re.findall(rf"(?:file|root): (?!_computed/|{MADE}/)(\S+)", contents):
         assert (REPOSITORY / "book" / f"{name}.md").is_file()
 
 
@@ -209,9 +211,13 @@ def test_the_papermill_commands_that_are_printed_name_what_there_is(words):
         assert declared[name].check(_resolve_type(text)) == text
 
 
+COMMANDS = [words.values[0] for words in shell_commands("zsas")]
+
+
 @pytest.mark.parametrize("words", [words for words in shell_commands("zsas") if words.values[0][0] == "run"])
 def test_the_zsas_commands_that_are_printed_name_what_there_is(words):
-    page = load_pages(REPOSITORY, "embedded")[words[1]]
+    forks = {command[command.index("--as") + 1]: command[1] for command in COMMANDS if command[0] == "fork"}
+    page = load_pages(REPOSITORY, "embedded")[forks.get(words[1], words[1])]
     resolve(read_parameters(read_notebook(REPOSITORY / page.notebook)), given_parameters(words[2:]))
 
 

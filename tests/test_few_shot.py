@@ -53,14 +53,17 @@ def test_rows_are_what_models_of_their_own_get(backbone, pictures, table, scales
     few = zsas.evaluate(model, test, **FEW).loc[["bottle", "grid", "mean"], metrics]
     rows = table[(table.scales == name) & (table.shots == 3) & (table.terms == BOTH)].set_index("category")[metrics]
     np.testing.assert_allclose(rows, few, atol=2e-3)  # the order of references may part what nearly ties
-    alone = []
+    alone, may_part = [], []
     for category in ("bottle", "grid"):
         part = test.select([category])
         batch = next(part.batches(16))
         scores = sum(model.association_maps(batch.images, category).values()).amax((1, 2))
         alone.append(zsas.metrics.image_auroc(scores, batch.is_anomalous))
+        gaps = (scores[batch.is_anomalous][:, None] - scores[~batch.is_anomalous]).abs()
+        may_part.append(float((gaps < 1e-5).float().mean()))  # pairs that rounding may order either way
     rows = table[(table.scales == name) & (table.shots == 3) & (table.terms == REFERENCES)].set_index("category")
-    np.testing.assert_allclose(rows.image_auroc[["bottle", "grid"]], alone, atol=1e-6)
+    assert max(may_part) < 0.2
+    assert (np.abs(rows.image_auroc[["bottle", "grid"]].to_numpy() - alone) <= np.array(may_part) + 1e-6).all()
 
 
 def test_the_first_draw_is_the_seeds(backbone, pictures):
