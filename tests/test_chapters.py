@@ -104,7 +104,7 @@ def test_the_parameters_are_a_table_above_their_hidden_cell(computed):
     cells = computed.cells
     (position,) = [index for index, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", ())]
     assert "remove-input" in cells[position].metadata.tags
-    rows = cells[position - 1].source.splitlines()[2:]
+    rows = [line for line in cells[position - 1].source.splitlines() if line.startswith("| `")]
     assert [row.split("`")[1] for row in rows] == [parameter.name for parameter in declared]
     for name in computed.page.parameters:
         (row,) = [row for row in rows if row.startswith(f"| `{name}` ")]
