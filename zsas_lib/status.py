@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .book.states import ABSENT, FAILED, FRESH, STALE, page_state
+from .book.states import ABSENT, FAILED, FRESH, STALE, failure_cause, page_state
 from .chapters import Page, load_pages, load_profile
 from .shards import Shard, page_shards, read_receipt, stale_shards
 from .store import results_folder
@@ -73,8 +73,7 @@ def _failure(log: Path, made: Path, root: Path) -> str:
     try:
         if made.is_file() and made.stat().st_mtime >= log.stat().st_mtime:
             return ""
-        words = log.read_text(encoding="utf-8", errors="replace").split("\n")
+        last = failure_cause(log, silent="it ended without a word.")
     except FileNotFoundError:
         return ""
-    last = next((line.strip() for line in reversed(words) if line.strip()), "it ended without a word.")
     return f"{last} Log: {log.relative_to(root) if log.is_relative_to(root) else log}"

@@ -49,10 +49,10 @@ def page_state(page: Page, root: Path) -> PageState:
     return PageState(page, STALE if reason else FRESH, reason, certificate, None, tuple(missing_data(certificate, root)))
 
 
-def failure_cause(log: Path) -> str:
-    """The last line of a failed run's log, which names the error."""
-    lines = [line for line in log.read_text(encoding="utf-8").splitlines() if line.strip()]
-    return lines[-1] if lines else "its log is empty"
+def failure_cause(log: Path, silent: str = "its log is empty") -> str:
+    """The last line of a failed run's log, which names the error; `silent` where it has none."""
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), silent)
 
 
 def _certificate(path: Path) -> dict:
