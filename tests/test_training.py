@@ -114,6 +114,30 @@ def test_zoom_is_a_probability(backbone, pictures, zoom):
         fit(zsas.load_model("april-gan", backbone), pictures, epochs=1, zoom=zoom)
 
 
+@pytest.mark.parametrize("size", [0, 33])
+def test_the_loss_compares_no_larger_maps_than_there_are(backbone, pictures, size):
+    with pytest.raises(ValueError, match=rf"loss_size={size}; expected a side in pixels in 1..32"):
+        fit(zsas.load_model("april-gan", backbone), pictures, epochs=1, loss_size=size)
+
+
+def test_a_smaller_loss_sees_the_same_masks_at_fewer_pixels_and_teaches_nearly_the_same(backbone, pictures, monkeypatch):
+    models = [zsas.load_model("april-gan", backbone) for _ in range(2)]
+    seen, loss = [], type(models[0]).loss
+    monkeypatch.setattr(type(models[0]), "loss", lambda self, features, masks, normal: (seen.append(masks), loss(self, features, masks, normal))[1])
+    for model, size in zip(models, (None, 8)):
+        fit(model, pictures, epochs=1, batch_size=12, loss_size=size)
+        model.initialise(0)
+    whole, small = seen
+    assert whole.shape[1:] == (32, 32) and small.shape[1:] == (8, 8)
+    assert torch.equal(small, whole[:, 2::4, 2::4])
+    start = learned(models[0])
+    moved = []
+    for model, size in zip(models, (None, 8)):
+        fit(model, pictures, epochs=8, batch_size=4, rate=3e-3, loss_size=size)
+        moved.append(learned(model) - start)
+    assert 0.8 < torch.cosine_similarity(*moved, dim=0) < 1
+
+
 def test_features_are_computed_once_without_augmentation_and_every_time_with_it(backbone, pictures, monkeypatch):
     counted = []
     model = zsas.load_model("april-gan", backbone)
@@ -163,6 +187,8 @@ def test_single_parameters_have_rates_of_their_own(backbone, pictures):
     fit(model, pictures, epochs=1, batch_size=12, rates={"log_scales": 0.25})
     torch.testing.assert_close((model.log_scales - start).abs(), torch.full((2,), 0.25), rtol=1e-3, atol=0)
     assert model.trained["rates"]["alpha"] == 4e-3, "the recipe's others stay"
+    fit(model, pictures, epochs=1, batch_size=12, rate=8e-5, rates={"log_scales": 0.25})
+    assert model.trained["rates"] == pytest.approx({"log_scales": 0.25, "alpha": 8e-3, "beta": 8e-3})
     with pytest.raises(UnknownNameError, match="log_scale"):
         fit(model, pictures, epochs=1, rates={"log_scale": 0.25})
     with pytest.raises(ValueError, match="above 0"):

@@ -153,6 +153,7 @@ def train(
     augment: Annotated[bool | None, typer.Option()] = None,
     zoom: Annotated[float, typer.Option(help="How often a picture is cut to a part of itself, in 0..1.")] = 0.0,
     decay: Annotated[bool, typer.Option(help="Let the rate fall to zero.")] = False,
+    loss_size: Annotated[int | None, typer.Option(help="Side in pixels at which maps meet masks; the pictures' without it.")] = None,
 ) -> None:
     """Train a model's learnable parts on an auxiliary data set; a run that was stopped goes on from its last epoch."""
     import zsas_lib as zsas
@@ -161,7 +162,7 @@ def train(
     learner = zsas.load_model(model, tower)
     log = zsas.fit(
         learner, zsas.load_dataset(dataset, root, image_size=tower.image_size), seed=seed, epochs=epochs, batch_size=batch_size,
-        rate=rate, augment=augment, zoom=zoom, decay=decay, checkpoint=output.with_suffix(".checkpoint"),
+        rate=rate, augment=augment, zoom=zoom, decay=decay, loss_size=loss_size, checkpoint=output.with_suffix(".checkpoint"),
     )
     learner.save(output)
     typer.echo(f"{model} is trained: {len(log)} steps, loss {log.loss.iloc[0]:.3f} to {log.loss.iloc[-1]:.3f}, in {output}")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -40,6 +41,7 @@ def fit(
     augment: bool | None = None,
     zoom: float = 0.0,
     decay: bool = False,
+    loss_size: int | None = None,
     rates: Mapping[str, float] | None = None,
     held_out: Sequence[str] = (),
     checkpoint: str | Path | None = None,
@@ -47,10 +49,13 @@ def fit(
     """Trains a model's learnable parts, from the parameters that ``seed`` begins with; it predicts afterwards.
 
     ``epochs``, ``batch_size``, ``rate`` and ``augment`` are the paper's without a value here (the model's `recipe`).
-    ``rates`` are those of parameters with a rate of their own, by name, before the recipe's (`proportional_rates`).
+    ``rates`` are those of parameters with a rate of their own, by name; the recipe's others keep their proportion to
+    ``rate`` (`proportional_rates`).
     ``decay`` lets the rate fall to zero along half a cosine, which no paper does; short trainings gain from it.
     ``zoom`` is the probability with which a picture is cut to a part of itself first (`augmentation.zoomed`), which no
     paper does either; trained on objects, VCP-CLIP+ then knows surfaces better.
+    ``loss_size`` is the side in pixels at which the loss compares maps with masks, the backbone's without a value, as in the
+    papers: maps are enlarged from a few patches, so that a quarter of the side costs a sixteenth and teaches the same.
     Pictures are read at the backbone's size. With neither augmentation nor zoom what the frozen towers say of a picture is computed
     once, if all of it can be kept (`examples.CACHED_BYTES`). The last epoch's parameters are kept; with ``held_out``
     categories of this data set, which are then not trained on, those of the epoch with the best pixel AP on them. Test
@@ -61,17 +66,20 @@ def fit(
 
     Raises NothingToLearnError for a model that learns nothing, UnknownNameError for an unknown held-out category or
     parameter, DataError for a data set without anomalous or without normal pictures, for a picture or mask that cannot be read, or
-    a checkpoint of another training, ValueError for numbers below 1 (pictures, epochs), not positive (rates) or outside 0..1 (zoom), and
-    FloatingPointError if the loss is not finite.
+    a checkpoint of another training, ValueError for numbers below 1 (pictures, epochs), not positive (rates), outside 0..1 (zoom)
+    or outside 1..the backbone's size (loss_size), and FloatingPointError if the loss is not finite.
     """
     if not isinstance(model, LearnedModel):
         raise NothingToLearnError(f"{getattr(model, 'name', type(model).__name__)} learns nothing; expected a model such as vcpclip+.")
     recipe = model.recipe
     epochs, batch_size = (recipe.epochs if epochs is None else epochs), (batch_size or recipe.batch_size)
     rate, augment = (recipe.rate if rate is None else rate), (recipe.augment if augment is None else augment)
-    rates = {**recipe.rates, **(rates or {})}
+    rates = {**proportional_rates(model, rate), **(rates or {})}
     if not 0 <= zoom <= 1:
         raise ValueError(f"fit got zoom={zoom}; expected a probability in 0..1.")
+    side = model.backbone.image_size
+    if loss_size is not None and not 1 <= loss_size <= side:
+        raise ValueError(f"fit got loss_size={loss_size}; expected a side in pixels in 1..{side}, the size of the pictures.")
     if epochs < 1 or batch_size < 1 or not min([rate, *rates.values()]) > 0:
         raise ValueError(
             f"fit got epochs={epochs}, batch_size={batch_size}, rate={rate}, rates={rates}; expected at least 1, 1, and above 0."
@@ -79,10 +87,11 @@ def fit(
     for name in rates.keys() - recipe.rates.keys():
         if name not in model.learnable():
             raise UnknownNameError(f"parameter of {model.name} with a rate", name, {*recipe.rates, *model.learnable()})
-    chosen, judges = _split(dataset, held_out, model.backbone.image_size)
+    chosen, judges = _split(dataset, held_out, side)
     settings = {
         "data": [dataset.name, chosen.digest], "seed": seed, "epochs": epochs, "batch_size": batch_size,
         "rate": rate, "rates": rates, "augment": augment, "zoom": zoom, "decay": decay, "held_out": list(held_out),
+        "loss_size": loss_size or side,
     }
     steps = epochs * math.ceil(len(chosen) / batch_size) if decay else None
     run = _Run(model, seed, steps, Path(checkpoint) if checkpoint else None, settings)
@@ -124,7 +133,7 @@ class _Run:
         self._learn()
 
     def step(self, features: Features, masks: Bool[Tensor, "batch side side"], is_anomalous: Bool[Tensor, " batch"]) -> None:
-        loss = self.model.loss(features, masks, is_anomalous)
+        loss = self.model.loss(features, _resized(masks, self.settings["loss_size"]), is_anomalous)
         if not loss.isfinite():
             raise FloatingPointError(
                 f"The loss of {self.model.name} is {loss.item()} in step {len(self.log)} (epoch {self.epoch}); lower the "
@@ -196,6 +205,13 @@ class _Run:
         self._assign(state["parameters"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.epoch, self.log, self.best = state["epoch"], json.loads(state["log"]), state["best"]
+
+
+def _resized(masks: Bool[Tensor, "batch side side"], size: int) -> Bool[Tensor, "batch size size"]:
+    """Masks of ``size`` pixels: each is what the old one's pixel at its centre was."""
+    if size == masks.shape[-1]:
+        return masks
+    return F.interpolate(masks[:, None].float(), (size, size), mode="nearest-exact")[:, 0] > 0.5
 
 
 def _split(dataset: AnomalyDataset, held_out: Sequence[str], image_size: int) -> tuple[AnomalyDataset, AnomalyDataset | None]:

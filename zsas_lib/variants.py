@@ -9,12 +9,10 @@ from torch import nn
 
 from .backbones import Backbone
 from .data.dataset import AnomalyDataset
-from .models import load_model
 from .models.learned import LearnedModel
 from .protocol import protocol_table
 from .results import stored
-from .ready import trained
-from .training import proportional_rates
+from .ready import ready_model
 
 FACTORS = ("uniop", "loreb", "idp")
 """V's modifications beside the fixed temperature."""
@@ -43,16 +41,8 @@ def factorial_variants(temperature: float = 0.07) -> dict[str, Variant]:
 
 
 def trained_variant(variant: Variant, backbone: Backbone, auxiliary: AnomalyDataset, *, seed: int, fit: Mapping[str, object]) -> nn.Module:
-    """A variant ready to predict, from the store or trained with the settings ``fit`` under its own.
-
-    With another ``rate`` than the recipe's, parameters with rates of their own get theirs in proportion."""
-    model = load_model(variant.model, backbone, **variant.options)
-    if not isinstance(model, LearnedModel):
-        return model
-    settings = {**fit, **variant.fit, "seed": seed}
-    if model.recipe.rates and settings.get("rate") is not None:
-        settings["rates"] = proportional_rates(model, settings["rate"]) | settings.get("rates", {})
-    return trained(model, auxiliary, **settings)
+    """A variant ready to predict, from the store or trained with the settings ``fit`` under its own."""
+    return ready_model(variant.model, backbone, auxiliary, fit={**fit, **variant.fit, "seed": seed}, **variant.options)
 
 
 def study(
