@@ -1,6 +1,7 @@
 """Prompt ensembles: the sentences that describe a normal and an anomalous object of a class."""
 
 from dataclasses import dataclass
+from functools import cache
 from weakref import WeakKeyDictionary
 
 import torch
@@ -85,6 +86,7 @@ def class_phrase(class_name: str, *, raw: bool = False) -> str:
     return SPELLED_OUT.get(words, words) or NAMELESS
 
 
+@cache
 def winclip_prompts(
     class_name: str, *, templates: int = 22, full_stop: bool = True, raw_names: bool = False
 ) -> PromptEnsemble:
@@ -106,6 +108,7 @@ def winclip_prompts(
     return PromptEnsemble(*sentences)
 
 
+@cache
 def april_gan_prompts(class_name: str) -> PromptEnsemble:
     """APRIL-GAN's ensemble, which many took over: 7 normal and 5 abnormal states in 35 templates, 245 and 175
     sentences. The class is named as `class_phrase` says; the released code says the folder's name."""
@@ -124,7 +127,7 @@ def mean_embeddings(backbone: Backbone, prompts: PromptEnsemble, *, unit: bool =
     """The unit vectors T_n and T_a of an ensemble, in this order: the means of its sentences' embeddings, each of unit
     length (``unit``) or as it comes, made unit vectors. Encoded once and kept for as long as the backbone is."""
     known = _kept.setdefault(backbone, {})
-    key = (tuple(prompts.normal), tuple(prompts.abnormal), unit, str(backbone.device))
+    key = prompts, unit, str(backbone.device)
     if key not in known:
         known[key] = _mean_embeddings(backbone, prompts, unit)
     return known[key]

@@ -38,7 +38,6 @@ class AprilGAN(LearnedModel):
         super().__init__(backbone, {"smoothing": smoothing})
         self.projections = nn.ModuleList(nn.Linear(backbone.width, backbone.embed_dim) for _ in LAYERS)
         self._layers = [layer_at(backbone.depth, share) for share in LAYERS]
-        self._text_features: dict[str, Tensor] = {}
         self.initialise(seed=0)
 
     def reset_parameters(self) -> None:
@@ -47,9 +46,7 @@ class AprilGAN(LearnedModel):
 
     def text_features(self, class_name: str) -> Float[Tensor, "2 embed"]:
         """The unit vectors of the two states of a class. Encoded once per class name and kept."""
-        if class_name not in self._text_features:
-            self._text_features[class_name] = mean_embeddings(self.backbone, april_gan_prompts(class_name))
-        return self._text_features[class_name].to(self.backbone.device)
+        return mean_embeddings(self.backbone, april_gan_prompts(class_name))
 
     def features(self, images: Float[Tensor, "batch 3 height width"], class_names: Sequence[str]) -> Features:
         stream = residual_stream(self.backbone, self.backbone.embed_patches(images))

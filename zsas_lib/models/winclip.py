@@ -121,7 +121,6 @@ class WinCLIP(nn.Module):
         self.references = References()
         self._prompting = {"templates": templates, "full_stop": full_stop, "raw_names": raw_names}
         winclip_prompts("object", **self._prompting)
-        self._text_features: dict[str, Tensor] = {}
 
     def forward(self, images: Float[Tensor, "batch 3 height width"], class_names: str | Sequence[str]) -> Prediction:
         """Maps at the images' size and image scores, all in [0, 1], for one class name or one per image.
@@ -196,11 +195,8 @@ class WinCLIP(nn.Module):
 
     def text_features(self, class_name: str) -> Float[Tensor, "2 embed"]:
         """The unit vectors T_n and T_a of a class, in this order. Encoded once per class name and kept."""
-        if class_name not in self._text_features:
-            prompts = winclip_prompts(class_name, **self._prompting)
-            unit = self.options["text_mean"] == "normalised"
-            self._text_features[class_name] = mean_embeddings(self.backbone, prompts, unit=unit)
-        return self._text_features[class_name].to(self.backbone.device)
+        unit = self.options["text_mean"] == "normalised"
+        return mean_embeddings(self.backbone, winclip_prompts(class_name, **self._prompting), unit=unit)
 
     def image_scores(
         self, images: Float[Tensor, "batch 3 height width"], class_names: str | Sequence[str]
