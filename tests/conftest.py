@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import layouts
+from tiny_clip import tiny_backbone
 
 
 @pytest.fixture(scope="session")
@@ -15,6 +16,12 @@ def shared() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip(f"no shared material at {folder} (set ZSAS_SHARED)")
     return folder
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    """The smallest backbone, with random weights; a module whose models need another has its own."""
+    return tiny_backbone()
 
 
 @pytest.fixture

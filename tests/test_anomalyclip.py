@@ -2,8 +2,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from test_learned import tiny_backbone, trained
-from tiny_clip import tiny
+from test_learned import trained
+from tiny_clip import tiny, tiny_backbone
 from zsas_lib.losses import dice_loss, focal_loss
 from zsas_lib.models import load_model
 

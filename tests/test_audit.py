@@ -6,20 +6,10 @@ import pytest
 import torch
 from toy import Glow, toy_dataset
 
-from tiny_clip import TINY
-from zsas_lib import audit, backbones
+from zsas_lib import audit
 from zsas_lib.audit import LogitsFirst, aupro_of_powers, paired_gap, small_gradients, variant
-from zsas_lib.backbones import load_backbone, register_backbone
 from zsas_lib.errors import DataError
 from zsas_lib.models import load_model
-
-
-@pytest.fixture(scope="module")
-def backbone():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backbones, "_REGISTERED", {})
-        register_backbone("tiny", architecture=TINY)
-        return load_backbone("tiny", "random", device="cpu")
 
 
 @pytest.fixture

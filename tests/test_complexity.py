@@ -3,8 +3,8 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from test_learned import tiny_backbone, trained
-from tiny_clip import TINY, tiny
+from test_learned import trained
+from tiny_clip import TINY, tiny, tiny_backbone
 from zsas_lib.complexity import flops, parameter_counts, shapes_only
 from zsas_lib.models import load_model
 from zsas_lib.papers import reported

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from layouts import write_mvtec
-from test_winclip import tiny_backbone
 
 import zsas_lib as zsas
 from zsas_lib.few_shot import BOTH, REFERENCES, TEXT, few_shot_table, over_draws
@@ -12,11 +11,6 @@ from zsas_lib.models import load_model
 from zsas_lib.models.references import draw_normal
 
 FEW = {"resamples": 4}
-
-
-@pytest.fixture(scope="module")
-def backbone():
-    return tiny_backbone()
 
 
 @pytest.fixture(scope="module")

@@ -2,26 +2,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tiny_clip import TINY, tiny
-from zsas_lib import backbones
-from zsas_lib.backbones import load_backbone, register_backbone
+from tiny_clip import tiny, tiny_backbone
 from zsas_lib.errors import DataError, UnknownNameError
 from zsas_lib.models import load_model
 from zsas_lib.models.learned import UntrainedModelError, assign_learned, highest_mean, two_state_maps
 
 NAMES = ["anomalyclip", "april-gan", "vcpclip", "vcpclip+"]
-
-
-def tiny_backbone(architecture=TINY, **options):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backbones, "_REGISTERED", {})
-        register_backbone("tiny", architecture=architecture)
-        return load_backbone("tiny", "random", device="cpu", **options)
-
-
-@pytest.fixture(scope="module")
-def backbone():
-    return tiny_backbone()
 
 
 @pytest.fixture

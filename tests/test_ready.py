@@ -5,19 +5,8 @@ import sys
 import pytest
 from toy import toy_dataset
 
-from tiny_clip import TINY
-from zsas_lib import backbones
-from zsas_lib.backbones import load_backbone, register_backbone
 from zsas_lib.errors import DataError, UnknownNameError
 from zsas_lib.ready import auxiliary_name, model_for, ready_model
-
-
-@pytest.fixture(scope="module")
-def backbone():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backbones, "_REGISTERED", {})
-        register_backbone("tiny", architecture=TINY)
-        return load_backbone("tiny", "random", device="cpu")
 
 
 def test_a_model_that_learns_nothing_needs_no_auxiliary_data(backbone, tmp_path):

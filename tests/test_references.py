@@ -7,18 +7,14 @@ import torch
 import torch.nn.functional as F
 from layouts import write_mvtec
 from PIL import Image
-from test_winclip import harmonic_by_loops, tiny_backbone
+from test_winclip import harmonic_by_loops
+from tiny_clip import tiny_backbone
 
 import zsas_lib as zsas
 from zsas_lib.errors import UnknownNameError
 from zsas_lib.models import load_model
 from zsas_lib.models.references import draw_normal, image_digest, nearest_distance, remember_normal
 from zsas_lib.results import describe_model
-
-
-@pytest.fixture(scope="module")
-def backbone():
-    return tiny_backbone()
 
 
 def pictures(count: int, seed: int = 0, size: tuple[int, int] = (32, 32)) -> torch.Tensor:

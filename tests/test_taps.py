@@ -2,17 +2,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tiny_clip import tiny
-from zsas_lib import backbones
-from zsas_lib.backbones import load_backbone, register_backbone
+from tiny_clip import tiny, tiny_backbone
 from zsas_lib.taps import class_embedding, layer_at, local_embeddings, residual_stream
 
 
 def deep_backbone(**options):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backbones, "_REGISTERED", {})
-        register_backbone("deep", architecture=tiny(layers=4))
-        return load_backbone("deep", "random", device="cpu", **options)
+    return tiny_backbone(tiny(layers=4), **options)
 
 
 @pytest.fixture(scope="module")

@@ -1,27 +1,11 @@
-from copy import deepcopy
-
 import pytest
 import torch
 
-from tiny_clip import TINY
-from zsas_lib import backbones
-from zsas_lib.backbones import load_backbone, register_backbone
+from tiny_clip import TINY, tiny_backbone
 from zsas_lib.models.vcpclip import SENTENCES
 from zsas_lib.text_path import (
     PLACEHOLDER, read_at_end, require_causal_text_tower, run_blocks, with_positions, word_tokens,
 )
-
-
-def tiny_backbone(architecture=TINY, **options):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backbones, "_REGISTERED", {})
-        register_backbone("tiny", architecture=deepcopy(architecture))
-        return load_backbone("tiny", "random", device="cpu", **options)
-
-
-@pytest.fixture(scope="module")
-def backbone():
-    return tiny_backbone()
 
 
 def test_token_ids_of_the_published_sentences(backbone):

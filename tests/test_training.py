@@ -7,17 +7,10 @@ import pytest
 import torch
 
 import zsas_lib as zsas
-from tiny_clip import TINY
 from toy import toy_dataset
 from zsas_lib.errors import DataError, UnknownNameError
 from zsas_lib.models.learned import NothingToLearnError
 from zsas_lib.training import fit, proportional_rates
-
-
-@pytest.fixture(scope="module")
-def backbone():
-    zsas.register_backbone("tiny-for-training", architecture=TINY)
-    return zsas.load_backbone("tiny-for-training", weights="random")
 
 
 @pytest.fixture

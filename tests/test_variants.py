@@ -6,7 +6,6 @@ import pytest
 import torch
 
 import zsas_lib as zsas
-from tiny_clip import TINY
 from toy import Glow, toy_dataset
 from zsas_lib.metrics import image_auroc, image_rates, legacy_reach
 from zsas_lib.papers.printed import printed_metrics
@@ -14,12 +13,6 @@ from zsas_lib.protocol import SCORES, protocol_table
 from zsas_lib.variants import (
     BASELINE, FACTORS, Variant, factorial_effects, factorial_variants, over_seeds, pooled_deviation, study, trained_variant,
 )
-
-
-@pytest.fixture(scope="module")
-def backbone():
-    zsas.register_backbone("tiny-for-variants", architecture=TINY)
-    return zsas.load_backbone("tiny-for-variants", weights="random")
 
 
 @pytest.fixture

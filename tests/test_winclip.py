@@ -4,25 +4,11 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tiny_clip import TINY
-from zsas_lib import backbones
-from zsas_lib.backbones import load_backbone, register_backbone
+from tiny_clip import tiny_backbone
 from zsas_lib.errors import UnknownNameError
 from zsas_lib.models import list_models, load_model
 from zsas_lib.models.winclip import WinCLIP, harmonic_map
 from zsas_lib.prompts import winclip_prompts
-
-
-def tiny_backbone(**options):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backbones, "_REGISTERED", {})
-        register_backbone("tiny", architecture=TINY)
-        return load_backbone("tiny", "random", device="cpu", **options)
-
-
-@pytest.fixture(scope="module")
-def backbone():
-    return tiny_backbone()
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from copy import deepcopy
 
+import pytest
+
 TINY = {
     "embed_dim": 24,
     "vision_cfg": {"image_size": 32, "patch_size": 8, "width": 32, "layers": 2, "head_width": 16},
@@ -12,3 +14,13 @@ TINY = {
 def tiny(**vision: object) -> dict:
     """TINY with another image tower."""
     return {**deepcopy(TINY), "vision_cfg": {**TINY["vision_cfg"], **vision}}
+
+
+def tiny_backbone(architecture: dict = TINY, **options: object):
+    """A backbone of that architecture with random weights; nothing stays registered."""
+    from zsas_lib import backbones
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backbones, "_REGISTERED", {})
+        backbones.register_backbone("tiny", architecture=deepcopy(architecture))
+        return backbones.load_backbone("tiny", "random", device="cpu", **options)
