@@ -76,14 +76,15 @@ lock: $(ENVIRONMENT)
 clean:
 	rm -rf book/_build book/_computed .snakemake runs
 
-# The lock names the uv that installs it; where uv cannot be had, pip installs the same.
+# The lock names the uv that installs it; where uv cannot be had, pip installs the same. Either compiles what it installs, as
+# the book starts hundreds of processes, which else would read the sources of torch each where PYTHONDONTWRITEBYTECODE is set.
 $(VENV)/installed: requirements.lock pyproject.toml
 	@$(BASE_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo 'Python 3.11 or newer is needed; name one: make BASE_PYTHON=python3.12'; exit 1; }
 	@echo 'Making the environment in $(VENV) from requirements.lock'
 	@test -x $(VENV)/bin/python || $(BASE_PYTHON) -m venv $(VENV)
 	@if $(VENV)/bin/python -m pip install --quiet "$$(grep '^uv==' requirements.lock)"; then \
-	  $(VENV)/bin/python -m uv pip sync --python $(VENV)/bin/python requirements.lock && \
+	  $(VENV)/bin/python -m uv pip sync --compile-bytecode --python $(VENV)/bin/python requirements.lock && \
 	  $(VENV)/bin/python -m uv pip install --quiet --python $(VENV)/bin/python --no-deps --no-build-isolation -e . ; \
 	else \
 	  $(VENV)/bin/python -m pip install --requirement requirements.lock && \
