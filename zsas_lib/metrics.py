@@ -35,6 +35,8 @@ Labels: TypeAlias = Bool[Tensor, " image"] | Bool[np.ndarray, " image"]
 
 QUANTILES_OF = 2**24
 """Of how many scores the bins of a bootstrap are quantiles: of more, every so many are looked at."""
+AT_ONCE = 2**21
+"""How many anomalous pixels the area under a curve is taken of at once, for the sake of memory."""
 
 
 def pixel_auroc(maps: Maps, masks: Masks) -> float:
@@ -255,7 +257,7 @@ def _edges(parts: list[np.ndarray], bins: int) -> np.ndarray:
 
 
 def _histograms(pictures: Iterable[np.ndarray], edges: np.ndarray) -> Int[np.ndarray, "image bin"]:
-    return np.stack([np.diff(np.searchsorted(np.sort(scores), edges)) for scores in pictures])
+    return np.stack([np.diff(np.searchsorted(np.sort(scores), edges)).astype(np.int32) for scores in pictures])
 
 
 def _compared(
@@ -263,7 +265,8 @@ def _compared(
 ) -> tuple[Float[np.ndarray, "image image"], Int[np.ndarray, " image"], Int[np.ndarray, " image"]]:
     """How many pairs of a normal pixel of one image (row) and an anomalous one of another (column) are ranked right,
     and how many pixels of either class each image has."""
-    beaten = np.cumsum(normal, axis=1) - normal / 2  # normal pixels that an anomalous one in this bin outscores
+    beaten = np.cumsum(normal, axis=1, dtype=float)
+    beaten -= normal / 2  # normal pixels that an anomalous one in this bin outscores
     return beaten @ anomalous.T.astype(float), normal.sum(axis=1), anomalous.sum(axis=1)
 
 
@@ -279,10 +282,11 @@ class _Ranking:
 
 def _rank(normal: np.ndarray, anomalous: np.ndarray, normals: int | None = None) -> _Ranking:
     """Rank ascending scores; ``normals`` is the number of normal scores where the lowest were left out."""
+    kind = np.int32 if 2 * (len(normal) + len(anomalous)) < 2**31 else np.int64  # so that sums of two fit as well
     return _Ranking(
-        hits=len(anomalous) - np.searchsorted(anomalous, anomalous, side="left"),
-        alarms=len(normal) - np.searchsorted(normal, anomalous, side="left"),
-        above=len(normal) - np.searchsorted(normal, anomalous, side="right"),
+        hits=(len(anomalous) - np.searchsorted(anomalous, anomalous, side="left")).astype(kind),
+        alarms=(len(normal) - np.searchsorted(normal, anomalous, side="left")).astype(kind),
+        above=(len(normal) - np.searchsorted(normal, anomalous, side="right")).astype(kind),
         normals=len(normal) if normals is None else normals,
     )
 
@@ -316,12 +320,16 @@ def _iou(f1: float) -> float:
 def _aupro(ranking: _Ranking, shares: Float[np.ndarray, " anomalous"], fpr_limit: float) -> float:
     """Each anomalous pixel lifts PRO by its share, on a ramp from the FPR of the normal pixels above it to the FPR
     that counts those tied with it too; the area is the sum of what lies under these ramps within the limit."""
-    start, end = ranking.above / ranking.normals, ranking.alarms / ranking.normals
-    stop = np.minimum(end, fpr_limit)
-    run = np.maximum(stop - start, 0)
-    lift = np.divide(run, end - start, out=np.zeros_like(run), where=end > start)
-    area = run * lift / 2 + (fpr_limit - stop)
-    return min(float(np.sum(shares * area) / fpr_limit), 1.0)
+    total = 0.0
+    for first in range(0, len(shares), AT_ONCE):
+        part = slice(first, first + AT_ONCE)
+        start, end = ranking.above[part] / ranking.normals, ranking.alarms[part] / ranking.normals
+        stop = np.minimum(end, fpr_limit)
+        run = np.maximum(stop - start, 0)
+        lift = np.divide(run, end - start, out=np.zeros_like(run), where=end > start)
+        area = run * lift / 2 + (fpr_limit - stop)
+        total += float(np.sum(shares[part] * area))
+    return min(total / fpr_limit, 1.0)
 
 
 def _legacy_aupro(

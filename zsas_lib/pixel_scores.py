@@ -33,7 +33,7 @@ class PixelScores:
 
     def __len__(self) -> int:
         """The number of pictures."""
-        return len(self._anomalous)
+        return len(self._ends) - 1
 
     def add(self, scores: Picture, truth: Truth) -> None:
         """Take in one picture: its map, larger = more anomalous, and its mask, both of shape (height, width).
@@ -72,9 +72,10 @@ class PixelScores:
         self._given_away = True
         anomalous = np.concatenate(self._anomalous or [self._normal[:0]])
         regions = np.concatenate(self._regions or [np.empty(0, np.int32)])
-        order = np.argsort(anomalous)
-        regions = regions[order]
-        return self._normal, anomalous[order], 1 / (np.bincount(regions)[regions] * self._found)
+        self._anomalous.clear()
+        self._regions.clear()
+        sizes, order = np.bincount(regions), np.argsort(anomalous)
+        return self._normal, anomalous[order], 1 / (sizes[regions[order]] * self._found)
 
     def _refuse_given_away(self) -> None:
         if self._given_away:
