@@ -24,7 +24,7 @@ SNAKEMAKE = $(PYTHON) -m snakemake --snakefile workflow/Snakefile --profile work
   $(if $(strip $(ON_CLUSTER)),--default-resources $(ON_CLUSTER)) --quiet host reason $(OPTIONS) \
   --config profile=$(PROFILE) $(if $(SHARDS),shards=$(SHARDS))
 
-.PHONY: help book status test data check pdf notebooks lock clean
+.PHONY: help book status test data check pdf benchmarks notebooks lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -34,6 +34,7 @@ help:
 	@echo 'make data       make the embedded data sets in the cache'
 	@echo 'make check      check the rendered book once more, and in a browser where Chromium is installed'
 	@echo 'make pdf        print the rendered book as book/_build/book.pdf, where Chromium is installed'
+	@echo 'make benchmarks measure against peers and bars (NAMES="aupro rotation"; DEVICE=cpu), on a quiet machine; half an hour'
 	@echo 'make notebooks  write notebooks/NAME.ipynb from the NAME.md that people edit'
 	@echo 'make lock       write requirements.lock anew from pyproject.toml'
 	@echo 'make clean      remove what was computed and rendered, but not the environment'
@@ -64,6 +65,10 @@ check: $(ENVIRONMENT)
 
 pdf: $(ENVIRONMENT)
 	@$(PYTHON) workflow/scripts/print_book.py
+
+benchmarks: data
+	@test -x .peers/anomalib/bin/python || $(PYTHON) -m benchmarks --make-peer || echo 'Going on without anomalib.'
+	@env -u OMP_NUM_THREADS $(PYTHON) -m benchmarks $(NAMES) --device $(or $(DEVICE),cpu)
 
 notebooks: $(ENVIRONMENT)
 	@$(PYTHON) workflow/scripts/install_cells.py
