@@ -24,7 +24,7 @@ SNAKEMAKE = $(PYTHON) -m snakemake --snakefile workflow/Snakefile --profile work
   $(if $(strip $(ON_CLUSTER)),--default-resources $(ON_CLUSTER)) --quiet host reason $(OPTIONS) \
   --config profile=$(PROFILE) $(if $(SHARDS),shards=$(SHARDS))
 
-.PHONY: help book status test data check pdf notebooks lock clean
+.PHONY: help book status test data check pdf benchmarks notebooks lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -34,6 +34,7 @@ help:
 	@echo 'make data       make the embedded data sets in the cache'
 	@echo 'make check      check the rendered book once more, and in a browser where Chromium is installed'
 	@echo 'make pdf        print the rendered book as book/_build/book.pdf, where Chromium is installed'
+	@echo 'make benchmarks measure against peers and bars (NAMES="aupro rotation"; DEVICE=cpu), on a quiet machine; half an hour'
 	@echo 'make notebooks  write notebooks/NAME.ipynb from the NAME.md that people edit'
 	@echo 'make lock       write requirements.lock anew from pyproject.toml'
 	@echo 'make clean      remove what was computed and rendered, but not the environment'
@@ -65,6 +66,10 @@ check: $(ENVIRONMENT)
 pdf: $(ENVIRONMENT)
 	@$(PYTHON) workflow/scripts/print_book.py
 
+benchmarks: data
+	@test -x .peers/anomalib/bin/python || $(PYTHON) -m benchmarks --make-peer || echo 'Going on without anomalib.'
+	@env -u OMP_NUM_THREADS $(PYTHON) -m benchmarks $(NAMES) --device $(or $(DEVICE),cpu)
+
 notebooks: $(ENVIRONMENT)
 	@$(PYTHON) workflow/scripts/install_cells.py
 	@$(PYTHON) -m jupytext --to ipynb --update notebooks/*.md
@@ -76,14 +81,15 @@ lock: $(ENVIRONMENT)
 clean:
 	rm -rf book/_build book/_computed .snakemake runs
 
-# The lock names the uv that installs it; where uv cannot be had, pip installs the same.
+# The lock names the uv that installs it; where uv cannot be had, pip installs the same. Either compiles what it installs, as
+# the book starts hundreds of processes, which else would read the sources of torch each where PYTHONDONTWRITEBYTECODE is set.
 $(VENV)/installed: requirements.lock pyproject.toml
 	@$(BASE_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo 'Python 3.11 or newer is needed; name one: make BASE_PYTHON=python3.12'; exit 1; }
 	@echo 'Making the environment in $(VENV) from requirements.lock'
 	@test -x $(VENV)/bin/python || $(BASE_PYTHON) -m venv $(VENV)
 	@if $(VENV)/bin/python -m pip install --quiet "$$(grep '^uv==' requirements.lock)"; then \
-	  $(VENV)/bin/python -m uv pip sync --python $(VENV)/bin/python requirements.lock && \
+	  $(VENV)/bin/python -m uv pip sync --compile-bytecode --python $(VENV)/bin/python requirements.lock && \
 	  $(VENV)/bin/python -m uv pip install --quiet --python $(VENV)/bin/python --no-deps --no-build-isolation -e . ; \
 	else \
 	  $(VENV)/bin/python -m pip install --requirement requirements.lock && \

@@ -1,24 +1,31 @@
-"""What the engine itself costs: a dry run of 600 shards, running them empty, and two workers against one.
+"""What the engine itself costs: a dry run of 600 shards, running them empty, finding them fresh, and two workers against one.
 
-    python benchmarks/engine.py [--shards 600] [--work 24] [--seconds 5]
-
-A small project is made in a temporary folder (tests/mini_project.py): its page is cut into so many shards, which store a
-number each. For the speed-up the shards compute for so many seconds of a core first. Medians of three where it is quick.
+A small project is made in a temporary folder (tests/mini_project.py): its page is cut into so many shards, which store a number
+each. For the speed-up they compute for some seconds of a core first. What Snakemake itself takes for as many jobs, which do
+nothing and are described in four lines, stands beside the dry run.
 """
 
-import argparse
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Iterator
 from pathlib import Path
+
+from .table import Measurement, Settings, compared, seconds_of
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import mini_project
 
-SNAKEMAKE = ("-m", "snakemake", "--snakefile", "workflow/Snakefile", "--config", "shards=1")
+SNAKEMAKE = (sys.executable, "-m", "snakemake", "--quiet", "all")
+OURS = ("--snakefile", "workflow/Snakefile", "--config", "shards=1")
 BUSY = "time.sleep(seconds)", "end = time.process_time() + seconds\n            while time.process_time() < end:\n                pass"
+TRIVIAL = """\
+rule all:
+    input: [f"out/{{i}}.json" for i in range({count})]
+rule one:
+    output: "out/{{i}}.json"
+    shell: "touch {{output}}"
+"""
 
 
 def project(folder: Path, shards: int, seconds: float) -> Path:
@@ -34,38 +41,31 @@ def project(folder: Path, shards: int, seconds: float) -> Path:
     return root
 
 
-def timed(root: Path, *options: str) -> float:
-    """Seconds that snakemake takes."""
-    start = time.perf_counter()
-    run = subprocess.run([sys.executable, *SNAKEMAKE, *options], cwd=root, env=mini_project.environment(root), capture_output=True, text=True, check=False)
-    if run.returncode != 0:
-        sys.exit(run.stdout + run.stderr)
-    return time.perf_counter() - start
+def seconds(root: Path, *options: str) -> float:
+    """Seconds that snakemake takes. Raises RuntimeError with its words where it fails."""
+    def call():
+        run = subprocess.run([*SNAKEMAKE, *options], cwd=root, env=mini_project.environment(root), capture_output=True, text=True, check=False)
+        if run.returncode != 0:
+            raise RuntimeError(run.stdout[-2000:] + run.stderr[-2000:])
+    return seconds_of(call)
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--shards", type=int, default=600)
-    options.add_argument("--work", type=int, default=24, help="shards for the speed-up")
-    options.add_argument("--seconds", type=float, default=5.0, help="of a core, each of these")
-    chosen = options.parse_args()
-    rows = []
+def measure(settings: Settings) -> Iterator[Measurement]:
+    shards, work, each, rounds = (6, 2, 0.2, 1) if settings.quick else (600, 24, 5.0, 3)
     with tempfile.TemporaryDirectory() as folder:
-        empty = project(Path(folder, "empty"), chosen.shards, 0)
-        dry = [timed(empty, "--cores", "2", "--dry-run", "--quiet", "all", "--", "shards") for _ in range(3)]
-        rows.append((f"dry run of {chosen.shards} shards", statistics.median(dry)))
-        rows.append((f"{chosen.shards} empty shards, 2 workers", timed(empty, "--cores", "2", "--quiet", "all", "--", "shards")))
-        again = [timed(empty, "--cores", "2", "--dry-run", "--", "shards") for _ in range(3)]
-        rows.append((f"nothing to do, {chosen.shards} fresh shards", statistics.median(again)))
+        empty, bare = project(Path(folder, "empty"), shards, 0), Path(folder, "bare")
+        bare.mkdir()
+        (bare / "Snakefile").write_text(TRIVIAL.format(count=shards))
+        dry = ("--cores", "2", "--dry-run")
+        yield compared(
+            f"dry run of {shards} empty shards", lambda: seconds(empty, *OURS, *dry, "--", "shards"), lambda: seconds(bare, *dry),
+            f"Snakemake, {shards} jobs of a bare rule", rounds,
+        )
+        yield Measurement(f"{shards} empty shards on 2 workers", seconds(empty, *OURS, "--cores", "2", "--", "shards"), "s")
+        fresh = sorted(seconds(empty, *OURS, *dry, "--", "shards") for _ in range(rounds))
+        yield Measurement(f"{shards} fresh shards found fresh", fresh[rounds // 2], "s", rounds=rounds)
         taken = {}
-        for workers in (1, 2):
-            busy = project(Path(folder, f"busy{workers}"), chosen.work, chosen.seconds)
-            taken[workers] = timed(busy, "--cores", str(workers), "--quiet", "all", "--", "shards")
-            rows.append((f"{chosen.work} shards of {chosen.seconds:g} s, {workers} workers", taken[workers]))
-    for name, seconds in rows:
-        print(f"{name:45}{seconds:8.1f} s")
-    print(f"{'speed-up of two workers':45}{taken[1] / taken[2]:8.2f}")
-
-
-if __name__ == "__main__":
-    main()
+        for workers in (2, 1):
+            busy = project(Path(folder, f"busy{workers}"), work, each)
+            taken[workers] = seconds(busy, *OURS, "--cores", str(workers), "--", "shards")
+        yield Measurement("2 workers against 1", taken[2], "s", "1 worker", taken[1], taken[1] / taken[2], note=f"{work} shards of {each:g} s of a core")

@@ -1,38 +1,60 @@
-"""WinCLIP's forward: milliseconds per image, peak memory, and the ratio to plain code. Random weights.
+"""WinCLIP's forward against anomalib's and against plain code, its peak memory, and what a GPU makes of it. Random weights.
 
-    python benchmarks/winclip.py            # embedded-size backbone and ViT-B/16+, float32 and bfloat16; minutes
-    python benchmarks/winclip.py --quick    # the embedded-size backbone in float32; seconds
-
-"Plain code" is open_clip's own transformer called on all windows of a scale at once. Both are run in turn and the
-medians compared, so that other work on the machine touches both alike; on a busy machine `--threads 1` and the
-processor's time say more than the clock's. Every case has a process of its own, and its peak memory is that of loading
-the model and one batch of our forward.
-
-Expected on 2 cores: embedded size at most 30 ms per image in batches of 16; ViT-B/16+ below 3 GB at batch 2 and not
-slower than plain code.
+"Plain code" is open_clip's own transformer called on all windows of a scale at once. Every case has a process of its own; its
+peak memory is that of loading the model and one batch of our forward. anomalib gets the same weights and images, and ours the
+options that are anomalib's, so both maps must agree.
 """
 
-import argparse
 import multiprocessing
 import resource
-import statistics
-import time
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
-CASES = [
-    ("embedded", "float32", 16),
-    ("embedded", "bfloat16", 16),
-    ("vit-b-16-plus-240", "float32", 2),
-    ("vit-b-16-plus-240", "bfloat16", 2),
-]
+import numpy as np
+import torch
+import torch.nn.functional as F
+from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
+
+from zsas_lib import load_backbone, load_model
+from zsas_lib.models.winclip import harmonic_map
+
+from .peer import peer
+from .table import Measurement, Settings, compared, seconds_of
+
+BIG, LABEL = "vit-b-16-plus-240", "ViT-B/16+"
+TFLOP_PER_FORWARD = 0.673
+"""Of one picture of 240 x 240 pixels with all its windows."""
+AS_ANOMALIB = {"templates": 21, "raw_names": True, "text_mean": "raw"}
+TOLERANCE = 1e-4
+NAME = "metal_nut"
+
+ANOMALIB = """
+import sys, time, numpy, torch, open_clip
+from importlib.metadata import version
+weights, pictures, result, device = sys.argv[1:]
+create = open_clip.create_model_and_transforms
+open_clip.create_model_and_transforms = lambda name, pretrained: create(name)
+from anomalib.models.image.winclip.torch_model import WinClipModel
+model = WinClipModel()
+model.clip.load_state_dict(torch.load(weights, weights_only=True))
+images = torch.load(pictures, weights_only=True).to(device)
+model = model.to(device).eval()
+with torch.no_grad():
+    model.setup(CLASS)
+    print(version("anomalib"), flush=True)
+    for line in sys.stdin:
+        start = time.perf_counter()
+        found = model(images)
+        if device != "cpu":
+            torch.cuda.synchronize()
+        print(time.perf_counter() - start, flush=True)
+        numpy.save(result, found.anomaly_map.cpu().numpy())
+""".replace("CLASS", repr(NAME))
 
 
 def plain_forward(model, images, text):
     """The same map with every window through open_clip's unchanged transformer."""
-    import torch
-    import torch.nn.functional as F
-
-    from zsas_lib.models.winclip import harmonic_map
-
     backbone, visual = model.backbone, model.backbone.clip.visual
     tokens = backbone.embed_patches(images)
     grid, kind = backbone.grid, visual.transformer.get_cast_dtype()
@@ -53,54 +75,107 @@ def plain_forward(model, images, text):
     return F.interpolate((3 / reciprocals)[:, None], images.shape[-2:], mode="bilinear")[:, 0], image_scores[:, 0]
 
 
-def measure(name, precision, batch, repetitions, threads, pipe):
-    """Peak memory in GB, and per way of computing the map the medians of wall and processor milliseconds per image."""
-    import torch
-
-    from zsas_lib import load_backbone, load_model
-
-    torch.set_num_threads(threads or torch.get_num_threads())
-    model = load_model("winclip", load_backbone(name, "random", device="cpu", precision=precision))
-    size = model.backbone.image_size
-    images = torch.rand(batch, 3, size, size, generator=torch.Generator().manual_seed(0))
-    text = torch.stack([model.text_features("pill")] * batch)
-    ways = {"ours": lambda: model(images, "pill").anomaly_map, "plain": lambda: plain_forward(model, images, text)[0]}
-    clocks = {way: [] for way in ways}
-    with torch.no_grad():
-        ours = ways["ours"]()
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        difference = (ours - ways["plain"]()).abs().max().item()
-        for _ in range(repetitions):
-            for way, run in ways.items():
-                start = time.perf_counter(), time.process_time()
-                run()
-                clocks[way].append((time.perf_counter() - start[0], time.process_time() - start[1]))
-    medians = {way: [1e3 / batch * statistics.median(clock) for clock in zip(*runs)] for way, runs in clocks.items()}
-    pipe.send((memory, difference, medians))
+def measure(settings: Settings) -> Iterator[Measurement]:
+    if settings.device != "cpu":
+        yield against_anomalib(settings, batch=16)
+        yield from on_gpu(settings, BIG, LABEL, batch=16)
+        return
+    yield from in_own_process(settings, "embedded", "embedded", "float32", 16)
+    if settings.quick:
+        return
+    for precision in ("float32", "bfloat16"):
+        yield from in_own_process(settings, BIG, LABEL, precision, 2)
+    yield against_anomalib(settings, batch=2)
 
 
-def main(quick, repetitions, threads):
-    print("backbone, precision, batch | ms per image, wall (processor): ours, plain | plain/ours | difference | memory")
-    for name, precision, batch in CASES[:1] if quick else CASES:
-        receiver, sender = multiprocessing.Pipe()
-        process = multiprocessing.get_context("spawn").Process(
-            target=measure, args=(name, precision, batch, repetitions, threads, sender)
-        )
-        process.start()
-        sender.close()
-        memory, difference, medians = receiver.recv()
+def in_own_process(settings: Settings, backbone: str, label: str, precision: str, batch: int) -> list[Measurement]:
+    receiver, sender = multiprocessing.Pipe()
+    arguments = backbone, label, precision, batch, settings, torch.get_num_threads(), sender
+    process = multiprocessing.get_context("spawn").Process(target=_against_plain, args=arguments)
+    process.start()
+    sender.close()
+    try:
+        return receiver.recv()
+    except EOFError:
+        raise RuntimeError(f"The process that measured {backbone} ended; what it said stands above.") from None
+    finally:
         process.join()
-        (ours, ours_busy), (plain, plain_busy) = medians["ours"], medians["plain"]
-        print(
-            f"{name}, {precision}, {batch} | {ours:.1f} ({ours_busy:.1f}), {plain:.1f} ({plain_busy:.1f}) | "
-            f"{plain / ours:.2f} ({plain_busy / ours_busy:.2f}) | {difference:.0e} | {memory:.2f} GB",
-            flush=True,
-        )
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="only the embedded-size backbone, float32")
-    parser.add_argument("--repetitions", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=0, help="0: as many as torch chooses")
-    main(**vars(parser.parse_args()))
+@torch.no_grad()
+def _against_plain(backbone: str, label: str, precision: str, batch: int, settings: Settings, threads: int, sender) -> None:
+    torch.set_num_threads(threads)
+    model = load_model("winclip", load_backbone(backbone, "random", device="cpu", precision=precision))
+    images, text = _pictures(model, batch), torch.stack([model.text_features(NAME)] * batch)
+    ours = model(images, NAME).anomaly_map
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    difference = (ours - plain_forward(model, images, text)[0]).abs().max()
+    row = compared(
+        f"{label} forward against plain code, {precision}", lambda: seconds_of(lambda: model(images, NAME)),
+        lambda: seconds_of(lambda: plain_forward(model, images, text)), "plain code", settings.rounds,
+        unit="ms per image", scale=1000 / batch, note=f"batch {batch}, maps differ by at most {difference:.0e}",
+    )
+    peak = Measurement(f"{label} peak memory, {precision}", memory, "GB", note=f"batch {batch}, with the model and torch itself")
+    sender.send([row, peak])
+
+
+@torch.no_grad()
+def against_anomalib(settings: Settings, batch: int) -> Measurement:
+    """The same weights, images and options in both. Raises RuntimeError where the maps differ."""
+    model = load_model("winclip", load_backbone(BIG, "random", device=settings.device), **AS_ANOMALIB)
+    images = _pictures(model, batch)
+    mean, deviation = (torch.tensor(values)[:, None, None] for values in (OPENAI_DATASET_MEAN, OPENAI_DATASET_STD))
+    with tempfile.TemporaryDirectory() as folder:
+        weights, pictures, result = (Path(folder, name) for name in ("weights.pt", "pictures.pt", "map.npy"))
+        torch.save({name: values.cpu() for name, values in model.backbone.clip.state_dict().items()}, weights)
+        torch.save((images.cpu() - mean) / deviation, pictures)
+        with peer(settings, ANOMALIB, weights, pictures, result, settings.device) as other:
+            row = compared(
+                f"{LABEL} forward against anomalib, float32", lambda: seconds_of(lambda: model(images, NAME), settings.device),
+                lambda: float(other.ask()[0]), f"anomalib {other.version}", min(settings.rounds, 5), unit="ms per image", scale=1000 / batch,
+            )
+            other.ask()
+            difference = abs(model(images, NAME).anomaly_map.cpu().numpy() - np.load(result)).max()
+    if not difference <= TOLERANCE:
+        raise RuntimeError(f"anomalib's map is another: they differ by up to {difference:.1e}.")
+    return Measurement(**{**vars(row), "note": f"batch {batch}, maps differ by at most {difference:.0e}"})
+
+
+def on_gpu(settings: Settings, backbone: str, label: str, batch: int) -> Iterator[Measurement]:
+    """Pictures in a second: compiled in bfloat16 against plain code in float32, one picture after the other; and how much of
+    what the same device does in a large matrix product of that precision is reached. Runs on a CPU too, for the tests."""
+    fast = load_model("winclip", load_backbone(backbone, "random", device=settings.device, precision="bfloat16"))
+    slow = load_model("winclip", load_backbone(backbone, "random", device=settings.device))
+    images, text = _pictures(fast, batch), slow.text_features(NAME)[None]
+    fast.text_features(NAME)
+    compiled = torch.compile(lambda pictures: fast(pictures, NAME).anomaly_map, disable=settings.quick)
+
+    def loop(pictures):
+        return torch.cat([plain_forward(slow, picture[None], text)[0] for picture in pictures])
+
+    def timed(forward: Callable, gradient: bool) -> Callable[[], float]:
+        def call():
+            pictures = images.clone().requires_grad_(gradient)
+            maps = forward(pictures)
+            if gradient:
+                maps.sum().backward()
+        return lambda: seconds_of(call, settings.device)
+
+    rows = []
+    for name, gradient in (("forward", False), ("forward and backward", True)):
+        with torch.set_grad_enabled(gradient):
+            row = compared(f"{label} {name}, compiled bfloat16 against plain float32", timed(compiled, gradient), timed(loop, gradient),
+                           "plain code, one picture after the other", settings.rounds, note=f"batch {batch}")
+        rows.append(Measurement(**{**vars(row), "unit": "pictures/s", "ours": batch / row.ours, "peer": batch / row.peer}))
+    yield from rows
+    side = 256 if settings.quick else 8192
+    matrix = torch.rand(side, side, device=settings.device, dtype=torch.bfloat16)
+    seconds = min(seconds_of(lambda: matrix @ matrix, settings.device) for _ in range(settings.rounds + 2))
+    peak = 2 * side**3 / seconds / 1e12
+    reached = rows[0].ours * TFLOP_PER_FORWARD
+    yield Measurement(f"{label} forward, share of the matrix peak", reached, "TFLOP/s", "a product of two matrices", peak, reached / peak, note=f"sides {side}, bfloat16")
+
+
+def _pictures(model, batch: int) -> torch.Tensor:
+    size = model.backbone.image_size
+    return torch.rand(batch, 3, size, size, generator=torch.Generator().manual_seed(0)).to(model.backbone.device)

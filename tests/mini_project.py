@@ -64,6 +64,7 @@ chapters:
   - file: _made/results
   - file: _made/claims
   - file: _made/status
+  - file: _made/benchmarks
   - file: data_and_weights
   - file: references
 """

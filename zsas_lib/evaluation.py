@@ -12,8 +12,11 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from .data.dataset import AnomalyDataset
-from .metrics import Labels, Maps, Masks, Scores, bootstrap_std, image_metrics, pixel_auroc, pixel_metrics
+from .metrics import (
+    Labels, Maps, Masks, Scores, bootstrap_std, gathered_bootstrap_std, gathered_metrics, image_metrics, pixel_auroc, pixel_metrics,
+)
 from .models.prediction import Prediction
+from .pixel_scores import PixelScores
 
 MEAN = "mean"  # names the row that holds the mean over the categories
 METRICS = (
@@ -58,23 +61,26 @@ def evaluate(
     * ``.spread``: standard errors of pixel_auroc and image_auroc by a bootstrap over each category's images
       (``resamples`` samples drawn from ``seed``), and of their means.
 
-    One category is held in memory at a time. Raises ValueError, naming the picture, for a map or score that is not
+    Of one category at a time the scores of all pixels are held in memory, once. Raises ValueError, naming the picture, for a map or score that is not
     finite.
     """
     rows, pictures = [], []
     with tqdm(total=len(dataset), desc="evaluate", unit=" pictures", disable=None, leave=False) as progress:
         for category in dataset.categories:
             part = dataset.select([category])
-            maps, masks, scores = [], [], []
+            pixels, scores, own = PixelScores(), [], []
             for batch in part.batches(batch_size):
                 prediction = predict(model, batch.images, batch.categories, batch.paths)
-                maps += prediction.anomaly_map
-                masks += batch.masks
+                for map_, mask in zip(prediction.anomaly_map, batch.masks):
+                    pixels.add(map_, mask)
+                    own.append(_of_picture(map_, mask))
                 scores += prediction.image_score
                 progress.update(len(batch.paths))
-            scores = torch.stack(scores)
-            rows.append({"category": category} | measured(maps, masks, scores, labels_of(part), resamples, seed))
-            pictures.append(_picture_rows(part, maps, masks, scores))
+            scores, labels = torch.stack(scores), labels_of(part)
+            error = gathered_bootstrap_std(pixels, resamples, seed)
+            numbers = gathered_metrics(pixels) | _of_images(scores, labels, error, resamples, seed)
+            rows.append({"category": category} | numbers)
+            pictures.append(_picture_rows(part, scores, own))
     return _result_table(with_means(pd.DataFrame(rows)), pd.concat(pictures, ignore_index=True))
 
 
@@ -116,13 +122,15 @@ def measured(
 
     ``pieces`` are the same pixels cut so that each region is whole, where ``maps`` do not show them in the plane.
     """
+    pixels = pixel_metrics(*(pieces or (maps, masks)))
+    return pixels | _of_images(scores, labels, bootstrap_std(maps, masks, resamples, seed), resamples, seed)
+
+
+def _of_images(scores: Scores, labels: Labels, pixel_auroc_se: float, resamples: int, seed: int) -> dict[str, float]:
+    """The metrics of a category's image scores and both standard errors."""
     single = scores[:, None, None], labels[:, None, None]
-    return {
-        **pixel_metrics(*(pieces or (maps, masks))),
-        **image_metrics(scores, labels),
-        "pixel_auroc_se": bootstrap_std(maps, masks, resamples, seed),
-        "image_auroc_se": bootstrap_std(*single, resamples, seed),
-    }
+    image_auroc_se = bootstrap_std(*single, resamples, seed)
+    return image_metrics(scores, labels) | {"pixel_auroc_se": pixel_auroc_se, "image_auroc_se": image_auroc_se}
 
 
 @torch.no_grad()
@@ -146,19 +154,26 @@ def labels_of(dataset: AnomalyDataset) -> Bool[Tensor, " image"]:
     return torch.tensor([record.is_anomalous for record in dataset.records])
 
 
-def _picture_rows(
-    dataset: AnomalyDataset, maps: list[Tensor], masks: list[Tensor], scores: Float[Tensor, " image"]
-) -> pd.DataFrame:
+def _of_picture(map_: Float[Tensor, "height width"], mask: Bool[Tensor, "height width"]) -> dict[str, float]:
+    return {
+        "anomalous_fraction": float(mask.float().mean()),
+        "map_max": float(map_.max()),
+        "pixel_auroc": pixel_auroc([map_], [mask]),
+    }
+
+
+def _picture_rows(dataset: AnomalyDataset, scores: Float[Tensor, " image"], own: list[dict[str, float]]) -> pd.DataFrame:
+    own = pd.DataFrame(own)
     return pd.DataFrame(
         {
             "path": [Path(os.path.relpath(record.path, dataset.root)).as_posix() for record in dataset.records],
             "category": [record.category for record in dataset.records],
             "defect": [record.defect for record in dataset.records],
             "is_anomalous": [record.is_anomalous for record in dataset.records],
-            "anomalous_fraction": [float(mask.float().mean()) for mask in masks],
+            "anomalous_fraction": own.anomalous_fraction,
             "image_score": scores.tolist(),
-            "map_max": [float(map_.max()) for map_ in maps],
-            "pixel_auroc": [pixel_auroc([map_], [mask]) for map_, mask in zip(maps, masks)],
+            "map_max": own.map_max,
+            "pixel_auroc": own.pixel_auroc,
         }
     )
 

@@ -10,14 +10,15 @@ without a normal one there is nothing to rank. Scores are compared in the precis
 as float32, without loss), counts and areas are float64.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy import ndimage
 from torch import Tensor
+
+from .pixel_scores import PixelScores, checked_picture
 
 Maps: TypeAlias = (
     Float[Tensor, "image height width"]
@@ -32,7 +33,10 @@ Masks: TypeAlias = (
 Scores: TypeAlias = Float[Tensor, " image"] | Float[np.ndarray, " image"]
 Labels: TypeAlias = Bool[Tensor, " image"] | Bool[np.ndarray, " image"]
 
-EIGHT_CONNECTED = np.ones((3, 3), dtype=bool)
+QUANTILES_OF = 2**24
+"""Of how many scores the bins of a bootstrap are quantiles: of more, every so many are looked at."""
+AT_ONCE = 2**21
+"""How many anomalous pixels the area under a curve is taken of at once, for the sake of memory."""
 
 
 def pixel_auroc(maps: Maps, masks: Masks) -> float:
@@ -96,13 +100,12 @@ def aupro(maps: Maps, masks: Masks, fpr_limit: float = 0.3, thresholds: int | No
         raise ValueError(f"fpr_limit must lie in (0, 1], got {fpr_limit}; the field's choice is 0.3.")
     if thresholds is not None and thresholds < 2:
         raise ValueError(f"thresholds must be None (exact) or at least 2, got {thresholds}; legacy papers use 200.")
-    maps, masks = _checked(maps, masks)
-    normal, anomalous = _pooled(maps, masks)
+    normal, anomalous, shares = _gathered(maps, masks).pooled()
     if _one_class(normal, anomalous):
         return float("nan")
-    anomalous, shares = _sorted_with(anomalous, _region_shares(masks))
     if thresholds is not None:
-        return _legacy_aupro(np.sort(normal), anomalous, shares, fpr_limit, thresholds)
+        normal.sort()
+        return _legacy_aupro(normal, anomalous, shares, fpr_limit, thresholds)
 
     count = len(normal)
     position = count - int(np.ceil(fpr_limit * count))
@@ -118,12 +121,16 @@ def pixel_metrics(maps: Maps, masks: Masks) -> dict[str, float]:
     Keys: pixel_auroc, pixel_ap, pixel_f1_max, pixel_iou, aupro (exact, limit 0.3) and aupro_200 (legacy). Input and
     errors as in `pixel_auroc`.
     """
-    maps, masks = _checked(maps, masks)
-    normal, anomalous = _pooled(maps, masks)
+    return gathered_metrics(_gathered(maps, masks))
+
+
+def gathered_metrics(pixels: PixelScores) -> dict[str, float]:
+    """`pixel_metrics` of a category that was gathered picture by picture. It sorts the scores in place, so it comes after
+    `gathered_bootstrap_std`. Raises RuntimeError when asked for again."""
+    normal, anomalous, shares = pixels.pooled()
     if _one_class(normal, anomalous):
         return dict.fromkeys(("pixel_auroc", "pixel_ap", "pixel_f1_max", "pixel_iou", "aupro", "aupro_200"), np.nan)
     normal.sort()
-    anomalous, shares = _sorted_with(anomalous, _region_shares(masks))
     ranking = _rank(normal, anomalous)
     return {
         "pixel_auroc": _auroc(ranking),
@@ -196,13 +203,32 @@ def bootstrap_std(maps: Maps, masks: Masks, resamples: int = 200, seed: int = 0,
     The pixels of each image are counted once, in ``bins`` bins: every other one holds a quantile of the pooled scores
     and nothing else, the rest what lies between two. Only pairs within a bin are taken for ties, which moves the
     AUROC of all images by at most 2 / (``bins`` - 2), in practice by about 1e-6, and the standard error by about
-    1e-5 of itself.
+    1e-5 of itself. Of more than `QUANTILES_OF` scores the quantiles are those of every so many.
 
     Raises ValueError for fewer than 2 resamples or 4 bins; other input and errors as in `pixel_auroc`.
     """
+    _refuse_options(resamples, bins)
+    return _spread(*_wins(*_checked(maps, masks), bins), resamples, seed)
+
+
+def gathered_bootstrap_std(pixels: PixelScores, resamples: int = 200, seed: int = 0, bins: int = 4096) -> float:
+    """`bootstrap_std` of a category that was gathered picture by picture, before `gathered_metrics`.
+
+    Raises RuntimeError after it, ValueError for fewer than 2 resamples or 4 bins.
+    """
+    _refuse_options(resamples, bins)
+    edges = _edges([scores for picture in pixels.pictures() for scores in picture], bins)
+    normal, anomalous = (_histograms((picture[kind] for picture in pixels.pictures()), edges) for kind in (0, 1))
+    return _spread(*_compared(normal, anomalous), resamples, seed)
+
+
+def _refuse_options(resamples: int, bins: int) -> None:
     if resamples < 2 or bins < 4:
         raise ValueError(f"Expected at least 2 resamples and 4 bins, got {resamples} and {bins}.")
-    wins, normals, anomalous = _wins(*_checked(maps, masks), bins)
+
+
+def _spread(wins: np.ndarray, normals: np.ndarray, anomalous: np.ndarray, resamples: int, seed: int) -> float:
+    """The standard deviation of the AUROC over resampled images, of what `_compared` counts."""
     images = len(wins)
     drawn = np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), size=resamples)
     comparisons = (drawn @ normals) * (drawn @ anomalous)
@@ -214,18 +240,33 @@ def bootstrap_std(maps: Maps, masks: Masks, resamples: int = 200, seed: int = 0,
 def _wins(
     maps: list[Float[np.ndarray, "_ _"]], masks: list[Bool[np.ndarray, "_ _"]], bins: int
 ) -> tuple[Float[np.ndarray, "image image"], Int[np.ndarray, " image"], Int[np.ndarray, " image"]]:
+    """`_compared` of maps and masks."""
+    edges = _edges([scores.ravel() for scores in maps], bins)
+    normal = _histograms((scores[~mask] for scores, mask in zip(maps, masks)), edges)
+    return _compared(normal, _histograms((scores[mask] for scores, mask in zip(maps, masks)), edges))
+
+
+def _edges(parts: list[np.ndarray], bins: int) -> np.ndarray:
+    """Where bins begin and end: at quantiles of the pooled scores, and right above each, from the lowest to the highest."""
+    parts = [part for part in parts if part.size]
+    step = -(-sum(part.size for part in parts) // QUANTILES_OF)
+    ends = [min(part.min() for part in parts), max(part.max() for part in parts)]
+    pooled = np.sort(np.concatenate([*(part[::step] for part in parts), *([ends] if step > 1 else [])]))
+    quantiles = np.unique(pooled[np.linspace(0, len(pooled) - 1, bins // 2).astype(int)])
+    return np.sort(np.concatenate([quantiles, np.nextafter(quantiles, np.inf)]))
+
+
+def _histograms(pictures: Iterable[np.ndarray], edges: np.ndarray) -> Int[np.ndarray, "image bin"]:
+    return np.stack([np.diff(np.searchsorted(np.sort(scores), edges)).astype(np.int32) for scores in pictures])
+
+
+def _compared(
+    normal: Int[np.ndarray, "image bin"], anomalous: Int[np.ndarray, "image bin"]
+) -> tuple[Float[np.ndarray, "image image"], Int[np.ndarray, " image"], Int[np.ndarray, " image"]]:
     """How many pairs of a normal pixel of one image (row) and an anomalous one of another (column) are ranked right,
     and how many pixels of either class each image has."""
-    pooled = np.sort(np.concatenate([scores.ravel() for scores in maps]))
-    quantiles = np.unique(pooled[np.linspace(0, len(pooled) - 1, bins // 2).astype(int)])
-    edges = np.sort(np.concatenate([quantiles, np.nextafter(quantiles, np.inf)]))
-
-    def histogram(scores: Float[np.ndarray, " pixel"]) -> Int[np.ndarray, " bin"]:
-        return np.diff(np.searchsorted(np.sort(scores), edges))
-
-    normal = np.stack([histogram(scores[~mask]) for scores, mask in zip(maps, masks)])
-    anomalous = np.stack([histogram(scores[mask]) for scores, mask in zip(maps, masks)])
-    beaten = np.cumsum(normal, axis=1) - normal / 2  # normal pixels that an anomalous one in this bin outscores
+    beaten = np.cumsum(normal, axis=1, dtype=float)
+    beaten -= normal / 2  # normal pixels that an anomalous one in this bin outscores
     return beaten @ anomalous.T.astype(float), normal.sum(axis=1), anomalous.sum(axis=1)
 
 
@@ -241,10 +282,11 @@ class _Ranking:
 
 def _rank(normal: np.ndarray, anomalous: np.ndarray, normals: int | None = None) -> _Ranking:
     """Rank ascending scores; ``normals`` is the number of normal scores where the lowest were left out."""
+    kind = np.int32 if 2 * (len(normal) + len(anomalous)) < 2**31 else np.int64  # so that sums of two fit as well
     return _Ranking(
-        hits=len(anomalous) - np.searchsorted(anomalous, anomalous, side="left"),
-        alarms=len(normal) - np.searchsorted(normal, anomalous, side="left"),
-        above=len(normal) - np.searchsorted(normal, anomalous, side="right"),
+        hits=(len(anomalous) - np.searchsorted(anomalous, anomalous, side="left")).astype(kind),
+        alarms=(len(normal) - np.searchsorted(normal, anomalous, side="left")).astype(kind),
+        above=(len(normal) - np.searchsorted(normal, anomalous, side="right")).astype(kind),
         normals=len(normal) if normals is None else normals,
     )
 
@@ -278,12 +320,16 @@ def _iou(f1: float) -> float:
 def _aupro(ranking: _Ranking, shares: Float[np.ndarray, " anomalous"], fpr_limit: float) -> float:
     """Each anomalous pixel lifts PRO by its share, on a ramp from the FPR of the normal pixels above it to the FPR
     that counts those tied with it too; the area is the sum of what lies under these ramps within the limit."""
-    start, end = ranking.above / ranking.normals, ranking.alarms / ranking.normals
-    stop = np.minimum(end, fpr_limit)
-    run = np.maximum(stop - start, 0)
-    lift = np.divide(run, end - start, out=np.zeros_like(run), where=end > start)
-    area = run * lift / 2 + (fpr_limit - stop)
-    return min(float(np.sum(shares * area) / fpr_limit), 1.0)
+    total = 0.0
+    for first in range(0, len(shares), AT_ONCE):
+        part = slice(first, first + AT_ONCE)
+        start, end = ranking.above[part] / ranking.normals, ranking.alarms[part] / ranking.normals
+        stop = np.minimum(end, fpr_limit)
+        run = np.maximum(stop - start, 0)
+        lift = np.divide(run, end - start, out=np.zeros_like(run), where=end > start)
+        area = run * lift / 2 + (fpr_limit - stop)
+        total += float(np.sum(shares[part] * area))
+    return min(total / fpr_limit, 1.0)
 
 
 def _legacy_aupro(
@@ -305,21 +351,12 @@ def _legacy_fpr(normal: np.ndarray, anomalous: np.ndarray, thresholds: int) -> t
     return steps, (len(normal) - np.searchsorted(normal, steps, side="right")) / len(normal)
 
 
-def _region_shares(masks: list[Bool[np.ndarray, "_ _"]]) -> Float[np.ndarray, " anomalous"]:
-    """1 / (pixels of its region x number of regions) for each anomalous pixel, in the order of `_pooled`."""
-    regions, found = [], 0
-    for mask in masks:
-        if mask.any():
-            labels, count = ndimage.label(mask, EIGHT_CONNECTED)
-            regions.append(labels[mask] + (found - 1))
-            found += count
-    regions = np.concatenate(regions)
-    return 1 / (np.bincount(regions)[regions] * found)
-
-
-def _sorted_with(scores: np.ndarray, companions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    order = np.argsort(scores)
-    return scores[order], companions[order]
+def _gathered(maps: Maps, masks: Masks) -> PixelScores:
+    _refuse_counts(maps, masks)
+    pixels = PixelScores()
+    for scores, truth in zip(maps, masks):
+        pixels.add(scores, truth)
+    return pixels
 
 
 def _pooled(scores: list[np.ndarray], truth: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -332,25 +369,11 @@ def _checked(
     scores: Maps | Scores, truth: Masks | Labels
 ) -> tuple[list[Float[np.ndarray, "..."]], list[Bool[np.ndarray, "..."]]]:
     """One array per image of each, checked."""
+    _refuse_counts(scores, truth)
+    pictures = [checked_picture(score, true, number) for number, (score, true) in enumerate(zip(scores, truth))]
+    return [score for score, _ in pictures], [true for _, true in pictures]
+
+
+def _refuse_counts(scores: Maps | Scores, truth: Masks | Labels) -> None:
     if len(scores) != len(truth) or not len(scores):
         raise ValueError(f"Expected scores and ground truth of as many images, got {len(scores)} and {len(truth)}.")
-    scores, truth = [_array(score) for score in scores], [_array(true) for true in truth]
-    for index, (score, true) in enumerate(zip(scores, truth)):
-        if score.shape != true.shape:
-            raise ValueError(
-                f"Image {index}: scores of shape {score.shape}, but ground truth of shape {true.shape}; "
-                "resize one to the other first."
-            )
-        if true.dtype != bool:
-            raise TypeError(f"Image {index}: ground truth must be bool, got {true.dtype}; compare it with 0 first.")
-        if not np.isfinite(score).all():
-            raise ValueError(f"Image {index}: scores must be finite, got NaN or infinity; it cannot be ranked.")
-    return scores, truth
-
-
-def _array(values: Tensor | np.ndarray | np.generic) -> np.ndarray:
-    if isinstance(values, Tensor):
-        values = values.detach().cpu()
-        values = values.float() if values.is_floating_point() and values.element_size() < 4 else values
-    values = np.asarray(values)
-    return values.astype(np.float32) if values.dtype == np.float16 else values

@@ -12,7 +12,9 @@ import re
 import shlex
 import tokenize
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
+from functools import lru_cache
 from io import StringIO
 
 import yaml
@@ -120,17 +122,7 @@ def read_parameters(notebook: NotebookNode) -> tuple[Parameter, ...]:
     Raises ParameterError when a line of that cell is not ``name: type = default  # help``.
     """
     cell = parameters_cell(notebook)
-    if cell is None:
-        return ()
-    comments = {
-        token.start[0]: token.string.lstrip("# ").strip()
-        for token in tokenize.generate_tokens(StringIO(cell.source).readline)
-        if token.type == tokenize.COMMENT
-    }
-    return tuple(
-        _read_declaration(line, comments.get(line.end_lineno, ""), ast.get_source_segment(cell.source, line))
-        for line in ast.parse(cell.source).body
-    )
+    return _declared(cell.source) if cell is not None else ()
 
 
 def parameters_cell(notebook: NotebookNode) -> NotebookNode | None:
@@ -148,7 +140,7 @@ def resolve(parameters: Sequence[Parameter], given: Mapping[str, object]) -> dic
         if name not in known:
             raise UnknownNameError("parameter", name, known)
     return {
-        parameter.name: parameter.coerce(given[parameter.name]) if parameter.name in given else parameter.default
+        parameter.name: parameter.coerce(given[parameter.name]) if parameter.name in given else copy(parameter.default)
         for parameter in parameters
     }
 
@@ -204,6 +196,20 @@ def _read_bool(text: str) -> bool:
     if text.strip().lower() not in ("true", "false"):
         raise ValueError(text)
     return text.strip().lower() == "true"
+
+
+@lru_cache(maxsize=100)
+def _declared(source: str) -> tuple[Parameter, ...]:
+    """Kept by content: each of a page's many shards asks for the same."""
+    comments = {
+        token.start[0]: token.string.lstrip("# ").strip()
+        for token in tokenize.generate_tokens(StringIO(source).readline)
+        if token.type == tokenize.COMMENT
+    }
+    return tuple(
+        _read_declaration(line, comments.get(line.end_lineno, ""), ast.get_source_segment(source, line))
+        for line in ast.parse(source).body
+    )
 
 
 def _read_declaration(statement: ast.stmt, comment: str, source: str) -> Parameter:

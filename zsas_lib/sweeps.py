@@ -12,7 +12,7 @@ from tqdm import tqdm
 from .data.dataset import AnomalyDataset, Batch
 from .errors import UnknownNameError
 from .evaluation import labels_of, measured, predict, with_means
-from .metrics import EIGHT_CONNECTED, Maps, Masks
+from .metrics import Maps, Masks
 from .models.prediction import Prediction
 from .perturbations import (
     RANGES,
@@ -24,6 +24,7 @@ from .perturbations import (
     shift_saturation,
     valid_region,
 )
+from .pixel_scores import EIGHT_CONNECTED
 
 PERTURBED = {"rotation": rotate, "hue": shift_hue, "saturation": shift_saturation}
 DEROTATIONS = ("zero", "valid", "mask")

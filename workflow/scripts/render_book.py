@@ -16,6 +16,7 @@ import check_book
 
 from zsas_lib.book.claims import write_claims
 from zsas_lib.book.made_pages import write_results_index, write_status
+from zsas_lib.book.measured import write_benchmarks
 from zsas_lib.book.staging import RUNNABLE, stage
 from zsas_lib.book.states import page_state
 from zsas_lib.chapters import load_pages
@@ -31,6 +32,7 @@ def main(profile: str = "embedded") -> None:
     write_results_index(root, SOURCE, states)
     write_status(root, SOURCE, states)
     write_claims(root, SOURCE, states)
+    write_benchmarks(root, SOURCE)
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
     options = ["--config", "_config.yml", "--path-output", "book", "--warningiserror", "--keep-going", "--quiet"]
     options += ["--all"]  # else Sphinx takes over a changed style sheet only where a page changed too
