@@ -20,7 +20,7 @@ from papermill.cli import _resolve_type
 
 from mini_project import REPOSITORY
 from zsas_lib.book.made_pages import MADE
-from zsas_lib.chapters import COMPUTED, Page, load_pages
+from zsas_lib.chapters import Page, load_pages
 from zsas_lib.digests import file_digest
 from zsas_lib.execution import read_notebook
 from zsas_lib.pages import compute_page

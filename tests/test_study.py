@@ -2,7 +2,6 @@
 
 import pandas as pd
 import pytest
-import torch
 from toy import Glow, toy_dataset
 
 import zsas_lib as zsas

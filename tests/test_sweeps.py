@@ -1,6 +1,5 @@
 """Uniform sweeps of a toy model against evaluation, closed forms and hand-made protocols."""
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch

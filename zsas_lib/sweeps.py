@@ -12,7 +12,6 @@ from tqdm import tqdm
 from .data.dataset import AnomalyDataset, Batch
 from .errors import UnknownNameError
 from .evaluation import labels_of, measured, predict, with_means
-from .metrics import Maps, Masks
 from .models.prediction import Prediction
 from .perturbations import (
     RANGES,

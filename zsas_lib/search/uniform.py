@@ -1,7 +1,6 @@
 """Random search: uniform points, the unperturbed image first. The yardstick for the other searches."""
 
 import pandas as pd
-import torch
 
 from .amounts import random_amounts
 from .grid import try_points
