@@ -1,6 +1,7 @@
 """Run benchmarks, print what they find, and keep it in benchmarks/measured.csv, which a page of the book shows.
 
-    python -m benchmarks                        # all of them; about half an hour on 2 cores
+    python -m benchmarks                        # all but the two long ones; about half an hour on 2 cores
+    python -m benchmarks learned search         # these: a quarter of an hour and three hours
     python -m benchmarks aupro rotation         # these
     python -m benchmarks winclip --device cuda  # on a GPU, those that make use of one
     python -m benchmarks --quick                # small sizes, to see that they work; nothing is kept
@@ -25,6 +26,7 @@ from zsas_lib.errors import UnknownNameError
 from .table import NotRun, Settings, kept, machine, printed
 
 BENCHMARKS = ("rotation", "aupro", "worst_case", "winclip", "embedded", "memory", "engine")
+LONG = ("learned", "search")
 ON_GPU = ("rotation", "winclip")
 PEER = Path(".peers", "anomalib")
 PINS = Path("benchmarks", "anomalib.txt")
@@ -60,7 +62,7 @@ def run(name: str, settings: Settings, root: Path) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all without it")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS + LONG)}; without it all but the last two")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=machine("cpu")["cores"], help="of torch, the peer's too; all cores without it")
@@ -69,8 +71,8 @@ def main() -> None:
     parser.add_argument("--make-peer", action="store_true")
     options = parser.parse_args()
     for name in options.names:
-        if name not in BENCHMARKS:
-            parser.error(str(UnknownNameError("benchmark", name, BENCHMARKS)))
+        if name not in BENCHMARKS + LONG:
+            parser.error(str(UnknownNameError("benchmark", name, BENCHMARKS + LONG)))
     root = Path.cwd()
     if not (root / BARS).is_file():
         parser.error(f"No {BARS} here; run this in the project's folder.")
