@@ -13,6 +13,7 @@ from .errors import UnknownNameError
 CHAPTERS = "chapters.yaml"
 SCHEMA = "workflow/schema/chapters.schema.json"
 COMPUTED = "book/_computed"
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same in C, where PyYAML was built with it: every process reads the file
 
 
 class ChaptersError(ValueError):
@@ -104,7 +105,7 @@ def _profile(chapters: dict, name: str) -> Profile:
 def _checked(root: Path) -> dict:
     path = root / CHAPTERS
     try:
-        chapters = yaml.safe_load(path.read_text(encoding="utf-8"))
+        chapters = yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER)
     except yaml.YAMLError as error:
         raise ChaptersError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     schema = json.loads((root / SCHEMA).read_text(encoding="utf-8"))

@@ -26,7 +26,7 @@ import tempfile
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 SOCKET_VARIABLE = "ZSAS_WARM"
@@ -34,6 +34,7 @@ PACKAGES = (
     "torch", "torchvision.transforms.v2", "open_clip", "kornia.color", "pandas", "pyarrow.parquet", "scipy.stats",
     "scipy.ndimage", "sklearn.metrics", "matplotlib.pyplot", "seaborn", "jaxtyping", "safetensors.torch", "ipykernel.kernelapp",
     "ipykernel.ipkernel", "IPython.core.completer", "papermill", "nbclient", "jsonschema", "typer",
+    "pydantic.functional_validators", "pydantic.type_adapter", "nbformat.v4",
 )
 READ_AT_IMPORT = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # else figures do not appear in notebooks
@@ -83,10 +84,10 @@ def serving() -> Iterator[None]:
 def serve(listener: socket.socket) -> None:
     """Import the packages, then fork once for every program that is asked for, until standard input ends."""
     for name in PACKAGES:
-        try:
+        with suppress(ImportError):
             importlib.import_module(name)
-        except ImportError:
-            continue
+    if "nbformat.v4" in sys.modules:
+        sys.modules["nbformat"].validate(sys.modules["nbformat.v4"].new_notebook())  # compiles its schema, which is kept
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
