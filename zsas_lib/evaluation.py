@@ -1,7 +1,7 @@
 """A model over a data set: metrics per category and their mean, per-image rows, and how far chance moves them."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +62,20 @@ def evaluate(
     finite.
     """
     rows, pictures = [], []
-    with tqdm(total=len(dataset), desc="evaluate", unit=" pictures", disable=None, leave=False) as progress:
+    for part, maps, masks, scores in category_predictions(model, dataset, batch_size, "evaluate"):
+        rows.append({"category": part.categories[0]} | measured(maps, masks, scores, labels_of(part), resamples, seed))
+        pictures.append(_picture_rows(part, maps, masks, scores))
+    return _result_table(with_means(pd.DataFrame(rows)), pd.concat(pictures, ignore_index=True))
+
+
+def category_predictions(
+    model: nn.Module, dataset: AnomalyDataset, batch_size: int, what: str
+) -> Iterator[tuple[AnomalyDataset, Maps, Masks, Scores]]:
+    """What a model says of each category's pictures: that part of the data set, maps, masks and image scores, in its order.
+
+    One category is held in memory at a time; ``what`` names the progress bar. Raises as `predict`.
+    """
+    with tqdm(total=len(dataset), desc=what, unit=" pictures", disable=None, leave=False) as progress:
         for category in dataset.categories:
             part = dataset.select([category])
             maps, masks, scores = [], [], []
@@ -72,10 +85,7 @@ def evaluate(
                 masks += batch.masks
                 scores += prediction.image_score
                 progress.update(len(batch.paths))
-            scores = torch.stack(scores)
-            rows.append({"category": category} | measured(maps, masks, scores, labels_of(part), resamples, seed))
-            pictures.append(_picture_rows(part, maps, masks, scores))
-    return _result_table(with_means(pd.DataFrame(rows)), pd.concat(pictures, ignore_index=True))
+            yield part, maps, masks, torch.stack(scores)
 
 
 def joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
