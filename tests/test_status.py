@@ -1,14 +1,14 @@
 """What `zsas status` says of pages and shards: fresh, stale and why, missing, failed and where the log is."""
 
-import json
 from pathlib import Path
 
 import pytest
 
 import mini_project
 from mini_project import run_in, snakemake
+from zsas_lib.book.states import failure_left
 from zsas_lib.chapters import load_pages
-from zsas_lib.status import State, _failure, state_lines
+from zsas_lib.status import State, state_lines
 
 SQUARES = "results/shards/embedded/squares"
 
@@ -57,13 +57,14 @@ def test_what_is_stale_says_why_and_what_failed_where_its_log_is(project):
     assert found["shards"] == "5 shards: 4 fresh, 1 failed"
 
 
-def test_a_log_older_than_what_was_made_since_is_no_failure(tmp_path):
-    log, made = tmp_path / "page.log", tmp_path / "page.json"
-    log.write_text("A sentence.\n\nNameError: x\n")
-    assert _failure(log, made, tmp_path) == "NameError: x Log: page.log"
-    made.write_text(json.dumps({}))
-    assert _failure(log, made, tmp_path) == ""
-    assert _failure(tmp_path / "none.log", made, tmp_path) == ""
+def test_a_log_is_a_failure_only_where_what_it_was_to_make_does_not_stand(tmp_path):
+    log = tmp_path / "page.log"
+    assert failure_left(log, stands=False) == ""
+    log.write_text("A sentence.\n\nNameError: x\n\n")
+    assert failure_left(log, stands=False) == "NameError: x"
+    assert failure_left(log, stands=True) == ""
+    log.write_text("")
+    assert failure_left(log, stands=False) == "it ended without a word."
 
 
 def test_lines_end_in_how_many_there_are_of_each():

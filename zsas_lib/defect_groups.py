@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from .data.dataset import AnomalyDataset
 from .errors import DataError
-from .evaluation import ERROR, predict, with_means
+from .evaluation import ERROR, category_predictions, labels_of, with_means
 from .metrics import bootstrap_std, image_auroc, pixel_auroc
+from .pixel_scores import EIGHT_CONNECTED
 
 TYPES: Mapping[str, str] = {
     "missing_component": "a part that belongs there is absent",
@@ -37,7 +38,6 @@ LEVELS = ("low", "medium", "high")
 MAPPING = Path(__file__).parent / "data" / "defect_types.csv"
 RING = 0.04
 """Width of the ring around a region, in parts of the picture's shorter side."""
-EIGHT_CONNECTED = np.ones((3, 3), dtype=int)
 ALL = "all"
 
 
@@ -147,15 +147,9 @@ def group_metrics(
     ``_se``. Raises as `evaluation.evaluate`.
     """
     rows = []
-    for category in dataset.categories:
-        part = dataset.select([category])
-        maps, masks, scores = [], [], []
-        for batch in part.batches(batch_size):
-            prediction = predict(model, batch.images, batch.categories, batch.paths)
-            maps += prediction.anomaly_map
-            masks += batch.masks
-            scores.append(prediction.image_score)
-        score = torch.cat(scores)
+    for part, predictions in category_predictions(model, dataset, batch_size, "group_metrics"):
+        maps, masks, scores = zip(*predictions)
+        score = torch.stack(scores)
         paths = [_below(record.path, part.root) for record in part.records]
         good = [place for place, record in enumerate(part.records) if not record.is_anomalous]
         damaged = {paths[place]: ALL for place in range(len(paths)) if place not in good}
@@ -163,11 +157,11 @@ def group_metrics(
             for group in sorted({named[path] for path in damaged if named.get(path)}):
                 chosen = good + [place for place, path in enumerate(paths) if path in damaged and named.get(path) == group]
                 own_maps, own_masks = [maps[place] for place in chosen], [masks[place] for place in chosen]
-                labels = torch.tensor([place not in good for place in chosen])
+                labels = labels_of(part)[chosen]
                 single = score[chosen][:, None, None], labels[:, None, None]
                 rows.append(
                     {
-                        "category": category,
+                        "category": part.categories[0],
                         "grouping": grouping,
                         "group": group,
                         "image_auroc": image_auroc(score[chosen], labels),
@@ -183,9 +177,9 @@ def group_summary(metrics: pd.DataFrame, defects: pd.DataFrame, grouping: str, c
     """A grouping of `group_metrics` as paper K prints it, over the categories that have the group, worst first.
 
     ``column`` names the group in ``defects``, a `defect_table`. Index group; for image_auroc and pixel_auroc the mean
-    over categories, ``_std`` its standard deviation over them (nan for one), ``_beside`` the mean difference to the AUROC
-    of all defects of the same category, which takes out that some categories are easier; then categories, defects (pairs
-    of category and defect) and pictures.
+    over categories, ``_std`` its standard deviation over them and ``_se`` its standard error (both nan for one), ``_beside``
+    the mean difference to the AUROC of all defects of the same category, which takes out that some categories are easier;
+    then categories, defects (pairs of category and defect) and pictures.
     """
     own = metrics[(metrics.grouping == grouping) & (metrics.category != "mean")]
     overall = metrics[metrics.grouping == ALL].set_index("category")
@@ -195,7 +189,7 @@ def group_summary(metrics: pd.DataFrame, defects: pd.DataFrame, grouping: str, c
         row = {}
         for metric in ("image_auroc", "pixel_auroc"):
             beside = part[metric].to_numpy() - overall.loc[part.category, metric].to_numpy()
-            row |= {metric: part[metric].mean(), f"{metric}_std": part[metric].std(), f"{metric}_beside": np.nanmean(beside)}
+            row |= {metric: part[metric].mean(), f"{metric}_std": part[metric].std(), f"{metric}{ERROR}": part[metric].sem(), f"{metric}_beside": np.nanmean(beside)}
         counts = {"categories": len(part), "defects": len(pictures[["category", "defect"]].drop_duplicates()), "pictures": len(pictures)}
         rows[group] = row | counts
     return pd.DataFrame(rows).T.rename_axis("group").astype({name: int for name in counts}).sort_values("image_auroc")

@@ -129,7 +129,8 @@ def _passes(notebook: str, values: Mapping[str, object], n: int, lesson: int) ->
         case "few_shot":
             return {"winclip": 6 * n + n * len(values["windows"]) // 2}
         case "defect_groups":
-            return {"winclip": 2 * n * len(values["models"])}
+            learned = [name for name in values["models"] if name != "winclip"]
+            return {"winclip": 2 * n * ("winclip" in values["models"]), "learned": (2 * n + lesson) * len(learned)}
         case "vcp_factorial":
             return {"learned": 9 * seeds * (n + lesson)}
         case "vcp_comparison":

@@ -1,7 +1,7 @@
 """A model over a data set: metrics per category and their mean, per-image rows, and how far chance moves them."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -65,23 +65,39 @@ def evaluate(
     finite.
     """
     rows, pictures = [], []
-    with tqdm(total=len(dataset), desc="evaluate", unit=" pictures", disable=None, leave=False) as progress:
+    for part, predictions in category_predictions(model, dataset, batch_size, "evaluate"):
+        pixels, scores, own = PixelScores(), [], []
+        for map_, mask, score in predictions:
+            pixels.add(map_, mask)
+            own.append(_of_picture(map_, mask))
+            scores.append(score)
+        scores, labels = torch.stack(scores), labels_of(part)
+        error = gathered_bootstrap_std(pixels, resamples, seed)
+        numbers = gathered_metrics(pixels) | _of_images(scores, labels, error, resamples, seed)
+        rows.append({"category": part.categories[0]} | numbers)
+        pictures.append(_picture_rows(part, scores, own))
+    return _result_table(with_means(pd.DataFrame(rows)), pd.concat(pictures, ignore_index=True))
+
+
+def category_predictions(
+    model: nn.Module, dataset: AnomalyDataset, batch_size: int, what: str
+) -> Iterator[tuple[AnomalyDataset, Iterator[tuple[Tensor, Tensor, Tensor]]]]:
+    """What a model says of each category's pictures: that part of the data set, and map, mask and image score of one picture
+    after the other, in its order, which are predicted as they are asked for.
+
+    ``what`` names the progress bar. Raises as `predict`.
+    """
+    with tqdm(total=len(dataset), desc=what, unit=" pictures", disable=None, leave=False) as progress:
         for category in dataset.categories:
             part = dataset.select([category])
-            pixels, scores, own = PixelScores(), [], []
-            for batch in part.batches(batch_size):
-                prediction = predict(model, batch.images, batch.categories, batch.paths)
-                for map_, mask in zip(prediction.anomaly_map, batch.masks):
-                    pixels.add(map_, mask)
-                    own.append(_of_picture(map_, mask))
-                scores += prediction.image_score
-                progress.update(len(batch.paths))
-            scores, labels = torch.stack(scores), labels_of(part)
-            error = gathered_bootstrap_std(pixels, resamples, seed)
-            numbers = gathered_metrics(pixels) | _of_images(scores, labels, error, resamples, seed)
-            rows.append({"category": category} | numbers)
-            pictures.append(_picture_rows(part, scores, own))
-    return _result_table(with_means(pd.DataFrame(rows)), pd.concat(pictures, ignore_index=True))
+            yield part, _predictions(model, part, batch_size, progress)
+
+
+def _predictions(model: nn.Module, part: AnomalyDataset, batch_size: int, progress: tqdm) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    for batch in part.batches(batch_size):
+        prediction = predict(model, batch.images, batch.categories, batch.paths)
+        progress.update(len(batch.paths))
+        yield from zip(prediction.anomaly_map, batch.masks, prediction.image_score)
 
 
 def joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -179,7 +179,7 @@ def _show_parameters(notebook: NotebookNode, declared: Sequence[Parameter], valu
     cell = parameters_cell(notebook)
     _hide_input(cell)
     changed = sum(values[parameter.name] != parameter.default for parameter in declared)
-    summary = f"{len(declared)} parameters, {changed or 'none'} of them not at the default"
+    summary = f"{len(declared)} parameters, " + (f"{changed} of them not at the default" if changed else "all at their defaults")
     text = f"<details>\n<summary>{summary}</summary>\n\n{parameters_table(declared, values)}\n\n</details>"
     notebook.cells.insert(notebook.cells.index(cell), new_markdown_cell(text))
 

@@ -122,7 +122,8 @@ def sweep_lines(
         axes.plot(rows.value, 100 * rows[metric], color=colour, label=category.replace("_", " "), marker="o", markersize=3)
         if f"{metric}_se" in rows:
             band = rows[f"{metric}_se"]
-            axes.fill_between(rows.value, 100 * (rows[metric] - band), 100 * (rows[metric] + band), color=colour, alpha=0.15)
+            low, high = (100 * (rows[metric] + sign * band).clip(0, 1) for sign in (-1, 1))
+            axes.fill_between(rows.value, low, high, color=colour, alpha=0.15)
     if mean and (table.category == "mean").any():
         rows = table[table.category == "mean"].sort_values("value")
         axes.plot(rows.value, 100 * rows[metric], color=INK, linewidth=2.5, label="mean")
@@ -154,7 +155,7 @@ def model_bars(axes: Axes, tables: Mapping[str, pd.DataFrame], metric: str, repo
         colour = COLOURS.get(name, SERIES[number % len(SERIES)])
         places = np.arange(len(categories)) + (number - (len(tables) - 1) / 2) * height
         error = 100 * table.loc[categories, f"{metric}_se"] if f"{metric}_se" in table else None
-        axes.barh(places, 100 * table.loc[categories, metric], height=height, color=colour, xerr=error, label=name,
+        axes.barh(places, 100 * table.loc[categories, metric], height=height, color=colour, xerr=error, label=MODEL_LABELS.get(name, name),
                   error_kw={"ecolor": INK, "elinewidth": 1})
         axes.axvline(100 * table.loc["mean", metric], color=colour, linestyle="--", linewidth=1.5)
         if reported and name in reported:
@@ -165,6 +166,14 @@ def model_bars(axes: Axes, tables: Mapping[str, pd.DataFrame], metric: str, repo
     axes.grid(axis="x")
 
 
+MODEL_LABELS: Mapping[str, str] = {
+    "winclip": "WinCLIP", "april-gan": "APRIL-GAN", "anomalyclip": "AnomalyCLIP", "vcpclip": "VCP-CLIP", "vcpclip+": "VCP-CLIP+",
+    "anovl": "AnoVL", "adaclip": "AdaCLIP", "aa-clip": "AA-CLIP",
+}
+"""How the papers write the models' names; the last three are not in the library, but their printed numbers are."""
+PERTURBATION_LABELS: Mapping[str, str] = {
+    "rotation": "rotation, clockwise (degrees)", "hue": "hue shift (radians)", "saturation": "saturation shift",
+}
 METRIC_LABELS: Mapping[str, str] = {
     "pixel_auroc": "pixel AUROC (%)", "pixel_ap": "pixel AP (%)", "pixel_f1_max": "pixel F1-max (%)",
     "pixel_iou": "IoU at F1-max (%)", "aupro": "AUPRO (%)", "aupro_200": "AUPRO, 200 thresholds (%)",

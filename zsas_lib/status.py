@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .book.states import ABSENT, FAILED, FRESH, STALE, failure_cause, page_state
+from .book.states import ABSENT, FAILED, FRESH, STALE, failure_left, page_state
 from .chapters import Page, load_pages, load_profile
 from .shards import Shard, page_shards, read_receipt, stale_shards
 from .store import results_folder
@@ -26,8 +26,7 @@ class State:
 def book_state(root: Path, profile: str) -> list[State]:
     """Pages in the book's order, each followed by its shards where the profile computes in shards or some have been.
 
-    A run that failed after whatever was made before leaves a log, which is newer: then the state is "failed" and the reason
-    the last line of the log. Raises as `load_pages` and `page_shards`.
+    Where the last run failed (`failure_left`), the reason is the last line of its log. Raises as `load_pages` and `page_shards`.
     """
     sharded = load_profile(root, profile).shards
     found = []
@@ -63,17 +62,7 @@ def _shard_state(shard: Shard, reason: str, folder: Path, root: Path) -> State:
     receipt = read_receipt(shard, folder)
     duration = f"{receipt['seconds']:.0f} s" if receipt else ""
     log = folder / shard.receipt.with_suffix(".log")
-    if not receipt and (failure := _failure(log, folder / shard.receipt, root)):
-        return State("shard", name, FAILED, failure)
+    if failure := failure_left(log, stands=bool(receipt)):
+        return State("shard", name, FAILED, f"{failure} Log: {log.relative_to(root) if log.is_relative_to(root) else log}")
     return State("shard", name, (STALE if receipt else ABSENT) if reason else FRESH, reason, duration)
 
-
-def _failure(log: Path, made: Path, root: Path) -> str:
-    """The last line of a log that is newer than what was made before, and where it is; "" where none is."""
-    try:
-        if made.is_file() and made.stat().st_mtime >= log.stat().st_mtime:
-            return ""
-        last = failure_cause(log, silent="it ended without a word.")
-    except FileNotFoundError:
-        return ""
-    return f"{last} Log: {log.relative_to(root) if log.is_relative_to(root) else log}"

@@ -101,17 +101,17 @@ def write_claims(root: Path, source: Path, states: Sequence[PageState]) -> None:
     judged = [verdict(row, root / COMPUTED) for row in table.itertuples()]
     table = table.assign(word=[one.word for one in judged], evidence=[one.evidence for one in judged])
     known = table.word.where(table.word.isin(WORDS), "in the page's words")
-    counts = f"{len(table)} claims: " + ", ".join(f"{count} {word}" for word, count in known.value_counts().items()) + "."
+    counts = f"{len(table)} claims: " + ", ".join(f"*{word}* {count}" for word, count in known.value_counts().items()) + "."
     tables = []
     for paper, rows in table.groupby("paper", sort=False):
-        tables += [f"## Paper {paper} {{cite:p}}`{PAPERS[paper]}`", "", "| claim | where | tested on | verdict | note |", "|---|---|---|---|---|"]
+        tables += [f"## Paper {paper} {{cite:p}}`{PAPERS[paper]}`", "", "| claim | verdict | tested on | where | note |", "|---|---|---|---|---|"]
         for row in rows.itertuples():
             links = ", ".join(f"[{name.replace('_', ' ')}](../_computed/{name})" if name in here else name for name in row.pages.split())
-            cells = (row.claim, row.place, links, f"**{row.word}**" + (f" ({row.evidence})" if row.evidence else ""), row.note)
+            cells = (row.claim, f"**{row.word}**" + (f" ({row.evidence})" if row.evidence else ""), links, row.place, row.note)
             tables.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
         tables.append("")
     profiles = sorted({state.page.profile for state in states})
-    profile = f"This book was made with profile {', '.join(profiles)}." if profiles else ""
+    profile = f"This book was made with the profile {', '.join(profiles)}." if profiles else ""
     folder = source / MADE
     folder.mkdir(exist_ok=True)
     (folder / "claims.md").write_text(PAGE.format(profile=profile, counts=counts, tables="\n".join(tables)), encoding="utf-8")

@@ -19,6 +19,7 @@ from nbformat.v4 import new_markdown_cell
 from ..chapters import COMPUTED, Page
 from ..parameters import parameters_cell, parameters_source, read_parameters, resolve
 from .states import ABSENT, FAILED, FRESH, PageState
+from .tables import readable
 
 RUNNABLE = "_runnable"
 BADGES = {FRESH: "success", FAILED: "danger", ABSENT: "danger"}
@@ -57,6 +58,9 @@ def stage_page(state: PageState, folder: Path, to: Path, address: Mapping[str, s
     shutil.copy(folder / f"{name}.json", to)
     _under_the_title(notebook, "\n\n".join([_facts(state, address), *_warnings(state)]))
     _beside_figures(notebook, files)
+    for output in (output for cell in notebook.cells for output in cell.get("outputs", ())):
+        if "<table" in output.get("data", {}).get("text/html", ""):
+            output.data["text/html"] = readable(output.data["text/html"])
     nbformat.write(notebook, to / f"{name}.ipynb")
 
 

@@ -42,17 +42,26 @@ def page_state(page: Page, root: Path) -> PageState:
     certificate = _certificate(folder / f"{page.name}.json") if (folder / f"{page.name}.ipynb").is_file() else {}
     log = folder / ".logs" / f"{page.name}.log"
     reason = stale_reason(page, root)
-    if reason and log.is_file():
-        return PageState(page, FAILED, failure_cause(log), certificate, log)
+    if failure := failure_left(log, stands=not reason):
+        return PageState(page, FAILED, failure, certificate, log)
     if not certificate:
         return PageState(page, ABSENT, reason)
     return PageState(page, STALE if reason else FRESH, reason, certificate, None, tuple(missing_data(certificate, root)))
 
 
-def failure_cause(log: Path, silent: str = "its log is empty") -> str:
-    """The last line of a failed run's log, which names the error; `silent` where it has none."""
+def failure_left(log: Path, *, stands: bool) -> str:
+    """Why the last run of a page or a shard failed, "" where it did not.
+
+    It failed where it left a log and what it was to make does not stand: a page that is not fresh, a shard without its
+    receipt, which a failure takes away. File times have no say, as they do not survive a copy.
+    """
+    return "" if stands or not log.is_file() else failure_cause(log)
+
+
+def failure_cause(log: Path) -> str:
+    """The last line of a failed run's log, which names the error."""
     lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), silent)
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it ended without a word.")
 
 
 def _certificate(path: Path) -> dict:
