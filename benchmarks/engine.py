@@ -32,7 +32,8 @@ def project(folder: Path, shards: int, seconds: float) -> Path:
     """A project whose page has so many shards, each busy for so many seconds of a core."""
     root = mini_project.make(folder, sharded=True, seconds=seconds)
     chapters = root / "chapters.yaml"
-    chapters.write_text(chapters.read_text().replace("[seeds, numbers]", "[numbers]").replace("[1, 2, 3]", str(list(range(shards)))).replace("[0, 1]", "[0]"))
+    text = chapters.read_text().replace("[seeds, numbers]", "[numbers]").replace("[0, 1]", "[0]")
+    chapters.write_text(text.replace("[1, 2, 3]", str(list(range(shards)))))
     library = root / "zsas_lib" / "kept_numbers.py"
     library.write_text(library.read_text().replace(*BUSY))
     if seconds:  # the one training that all shards share would hold them up
@@ -44,7 +45,8 @@ def project(folder: Path, shards: int, seconds: float) -> Path:
 def seconds(root: Path, *options: str) -> float:
     """Seconds that snakemake takes. Raises RuntimeError with its words where it fails."""
     def call():
-        run = subprocess.run([*SNAKEMAKE, *options], cwd=root, env=mini_project.environment(root), capture_output=True, text=True, check=False)
+        words, environment = [*SNAKEMAKE, *options], mini_project.environment(root)
+        run = subprocess.run(words, cwd=root, env=environment, capture_output=True, text=True, check=False)
         if run.returncode != 0:
             raise RuntimeError(run.stdout[-2000:] + run.stderr[-2000:])
     return seconds_of(call)
@@ -68,4 +70,5 @@ def measure(settings: Settings) -> Iterator[Measurement]:
         for workers in (2, 1):
             busy = project(Path(folder, f"busy{workers}"), work, each)
             taken[workers] = seconds(busy, *OURS, "--cores", str(workers), "--", "shards")
-        yield Measurement("2 workers against 1", taken[2], "s", "1 worker", taken[1], taken[1] / taken[2], note=f"{work} shards of {each:g} s of a core")
+        note = f"{work} shards of {each:g} s of a core"
+        yield Measurement("2 workers against 1", taken[2], "s", "1 worker", taken[1], taken[1] / taken[2], note=note)

@@ -41,7 +41,8 @@ class Drawn(AnomalyDataset):
         rng = np.random.default_rng(number)
         template, shift = number % TEMPLATES, tuple(rng.integers(0, self.maps.shape[1], 2))
         mask = np.roll(self.masks[template], shift, (0, 1)) & record.is_anomalous
-        map_ = np.roll(self.maps[template], shift, (0, 1)) + 0.05 * rng.random(mask.shape, dtype=np.float32) + np.float32(0.2) * mask
+        noise = 0.05 * rng.random(mask.shape, dtype=np.float32)
+        map_ = np.roll(self.maps[template], shift, (0, 1)) + noise + np.float32(0.2) * mask
         image = torch.from_numpy(map_).expand(3, -1, -1)
         return Sample(image, torch.from_numpy(mask), record.is_anomalous, record.category, record.defect, record.path)
 
@@ -88,7 +89,8 @@ def measure(settings: Settings) -> Iterator[Measurement]:
         yield Measurement(f"peak memory of {pictures:,} maps, {categories} {kind}", peaks[categories], "GB",
                           note=f"{size} x {size} pixels, {before:.2f} GB before the first, {float(answer[2]):.0f} s")
     few, many = peaks[CATEGORIES[0]], peaks[CATEGORIES[-1]]
-    yield Measurement(f"growth from {CATEGORIES[0]} category to {CATEGORIES[-1]}", many, "GB", f"{CATEGORIES[0]} category", few, few / many)
+    what = f"growth from {CATEGORIES[0]} category to {CATEGORIES[-1]}"
+    yield Measurement(what, many, "GB", f"{CATEGORIES[0]} category", few, few / many)
 
 
 def _peak() -> float:

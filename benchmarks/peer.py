@@ -40,7 +40,8 @@ def peer(settings: Settings, script: str, *arguments: object) -> Iterator[Peer]:
     threads = str(torch.get_num_threads())
     own = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONPYCACHEPREFIX")}
     words: Sequence[str] = [str(settings.peer_python), "-W", "ignore", "-c", script, *map(str, arguments)]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=own | {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}) as process:
+    own |= {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=own) as process:
         try:
             yield Peer(process)
         finally:

@@ -5,6 +5,7 @@ peak memory is that of loading the model and one batch of our forward. anomalib 
 options that are anomalib's, so both maps must agree.
 """
 
+import json
 import multiprocessing
 import resource
 import tempfile
@@ -12,17 +13,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import open_clip
 import torch
 import torch.nn.functional as F
 from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 
 from zsas_lib import load_backbone, load_model
+from zsas_lib.backbones import EMBEDDED
 from zsas_lib.models.winclip import harmonic_map
 
 from .peer import peer
 from .table import Measurement, Settings, compared, seconds_of
 
-BIG, LABEL = "vit-b-16-plus-240", "ViT-B/16+"
+BIG, LABEL, ARCHITECTURE = "vit-b-16-plus-240", "ViT-B/16+", "ViT-B-16-plus-240"
 TFLOP_PER_FORWARD = 0.673
 """Of one picture of 240 x 240 pixels with all its windows."""
 AS_ANOMALIB = {"templates": 21, "raw_names": True, "text_mean": "raw"}
@@ -30,13 +33,15 @@ TOLERANCE = 1e-4
 NAME = "metal_nut"
 
 ANOMALIB = """
-import sys, time, numpy, torch, open_clip
+import sys, time, pathlib, numpy, torch, open_clip
 from importlib.metadata import version
-weights, pictures, result, device = sys.argv[1:]
+architecture, weights, pictures, result, device = sys.argv[1:]
 create = open_clip.create_model_and_transforms
 open_clip.create_model_and_transforms = lambda name, pretrained: create(name)
-from anomalib.models.image.winclip.torch_model import WinClipModel
-model = WinClipModel()
+from anomalib.models.image.winclip import torch_model
+open_clip.add_model_config(architecture)
+torch_model.BACKBONE = pathlib.Path(architecture).stem
+model = torch_model.WinClipModel()
 model.clip.load_state_dict(torch.load(weights, weights_only=True))
 images = torch.load(pictures, weights_only=True).to(device)
 model = model.to(device).eval()
@@ -77,15 +82,16 @@ def plain_forward(model, images, text):
 
 def measure(settings: Settings) -> Iterator[Measurement]:
     if settings.device != "cpu":
-        yield against_anomalib(settings, batch=16)
+        yield against_anomalib(settings, BIG, LABEL, open_clip.get_model_config(ARCHITECTURE), batch=16)
         yield from on_gpu(settings, BIG, LABEL, batch=16)
         return
     yield from in_own_process(settings, "embedded", "embedded", "float32", 16)
     if settings.quick:
+        yield against_anomalib(settings, "embedded", "embedded", json.loads((EMBEDDED / "backbone.json").read_text()), batch=2)
         return
     for precision in ("float32", "bfloat16"):
         yield from in_own_process(settings, BIG, LABEL, precision, 2)
-    yield against_anomalib(settings, batch=2)
+    yield against_anomalib(settings, BIG, LABEL, open_clip.get_model_config(ARCHITECTURE), batch=2)
 
 
 def in_own_process(settings: Settings, backbone: str, label: str, precision: str, batch: int) -> list[Measurement]:
@@ -120,18 +126,22 @@ def _against_plain(backbone: str, label: str, precision: str, batch: int, settin
 
 
 @torch.no_grad()
-def against_anomalib(settings: Settings, batch: int) -> Measurement:
-    """The same weights, images and options in both. Raises RuntimeError where the maps differ."""
-    model = load_model("winclip", load_backbone(BIG, "random", device=settings.device), **AS_ANOMALIB)
+def against_anomalib(settings: Settings, backbone: str, label: str, architecture: dict, batch: int) -> Measurement:
+    """The same weights, images and options in both, `architecture` being open_clip's configuration of the backbone.
+
+    Raises NotRun where there is no anomalib, RuntimeError where the maps differ.
+    """
+    model = load_model("winclip", load_backbone(backbone, "random", device=settings.device), **AS_ANOMALIB)
     images = _pictures(model, batch)
     mean, deviation = (torch.tensor(values)[:, None, None] for values in (OPENAI_DATASET_MEAN, OPENAI_DATASET_STD))
     with tempfile.TemporaryDirectory() as folder:
-        weights, pictures, result = (Path(folder, name) for name in ("weights.pt", "pictures.pt", "map.npy"))
+        form, weights, pictures, result = (Path(folder, name) for name in ("peer-vit.json", "weights.pt", "pictures.pt", "map.npy"))
+        form.write_text(json.dumps(architecture))
         torch.save({name: values.cpu() for name, values in model.backbone.clip.state_dict().items()}, weights)
         torch.save((images.cpu() - mean) / deviation, pictures)
-        with peer(settings, ANOMALIB, weights, pictures, result, settings.device) as other:
+        with peer(settings, ANOMALIB, form, weights, pictures, result, settings.device) as other:
             row = compared(
-                f"{LABEL} forward against anomalib, float32", lambda: seconds_of(lambda: model(images, NAME), settings.device),
+                f"{label} forward against anomalib, float32", lambda: seconds_of(lambda: model(images, NAME), settings.device),
                 lambda: float(other.ask()[0]), f"anomalib {other.version}", min(settings.rounds, 5), unit="ms per image", scale=1000 / batch,
             )
             other.ask()

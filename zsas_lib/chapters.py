@@ -13,7 +13,7 @@ from .errors import UnknownNameError
 CHAPTERS = "chapters.yaml"
 SCHEMA = "workflow/schema/chapters.schema.json"
 COMPUTED = "book/_computed"
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same in C, where PyYAML was built with it: every process reads the file
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same in C where PyYAML has it: every process reads the file
 
 
 class ChaptersError(ValueError):

@@ -13,7 +13,8 @@ from tqdm import tqdm
 
 from .data.dataset import AnomalyDataset
 from .metrics import (
-    Labels, Maps, Masks, Scores, bootstrap_std, gathered_bootstrap_std, gathered_metrics, image_metrics, pixel_auroc, pixel_metrics,
+    Labels, Maps, Masks, Scores, bootstrap_std, gathered_bootstrap_std, gathered_metrics, image_metrics, pixel_auroc,
+    pixel_metrics,
 )
 from .models.prediction import Prediction
 from .pixel_scores import PixelScores
@@ -61,8 +62,8 @@ def evaluate(
     * ``.spread``: standard errors of pixel_auroc and image_auroc by a bootstrap over each category's images
       (``resamples`` samples drawn from ``seed``), and of their means.
 
-    Of one category at a time the scores of all pixels are held in memory, once. Raises ValueError, naming the picture, for a map or score that is not
-    finite.
+    Of one category at a time the scores of all pixels are held in memory, once. Raises ValueError, naming the picture,
+    for a map or score that is not finite.
     """
     rows, pictures = [], []
     for part, predictions in category_predictions(model, dataset, batch_size, "evaluate"):

@@ -77,7 +77,8 @@ def write_benchmarks(root: Path, source: Path) -> None:
         parts += [f"## {_machine_in_words(machine)}", "", _markdown(rows), ""]
     absent = table[table.verdict == NOT_MEASURED]
     if len(absent):
-        parts += ["## Not measured", "", "No machine's run is in the table for these.", "", "| benchmark | device | what | bar |", "|---|---|---|---|"]
+        parts += ["## Not measured", "", "No machine's run is in the table for these.", ""]
+        parts += ["| benchmark | device | what | bar |", "|---|---|---|---|"]
         parts += [f"| {row.benchmark} | {row.device} | {row.what} | {row.bar} |" for row in absent.itertuples()]
     folder = source / MADE
     folder.mkdir(exist_ok=True)
@@ -90,8 +91,8 @@ def _markdown(rows: pd.DataFrame) -> str:
         other = f"{_number(row.peer)} {row.unit} ({row.against})" if row.against else ""
         verdict = f"**{row.verdict}**" if row.bar else row.verdict
         made = f"{row.date}, {row.threads} threads, torch {row.torch}, `{row.commit}`"
-        cells = (row.benchmark, row.what + (f"; {row.note}" if row.note else ""), f"{_number(row.ours)} {row.unit}".strip(), other,
-                 _number(row.ratio), row.bar.replace("<=", "at most").replace(">=", "at least"), verdict, made)
+        what, ours = row.what + (f"; {row.note}" if row.note else ""), f"{_number(row.ours)} {row.unit}".strip()
+        cells = (row.benchmark, what, ours, other, _number(row.ratio), row.bar.replace("<=", "at most").replace(">=", "at least"), verdict, made)
         lines.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
     return "\n".join(lines)
 
@@ -122,7 +123,8 @@ def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     if list(table) != list(columns):
         raise BenchmarkTableError(f"{path}: expected the columns {', '.join(columns)}; got {', '.join(table)}.")
+    numbers = [name for name in NUMBERS if name in table]
     try:
-        return table.assign(**{name: pd.to_numeric(table[name].replace("", None)).astype(float) for name in NUMBERS if name in table})
+        return table.assign(**{name: pd.to_numeric(table[name].replace("", None)).astype(float) for name in numbers})
     except ValueError as error:
         raise BenchmarkTableError(f"{path}: {error}") from None
