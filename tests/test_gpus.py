@@ -19,7 +19,8 @@ def no_cluster(monkeypatch):
     monkeypatch.delenv(VISIBLE_VARIABLE, raising=False)
 
 
-def hold(names, folder, seconds, told):
+def hold(names, folder, seconds, told, all_here):
+    all_here.wait(60)
     with one_gpu(names, folder) as name:
         assert os.environ[VISIBLE_VARIABLE] == name
         told.put((name, time.monotonic(), os.getpid()))
@@ -29,8 +30,8 @@ def hold(names, folder, seconds, told):
 
 def started(count, *arguments):
     context = multiprocessing.get_context("fork")
-    told = context.Queue()
-    jobs = [context.Process(target=hold, args=(*arguments, told)) for _ in range(count)]
+    told, all_here = context.Queue(), context.Barrier(count)
+    jobs = [context.Process(target=hold, args=(*arguments, told, all_here)) for _ in range(count)]
     for job in jobs:
         job.start()
     return jobs, told
