@@ -74,8 +74,9 @@ def test_the_page_shows_machines_bars_verdicts_and_what_is_missing(root, tmp_pat
     text = (tmp_path / "_made" / "benchmarks.md").read_text()
     assert "5 rows: 2 not met, 2 not measured, 1 met." in text
     assert "## Some CPU, 2 cores, 25 GB, no GPU" in text and "make benchmarks" in text
-    assert "| fast | turning | 1 s | 3 s (other) | 3 | ratio at least 2 | **met** | 2026-11-22, 2 threads, torch 2.12, `abc` |" in text
-    assert "| small | memory | 4.1 GB |  |  | ours at most 4 | **not met** |" in text
+    assert "| *fast*: turning | 1 s | 3 s (other) | 3 | ratio at least 2 | **met** |" in text
+    assert "| *small*: memory | 4.1 GB |  |  | ours at most 4 | **not met** |" in text
+    assert "Made with: fast, small: 2026-11-22, 2 threads, torch 2.12, `abc`." in text
     missing = text.partition("## Not measured")[2]
     assert "| fast | cpu | turning, twice |" in missing and "| fast | cuda | turning | ratio >= 2 |" in missing and "memory" not in missing
 

@@ -86,15 +86,16 @@ def write_benchmarks(root: Path, source: Path) -> None:
 
 
 def _markdown(rows: pd.DataFrame) -> str:
-    lines = ["| benchmark | what | ours | other | ratio | bar | verdict | when, with what |", "|---|---|---|---|---|---|---|---|"]
+    lines = ["| what | ours | other | ratio | bar | verdict |", "|---|---|---|---|---|---|"]
     for row in rows.itertuples():
         other = f"{_number(row.peer)} {row.unit} ({row.against})" if row.against else ""
         verdict = f"**{row.verdict}**" if row.bar else row.verdict
-        made = f"{row.date}, {row.threads} threads, torch {row.torch}, `{row.commit}`"
-        what, ours = row.what + (f"; {row.note}" if row.note else ""), f"{_number(row.ours)} {row.unit}".strip()
-        cells = (row.benchmark, what, ours, other, _number(row.ratio), row.bar.replace("<=", "at most").replace(">=", "at least"), verdict, made)
+        cells = (f"*{row.benchmark}*: {row.what}" + (f"; {row.note}" if row.note else ""), f"{_number(row.ours)} {row.unit}".strip(), other,
+                 _number(row.ratio), row.bar.replace("<=", "at most").replace(">=", "at least"), verdict)
         lines.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
-    return "\n".join(lines)
+    runs = rows.groupby(["date", "threads", "torch", "commit"], sort=False).benchmark.unique()
+    made = [f"{', '.join(names)}: {day}, {threads} threads, torch {torch}, `{commit}`" for (day, threads, torch, commit), names in runs.items()]
+    return "\n".join([*lines, "", "Made with: " + "; ".join(made) + "."])
 
 
 def _machine_in_words(machine: Sequence[object]) -> str:
@@ -112,7 +113,7 @@ def _verdict(row) -> str:
 
 
 def _number(value: float) -> str:
-    return "" if pd.isna(value) else f"{value:.3g}"
+    return "" if pd.isna(value) else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
