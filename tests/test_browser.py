@@ -49,6 +49,14 @@ def page(browser, small):
         yield opened
 
 
+def test_tables_are_numbered_on_their_own_and_captioned_above(page):
+    assert page.locator("#fig-lines figcaption").inner_text().startswith("Fig. 1 Lines.")
+    assert page.locator("#tab-ones figcaption").inner_text().startswith("Table 1 Ones and zeros.")
+    assert page.locator("#tab-ones").evaluate("(figure) => figure.firstElementChild.tagName") == "FIGCAPTION"
+    page.goto(page.url.replace("first", "second"))
+    assert page.locator("article a[href$='#tab-ones']").inner_text() == "Table 1"
+
+
 def test_no_request_leaves_the_machine(visits):
     assert {visit.page: visit.elsewhere for visit in visits if visit.elsewhere} == {}
 
