@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import torch
 
 import zsas_lib as zsas
@@ -23,7 +24,8 @@ def measure(settings: Settings) -> Iterator[Measurement]:
     exact = zsas.evaluate(model, dataset)
     mean = exact.loc["mean"]
     for metric in ("pixel_auroc", "aupro", "image_auroc"):
-        yield Measurement(f"embedded-b, {metric}", mean[metric], note=f"standard error {exact.spread.loc['mean'].get(metric, float('nan')):.3f}")
+        error = exact.spread.loc["mean"].get(metric)  # None for AUPRO
+        yield Measurement(f"embedded-b, {metric}", mean[metric], note="" if pd.isna(error) else f"standard error {error:.3f}")
     below = int((exact.drop(index="mean").pixel_auroc < 0.9).sum())
     yield Measurement("embedded-b, categories below 0.90 pixel_auroc", below)
     halved = zsas.evaluate(models["bfloat16"], dataset).loc["mean", "pixel_auroc"]

@@ -24,7 +24,7 @@ def make(root: Path) -> Path:
     mini_project.make(root)
     cells = [
         new_markdown_cell("# Things to look at\n\nA formula, $\\sigma(x) = 1 / (1 + e^{-x})$, and one of its own:\n\n$$\\int_0^1 x^2\\,dx = \\tfrac13$$"),
-        new_markdown_cell("| parameter | meaning |\n|---|---|\n| `a_long_name_of_a_parameter` | " + "many words about it " * 9 + "|"),
+        new_markdown_cell("| parameter | value | meaning |\n|---|---|---|\n| `a_long_name_of_a_parameter` | | " + "many words about it " * 9 + "|"),
         _shown(_figure(), {"mystnb": {"image": {"alt": "Two rising lines"}, "figure": {"name": "fig-lines", "caption": "Lines."}}}),
         _shown({"text/html": pd.DataFrame(np.eye(9), columns=[f"quantity number {n}" for n in range(9)]).to_html()},
                {"mystnb": {"figure": {"name": "tab-ones", "caption": "Ones and zeros."}}}),

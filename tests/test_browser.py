@@ -57,6 +57,21 @@ def test_tables_are_numbered_on_their_own_and_captioned_above(page):
     assert page.locator("article a[href$='#tab-ones']").inner_text() == "Table 1"
 
 
+def test_a_table_of_words_is_read_row_by_row_on_a_phone(page):
+    table = page.locator("table.zsas-rows")
+    before = "(cell) => [getComputedStyle(cell).display, cell.dataset.column && getComputedStyle(cell, '::before').content]"
+
+    def cells():
+        return [table.locator("td").nth(place).evaluate(before) for place in range(3)]
+
+    assert [display for display, _ in cells()] == ["table-cell"] * 3
+    page.set_viewport_size({"width": PHONE, "height": 844})
+    assert cells() == [["block", "none"], ["none", None], ["block", '"meaning: "']]
+    assert table.get_by_role("cell", name="many words about it").count() == 1
+    box = page.locator(".pst-scrollable-table-container").first
+    assert box.evaluate("(box) => box.scrollWidth <= box.clientWidth")
+
+
 def test_no_request_leaves_the_machine(visits):
     assert {visit.page: visit.elsewhere for visit in visits if visit.elsewhere} == {}
 

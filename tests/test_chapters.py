@@ -192,7 +192,7 @@ def shell_commands(tool: str) -> list:
     found = []
     for document in [REPOSITORY / "README.md", *sorted(REPOSITORY.glob("book/*.md"))]:
         for block in CODE_BLOCK.findall(document.read_text()):
-            for words in (shlex.split(line, comments=True) for line in block.splitlines()):
+            for words in (shlex.split(line, comments=True) for line in block.replace("\\\n", "").splitlines()):
                 if words and Path(words[0]).name == tool:
                     found.append(pytest.param(words[1:], id=f"{document.stem}-{len(found)}"))
     return found

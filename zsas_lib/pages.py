@@ -43,6 +43,8 @@ from .provenance import RECORD_TYPE, library_files, record_table
 from .whole_files import alone
 
 CELL_TIMEOUT_S = 3600
+FITS = 80  # characters of a command that a page shows on one line; a longer one gets a line for each option
+OPTION = re.compile(r" (?=-[pry] )")
 HEAVY = 400_000  # bytes of a figure from which on it must hold photographs
 MACHINERY = ("pages.py", "parameters.py")
 HIDDEN = "remove-input"
@@ -171,7 +173,8 @@ def _show_how_made(notebook: NotebookNode, again: Sequence[str], files: Path) ->
     page = files.name.removesuffix("_files")
     links = [f"{{download}}`{path.name} <{files.name}/{path.name}>`" for path in sorted(files.iterdir())]
     links.append(f"{{download}}`{page}.json <{page}.json>` (this page's record)")
-    text = ["## How this page was made", "", "```bash", *again, "```", "", f"Files: {', '.join(links)}."]
+    lines = [re.sub(OPTION, " \\\\\n    ", command) if len(command) > FITS else command for command in again]
+    text = ["## How this page was made", "", "```bash", *lines, "```", "", f"Files: {', '.join(links)}."]
     notebook.cells.insert(notebook.cells.index(_last_code(notebook)), new_markdown_cell("\n".join(text)))
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 
 from ..chapters import COMPUTED
 from ..digests import PACKAGE
-from .made_pages import MADE
+from .made_pages import MADE, WIDE
 from .states import PageState
 
 CLAIMS = PACKAGE / "papers" / "claims.csv"
@@ -27,9 +27,13 @@ HOLDS, FAILS, CHANCE, ELSEWHERE, UNTESTED, NO_NUMBER = (
 WORDS = (HOLDS, FAILS, CHANCE, ELSEWHERE, UNTESTED, NO_NUMBER)
 RELATIONS = {"<": np.less, ">": np.greater, "=": np.isclose}
 TERM = re.compile(r"(?:(max|min|mean|[\d.]+ \*) )?(\w+):(\w+)\[([^\]]*)\]\[([^\]]+)\]$")
-PAPERS = {"S": "stangl2024", "K": "kakda", "V": "im2026", "T": "tu2024"}
+PAPERS = {
+    "S": ("stangl2024", "the worst rotation, hue and saturation"), "K": ("kakda", "WinCLIP against AnomalyCLIP"),
+    "V": ("im2026", "VCP-CLIP+"), "T": ("tu2024", "robustness of CLIP"),
+}
+"""Key in the bibliography and subject, in a few words, of each paper."""
 
-PAGE = """\
+PAGE = WIDE + """\
 # Claims
 
 Every claim of the papers that this book takes up: where it is tested, and what came out. A verdict is computed, when the book
@@ -82,7 +86,7 @@ def judge(test: str, computed: Path) -> Verdict:
     if not np.isfinite([one, other]).all():
         return Verdict(NO_NUMBER)
     error = float(np.hypot(one_error, other_error))
-    evidence = f"{one:.4g} {relation} {other:.4g}?" + (f" ± {error:.2g}" if error else "")
+    evidence = f"{_rounded(one, error)} {relation} {_rounded(other, error)}?" + (f" ± {error:.2g}" if error else "")
     if error and abs(one - other) <= 2 * error:
         return Verdict(CHANCE, evidence)
     return Verdict(HOLDS if RELATIONS[relation](one, other) else FAILS, evidence)
@@ -104,10 +108,11 @@ def write_claims(root: Path, source: Path, states: Sequence[PageState]) -> None:
     counts = f"{len(table)} claims: " + ", ".join(f"*{word}* {count}" for word, count in known.value_counts().items()) + "."
     tables = []
     for paper, rows in table.groupby("paper", sort=False):
-        tables += [f"## Paper {paper} {{cite:p}}`{PAPERS[paper]}`", "", "| claim | verdict | tested on | where | note |", "|---|---|---|---|---|"]
+        key, subject = PAPERS[paper]
+        tables += [f"## Paper {paper}: {subject}", "", f"{{cite:t}}`{key}`", "", "| claim | verdict | tested on | where | note |", "|---|---|---|---|---|"]
         for row in rows.itertuples():
             links = ", ".join(f"[{name.replace('_', ' ')}](../_computed/{name})" if name in here else name for name in row.pages.split())
-            cells = (row.claim, f"**{row.word}**" + (f" ({row.evidence})" if row.evidence else ""), links, row.place, row.note)
+            cells = (row.claim, f"**{row.word}**" + (f" {row.evidence}" if row.evidence else ""), links, row.place, row.note)
             tables.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
         tables.append("")
     profiles = sorted({state.page.profile for state in states})
@@ -115,6 +120,13 @@ def write_claims(root: Path, source: Path, states: Sequence[PageState]) -> None:
     folder = source / MADE
     folder.mkdir(exist_ok=True)
     (folder / "claims.md").write_text(PAGE.format(profile=profile, counts=counts, tables="\n".join(tables)), encoding="utf-8")
+
+
+def _rounded(value: float, error: float) -> str:
+    """The number to two digits of its error, or to three of its own where it has none."""
+    if not error or value == 0:
+        return f"{value:.3g}"
+    return f"{value:z.{max(0, 1 - int(np.floor(np.log10(error))))}f}"
 
 
 def _side(text: str, computed: Path) -> tuple[float, float]:

@@ -16,7 +16,10 @@ from .states import FRESH, PageState
 MADE = "_made"
 INDEX = "results"
 
-RESULTS = """\
+WIDE = "---\nhtml_theme.sidebar_secondary.remove: true\n---\n\n"
+"""Head of a page whose table takes the room of the list of sections as well."""
+
+RESULTS = WIDE + """\
 # Results index
 
 Every number that a page of this book publishes: {count:,} numbers of {pages} pages. Type words to keep the rows that hold
@@ -28,8 +31,8 @@ stands beside the number. The whole table: {{download}}`numbers.csv <numbers.csv
 <label for="zsas-search">Search the numbers</label>
 <input id="zsas-search" type="search" autocomplete="off" spellcheck="false">
 <output id="zsas-count" aria-live="polite"></output>
-<div class="zsas-wide" tabindex="0" role="region" aria-label="Numbers found"><table class="table">
-<thead><tr>{heads}</tr></thead>
+<div class="zsas-wide" tabindex="0" role="region" aria-label="Numbers found"><table class="table zsas-rows" role="table">
+<thead><tr role="row">{heads}</tr></thead>
 <tbody id="zsas-rows"></tbody>
 </table></div>
 <button id="zsas-more" type="button" hidden>Show more</button>
@@ -41,7 +44,7 @@ stands beside the number. The whole table: {{download}}`numbers.csv <numbers.csv
 """
 HEADS = ("page", "table", "row", "column", "value", "±")
 
-STATUS = """\
+STATUS = WIDE + """\
 # Status
 
 {summary}
@@ -75,7 +78,7 @@ def write_results_index(root: Path, source: Path, states: Iterable[PageState]) -
     data = source / "_extra" / INDEX
     data.mkdir(parents=True, exist_ok=True)
     (data / "numbers.js").write_text(f"window.zsasNumbers = {_compact(numbers, titles)};\n", encoding="utf-8")
-    heads = "".join(f'<th scope="col"><button type="button" data-column="{place}">{name}</button></th>' for place, name in enumerate(HEADS))
+    heads = "".join(f'<th scope="col" role="columnheader"><button type="button" data-column="{place}">{name}</button></th>' for place, name in enumerate(HEADS))
     text = RESULTS.format(count=len(numbers), pages=len(tables), heads=heads, index=INDEX)
     (folder / "results.md").write_text(text, encoding="utf-8")
 
@@ -90,7 +93,7 @@ def write_status(root: Path, source: Path, states: Sequence[PageState]) -> None:
         if record:
             place = f"{record['device']}: " + ", ".join(f"{name} {version}" for name, version in record["versions"].items())
             letter = places.setdefault(place, ascii_uppercase[len(places) % 26])
-        cells = (f"[{page_title(root, state)}](../_computed/{state.page.name})", _stands(state), record.get("computed", ""), took,
+        cells = (f"[{page_title(root, state)}](../_computed/{state.page.name})", _stands(state), record.get("computed", ""), took.replace(" ", "\N{NO-BREAK SPACE}"),
                  letter if record else "", f"`{record['commit']}`" if record else "")
         rows.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
     counts = pd.Series([state.word for state in states]).value_counts()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from .made_pages import MADE
+from .made_pages import MADE, WIDE
 
 BARS = Path("benchmarks", "bars.csv")
 MEASURED = Path("benchmarks", "measured.csv")
@@ -25,7 +25,7 @@ MET, MISSED, NO_BAR, NOT_MEASURED = "met", "not met", "no bar", "not measured"
 RELATIONS = {"<=": operator.le, ">=": operator.ge}
 BAR = re.compile(r"(ours|ratio) (<=|>=) ([\d.]+)$")
 
-PAGE = """\
+PAGE = WIDE + """\
 # Benchmarks
 
 The library against others, and against the bars that it is to meet. Ours and the other run in turn, in one run; a number is

@@ -3,6 +3,7 @@
   const data = window.zsasNumbers;
   const step = 200;
   const names = ["page", "table", "row", "column"];
+  const heads = [...document.querySelectorAll("#zsas-results th")].map((head) => head.textContent);
   const here = (id) => document.getElementById(id);
   const text = (row, column) => (column < 4 ? data[names[column]][row[column]] : row[column]);
   const all = data.rows.map((row) => ({ row, words: names.map((name, place) => text(row, place)).concat(data.titles[text(row, 0)]).join(" ").toLowerCase() }));
@@ -16,9 +17,13 @@
     return order.sign * (typeof x === "number" ? x - y : x.localeCompare(y));
   }
 
-  function cell(line, content) {
+  function cell(line, column, content) {
     const made = document.createElement("td");
-    made.append(content === null ? "" : content);
+    made.setAttribute("role", "cell");
+    if (content !== null) {
+      made.dataset.column = heads[column];
+      made.append(content);
+    }
     line.append(made);
   }
 
@@ -27,15 +32,16 @@
     body.replaceChildren();
     for (const { row } of found.slice(0, shown)) {
       const line = document.createElement("tr");
+      line.setAttribute("role", "row");
       const link = document.createElement("a");
       link.href = "../_computed/" + text(row, 0) + ".html";
       link.textContent = data.titles[text(row, 0)];
-      cell(line, link);
-      for (const column of [1, 2, 3]) cell(line, text(row, column));
-      for (const column of [4, 5]) cell(line, row[column] === null ? null : String(row[column]));
+      cell(line, 0, link);
+      for (const column of [1, 2, 3]) cell(line, column, text(row, column));
+      for (const column of [4, 5]) cell(line, column, row[column] === null ? null : String(row[column]));
       body.append(line);
     }
-    here("zsas-count").textContent = found.length + " numbers";
+    here("zsas-count").textContent = found.length.toLocaleString("en") + " numbers";
     here("zsas-more").hidden = found.length <= shown;
   }
 

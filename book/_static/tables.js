@@ -1,0 +1,17 @@
+// On a phone a table of words is read row by row (book.css): each cell then says which column it is from, and what is laid
+// out as blocks still is a table to those who listen.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const table of document.querySelectorAll(".bd-article table.table:not(.zsas-rows)")) {
+    const names = [...table.querySelectorAll("thead th")].map((head) => head.textContent.trim());
+    if (names.length < 3) continue;
+    table.classList.add("zsas-rows");
+    table.setAttribute("role", "table");
+    for (const row of table.rows) {
+      row.setAttribute("role", "row");
+      [...row.cells].forEach((cell, place) => {
+        cell.setAttribute("role", cell.tagName === "TH" ? "columnheader" : "cell");
+        if (cell.tagName === "TD" && cell.textContent.trim()) cell.dataset.column = names[place] ?? "";
+      });
+    }
+  }
+});
