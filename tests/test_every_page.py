@@ -1,5 +1,6 @@
 """What every page of the book has: looked for in every notebook, and in every rendered page where the book has been built."""
 
+import ast
 import importlib.util
 import re
 from html.parser import HTMLParser
@@ -48,15 +49,37 @@ def test_every_parameter_is_typed_and_explained(notebook):
     assert parameters and all(parameter.help for parameter in parameters)
 
 
-def test_every_figure_has_name_caption_alternative_text_and_files(notebook):
+def shown_kind(cell) -> str:
+    """What a code cell shows: "figure", "slider", "table", or nothing that needs a caption."""
+    if re.search(r"\bplots\.publish\(figure", cell.source):
+        return "figure"
+    last = ast.parse(cell.source).body[-1]
+    if not isinstance(last, ast.Expr):
+        return ""
+    line = ast.unparse(last)
+    if line.startswith("HTML("):
+        return "slider"
+    return "table" if re.search(r"\.style\b|^\w+$|^shown_", line) else ""
+
+
+def test_every_figure_slider_and_table_has_a_name_of_its_own_and_a_caption(notebook):
+    names = []
     for cell in code(notebook):
-        shown = cell.metadata.get("mystnb", {})
-        if re.search(r"\bplots\.publish\(figure", cell.source):
-            assert shown["figure"]["name"].startswith("fig-") and len(shown["figure"]["caption"].split()) > 4
-            assert len(shown["image"]["alt"].split()) > 4
+        kind, shown = shown_kind(cell), cell.metadata.get("mystnb", {}).get("figure")
+        assert bool(kind) == bool(shown), cell.source
+        if kind:
+            assert shown["name"].startswith("tab-" if kind == "table" else "fig-")
+            assert len(shown["caption"].split()) > 5 and shown["caption"].endswith(".")
+            names.append(shown["name"])
+    assert len(set(names)) == len(names)
+
+
+def test_every_figure_has_alternative_text_and_files_and_every_slider_files(notebook):
+    for cell in code(notebook):
+        if shown_kind(cell) in ("figure", "slider"):
             assert PUBLISHED.search(cell.source)
-        else:
-            assert "figure" not in shown, "a figure whose files are not published"
+        if shown_kind(cell) == "figure":
+            assert len(cell.metadata["mystnb"]["image"]["alt"].split()) > 4
 
 
 def test_it_sets_reported_beside_reproduced(notebook, request):

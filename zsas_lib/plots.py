@@ -115,7 +115,7 @@ def sweep_lines(
     axes: Axes, table: pd.DataFrame, metric: str = "pixel_auroc", categories: Sequence[str] | None = None, mean: bool = True
 ) -> None:
     """A uniform sweep's `metric` in percent against the perturbation's value, one line a category, with bands of one
-    bootstrap standard error over images where the table has ``METRIC_se``; the mean over categories in black."""
+    bootstrap standard error over images where the table has ``METRIC_se``; the mean over categories as a thick grey line."""
     chosen = list(categories or dict.fromkeys(table.category[table.category != "mean"]))
     for colour, category in zip(np.resize(SERIES, len(chosen)), chosen):
         rows = table[table.category == category].sort_values("value")
@@ -132,12 +132,12 @@ def sweep_lines(
 
 
 def category_bars(axes: Axes, table: pd.DataFrame, metric: str, spread: pd.DataFrame | None = None) -> None:
-    """One bar a category in percent, with error bars of one standard error from `spread`, and the mean as a line."""
+    """One bar a category in percent, with error bars of one standard error from `spread`, and the mean as a dashed grey line."""
     rows = table.drop(index="mean").sort_values(metric)
     error = None if spread is None else 100 * spread[metric].reindex(rows.index)
     axes.barh([name.replace("_", " ") for name in rows.index], 100 * rows[metric], xerr=error, color=COLOURS["winclip"],
               error_kw={"ecolor": INK})
-    axes.axvline(100 * table.loc["mean", metric], color=COLOURS["hue"], linestyle="--", linewidth=1.5)
+    axes.axvline(100 * table.loc["mean", metric], color=INK, linestyle="--", linewidth=1.5)
     axes.set_xlabel(METRIC_LABELS.get(metric, metric))
     axes.grid(axis="x")
 

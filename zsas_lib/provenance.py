@@ -156,7 +156,7 @@ def _in_words(described: object) -> str:
         elif isinstance(value, Mapping):
             parts.append(_in_words(value) if name == "backbone" else f"{name} {_in_words(value)}")
         elif name == "categories":
-            parts.append(f"{len(value)} categories")
+            parts.append("1 category" if len(value) == 1 else f"{len(value)} categories")
         else:
             parts.append(f"{name} {value}")
     return ", ".join(parts)
