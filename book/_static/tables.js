@@ -14,4 +14,10 @@ document.addEventListener("DOMContentLoaded", () => {
       });
     }
   }
+  // A table that scrolls in its own box can be scrolled with the keyboard.
+  for (const box of document.querySelectorAll(".cell_output .text_html:has(table)")) {
+    if (box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight) {
+      Object.assign(box, { tabIndex: 0, role: "region", ariaLabel: "Table" });
+    }
+  }
 });
