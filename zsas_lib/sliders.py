@@ -21,7 +21,7 @@ WIDTH, HEIGHT, MARGIN = 600, 90, 8  # of the curve, in its own units
 QUALITY = 80  # of the WebP frames
 
 TEMPLATE = """\
-<div class="zsas-slider" id="{id}" role="group" aria-label="{label}" style="max-width: 46rem">
+<div class="zsas-slider" id="{id}" role="group" aria-label="{label}" style="max-width: 46rem; text-align: start">
 <img src="{shown}" alt="{alt}" width="{width}" height="{height}" style="width: 100%; height: auto">
 <label style="display: block; margin: 0.4rem 0">{label}
 <input type="range" min="0" max="{last}" step="1" value="{start}" aria-valuetext="{value}" style="width: 100%"></label>
