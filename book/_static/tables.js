@@ -1,7 +1,10 @@
 // On a phone a table of words is read row by row (book.css): each cell then says which column it is from, and what is laid
 // out as blocks still is a table to those who listen.
 document.addEventListener("DOMContentLoaded", () => {
-  for (const table of document.querySelectorAll(".bd-article table.table:not(.zsas-rows)")) {
+  const wordy = (table) => [...table.querySelectorAll("td")].some((cell) => cell.textContent.length > 40);
+  const written = [...document.querySelectorAll(".bd-article table.table:not(.zsas-rows)")];
+  const computed = [...document.querySelectorAll(".cell_output .text_html table:not(:has([rowspan], [colspan]))")];
+  for (const table of [...written, ...computed.filter(wordy)]) {
     const names = [...table.querySelectorAll("thead th")].map((head) => head.textContent.trim());
     if (names.length < 3) continue;
     table.classList.add("zsas-rows");
@@ -9,7 +12,7 @@ document.addEventListener("DOMContentLoaded", () => {
     for (const row of table.rows) {
       row.setAttribute("role", "row");
       [...row.cells].forEach((cell, place) => {
-        cell.setAttribute("role", cell.tagName === "TH" ? "columnheader" : "cell");
+        cell.setAttribute("role", cell.tagName === "TD" ? "cell" : cell.closest("thead") ? "columnheader" : "rowheader");
         if (cell.tagName === "TD" && cell.textContent.trim()) cell.dataset.column = names[place] ?? "";
       });
     }
