@@ -32,7 +32,7 @@ def make(root: Path) -> Path:
         new_markdown_cell("```bash\nzsas run first --profile embedded\n```"),
     ]
     _write(root, "first", cells)
-    _write(root, "second", [new_markdown_cell("# The other page\n\nNothing but words about {numref}`fig-lines` and {numref}`tab-ones`.")])
+    _write(root, "second", [new_markdown_cell("# The other page\n\nNothing but words. See {numref}`fig-lines` and {numref}`tab-ones`.")])
     rendered = mini_project.run_in(root, "workflow/scripts/render_book.py")
     assert rendered.returncode == 0, rendered.stderr
     return root / "book" / "_build" / "html"
