@@ -2,11 +2,11 @@
 // out as blocks still is a table to those who listen.
 document.addEventListener("DOMContentLoaded", () => {
   const wordy = (table) => [...table.querySelectorAll("td")].some((cell) => cell.textContent.length > 40);
-  const written = [...document.querySelectorAll(".bd-article table.table:not(.zsas-rows)")];
-  const computed = [...document.querySelectorAll(".cell_output .text_html table:not(:has([rowspan], [colspan]))")];
-  for (const table of [...written, ...computed.filter(wordy)]) {
-    const names = [...table.querySelectorAll("thead th")].map((head) => head.textContent.trim());
-    if (names.length < 3) continue;
+  const columns = (table) => [...table.querySelectorAll("thead th")].map((head) => head.textContent.trim());
+  const written = [...document.querySelectorAll(".bd-article table.table:not(.zsas-rows)")].filter((table) => columns(table).length > 2);
+  const computed = [...document.querySelectorAll(".cell_output .text_html table:not(:has([rowspan], [colspan]))")].filter(wordy);
+  for (const table of [...written, ...computed]) {
+    const names = columns(table);
     table.classList.add("zsas-rows");
     table.setAttribute("role", "table");
     for (const row of table.rows) {
