@@ -31,7 +31,7 @@ SMOKE = load_pages(REPOSITORY, "smoke")
 SOURCES = sorted([*REPOSITORY.glob("notebooks/*.md"), *REPOSITORY.glob("tests/notebooks/*.md")])
 PROFILES = yaml.safe_load((REPOSITORY / "chapters.yaml").read_text())["profiles"]
 CODE_BLOCK = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
-FEWER = {"values": [0.0, 45.0], "pictures_per_category": 4, "resamples": 10}  # shortens the README's commands
+FEWER = {"values": [0.0, 45.0], "pictures_per_category": 4, "resamples": 10}  # shortens the printed commands
 
 
 @dataclass(frozen=True)
@@ -221,26 +221,28 @@ def test_the_zsas_commands_that_are_printed_name_what_there_is(words):
     resolve(read_parameters(read_notebook(REPOSITORY / page.notebook)), given_parameters(words[2:]))
 
 
-ON_PHOTOGRAPHS = [words for words in shell_commands("papermill") if any("hazelnut_toy" in w for w in words.values[0])]
+PRINTED = shell_commands("papermill")
+PHOTOGRAPHS = "../shared/data/hazelnut_toy"
 
 
-def test_the_readme_has_commands_on_photographs():
-    assert len(ON_PHOTOGRAPHS) >= 2 and all(words.id.startswith("README") for words in ON_PHOTOGRAPHS)
+def test_the_readme_has_commands_on_photographs_and_the_how_to_more():
+    places = [words.id.partition("-")[0] for words in PRINTED]
+    assert sum(PHOTOGRAPHS in words.values[0] for words in PRINTED) >= 2 and {"README", "rerun"} <= set(places)
 
 
-@pytest.mark.parametrize("words", ON_PHOTOGRAPHS)
-def test_a_command_on_photographs_runs(words, store, tmp_path):
-    notebook, _, *options = words
+@pytest.mark.parametrize("words", PRINTED)
+def test_a_papermill_command_that_is_printed_runs(words, store, tmp_path):
+    notebook, _, *options = [PHOTOGRAPHS if word == "path/to/ROOT" else word for word in words]
     given = given_parameters(options)
-    if not (REPOSITORY / given["data_root"]).is_dir():
+    if "data_root" in given and not (REPOSITORY / given["data_root"]).is_dir():
         pytest.skip(f"no photographs at {given['data_root']}, seen from {REPOSITORY}")
     declared = {parameter.name for parameter in read_parameters(read_notebook(REPOSITORY / notebook))}
     if not os.environ.get("ZSAS_SLOW"):  # with it, exactly as printed
-        fewer = {name: value for name, value in FEWER.items() if name in declared}
-        options = [*options, "-y", json.dumps(fewer)] if fewer else options
+        fewer = FEWER | ({"values": [0.0, 0.25]} if given.get("perturbation") == "saturation" else {})
+        options += ["-y", json.dumps({name: value for name, value in fewer.items() if name in declared})]
     environment = os.environ | {"ZSAS_RESULTS": str(store), "JUPYTER_PREFER_ENV_PATH": "1"}
     command = [sys.executable, "-m", "papermill", notebook, str(tmp_path / "out.ipynb"), *options, "--no-progress-bar"]
     run = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr[-3000:]
     shown = json.dumps(nbformat.read(tmp_path / "out.ipynb", as_version=4).cells)
-    assert "**Verdict.**" in shown and "hazelnut" in shown
+    assert "**Verdict.**" in shown and ("data_root" not in given or "hazelnut" in shown)
