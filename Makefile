@@ -17,10 +17,10 @@ export OMP_NUM_THREADS ?= 1
 ifdef DATA
 export ZSAS_DATA := $(abspath $(DATA))
 endif
-PLAN = $(PYTHON) -m zsas_lib.cli plan --profile $(PROFILE) --executor $(EXECUTOR) --partition '$(PARTITION)' $(if $(SHARDS),--shards)
+PLAN = $(PYTHON) -m zsas_book.cli plan --profile $(PROFILE) --executor $(EXECUTOR) --partition '$(PARTITION)' $(if $(SHARDS),--shards)
 AT_ONCE = $(if $(filter local,$(EXECUTOR)),--cores $(or $(JOBS),2),$(if $(JOBS),--jobs $(JOBS)))
 ON_CLUSTER = $(if $(PARTITION),"slurm_partition='$(PARTITION)'") $(if $(ACCOUNT),"slurm_account='$(ACCOUNT)'")
-SNAKEMAKE = $(PYTHON) -m snakemake --snakefile workflow/Snakefile --profile workflow/profiles/$(EXECUTOR) $(AT_ONCE) \
+SNAKEMAKE = $(PYTHON) -m snakemake --snakefile zsas_book/workflow/Snakefile --profile zsas_book/workflow/profiles/$(EXECUTOR) $(AT_ONCE) \
   $(if $(strip $(ON_CLUSTER)),--default-resources $(ON_CLUSTER)) --quiet host reason $(OPTIONS) \
   --config profile=$(PROFILE) $(if $(SHARDS),shards=$(SHARDS))
 
@@ -51,7 +51,7 @@ book: $(ENVIRONMENT)
 endif
 
 status: $(ENVIRONMENT)
-	@$(PYTHON) -m zsas_lib.cli status --profile $(PROFILE)
+	@$(PYTHON) -m zsas_book.cli status --profile $(PROFILE)
 
 test: data
 	$(PYTHON) -m pytest -n $(or $(JOBS),2) --dist loadfile
@@ -60,18 +60,18 @@ data: $(ENVIRONMENT)
 	@$(PYTHON) -m zsas_lib.data.embedded
 
 check: $(ENVIRONMENT)
-	@$(PYTHON) workflow/scripts/check_book.py
+	@$(PYTHON) -m zsas_book.site.check
 	$(PYTHON) -m pytest --quiet tests/test_browser.py
 
 pdf: $(ENVIRONMENT)
-	@$(PYTHON) workflow/scripts/print_book.py
+	@$(PYTHON) -m zsas_book.site.print
 
 benchmarks: data
 	@test -x .peers/anomalib/bin/python || $(PYTHON) -m benchmarks --make-peer || echo 'Going on without anomalib.'
 	@env -u OMP_NUM_THREADS $(PYTHON) -m benchmarks $(NAMES) --device $(or $(DEVICE),cpu)
 
 notebooks: $(ENVIRONMENT)
-	@$(PYTHON) workflow/scripts/install_cells.py
+	@$(PYTHON) -m zsas_book.project.install_cells
 	@$(PYTHON) -m jupytext --to ipynb --update notebooks/*.md
 
 lock: $(ENVIRONMENT)

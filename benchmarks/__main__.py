@@ -20,8 +20,8 @@ from pathlib import Path
 
 import torch
 
-from zsas_lib.book.measured import BARS, judged
-from zsas_lib.errors import UnknownNameError
+from zsas_book.site.benchmarks_page import BARS, judged
+from zsas_lib.base.errors import UnknownNameError
 
 from .table import NotRun, Settings, kept, machine, printed
 
@@ -37,7 +37,9 @@ def make_peer(folder: Path) -> None:
     uv, python = [sys.executable, "-m", "uv"], folder / "bin" / "python"
     try:
         subprocess.run([*uv, "venv", "--clear", "--python", sys.executable, folder], check=True)
-        subprocess.run([*uv, "pip", "install", "--compile-bytecode", "--python", python, "--requirement", PINS], check=True)
+        subprocess.run(
+            [*uv, "pip", "install", "--compile-bytecode", "--python", python, "--requirement", PINS], check=True
+        )
     except subprocess.CalledProcessError as error:
         shutil.rmtree(folder, ignore_errors=True)
         sys.exit(f"{folder} could not be made; uv's words stand above (status {error.returncode}).")
@@ -62,10 +64,14 @@ def run(name: str, settings: Settings, root: Path) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS + LONG)}; without it all but the last two")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS + LONG)}; without it all but the last two"
+    )
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=machine("cpu")["cores"], help="of torch, the peer's too; all cores without it")
+    parser.add_argument(
+        "--threads", type=int, default=machine("cpu")["cores"], help="of torch, the peer's too; all cores without it"
+    )
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--peer-python", type=Path, default=PEER / "bin" / "python", help="a Python that has anomalib")
     parser.add_argument("--make-peer", action="store_true")
@@ -85,7 +91,11 @@ def main() -> None:
     done = [run(name, settings, root) for name in names]
     if not options.quick:
         table = judged(root)
-        print(table[["benchmark", "device", "what", "ours", "peer", "ratio", "bar", "verdict"]].to_string(index=False, na_rep=""))
+        print(
+            table[["benchmark", "device", "what", "ours", "peer", "ratio", "bar", "verdict"]].to_string(
+                index=False, na_rep=""
+            )
+        )
     sys.exit(0 if all(done) else 1)
 
 

@@ -13,7 +13,7 @@ import torch
 from pyaupro import PerRegionOverlap, auc_compute
 from scipy import ndimage
 
-from zsas_lib.metrics import aupro
+from zsas_lib.metrics.aupro import aupro
 
 from .peer import peer
 from .table import Measurement, Settings, compared, seconds_of
@@ -42,8 +42,9 @@ def synthetic_category(images: int, anomalous: int, size: int, seed: int = 0) ->
         return ndimage.zoom(rng.standard_normal((cells, cells)), (size + cells) / cells, order=1)[:size, :size]
 
     maps = np.stack([smooth_noise(20) for _ in range(images)])
-    masks = np.stack([smooth_noise(10) > 1.3 if image < anomalous else np.zeros((size, size), bool)
-                      for image in range(images)])
+    masks = np.stack(
+        [smooth_noise(10) > 1.3 if image < anomalous else np.zeros((size, size), bool) for image in range(images)]
+    )
     maps += masks + 0.05 * rng.standard_normal(maps.shape)
     return maps.astype(np.float32), masks
 
@@ -63,11 +64,15 @@ def measure(settings: Settings) -> Iterator[Measurement]:
 
     note = f"{data}, difference {abs(pyaupro() - value):.0e}"
     against = f"pyaupro {metadata.version('pyaupro')}"
-    yield compared("exact AUPRO against pyaupro", ours, lambda: seconds_of(pyaupro), against, settings.rounds, note=note)
+    yield compared(
+        "exact AUPRO against pyaupro", ours, lambda: seconds_of(pyaupro), against, settings.rounds, note=note
+    )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "category.npz"
         np.savez(path, maps=maps, masks=masks)
         with peer(settings, ANOMALIB, path) as other:
             note = f"{data}, difference {abs(float(other.ask()[1]) - value):.0e}"
             against = f"anomalib {other.version}"
-            yield compared("exact AUPRO against anomalib", ours, lambda: float(other.ask()[0]), against, settings.rounds, note=note)
+            yield compared(
+                "exact AUPRO against anomalib", ours, lambda: float(other.ask()[0]), against, settings.rounds, note=note
+            )

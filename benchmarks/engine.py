@@ -17,8 +17,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import mini_project
 
 SNAKEMAKE = (sys.executable, "-m", "snakemake", "--quiet", "all")
-OURS = ("--snakefile", "workflow/Snakefile", "--config", "shards=1")
-BUSY = "time.sleep(seconds)", "end = time.process_time() + seconds\n            while time.process_time() < end:\n                pass"
+OURS = ("--snakefile", "zsas_book/workflow/Snakefile", "--config", "shards=1")
+BUSY = (
+    "time.sleep(seconds)",
+    "end = time.process_time() + seconds\n            while time.process_time() < end:\n                pass",
+)
 TRIVIAL = """\
 rule all:
     input: [f"out/{{i}}.json" for i in range({count})]
@@ -44,11 +47,13 @@ def project(folder: Path, shards: int, seconds: float) -> Path:
 
 def seconds(root: Path, *options: str) -> float:
     """Seconds that snakemake takes. Raises RuntimeError with its words where it fails."""
+
     def call():
         words, environment = [*SNAKEMAKE, *options], mini_project.environment(root)
         run = subprocess.run(words, cwd=root, env=environment, capture_output=True, text=True, check=False)
         if run.returncode != 0:
             raise RuntimeError(run.stdout[-2000:] + run.stderr[-2000:])
+
     return seconds_of(call)
 
 
@@ -60,10 +65,15 @@ def measure(settings: Settings) -> Iterator[Measurement]:
         (bare / "Snakefile").write_text(TRIVIAL.format(count=shards))
         dry = ("--cores", "2", "--dry-run")
         yield compared(
-            f"dry run of {shards} empty shards", lambda: seconds(empty, *OURS, *dry, "--", "shards"), lambda: seconds(bare, *dry),
-            f"Snakemake, {shards} jobs of a bare rule", rounds,
+            f"dry run of {shards} empty shards",
+            lambda: seconds(empty, *OURS, *dry, "--", "shards"),
+            lambda: seconds(bare, *dry),
+            f"Snakemake, {shards} jobs of a bare rule",
+            rounds,
         )
-        yield Measurement(f"{shards} empty shards on 2 workers", seconds(empty, *OURS, "--cores", "2", "--", "shards"), "s")
+        yield Measurement(
+            f"{shards} empty shards on 2 workers", seconds(empty, *OURS, "--cores", "2", "--", "shards"), "s"
+        )
         fresh = sorted(seconds(empty, *OURS, *dry, "--", "shards") for _ in range(rounds))
         yield Measurement(f"{shards} fresh shards found fresh", fresh[rounds // 2], "s", rounds=rounds)
         taken = {}

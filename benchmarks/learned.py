@@ -54,11 +54,19 @@ def test_and_training(tested: str, image_size: int) -> tuple[AnomalyDataset, Ano
 def of_winclip(tested: str) -> pd.Series:
     """The mean metrics of zero-shot WinCLIP, at the backbone's own size."""
     own = zsas.load_backbone("embedded")
-    return zsas.evaluate(zsas.load_model("winclip", own), test_and_training(tested, own.image_size)[0], resamples=2).loc["mean"]
+    return zsas.evaluate(
+        zsas.load_model("winclip", own), test_and_training(tested, own.image_size)[0], resamples=2
+    ).loc["mean"]
 
 
 def of_trainings(
-    name: str, tested: str, seeds: Sequence[int], *, image_size: int = IMAGE_SIZE, options: Mapping[str, object] | None = None, quick: bool = False
+    name: str,
+    tested: str,
+    seeds: Sequence[int],
+    *,
+    image_size: int = IMAGE_SIZE,
+    options: Mapping[str, object] | None = None,
+    quick: bool = False,
 ) -> pd.DataFrame:
     """A row for each seed: the mean metrics of the model trained from it, and the seconds that the training took."""
     backbone = zsas.load_backbone("embedded", image_size=image_size)
@@ -73,7 +81,10 @@ def of_trainings(
         start = time.perf_counter()
         zsas.fit(model, examples, seed=seed, **training)
         seconds = time.perf_counter() - start
-        rows.append(zsas.evaluate(model, pictures, resamples=2).loc["mean", METRICS].astype(float).to_dict() | {"seconds": seconds})
+        rows.append(
+            zsas.evaluate(model, pictures, resamples=2).loc["mean", METRICS].astype(float).to_dict()
+            | {"seconds": seconds}
+        )
     return pd.DataFrame(rows)
 
 
@@ -82,10 +93,20 @@ def measure(settings: Settings) -> Iterator[Measurement]:
     for name in BARRED:
         table = of_trainings(name, "embedded-b", SEEDS[:1] if settings.quick else SEEDS, quick=settings.quick)
         quality, rounds = table.pixel_auroc, len(table)
-        yield Measurement(f"{name} on embedded-b, pixel_auroc", quality.mean(), "", "winclip", winclip, quality.mean() / winclip, rounds,
-                          f"± {quality.std(ddof=0):.4f} over seeds, AUPRO {table.aupro.mean():.3f}")
+        yield Measurement(
+            f"{name} on embedded-b, pixel_auroc",
+            quality.mean(),
+            "",
+            "winclip",
+            winclip,
+            quality.mean() / winclip,
+            rounds,
+            f"± {quality.std(ddof=0):.4f} over seeds, AUPRO {table.aupro.mean():.3f}",
+        )
         yield Measurement(f"{name} on embedded-b, pixel_auroc above winclip", quality.mean() - winclip, rounds=rounds)
-        yield Measurement(f"{name}, training", table.seconds.median(), "s", rounds=rounds, note=f"longest {table.seconds.max():.0f}")
+        yield Measurement(
+            f"{name}, training", table.seconds.median(), "s", rounds=rounds, note=f"longest {table.seconds.max():.0f}"
+        )
 
 
 def main() -> None:
@@ -94,17 +115,26 @@ def main() -> None:
     parser.add_argument("--directions", nargs="*", default=["embedded-b", "embedded-a"], help="tested on; held-out too")
     parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS)
     parser.add_argument("--image-size", type=int, default=IMAGE_SIZE, help="of the learned models, in pixels")
-    parser.add_argument("--options", type=json.loads, default={}, help="of the learned models, as JSON, before those above")
+    parser.add_argument(
+        "--options", type=json.loads, default={}, help="of the learned models, as JSON, before those above"
+    )
     options = parser.parse_args()
     print(f"{torch.get_num_threads()} threads; mean over seeds {options.seeds}, standard deviation behind it")
     for tested in options.directions:
         winclip = of_winclip(tested)
-        print(f"{tested:<11} {'winclip':<12}" + "".join(f" {metric} {winclip[metric]:.3f}        " for metric in METRICS))
+        print(
+            f"{tested:<11} {'winclip':<12}" + "".join(f" {metric} {winclip[metric]:.3f}        " for metric in METRICS)
+        )
         for name in options.models:
             table = of_trainings(name, tested, options.seeds, image_size=options.image_size, options=options.options)
-            numbers = "".join(f" {metric} {table[metric].mean():.3f} ± {table[metric].std(ddof=0):.3f}" for metric in METRICS)
+            numbers = "".join(
+                f" {metric} {table[metric].mean():.3f} ± {table[metric].std(ddof=0):.3f}" for metric in METRICS
+            )
             above = table.pixel_auroc.mean() - winclip.pixel_auroc
-            print(f"{tested:<11} {name:<12}{numbers}  {above:+.3f} above winclip, trained in {table.seconds.max():.0f} s", flush=True)
+            print(
+                f"{tested:<11} {name:<12}{numbers}  {above:+.3f} above winclip, trained in {table.seconds.max():.0f} s",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -67,13 +67,21 @@ class Shown(torch.nn.Module):
 def drawn(pictures: int, categories: int, size: int) -> Drawn:
     """So many pictures in so many categories: smooth maps, blobs on two percent of the pixels of the anomalous ones."""
     rng = np.random.default_rng(0)
-    maps = np.stack([ndimage.zoom(rng.random((20, 20)), size / 20, order=1) for _ in range(TEMPLATES)]).astype(np.float32)
+    maps = np.stack([ndimage.zoom(rng.random((20, 20)), size / 20, order=1) for _ in range(TEMPLATES)]).astype(
+        np.float32
+    )
     blobs = np.stack([ndimage.zoom(rng.random((12, 12)), size / 12, order=1) for _ in range(TEMPLATES)])
     masks = blobs > np.quantile(blobs, 0.98)
     own = pictures // categories
     records = [
-        Record(Path("drawn", f"{category * own + number}.png"), None, f"category_{category:02}", "blob" if number >= SHARE * own else NORMAL)
-        for category in range(categories) for number in range(own)
+        Record(
+            Path("drawn", f"{category * own + number}.png"),
+            None,
+            f"category_{category:02}",
+            "blob" if number >= SHARE * own else NORMAL,
+        )
+        for category in range(categories)
+        for number in range(own)
     ]
     return Drawn(records, maps, masks)
 
@@ -86,8 +94,12 @@ def measure(settings: Settings) -> Iterator[Measurement]:
         answer = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
         peaks[categories], before = float(answer[0]), float(answer[1])
         kind = "category" if categories == 1 else "categories"
-        yield Measurement(f"peak memory of {pictures:,} maps, {categories} {kind}", peaks[categories], "GB",
-                          note=f"{size} x {size} pixels, {before:.2f} GB before the first, {float(answer[2]):.0f} s")
+        yield Measurement(
+            f"peak memory of {pictures:,} maps, {categories} {kind}",
+            peaks[categories],
+            "GB",
+            note=f"{size} x {size} pixels, {before:.2f} GB before the first, {float(answer[2]):.0f} s",
+        )
     few, many = peaks[CATEGORIES[0]], peaks[CATEGORIES[-1]]
     what = f"growth from {CATEGORIES[0]} category to {CATEGORIES[-1]}"
     yield Measurement(what, many, "GB", f"{CATEGORIES[0]} category", few, few / many)

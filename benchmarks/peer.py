@@ -36,7 +36,9 @@ def peer(settings: Settings, script: str, *arguments: object) -> Iterator[Peer]:
     Raises NotRun where there is no such Python, saying how to make it.
     """
     if not settings.peer_python.is_file():
-        raise NotRun(f"no {settings.peer_python}; `python -m benchmarks --make-peer` makes it, or name one with --peer-python.")
+        raise NotRun(
+            f"no {settings.peer_python}; `python -m benchmarks --make-peer` makes it, or name one with --peer-python."
+        )
     threads = str(torch.get_num_threads())
     own = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONPYCACHEPREFIX")}
     words: Sequence[str] = [str(settings.peer_python), "-W", "ignore", "-c", script, *map(str, arguments)]

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch_rotation import rotate_three_pass
 
-from zsas_lib.perturbations import rotate
+from zsas_lib.perturbations.rotation import rotate
 
 from .table import Measurement, Settings, compared, seconds_of
 
@@ -32,7 +32,10 @@ def measure(settings: Settings) -> Iterator[Measurement]:
     with torch.no_grad():
         difference = (rotate(images, degrees) - theirs(images, degrees)).abs().mean()
     yield compared(
-        "forward and backward", lambda: seconds(rotate, images, degrees), lambda: seconds(theirs, images, degrees),
-        f"torch-rotation {metadata.version('torch-rotation')}", settings.rounds,
+        "forward and backward",
+        lambda: seconds(rotate, images, degrees),
+        lambda: seconds(theirs, images, degrees),
+        f"torch-rotation {metadata.version('torch-rotation')}",
+        settings.rounds,
         note=f"{batch} images of {size} x {size}, mean difference {difference:.0e}",
     )

@@ -13,9 +13,9 @@ import pandas as pd
 
 import zsas_lib as zsas
 from zsas_lib.data.dataset import AnomalyDataset
-from zsas_lib.search import adam
-from zsas_lib.search.study import combination_name, worst_cases
-from zsas_lib.search.worst_case import COMBINATIONS
+from zsas_lib.robustness.search import adam
+from zsas_lib.robustness.search.whole_sets import combination_name, worst_cases
+from zsas_lib.robustness.search.worst_case import COMBINATIONS
 
 from .table import Measurement, Settings
 
@@ -41,12 +41,23 @@ def measure(settings: Settings) -> Iterator[Measurement]:
     for over in combinations:
         name, found = combination_name(over), {}
         for search, given in {"adam": steps, "grid": points, "random": points}.items():
-            cases = worst_cases(model, pictures, combinations=[over], search=search, steps=given, restarts=RESTARTS, batch_size=16)
+            cases = worst_cases(
+                model, pictures, combinations=[over], search=search, steps=given, restarts=RESTARTS, batch_size=16
+            )
             found[search] = cases[cases.combination == name].set_index("picture")
         bounds = pd.DataFrame({search: 100 * rows.pixel_auroc for search, rows in found.items()})
-        gap, mean, passes = bounds.grid - bounds.adam, bounds.mean(), {search: int(rows.passes.max()) for search, rows in found.items()}
+        gap, mean, passes = (
+            bounds.grid - bounds.adam,
+            bounds.mean(),
+            {search: int(rows.passes.max()) for search, rows in found.items()},
+        )
         yield Measurement(
-            f"bound by the grid, {name}", mean.grid, "% pixel AUROC", f"Adam {RESTARTS} x {steps // RESTARTS}", mean.adam, mean.adam / mean.grid,
+            f"bound by the grid, {name}",
+            mean.grid,
+            "% pixel AUROC",
+            f"Adam {RESTARTS} x {steps // RESTARTS}",
+            mean.adam,
+            mean.adam / mean.grid,
             note=f"{gap.mean():+.2f} ± {gap.sem():.2f}, as tight for {(gap <= 0).sum()} of {len(gap)} pictures; random points {mean.random:.2f}; "
             f"{passes['grid']} passes against {passes['adam']}, {PRECISION}",
         )

@@ -12,9 +12,9 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from zsas_lib.book.measured import COLUMNS, FOUND, KEY, MACHINE, MEASURED, NUMBERS, measured
-from zsas_lib.provenance import commit
-from zsas_lib.whole_files import written_whole
+from zsas_book.site.benchmarks_page import COLUMNS, FOUND, KEY, MACHINE, MEASURED, NUMBERS, measured
+from zsas_lib.base.files import written_whole
+from zsas_lib.base.surroundings import commit
 
 SAME_MACHINE = ["processor", "cores", "gpu"]
 
@@ -49,7 +49,14 @@ class Measurement:
 
 
 def compared(
-    what: str, ours: Callable[[], float], peer: Callable[[], float], against: str, rounds: int, *, unit: str = "s", scale: float = 1.0,
+    what: str,
+    ours: Callable[[], float],
+    peer: Callable[[], float],
+    against: str,
+    rounds: int,
+    *,
+    unit: str = "s",
+    scale: float = 1.0,
     note: str = "",
 ) -> Measurement:
     """Ours and the other in turn, ``rounds`` times after one time that is not counted. Both return seconds, which times
@@ -83,13 +90,25 @@ def machine(device: str) -> dict[str, object]:
     }
 
 
-def kept(root: Path, benchmark: str, device: str, found: Iterable[Measurement], here: dict[str, object], *, whole: bool = True) -> pd.DataFrame:
+def kept(
+    root: Path,
+    benchmark: str,
+    device: str,
+    found: Iterable[Measurement],
+    here: dict[str, object],
+    *,
+    whole: bool = True,
+) -> pd.DataFrame:
     """Put what a benchmark found on the machine `here` into the table of the project at `root`, and return the table.
 
     Its earlier rows from the same machine and device give way, or where it was not run to its end (``whole=False``) those of
     the same name. Others stay. Raises BenchmarkTableError for a table that cannot be read.
     """
-    rows = pd.DataFrame([asdict(row) for row in found]).assign(benchmark=benchmark, device=device, **here) if found else pd.DataFrame(columns=COLUMNS)
+    rows = (
+        pd.DataFrame([asdict(row) for row in found]).assign(benchmark=benchmark, device=device, **here)
+        if found
+        else pd.DataFrame(columns=COLUMNS)
+    )
     before = measured(root)
     same = (before.benchmark == benchmark) & (before.device == device)
     for name in SAME_MACHINE:
@@ -97,7 +116,9 @@ def kept(root: Path, benchmark: str, device: str, found: Iterable[Measurement], 
     if not whole:
         same &= before.what.isin(rows.what)
     table = pd.concat([before[~same].astype(object), rows[COLUMNS].astype(object)], ignore_index=True)
-    table = table.astype(dict.fromkeys(NUMBERS, float)).sort_values([*MACHINE, *KEY[:2]], key=lambda column: column.astype(str), kind="stable")
+    table = table.astype(dict.fromkeys(NUMBERS, float)).sort_values(
+        [*MACHINE, *KEY[:2]], key=lambda column: column.astype(str), kind="stable"
+    )
     with written_whole(root / MEASURED) as file:
         file.write(table.to_csv(index=False, float_format="%.5g").encode())
     return table
@@ -106,10 +127,15 @@ def kept(root: Path, benchmark: str, device: str, found: Iterable[Measurement], 
 def printed(found: Iterable[Measurement]) -> str:
     """The rows as lines of text."""
     shown = [name for name in FOUND if name not in KEY[:2]]
-    return pd.DataFrame([asdict(row) for row in found])[shown].to_string(index=False, na_rep="", float_format=lambda value: f"{value:.4g}")
+    return pd.DataFrame([asdict(row) for row in found])[shown].to_string(
+        index=False, na_rep="", float_format=lambda value: f"{value:.4g}"
+    )
 
 
 def _processor() -> str:
     path = Path("/proc/cpuinfo")
     lines = path.read_text().splitlines() if path.is_file() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor() or platform.machine())
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
+        platform.processor() or platform.machine(),
+    )

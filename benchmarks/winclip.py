@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 
 from zsas_lib import load_backbone, load_model
-from zsas_lib.backbones import EMBEDDED
+from zsas_lib.backbones.registry import EMBEDDED
 from zsas_lib.models.winclip import harmonic_map
 
 from .peer import peer
@@ -87,7 +87,9 @@ def measure(settings: Settings) -> Iterator[Measurement]:
         return
     yield from in_own_process(settings, "embedded", "embedded", "float32", 16)
     if settings.quick:
-        yield against_anomalib(settings, "embedded", "embedded", json.loads((EMBEDDED / "backbone.json").read_text()), batch=2)
+        yield against_anomalib(
+            settings, "embedded", "embedded", json.loads((EMBEDDED / "backbone.json").read_text()), batch=2
+        )
         return
     for precision in ("float32", "bfloat16"):
         yield from in_own_process(settings, BIG, LABEL, precision, 2)
@@ -109,7 +111,9 @@ def in_own_process(settings: Settings, backbone: str, label: str, precision: str
 
 
 @torch.no_grad()
-def _against_plain(backbone: str, label: str, precision: str, batch: int, settings: Settings, threads: int, sender) -> None:
+def _against_plain(
+    backbone: str, label: str, precision: str, batch: int, settings: Settings, threads: int, sender
+) -> None:
     torch.set_num_threads(threads)
     model = load_model("winclip", load_backbone(backbone, "random", device="cpu", precision=precision))
     images, text = _pictures(model, batch), torch.stack([model.text_features(NAME)] * batch)
@@ -117,11 +121,18 @@ def _against_plain(backbone: str, label: str, precision: str, batch: int, settin
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
     difference = (ours - plain_forward(model, images, text)[0]).abs().max()
     row = compared(
-        f"{label} forward against plain code, {precision}", lambda: seconds_of(lambda: model(images, NAME)),
-        lambda: seconds_of(lambda: plain_forward(model, images, text)), "plain code", settings.rounds,
-        unit="ms per image", scale=1000 / batch, note=f"batch {batch}, maps differ by at most {difference:.0e}",
+        f"{label} forward against plain code, {precision}",
+        lambda: seconds_of(lambda: model(images, NAME)),
+        lambda: seconds_of(lambda: plain_forward(model, images, text)),
+        "plain code",
+        settings.rounds,
+        unit="ms per image",
+        scale=1000 / batch,
+        note=f"batch {batch}, maps differ by at most {difference:.0e}",
     )
-    peak = Measurement(f"{label} peak memory, {precision}", memory, "GB", note=f"batch {batch}, with the model and torch itself")
+    peak = Measurement(
+        f"{label} peak memory, {precision}", memory, "GB", note=f"batch {batch}, with the model and torch itself"
+    )
     sender.send([row, peak])
 
 
@@ -135,14 +146,21 @@ def against_anomalib(settings: Settings, backbone: str, label: str, architecture
     images = _pictures(model, batch)
     mean, deviation = (torch.tensor(values)[:, None, None] for values in (OPENAI_DATASET_MEAN, OPENAI_DATASET_STD))
     with tempfile.TemporaryDirectory() as folder:
-        form, weights, pictures, result = (Path(folder, name) for name in ("peer-vit.json", "weights.pt", "pictures.pt", "map.npy"))
+        form, weights, pictures, result = (
+            Path(folder, name) for name in ("peer-vit.json", "weights.pt", "pictures.pt", "map.npy")
+        )
         form.write_text(json.dumps(architecture))
         torch.save({name: values.cpu() for name, values in model.backbone.clip.state_dict().items()}, weights)
         torch.save((images.cpu() - mean) / deviation, pictures)
         with peer(settings, ANOMALIB, form, weights, pictures, result, settings.device) as other:
             row = compared(
-                f"{label} forward against anomalib, float32", lambda: seconds_of(lambda: model(images, NAME), settings.device),
-                lambda: float(other.ask()[0]), f"anomalib {other.version}", min(settings.rounds, 5), unit="ms per image", scale=1000 / batch,
+                f"{label} forward against anomalib, float32",
+                lambda: seconds_of(lambda: model(images, NAME), settings.device),
+                lambda: float(other.ask()[0]),
+                f"anomalib {other.version}",
+                min(settings.rounds, 5),
+                unit="ms per image",
+                scale=1000 / batch,
             )
             other.ask()
             difference = abs(model(images, NAME).anomaly_map.cpu().numpy() - np.load(result)).max()
@@ -169,21 +187,38 @@ def on_gpu(settings: Settings, backbone: str, label: str, batch: int) -> Iterato
             maps = forward(pictures)
             if gradient:
                 maps.sum().backward()
+
         return lambda: seconds_of(call, settings.device)
 
     rows = []
     for name, gradient in (("forward", False), ("forward and backward", True)):
         with torch.set_grad_enabled(gradient):
-            row = compared(f"{label} {name}, compiled bfloat16 against plain float32", timed(compiled, gradient), timed(loop, gradient),
-                           "plain code, one picture after the other", settings.rounds, note=f"batch {batch}")
-        rows.append(Measurement(**{**vars(row), "unit": "pictures/s", "ours": batch / row.ours, "peer": batch / row.peer}))
+            row = compared(
+                f"{label} {name}, compiled bfloat16 against plain float32",
+                timed(compiled, gradient),
+                timed(loop, gradient),
+                "plain code, one picture after the other",
+                settings.rounds,
+                note=f"batch {batch}",
+            )
+        rows.append(
+            Measurement(**{**vars(row), "unit": "pictures/s", "ours": batch / row.ours, "peer": batch / row.peer})
+        )
     yield from rows
     side = 256 if settings.quick else 8192
     matrix = torch.rand(side, side, device=settings.device, dtype=torch.bfloat16)
     seconds = min(seconds_of(lambda: matrix @ matrix, settings.device) for _ in range(settings.rounds + 2))
     peak = 2 * side**3 / seconds / 1e12
     reached = rows[0].ours * TFLOP_PER_FORWARD
-    yield Measurement(f"{label} forward, share of the matrix peak", reached, "TFLOP/s", "a product of two matrices", peak, reached / peak, note=f"sides {side}, bfloat16")
+    yield Measurement(
+        f"{label} forward, share of the matrix peak",
+        reached,
+        "TFLOP/s",
+        "a product of two matrices",
+        peak,
+        reached / peak,
+        note=f"sides {side}, bfloat16",
+    )
 
 
 def _pictures(model, batch: int) -> torch.Tensor:

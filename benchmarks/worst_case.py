@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import torch
 
 import zsas_lib as zsas
-from zsas_lib.search.adam import RATES
-from zsas_lib.search.amounts import into_box, random_amounts
-from zsas_lib.search.objective import Objective
+from zsas_lib.robustness.search.adam import RATES
+from zsas_lib.robustness.search.amounts import into_box, random_amounts
+from zsas_lib.robustness.search.objective import Objective
 
 from .table import Measurement, Settings, compared, seconds_of
 
@@ -27,7 +27,9 @@ def plain_loop(model, images, masks, name: str, steps: int, restarts: int, seeds
         starts[0] = 0
         for start in starts:
             free = [amount.clone().requires_grad_() for amount in start]
-            optimiser = torch.optim.Adam([{"params": [one], "lr": RATES[kind]} for kind, one in zip(objective.over, free)], maximize=True)
+            optimiser = torch.optim.Adam(
+                [{"params": [one], "lr": RATES[kind]} for kind, one in zip(objective.over, free)], maximize=True
+            )
             for _ in range(steps // restarts):
                 optimiser.zero_grad()
                 amounts = torch.stack(free)[None]
@@ -50,17 +52,27 @@ def measure(settings: Settings) -> Iterator[Measurement]:
 
     def ours() -> float:
         def call():
-            results["ours"] = zsas.worst_case(model, images, masks, name, steps=steps, restarts=restarts, seed=seeds).pixel_auroc
+            results["ours"] = zsas.worst_case(
+                model, images, masks, name, steps=steps, restarts=restarts, seed=seeds
+            ).pixel_auroc
+
         return seconds_of(call)
 
     def loop() -> float:
         def call():
             results["loop"] = plain_loop(model, images, masks, name, steps, restarts, seeds)
+
         return seconds_of(call)
 
     rounds = min(settings.rounds, 3)
-    row = compared("Adam over three perturbations", ours, loop, "one image and start after the other", rounds,
-                   note=f"{count} images, {restarts} starts of {steps // restarts} steps, embedded backbone")
+    row = compared(
+        "Adam over three perturbations",
+        ours,
+        loop,
+        "one image and start after the other",
+        rounds,
+        note=f"{count} images, {restarts} starts of {steps // restarts} steps, embedded backbone",
+    )
     difference = (results["ours"] - results["loop"]).abs().max().item()
     if not difference <= TOLERANCE:
         raise RuntimeError(f"The loop found other worst cases than the batch: pixel AUROC differs by {difference:.1e}.")

@@ -1,6 +1,5 @@
 """A rendered book opened in Chromium, from disk as a reader opens it, and what each visit of a page brings to light."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,12 +8,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from mini_project import REPOSITORY
-
-sys.path.append(str(REPOSITORY / "workflow" / "scripts"))
-
-import chromium  # noqa: E402
-from chromium import settle  # noqa: E402
+from zsas_book.site import chromium
+from zsas_book.site.chromium import settle
 
 DESKTOP, PHONE = 1280, 390  # pixels across
 
@@ -77,4 +72,3 @@ def visit(browser, html: Path, page: str, width: int = DESKTOP, mode: str = "lig
         seen.sliders = opened.locator(".zsas-slider").count()
         seen.formulas = opened.locator("mjx-container").count()
     return seen
-

@@ -3,9 +3,8 @@
 import os
 from pathlib import Path
 
-import pytest
-
 import layouts
+import pytest
 from tiny_clip import tiny_backbone
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from zsas_lib.warm import SOCKET_VARIABLE
+from zsas_book.machine.warm import SOCKET_VARIABLE
 
 SHARDED = """\
   squares:
@@ -22,8 +22,9 @@ import os
 import time
 from pathlib import Path
 
-from .store import note, results_folder
-from .whole_files import alone, written_whole
+from .base.files import alone, written_whole
+from .base.ledger import note_asked
+from .store.folder import results_folder
 
 
 def kept(kind, name, value, seconds):
@@ -37,15 +38,12 @@ def kept(kind, name, value, seconds):
                 file.write(f"{value}\\n".encode())
             with (results_folder() / "computed.log").open("a") as log:
                 log.write(f"{kind}/{name}\\n")
-    note(path, computed)
+    note_asked(path, computed)
     return int(path.read_text())
 """
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-MACHINERY = (
-    "__init__", "digests", "errors", "parameters", "chapters", "provenance", "freshness", "warm", "execution", "pages", "cli",
-    "gpus", "store", "whole_files", "shards", "estimates", "status",
-)
+ROOMS = ("base", "store", "data/tables")
 CHAPTERS = """\
 profiles:
   embedded: {notice: These numbers show the method at work.}
@@ -54,7 +52,7 @@ pages:
   first: {notebook: notebooks/first.ipynb, parameters: {embedded: {rows: 2}, smoke: {}}}
   second: {notebook: notebooks/second.ipynb, parameters: {embedded: {}}}
 """
-SNAKEMAKE = ("-m", "snakemake", "--snakefile", "workflow/Snakefile", "--cores", "2")
+SNAKEMAKE = ("-m", "snakemake", "--snakefile", "zsas_book/workflow/Snakefile", "--cores", "2")
 CONTENTS = """\
 format: jb-book
 root: intro
@@ -90,28 +88,31 @@ def make(root: Path, *, sharded: bool = False, seconds: float = 0.0) -> Path:
     """
     library = root / "zsas_lib"
     library.mkdir(parents=True)
-    for name in MACHINERY:
-        shutil.copy(REPOSITORY / "zsas_lib" / f"{name}.py", library)
-    shutil.copy(REPOSITORY / "zsas_lib" / "__init__.pyi", library)
-    (library / "data").mkdir()
-    shutil.copy(REPOSITORY / "zsas_lib" / "data" / "official_counts.csv", library / "data")
+    without = shutil.ignore_patterns("__pycache__")
+    for name in ROOMS:
+        shutil.copytree(REPOSITORY / "zsas_lib" / name, library / name, ignore=without)
+    for name in ("__init__.py", "__init__.pyi"):
+        shutil.copy(REPOSITORY / "zsas_lib" / name, library)
     (library / "alpha.py").write_text("def value():\n    return 1\n")
     (library / "beta.py").write_text("from .gamma import base\n\n\ndef value():\n    return base + 1\n")
     (library / "gamma.py").write_text("base = 10\n")
-    shutil.copytree(REPOSITORY / "zsas_lib" / "book", library / "book", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(REPOSITORY / "zsas_book", root / "zsas_book", ignore=without)
     (library / "papers").mkdir()
     (library / "papers" / "claims.csv").write_text(CLAIMS)
-    shutil.copytree(REPOSITORY / "workflow", root / "workflow")
     for name in ("_static", "_extra", "_templates"):
         shutil.copytree(REPOSITORY / "book" / name, root / "book" / name)
     shutil.copy(REPOSITORY / "_config.yml", root)
     (root / "chapters.yaml").write_text(CHAPTERS)
     (root / "book" / "_toc.yml").write_text(CONTENTS)
     (root / "book" / "intro.md").write_text("# A small book\n\nTwo pages, $x^2$.\n")
-    (root / "book" / "references.bib").write_text("@misc{stangl2024, title = {A paper}, author = {Stangl, K.}, year = {2024}}\n")
+    (root / "book" / "references.bib").write_text(
+        "@misc{stangl2024, title = {A paper}, author = {Stangl, K.}, year = {2024}}\n"
+    )
     (root / "book" / "references.md").write_text("# References\n\n```{bibliography}\n```\n")
     (root / "book" / "data_and_weights.md").write_text("# Data and weights\n\nNone.\n")
-    write_notebook(root / "notebooks" / "first.ipynb", "from zsas_lib import alpha", "print(alpha.value() * rows)", COUNTS)
+    write_notebook(
+        root / "notebooks" / "first.ipynb", "from zsas_lib import alpha", "print(alpha.value() * rows)", COUNTS
+    )
     write_notebook(root / "notebooks" / "second.ipynb", "from zsas_lib import beta", "print(beta.value() * rows)")
     if sharded:
         add_sharded(root, seconds)
@@ -129,7 +130,7 @@ def add_sharded(root: Path, seconds: float) -> None:
         new_code_cell(parameters, metadata={"tags": ["parameters"]}),
         new_code_cell(
             "from zsas_lib.kept_numbers import kept\n"
-            "from zsas_lib.provenance import record\n\n"
+            "from zsas_book.provenance import record\n\n"
             f"trained = [kept('trained', seed, 10 * seed, {seconds}) for seed in seeds]",
             metadata={"tags": ["shard"]},
         ),

@@ -67,9 +67,12 @@ def _weight(name: str, shape: tuple[int, ...]) -> Tensor:
 def images() -> Tensor:
     """Two pictures: waves of different lengths and noise."""
     down, right = torch.meshgrid(torch.arange(SIZE) / SIZE, torch.arange(SIZE) / SIZE, indexing="ij")
-    waves = torch.stack([
-        torch.stack([torch.sin(3 * (i + 2) * down + 5 * (c + 1) * right * (1 - i / 2)) for c in range(3)]) for i in range(2)
-    ])
+    waves = torch.stack(
+        [
+            torch.stack([torch.sin(3 * (i + 2) * down + 5 * (c + 1) * right * (1 - i / 2)) for c in range(3)])
+            for i in range(2)
+        ]
+    )
     return (0.5 + 0.3 * waves + drawn("pictures", 2, 3, SIZE, SIZE, spread=0.1)).clamp(0, 1)
 
 
@@ -110,7 +113,12 @@ def linear_layers() -> dict[str, Tensor]:
 def vcpclip_checkpoint() -> dict:
     """What VCP-CLIP's training saves, temperatures 0.09 and 0.05."""
     post = {"prompt_temp_l1": torch.tensor(1 / 0.05).log()}
-    for name, inputs in (("q_proj_pre", TEXT), ("k_proj_pre_1", WIDTH), ("v_proj_pre_1", WIDTH), ("proj_post_t", WIDTH)):
+    for name, inputs in (
+        ("q_proj_pre", TEXT),
+        ("k_proj_pre_1", WIDTH),
+        ("v_proj_pre_1", WIDTH),
+        ("proj_post_t", WIDTH),
+    ):
         gain = 8 if name in ("q_proj_pre", "k_proj_pre_1") else 1
         post[f"{name}.weight"] = drawn(name, WIDTH, inputs, 1, spread=gain * inputs**-0.5)
         post[f"{name}.bias"] = drawn(f"{name} bias", WIDTH, spread=0.1)

@@ -6,34 +6,55 @@ import json
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import mini_project
 import nbformat
 import numpy as np
 import pandas as pd
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-import mini_project
-from zsas_lib import plots
-from zsas_lib.sliders import frame_slider
+from zsas_book import figures
+from zsas_book.figures.slider import frame_slider
 
 RUN = {"duration": 1.0, "exception": None}
-RECORD = {"device": "no device", "duration": "1 s", "computed": "2026-01-01 00:00 UTC", "commit": "0" * 40, "versions": {"python": "3"}}
+RECORD = {
+    "device": "no device",
+    "duration": "1 s",
+    "computed": "2026-01-01 00:00 UTC",
+    "commit": "0" * 40,
+    "versions": {"python": "3"},
+}
 
 
 def make(root: Path) -> Path:
     """Write and render the book in ``root``, which must not exist yet; returns the folder of its HTML."""
     mini_project.make(root)
     cells = [
-        new_markdown_cell("# Things to look at\n\nA formula, $\\sigma(x) = 1 / (1 + e^{-x})$, and one of its own:\n\n$$\\int_0^1 x^2\\,dx = \\tfrac13$$"),
-        new_markdown_cell("| parameter | value | meaning |\n|---|---|---|\n| `a_long_name_of_a_parameter` | | " + "many words about it " * 9 + "|"),
-        _shown(_figure(), {"mystnb": {"image": {"alt": "Two rising lines"}, "figure": {"name": "fig-lines", "caption": "Lines."}}}),
-        _shown({"text/html": pd.DataFrame(np.eye(9), columns=[f"quantity number {n}" for n in range(9)]).to_html()},
-               {"mystnb": {"figure": {"name": "tab-ones", "caption": "Ones and zeros."}}}),
+        new_markdown_cell(
+            "# Things to look at\n\nA formula, $\\sigma(x) = 1 / (1 + e^{-x})$, and one of its own:\n\n$$\\int_0^1 x^2\\,dx = \\tfrac13$$"
+        ),
+        new_markdown_cell(
+            "| parameter | value | meaning |\n|---|---|---|\n| `a_long_name_of_a_parameter` | | "
+            + "many words about it " * 9
+            + "|"
+        ),
+        _shown(
+            _figure(),
+            {"mystnb": {"image": {"alt": "Two rising lines"}, "figure": {"name": "fig-lines", "caption": "Lines."}}},
+        ),
+        _shown(
+            {"text/html": pd.DataFrame(np.eye(9), columns=[f"quantity number {n}" for n in range(9)]).to_html()},
+            {"mystnb": {"figure": {"name": "tab-ones", "caption": "Ones and zeros."}}},
+        ),
         _shown({"text/html": slider()}, {}),
         new_markdown_cell("```bash\nzsas run first --profile embedded\n```"),
     ]
     _write(root, "first", cells)
-    _write(root, "second", [new_markdown_cell("# The other page\n\nNothing but words. See {numref}`fig-lines` and {numref}`tab-ones`.")])
-    rendered = mini_project.run_in(root, "workflow/scripts/render_book.py")
+    _write(
+        root,
+        "second",
+        [new_markdown_cell("# The other page\n\nNothing but words. See {numref}`fig-lines` and {numref}`tab-ones`.")],
+    )
+    rendered = mini_project.run_in(root, "-m zsas_book.site.render")
     assert rendered.returncode == 0, rendered.stderr
     return root / "book" / "_build" / "html"
 
@@ -47,7 +68,7 @@ def slider() -> str:
 
 def _figure() -> dict[str, str]:
     with plt.rc_context():
-        plots.use_style()
+        figures.use_style()
         figure, axes = plt.subplots(figsize=(7, 3))
         axes.plot([0, 1], [0, 1], label="one")
         axes.plot([0, 1], [0, 2], label="two")
@@ -69,4 +90,6 @@ def _write(root: Path, page: str, cells: list) -> None:
     path = root / "book" / "_computed" / f"{page}.ipynb"
     path.parent.mkdir(exist_ok=True)
     nbformat.write(notebook, path)
-    path.with_suffix(".json").write_text(json.dumps({"page": page, "digest": "not made from anything", "data": {}, "record": RECORD}))
+    path.with_suffix(".json").write_text(
+        json.dumps({"page": page, "digest": "not made from anything", "data": {}, "record": RECORD})
+    )

@@ -8,18 +8,27 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from mini_project import REPOSITORY
 
 from benchmarks import memory, winclip, worst_case
 from benchmarks.__main__ import BENCHMARKS, LONG, run
 from benchmarks.peer import peer
 from benchmarks.table import Measurement, NotRun, Settings, compared, kept, machine, printed
-from mini_project import REPOSITORY
+from zsas_book.site.benchmarks_page import BARS, COLUMNS, MEASURED, judged, measured
 from zsas_lib import evaluate
-from zsas_lib.book.measured import BARS, COLUMNS, MEASURED, judged, measured
-from zsas_lib.search.objective import Objective
+from zsas_lib.robustness.search.objective import Objective
 
 QUICK = Settings(Path(sys.executable), rounds=2, quick=True)
-HERE = {"processor": "Some CPU", "cores": 2, "memory_gb": 25, "gpu": "", "threads": 1, "torch": "2.12", "commit": "abc", "date": "2026-11-22"}
+HERE = {
+    "processor": "Some CPU",
+    "cores": 2,
+    "memory_gb": 25,
+    "gpu": "",
+    "threads": 1,
+    "torch": "2.12",
+    "commit": "abc",
+    "date": "2026-11-22",
+}
 ECHO = "import sys\nprint('echo 1')\nsys.stdout.flush()\nfor line in sys.stdin:\n    print(0.5, line.strip(), flush=True)\n"
 
 
@@ -36,7 +45,9 @@ def test_medians_and_ratios_are_of_rounds_in_turn_without_the_first():
         times = iter(times)
         return lambda: order.append(name) or next(times)
 
-    row = compared("x", clock("ours", [9, 1, 2, 4]), clock("peer", [9, 3, 2, 40]), "peer 1.0", rounds=3, unit="ms", scale=1000)
+    row = compared(
+        "x", clock("ours", [9, 1, 2, 4]), clock("peer", [9, 3, 2, 40]), "peer 1.0", rounds=3, unit="ms", scale=1000
+    )
     assert order == ["ours", "peer"] * 4
     assert (row.ours, row.peer, row.ratio, row.rounds, row.unit) == (2000, 3000, 3, 3, "ms")
     assert "peer 1.0" in printed([row])
@@ -58,7 +69,9 @@ def test_a_new_run_replaces_the_rows_of_its_benchmark_on_its_machine_and_no_othe
     assert list(table) == COLUMNS
     found = table[["benchmark", "processor", "what", "ours", "commit"]].to_numpy().tolist()
     assert sorted(found) == [
-        ["fast", "Another CPU", "one", 1.5, "abc"], ["fast", "Some CPU", "one", 3.0, "def"], ["small", "Some CPU", "one", 1.5, "abc"],
+        ["fast", "Another CPU", "one", 1.5, "abc"],
+        ["fast", "Some CPU", "one", 3.0, "def"],
+        ["small", "Some CPU", "one", 1.5, "abc"],
     ]
 
 
@@ -76,7 +89,13 @@ def test_what_is_stored_is_read_back_to_the_last_column(root):
     kept(root, "fast", "cuda", [row], HERE | {"gpu": "Some GPU"})
     assert (root / MEASURED).read_bytes() == before
     (found,) = measured(root).itertuples()
-    assert (found.what, found.against, found.note, found.gpu, found.ours) == ("a, b", "peer, 1", 'said "so"', "Some GPU", 0.12346)
+    assert (found.what, found.against, found.note, found.gpu, found.ours) == (
+        "a, b",
+        "peer, 1",
+        'said "so"',
+        "Some GPU",
+        0.12346,
+    )
     assert pd.isna(found.peer) and found.ratio == 2.5
 
 
@@ -86,7 +105,10 @@ def test_a_benchmark_that_fails_or_cannot_run_keeps_what_it_found(root, monkeypa
         raise settings_error
 
     monkeypatch.setattr("benchmarks.rotation.measure", measure)
-    for settings_error, words in ((NotRun("no peer"), "not run to its end: no peer"), (ValueError("odd"), "ValueError: odd")):
+    for settings_error, words in (
+        (NotRun("no peer"), "not run to its end: no peer"),
+        (ValueError("odd"), "ValueError: odd"),
+    ):
         assert run("rotation", replace(QUICK, quick=False), root) is False
         assert words in capsys.readouterr().err
         assert measured(root).what.tolist() == ["one"]
@@ -133,7 +155,11 @@ def test_the_plain_loop_tries_the_points_of_the_batch(monkeypatch):
     masks[:, 4:9, 4:9] = True
     tried = []
     outcome = Objective.outcome
-    monkeypatch.setattr(Objective, "outcome", lambda self, index, amounts: tried.append(amounts.detach()) or outcome(self, index, amounts))
+    monkeypatch.setattr(
+        Objective,
+        "outcome",
+        lambda self, index, amounts: tried.append(amounts.detach()) or outcome(self, index, amounts),
+    )
     found = worst_case.plain_loop(Glow(), images, masks, "lamp", 6, 2, [3, 4])
     ours = zsas.worst_case(Glow(), images, masks, "lamp", steps=6, restarts=2, seed=[3, 4])
     assert len(tried[:12]) == 12 and all(len(amounts) == 1 for amounts in tried[:12])

@@ -5,10 +5,9 @@ import shutil
 import textwrap
 from pathlib import Path
 
+import layouts
 import pytest
 import yaml
-
-import layouts
 from mini_project import REPOSITORY, run_in
 
 TEXT = (REPOSITORY / "CONTRIBUTING.md").read_text()
@@ -28,7 +27,7 @@ def block(title: str, language: str) -> str:
 def project(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("contributed")
     shutil.copytree(REPOSITORY / "zsas_lib", root / "zsas_lib", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(REPOSITORY / "workflow", root / "workflow")
+    shutil.copytree(REPOSITORY / "zsas_book", root / "zsas_book", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(REPOSITORY / "pyproject.toml", root)
     return root
 
@@ -46,7 +45,9 @@ def test_what_is_added_takes_at_most_five_steps(title):
 
 
 def test_every_file_that_is_named_exists():
-    named = set(re.findall(r"`((?:zsas_lib|book|tests|notebooks)/[\w./]+\.(?:py|md|csv|yml))`", TEXT)) - {"notebooks/NAME.md"}
+    named = set(re.findall(r"`((?:zsas_lib|book|tests|notebooks)/[\w./]+\.(?:py|md|csv|yml))`", TEXT)) - {
+        "notebooks/NAME.md"
+    }
     named = {name for name in named if "NAME" not in name}
     assert named and {name for name in named if not (REPOSITORY / name).is_file()} == set()
 
@@ -58,7 +59,11 @@ def test_the_model_and_the_data_set_are_evaluated(project):
     (project / "zsas_lib" / "data" / "cups.py").write_text(block("A data set", "python"))
     data = project / "zsas_lib" / "data" / "__init__.py"
     edit(data, "from . import btad, ", "from . import btad, cups, ")
-    edit(data, "= {\n    \"mvtec\": mvtec,\n", f"= {{\n    {re.search(r'`(.cups.: cups)`', section('A data set'))[1]},\n    \"mvtec\": mvtec,\n")
+    edit(
+        data,
+        '= {\n    "mvtec": mvtec,\n',
+        f'= {{\n    {re.search(r"`(.cups.: cups)`", section("A data set"))[1]},\n    "mvtec": mvtec,\n',
+    )
     layouts.write_mvtec(project / "cups", PICTURES)
     script = """
         import zsas_lib as zsas
@@ -85,6 +90,6 @@ def test_the_chapter_runs(project):
     (project / "notebooks" / "how_many.md").write_text(block("A chapter", "markdown"))
     paired = run_in(project, "-m", "jupytext", "--to", "ipynb", "--update", "notebooks/how_many.md")
     assert paired.returncode == 0, paired.stderr
-    ran = run_in(project, "-m", "zsas_lib.cli", "run", "how_many", "--profile", "smoke")
+    ran = run_in(project, "-m", "zsas_book.cli", "run", "how_many", "--profile", "smoke")
     assert ran.returncode == 0, ran.stderr
     assert re.search(r'"text": \[?\s*"\d+\\n"', (project / "book" / "_computed" / "how_many.ipynb").read_text())

@@ -9,12 +9,11 @@ from importlib import metadata
 
 import pytest
 import yaml
+from mini_project import REPOSITORY
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
-
-from mini_project import REPOSITORY
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
 DECLARED = [
@@ -66,13 +65,13 @@ def imported(folder: str) -> set[str]:
     nodes = [node for tree in trees for node in ast.walk(tree)]
     names = {alias.name.partition(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module.partition(".")[0] for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
-    own = {"zsas_lib"} | {path.stem for path in (REPOSITORY / folder).rglob("*.py")}
+    own = {"zsas_lib", "zsas_book"} | {path.stem for path in (REPOSITORY / folder).rglob("*.py")}
     providers = metadata.packages_distributions()
     foreign = names - own - sys.stdlib_module_names
     return {canonicalize_name(providers[name][0]) for name in foreign if name in providers}
 
 
-@pytest.mark.parametrize("folder", ["zsas_lib", "tests", "benchmarks", "workflow"])
+@pytest.mark.parametrize("folder", ["zsas_lib", "zsas_book", "tests", "benchmarks"])
 def test_what_is_imported_is_declared(folder):
     assert imported(folder) - {canonicalize_name(requirement.name) for requirement in DECLARED} == set()
 
@@ -99,6 +98,8 @@ def test_conda_users_get_the_lock_and_a_python_that_the_project_allows():
 
 
 def test_make_help_names_every_target():
-    printed = subprocess.run(["make", "--no-print-directory", "help"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    ).stdout
     phony = re.search(r"\.PHONY: (.*)", (REPOSITORY / "Makefile").read_text())[1].split()
     assert {line.split()[1] for line in printed.splitlines()} == set(phony) - {"help"}

@@ -1,18 +1,19 @@
 """What every page of the book has: looked for in every notebook, and in every rendered page where the book has been built."""
 
 import ast
-import importlib.util
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
 import jupytext
 import pytest
-
 from mini_project import REPOSITORY
-from zsas_lib.book.staging import PUBLISHED, repository
-from zsas_lib.chapters import load_pages
-from zsas_lib.parameters import read_parameters
+
+from zsas_book.project import install_cells
+from zsas_book.project.chapters import load_pages
+from zsas_book.project.parameters import read_parameters
+from zsas_book.project.repository import repository
+from zsas_book.site.staging import PUBLISHED
 
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.md"))
 HTML = REPOSITORY / "book" / "_build" / "html" / "_computed"
@@ -95,14 +96,10 @@ def test_it_ends_with_its_record(notebook):
 
 
 def test_its_first_cell_installs_what_is_missing(notebook):
-    path = REPOSITORY / "workflow" / "scripts" / "install_cells.py"
-    specification = importlib.util.spec_from_file_location("install_cells", path)
-    script = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(script)
-    assert code(notebook)[0].source in script.install_cell(repository(REPOSITORY))
-    named = script.install_cell({"url": "https://github.com/someone/book", "branch": "main"})
+    assert code(notebook)[0].source in install_cells.install_cell(repository(REPOSITORY))
+    named = install_cells.install_cell({"url": "https://github.com/someone/book", "branch": "main"})
     assert '%pip install --quiet "zsas-lib @ git+https://github.com/someone/book@main"' in named
-    text = script.with_install_cell(jupytext.writes(notebook, fmt="md:myst"), named)
+    text = install_cells.with_install_cell(jupytext.writes(notebook, fmt="md:myst"), named)
     assert text.count("import importlib.util") == 1 and "someone/book" in text
 
 

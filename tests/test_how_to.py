@@ -2,8 +2,9 @@
 
 import re
 
-import zsas_lib as zsas
 from mini_project import REPOSITORY
+
+import zsas_lib as zsas
 
 EMBEDDED = REPOSITORY / "zsas_lib" / "data" / "embedded"
 
@@ -18,8 +19,12 @@ def test_the_python_of_the_page_on_forking_runs(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(zsas, "load_dataset", a_few)
     monkeypatch.chdir(tmp_path)
     code = "".join(re.findall(r"```python\n(.*?)```", (REPOSITORY / "book" / "fork.md").read_text(), re.DOTALL))
-    for placeholder, filled in {'"ViT-B-16"': f'"{EMBEDDED / "backbone.json"}"', '"/path/to/weights.safetensors"': f'"{EMBEDDED / "backbone.safetensors"}"',
-                                '"my-vit"': '"my-vit-of-the-how-to"', "epochs=4": "epochs=1"}.items():
+    for placeholder, filled in {
+        '"ViT-B-16"': f'"{EMBEDDED / "backbone.json"}"',
+        '"/path/to/weights.safetensors"': f'"{EMBEDDED / "backbone.safetensors"}"',
+        '"my-vit"': '"my-vit-of-the-how-to"',
+        "epochs=4": "epochs=1",
+    }.items():
         assert placeholder in code
         code = code.replace(placeholder, filled)
     named = {}

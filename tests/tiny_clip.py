@@ -18,7 +18,7 @@ def tiny(**vision: object) -> dict:
 
 def tiny_backbone(architecture: dict = TINY, **options: object):
     """A backbone of that architecture with random weights; nothing stays registered."""
-    from zsas_lib import backbones
+    from zsas_lib.backbones import registry as backbones
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(backbones, "_REGISTERED", {})

@@ -23,9 +23,9 @@ from typing import NamedTuple
 import pandas as pd
 from PIL import Image
 
-from ..errors import DataError
-from . import SPLITS, located
+from ..base.errors import DataError
 from .dataset import NORMAL, Record, missing_files, read_sample
+from .registry import SPLITS, located
 
 COLUMNS = ["category", "split", "kind", "expected", "found", "without_mask", "verdict"]
 
@@ -78,7 +78,7 @@ def check_dataset(name: str, root: str | PathLike | None = None, *, decode: bool
 
 
 def _official_counts(name: str) -> dict[_Part, int]:
-    with files(__package__).joinpath("official_counts.csv").open(newline="") as file:
+    with files(__package__).joinpath("tables", "official_counts.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["dataset"] == name]
     return {_Part(row["category"], row["split"], row["kind"]): int(row["count"]) for row in rows}
 

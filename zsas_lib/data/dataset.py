@@ -28,7 +28,7 @@ from torch.utils.data import Dataset
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2.functional import resize
 
-from ..errors import DataError, UnknownNameError
+from ..base.errors import DataError, UnknownNameError
 
 NORMAL = "good"
 ASPECTS = ("squash", "keep")
@@ -147,9 +147,7 @@ class AnomalyDataset(Dataset):
         if per_category is not None and per_category < 1:
             raise ValueError(f"per_category must be at least 1 picture, or None for all; got {per_category}.")
         records = [
-            record
-            for record in self.records
-            if record.category in wanted and anomalous in (None, record.is_anomalous)
+            record for record in self.records if record.category in wanted and anomalous in (None, record.is_anomalous)
         ]
         if per_category is not None:
             kept = {record for category in wanted for record in _spaced_half(records, category, per_category)}

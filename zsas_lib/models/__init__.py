@@ -6,8 +6,8 @@ from pathlib import Path
 
 from torch import nn
 
-from ..backbones import Backbone
-from ..errors import UnknownNameError
+from ..backbones.registry import Backbone
+from ..base.errors import UnknownNameError
 
 MODELS = {
     "winclip": ("winclip:WinCLIP", {}),
@@ -46,6 +46,8 @@ def load_model(name: str, backbone: Backbone, *, checkpoint: str | Path | None =
     loaded = model(backbone, **defaults | options)
     if checkpoint is not None:
         if not hasattr(loaded, "load"):
-            raise ValueError(f"Model {name!r} learns nothing, so it has no checkpoint; leave checkpoint={checkpoint} out.")
+            raise ValueError(
+                f"Model {name!r} learns nothing, so it has no checkpoint; leave checkpoint={checkpoint} out."
+            )
         loaded.load(checkpoint)
     return loaded

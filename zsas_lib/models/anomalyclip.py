@@ -11,11 +11,18 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from ..backbones import Backbone
-from ..errors import UnknownNameError
+from ..backbones.image_tower import LOCAL_PATHS, class_embedding, layer_at, local_embeddings, residual_stream
+from ..backbones.registry import Backbone
+from ..backbones.text_tower import (
+    PLACEHOLDER,
+    read_at_end,
+    require_causal_text_tower,
+    run_blocks,
+    with_positions,
+    word_tokens,
+)
+from ..base.errors import UnknownNameError
 from ..losses import dice_loss, focal_loss
-from ..taps import LOCAL_PATHS, class_embedding, layer_at, local_embeddings, residual_stream
-from ..text_path import PLACEHOLDER, read_at_end, require_causal_text_tower, run_blocks, with_positions, word_tokens
 from .learned import Features, LearnedModel, Recipe, highest_mean
 
 TEMPERATURE = 0.07
@@ -136,7 +143,9 @@ class AnomalyCLIP(LearnedModel):
     def features(self, images: Float[Tensor, "batch 3 height width"], class_names: Sequence[str]) -> Features:
         stream = residual_stream(self.backbone, self.backbone.embed_patches(images))
         whole = class_embedding(self.backbone, stream[-1], normed=self.options["class_norm"])
-        local = [local_embeddings(self.backbone, stream, layer, self._first, self.options["local"]) for layer in self._layers]
+        local = [
+            local_embeddings(self.backbone, stream, layer, self._first, self.options["local"]) for layer in self._layers
+        ]
         return {"class": F.normalize(whole, dim=-1), "patches": torch.stack(local, 1)}
 
     def probabilities(self, features: Features, size: int) -> Float[Tensor, "batch layer {size} {size}"]:
@@ -152,7 +161,9 @@ class AnomalyCLIP(LearnedModel):
         of_map = highest_mean(maps, self.options["top_k"])
         return maps, {"text": text, "map": of_map, "text+map": text + of_map}[self.options["image_score"]]
 
-    def loss(self, features: Features, masks: Bool[Tensor, "batch size size"], is_anomalous: Bool[Tensor, " batch"]) -> Tensor:
+    def loss(
+        self, features: Features, masks: Bool[Tensor, "batch size size"], is_anomalous: Bool[Tensor, " batch"]
+    ) -> Tensor:
         """Cross-entropy of the image plus 4 (focal + dice of the abnormal + dice of the normal map), layers averaged."""
         whole = F.cross_entropy(features["class"] @ self.text_features().mT / TEMPERATURE, is_anomalous.long())
         local = [

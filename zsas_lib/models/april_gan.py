@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from ..backbones import Backbone
+from ..backbones.image_tower import class_embedding, layer_at, residual_stream
+from ..backbones.registry import Backbone
 from ..losses import dice_loss, focal_loss
-from ..prompts import april_gan_prompts, mean_embeddings
-from ..taps import class_embedding, layer_at, residual_stream
 from .learned import Features, LearnedModel, Recipe, two_state_maps
+from .prompts import april_gan_prompts, mean_embeddings
 
 LAYERS = (0.25, 0.5, 0.75, 1.0)
 TEMPERATURE = 0.01
@@ -67,7 +67,9 @@ class AprilGAN(LearnedModel):
         logits = torch.einsum("be,bse->bs", features["class"], features["text"]) / TEMPERATURE
         return self.probabilities(features, size).mean(1), logits.softmax(-1)[:, 1]
 
-    def loss(self, features: Features, masks: Bool[Tensor, "batch size size"], is_anomalous: Bool[Tensor, " batch"]) -> Tensor:
+    def loss(
+        self, features: Features, masks: Bool[Tensor, "batch size size"], is_anomalous: Bool[Tensor, " batch"]
+    ) -> Tensor:
         """Focal plus dice loss, summed over the layers."""
         maps = self.probabilities(features, masks.shape[-1]).unbind(1)
         return sum(focal_loss(map_, masks) + dice_loss(map_, masks) for map_ in maps)

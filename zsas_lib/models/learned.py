@@ -14,10 +14,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from ..backbones import Backbone
-from ..errors import DataError
-from ..smoothing import gaussian_smoothed
-from ..whole_files import written_whole
+from ..backbones.registry import Backbone
+from ..base.errors import DataError
+from ..base.files import written_whole
+from ..perturbations.smoothing import gaussian_smoothed
 from .prediction import Prediction, names_of_images
 
 REFERENCE_SIZE = 518
@@ -77,7 +77,9 @@ class LearnedModel(nn.Module):
         """The options that `features` depends on: all, unless a subclass knows better."""
         return self.options
 
-    def compare(self, features: Features, size: int) -> tuple[Float[Tensor, "batch {size} {size}"], Float[Tensor, " batch"]]:
+    def compare(
+        self, features: Features, size: int
+    ) -> tuple[Float[Tensor, "batch {size} {size}"], Float[Tensor, " batch"]]:
         """Maps of ``size`` pixels, not yet smoothed, and image scores."""
         raise NotImplementedError
 
@@ -137,7 +139,9 @@ class LearnedModel(nn.Module):
         Raises UntrainedModelError if there is nothing to write.
         """
         if self.trained is None:
-            raise UntrainedModelError(f"{self.name} has nothing learned yet to write to {path}; train it with zsas.fit.")
+            raise UntrainedModelError(
+                f"{self.name} has nothing learned yet to write to {path}; train it with zsas.fit."
+            )
         tensors = {name: value.detach().cpu().contiguous() for name, value in self.learnable().items()}
         history = None if self.history is None else self.history.to_dict("list")
         description = self.description() | {"trained": self.trained, "history": history}
@@ -164,7 +168,9 @@ class LearnedModel(nn.Module):
         own = json.loads(json.dumps(self.description()))
         for key in own:
             if made[key] != own[key]:
-                raise DataError(f"{path} was learned with {key} {made[key]}, not {own[key]}; load it with what it was learned with.")
+                raise DataError(
+                    f"{path} was learned with {key} {made[key]}, not {own[key]}; load it with what it was learned with."
+                )
         assign_learned(self, tensors, path)
         self.trained = made["trained"]
         self.history = None if made["history"] is None else pd.DataFrame(made["history"])
@@ -179,7 +185,9 @@ def assign_learned(model: LearnedModel, tensors: Mapping[str, Tensor], path: Pat
         for name, value in wanted.items()
         if name in tensors and tensors[name].shape != value.shape
     ]
-    problems = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"has {', '.join(unexpected)}"] * bool(unexpected) + other
+    problems = (
+        [f"lacks {', '.join(missing)}"] * bool(missing) + [f"has {', '.join(unexpected)}"] * bool(unexpected) + other
+    )
     if problems:
         raise DataError(
             f"{path} does not fit {model.name} with {model.options} on {model.backbone.name!r}: {'; '.join(problems)}."

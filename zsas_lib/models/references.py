@@ -45,7 +45,9 @@ class References(nn.Module):
         return {name: self._digests.get(name) for name in sorted(set(class_names))}
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "References":
-        self._memories = {name: {part: fn(rows) for part, rows in memory.items()} for name, memory in self._memories.items()}
+        self._memories = {
+            name: {part: fn(rows) for part, rows in memory.items()} for name, memory in self._memories.items()
+        }
         return super()._apply(fn, recurse)
 
 

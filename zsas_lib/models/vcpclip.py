@@ -13,11 +13,18 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from ..backbones import Backbone
-from ..errors import UnknownNameError
+from ..backbones.image_tower import class_embedding, layer_at, residual_stream
+from ..backbones.registry import Backbone
+from ..backbones.text_tower import (
+    PLACEHOLDER,
+    read_at_end,
+    require_causal_text_tower,
+    run_blocks,
+    with_positions,
+    word_tokens,
+)
+from ..base.errors import UnknownNameError
 from ..losses import dice_loss, focal_loss
-from ..taps import class_embedding, layer_at, residual_stream
-from ..text_path import PLACEHOLDER, read_at_end, require_causal_text_tower, run_blocks, with_positions, word_tokens
 from .learned import Features, LearnedModel, Recipe, highest_mean, two_state_maps
 
 LAYERS = (0.25, 0.5, 0.75, 1.0)
@@ -63,7 +70,10 @@ class VCPCLIP(LearnedModel):
     """
 
     recipe = Recipe(
-        rate=4e-5, batch_size=16, epochs=10, augment=True,
+        rate=4e-5,
+        batch_size=16,
+        epochs=10,
+        augment=True,
         rates={"log_scales": 0.01, "alpha": 4e-3, "beta": 4e-3},
     )
 
@@ -127,7 +137,11 @@ class VCPCLIP(LearnedModel):
         for part in (part for child in learned for part in reversed([*child.modules()])):
             if hasattr(part, "reset_parameters"):
                 part.reset_parameters()
-        for name, value in (("log_scales", math.log(1 / FIRST_TEMPERATURE)), ("alpha", FIRST_BALANCE), ("beta", FIRST_BALANCE)):
+        for name, value in (
+            ("log_scales", math.log(1 / FIRST_TEMPERATURE)),
+            ("alpha", FIRST_BALANCE),
+            ("beta", FIRST_BALANCE),
+        ):
             if hasattr(self, name):
                 nn.init.constant_(getattr(self, name), value)
 
@@ -139,7 +153,10 @@ class VCPCLIP(LearnedModel):
         if self.options["loreb"]:
             found["focal_share"] = self.beta.sigmoid().item()
         if self.options["temperature"] == "learned":
-            found |= {f"{branch}_temperature": value for branch, value in zip(("clip", "vcp"), (-self.log_scales).exp().tolist())}
+            found |= {
+                f"{branch}_temperature": value
+                for branch, value in zip(("clip", "vcp"), (-self.log_scales).exp().tolist())
+            }
         return found
 
     def features(self, images: Float[Tensor, "batch 3 height width"], class_names: Sequence[str]) -> Features:
@@ -187,7 +204,9 @@ class VCPCLIP(LearnedModel):
             return maps, highest_mean(maps, self.options["top_k"])
         return maps, sum(highest_mean(branch, self.options["top_k"]) for branch in branches)
 
-    def loss_sums(self, features: Features, masks: Bool[Tensor, "batch size size"]) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    def loss_sums(
+        self, features: Features, masks: Bool[Tensor, "batch size size"]
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """Focal and dice losses summed over the layers' maps: of both branches, or of the fused one with UniOp."""
         branches = self.branch_maps(features, masks.shape[-1])
         if self.options["uniop"]:
@@ -195,7 +214,9 @@ class VCPCLIP(LearnedModel):
         maps = [map_ for branch in branches for map_ in branch.unbind(1)]
         return sum(focal_loss(map_, masks) for map_ in maps), sum(dice_loss(map_, masks) for map_ in maps)
 
-    def loss(self, features: Features, masks: Bool[Tensor, "batch size size"], is_anomalous: Bool[Tensor, " batch"]) -> Tensor:
+    def loss(
+        self, features: Features, masks: Bool[Tensor, "batch size size"], is_anomalous: Bool[Tensor, " batch"]
+    ) -> Tensor:
         """The sum of `loss_sums`, or their mean with the weights sigmoid(beta) and its complement with LoReb."""
         focal, dice = self.loss_sums(features, masks)
         if not self.options["loreb"]:
@@ -219,7 +240,9 @@ class DeepPrompts(nn.Module):
         nn.init.uniform_(self.prompts, -1, 1)
         nn.init.kaiming_normal_(self.linear.weight, mode="fan_out")
 
-    def put_before(self, block: int, tokens: Float[Tensor, "text token channel"]) -> Float[Tensor, "text longer channel"]:
+    def put_before(
+        self, block: int, tokens: Float[Tensor, "text token channel"]
+    ) -> Float[Tensor, "text longer channel"]:
         """What a block reads: its own prompt at position 1, instead of the last block's if there was one."""
         prompt = self.dropout(self.linear(self.prompts[block - 1])).expand(len(tokens), -1, -1)
         return torch.cat([tokens[:, :1], prompt, tokens[:, 1 if block == 1 else 2 :]], 1)
@@ -275,6 +298,9 @@ class PostVCP(nn.Module):
     ) -> Float[Tensor, "batch layer 2 channel"]:
         """Unit vectors in the patches' space."""
         query = self.query(text)[:, None].expand(-1, patches.shape[1], -1, -1)
-        parts = [part.unflatten(-1, (self.heads, -1)).transpose(2, 3) for part in (query, self.key(patches), self.value(patches))]
+        parts = [
+            part.unflatten(-1, (self.heads, -1)).transpose(2, 3)
+            for part in (query, self.key(patches), self.value(patches))
+        ]
         mixed = F.scaled_dot_product_attention(*parts, scale=1.0)
         return F.normalize(self.output(mixed.transpose(2, 3).flatten(3)), dim=-1)

@@ -13,11 +13,11 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..backbones import Backbone
-from ..errors import UnknownNameError
-from ..prompts import mean_embeddings, winclip_prompts
-from ..taps import last_patches
+from ..backbones.image_tower import last_patches
+from ..backbones.registry import Backbone
+from ..base.errors import UnknownNameError
 from .prediction import Prediction, names_of_images
+from .prompts import mean_embeddings, winclip_prompts
 from .references import References, image_digest, nearest_distance
 
 TEXT_MEANS = ("normalised", "raw")
@@ -97,7 +97,9 @@ class WinCLIP(nn.Module):
             if value not in known:
                 raise UnknownNameError(f"value of WinCLIP's option {option}", value, known)
         if shots < 0:
-            raise ValueError(f"WinCLIP got shots={shots}; expected 0 (zero-shot) or a number of normal reference images.")
+            raise ValueError(
+                f"WinCLIP got shots={shots}; expected 0 (zero-shot) or a number of normal reference images."
+            )
         if not temperature > 0:
             raise ValueError(f"WinCLIP got temperature={temperature}; expected a positive number such as 0.07.")
         if not scales or not all(1 <= side <= backbone.grid for side in scales) or len(set(scales)) < len(scales):
@@ -260,7 +262,10 @@ class WinCLIP(nn.Module):
             return
         for start in _tile_starts(max(height, width), side):
             top, left = (start, 0) if height > width else (0, start)
-            yield images[..., top : top + side, left : left + side], (left, width - left - side, top, height - top - side)
+            yield (
+                images[..., top : top + side, left : left + side],
+                (left, width - left - side, top, height - top - side),
+            )
 
 
 def harmonic_map(

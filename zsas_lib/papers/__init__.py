@@ -9,10 +9,23 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..errors import UnknownNameError
+from ..base.errors import UnknownNameError
 
-COLUMNS = ("source", "table", "method", "dataset", "level", "metric", "value", "unit", "train_dataset", "aggregation",
-           "setting", "category", "note")
+COLUMNS = (
+    "source",
+    "table",
+    "method",
+    "dataset",
+    "level",
+    "metric",
+    "value",
+    "unit",
+    "train_dataset",
+    "aggregation",
+    "setting",
+    "category",
+    "note",
+)
 _FILE = re.compile(r"([A-Z])_(?:table0*(\d+)|(text))_")
 
 

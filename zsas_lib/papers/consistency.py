@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from ..category_groups import GROUPING
+from ..studies.groups import GROUPING
 from . import reported
 
 ROUNDING = 0.0005
@@ -24,14 +24,28 @@ def printed_means() -> pd.DataFrame:
     for model, number in PER_CATEGORY.items():
         table = reported("K", number)
         single = table[table.category != "mean"]
-        claims = [("all", f"Table {number}", row.level, row.value) for row in table[table.category == "mean"].itertuples()]
+        claims = [
+            ("all", f"Table {number}", row.level, row.value) for row in table[table.category == "mean"].itertuples()
+        ]
         own = text[(text.method == model) & text.category.str.startswith("group:")]
-        claims += [(row.category.removeprefix("group:"), "section 4.5", row.level, row.value) for row in own.itertuples()]
+        claims += [
+            (row.category.removeprefix("group:"), "section 4.5", row.level, row.value) for row in own.itertuples()
+        ]
         for over, place, level, printed in claims:
             chosen = single[(single.level == level) & ((over == "all") | (single.category.map(groups) == over))]
             recomputed = chosen.value.mean()
-            rows.append({"model": model, "level": level, "over": over, "place": place, "printed": printed, "recomputed": recomputed,
-                         "gap": printed - recomputed, "follows": abs(printed - recomputed) <= 2 * ROUNDING + 1e-9})
+            rows.append(
+                {
+                    "model": model,
+                    "level": level,
+                    "over": over,
+                    "place": place,
+                    "printed": printed,
+                    "recomputed": recomputed,
+                    "gap": printed - recomputed,
+                    "follows": abs(printed - recomputed) <= 2 * ROUNDING + 1e-9,
+                }
+            )
     return pd.DataFrame(rows)
 
 

@@ -5,9 +5,16 @@ import pandas as pd
 from . import reported
 
 METRIC_NAMES = {
-    ("pixel", "AUROC"): "pixel_auroc", ("pixel", "AUPRO"): "aupro_200", ("pixel", "AP"): "pixel_ap", ("pixel", "F1"): "pixel_f1_max",
-    ("pixel", "IoU"): "pixel_iou", ("image", "AUROC"): "image_auroc", ("image", "AP"): "image_ap", ("image", "F1"): "image_f1_max",
-    ("image", "TPR"): "tpr", ("image", "TNR"): "tnr",
+    ("pixel", "AUROC"): "pixel_auroc",
+    ("pixel", "AUPRO"): "aupro_200",
+    ("pixel", "AP"): "pixel_ap",
+    ("pixel", "F1"): "pixel_f1_max",
+    ("pixel", "IoU"): "pixel_iou",
+    ("image", "AUROC"): "image_auroc",
+    ("image", "AP"): "image_ap",
+    ("image", "F1"): "image_f1_max",
+    ("image", "TPR"): "tpr",
+    ("image", "TNR"): "tnr",
 }
 """(level, metric) of a printed number -> the column of `evaluate` or `protocol_table`. V's AUPRO is the legacy one."""
 

@@ -5,11 +5,26 @@ from functools import lru_cache
 import open_clip
 from numpy.random import Generator
 
-NORMAL = ("{}", "flawless {}", "perfect {}", "unblemished {}", "{} without flaw", "{} without defect", "{} without damage")
+NORMAL = (
+    "{}",
+    "flawless {}",
+    "perfect {}",
+    "unblemished {}",
+    "{} without flaw",
+    "{} without defect",
+    "{} without damage",
+)
 ABNORMAL = ("damaged {}", "broken {}", "{} with flaw", "{} with defect", "{} with damage")
 WORDINGS = (
-    "{}", "a photo of {}", "a cropped photo of {}", "a close-up photo of {}", "a bright photo of {}", "a dark photo of {}",
-    "a jpeg corrupted photo of {}", "a blurry photo of {}", "a photo of {} for visual inspection",
+    "{}",
+    "a photo of {}",
+    "a cropped photo of {}",
+    "a close-up photo of {}",
+    "a bright photo of {}",
+    "a dark photo of {}",
+    "a jpeg corrupted photo of {}",
+    "a blurry photo of {}",
+    "a photo of {} for visual inspection",
     "a photo of {} for anomaly detection",
 )
 ARTICLES = ("a {}", "the {}", "a small {}", "the small {}", "a large {}", "the large {}", "{}")

@@ -57,7 +57,9 @@ def scratch(rng: Generator, bench: Bench, radius: float) -> tuple[Layers, Plane]
     mask = np.zeros((bench.size, bench.size), np.float32)
     heading, start = rng.uniform(0, 2 * np.pi), bench.spot(rng, -9, -0.12)
     for _ in range(rng.integers(1, 4)):
-        points = wandering_line(rng, start + rng.normal(0, 0.02, 2), heading + rng.normal(0, 0.06), 3.5 * radius + 0.1, 0.04, 8)
+        points = wandering_line(
+            rng, start + rng.normal(0, 0.02, 2), heading + rng.normal(0, 0.06), 3.5 * radius + 0.1, 0.04, 8
+        )
         mask = np.maximum(mask, _line_mask(bench, points, rng.uniform(0.003, 0.012), rng.uniform(0, 0.6)))
     mask = mask * layers.cover
     shade = rng.choice([rng.uniform(0.2, 0.6), rng.uniform(1.35, 1.9)])
@@ -172,7 +174,9 @@ def deformation(rng: Generator, bench: Bench, radius: float) -> tuple[Layers, Pl
     moved = smoothstep(0.25, 0.4, push)
     if bench.product.is_texture:
         return bent, moved
-    return bent, np.maximum(np.abs(bent.cover - bench.layers.cover) * (push > 0.05), moved * np.maximum(bent.cover, bench.layers.cover))
+    return bent, np.maximum(
+        np.abs(bent.cover - bench.layers.cover) * (push > 0.05), moved * np.maximum(bent.cover, bench.layers.cover)
+    )
 
 
 def misprint(rng: Generator, bench: Bench, radius: float) -> tuple[Layers, Plane]:
@@ -184,8 +188,10 @@ def misprint(rng: Generator, bench: Bench, radius: float) -> tuple[Layers, Plane
     return wrong, np.abs(wrong.print - bench.layers.print)
 
 
-DEFECTS = {f.__name__.replace("_", " "): f for f in (
-    scratch, crack, hole, missing_piece, stain, contamination, dent, burn, deformation, misprint)}
+DEFECTS = {
+    f.__name__.replace("_", " "): f
+    for f in (scratch, crack, hole, missing_piece, stain, contamination, dent, burn, deformation, misprint)
+}
 FADING = frozenset({"scratch", "stain", "contamination", "dent", "burn", "misprint"})
 """Kinds that exist faintly as well as clearly; a crack or a missing piece does not come at half strength."""
 

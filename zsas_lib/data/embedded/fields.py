@@ -26,8 +26,13 @@ def _frequencies(size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fractal_noise(
-    rng: Generator, size: int, slope: Number = 1.5, coarsest: Number = 2, finest: Number = np.inf,
-    stretch: Number = 1, angle: Number = 0,
+    rng: Generator,
+    size: int,
+    slope: Number = 1.5,
+    coarsest: Number = 2,
+    finest: Number = np.inf,
+    stretch: Number = 1,
+    angle: Number = 0,
 ) -> Float[np.ndarray, "height width"]:
     """Gaussian noise of zero mean and unit deviation whose amplitude falls as frequency ** -slope.
 
@@ -54,7 +59,9 @@ def smoothstep(low: Number, high: Number, values: np.ndarray) -> np.ndarray:
     return t * t * (3 - 2 * t)
 
 
-def segment_distance(x: np.ndarray, y: np.ndarray, points: Float[np.ndarray, "point 2"]) -> tuple[np.ndarray, np.ndarray]:
+def segment_distance(
+    x: np.ndarray, y: np.ndarray, points: Float[np.ndarray, "point 2"]
+) -> tuple[np.ndarray, np.ndarray]:
     """Distance of every (x, y) to a polyline, and how far along it (0 to 1) the nearest point lies."""
     distance, along = np.full(x.shape, np.inf, FLOAT), np.zeros(x.shape, FLOAT)
     count = len(points) - 1
@@ -68,14 +75,18 @@ def segment_distance(x: np.ndarray, y: np.ndarray, points: Float[np.ndarray, "po
     return distance.astype(FLOAT), along.astype(FLOAT)
 
 
-def wandering_line(rng: Generator, start: np.ndarray, heading: float, length: float, wobble: float, steps: int) -> np.ndarray:
+def wandering_line(
+    rng: Generator, start: np.ndarray, heading: float, length: float, wobble: float, steps: int
+) -> np.ndarray:
     """A polyline of ``steps`` segments whose heading drifts by about ``wobble`` radians a step."""
     headings = heading + np.cumsum(rng.normal(0, wobble, steps))
     moves = np.stack([np.cos(headings), np.sin(headings)], 1) * length / steps
     return np.concatenate([start[None], start + np.cumsum(moves, 0)]).astype(FLOAT)
 
 
-def blob(rng: Generator, x: np.ndarray, y: np.ndarray, centre: np.ndarray, radius: float, raggedness: float) -> np.ndarray:
+def blob(
+    rng: Generator, x: np.ndarray, y: np.ndarray, centre: np.ndarray, radius: float, raggedness: float
+) -> np.ndarray:
     """A signed distance (negative inside) to a randomly elongated and lobed patch around ``centre``."""
     angle, elongation = rng.uniform(0, np.pi), rng.uniform(1, 1.9)
     dx, dy = x - centre[0], y - centre[1]

@@ -132,7 +132,18 @@ def concrete(rng, u, v, angle, scale, colour, accent):
 @lru_cache(maxsize=1)
 def _photographs() -> tuple[np.ndarray, ...]:
     """The real photographs that scikit-image and scikit-learn ship in their packages, at most 512 px high."""
-    names = ("brick", "grass", "gravel", "coffee", "chelsea", "astronaut", "camera", "coins", "immunohistochemistry", "moon")
+    names = (
+        "brick",
+        "grass",
+        "gravel",
+        "coffee",
+        "chelsea",
+        "astronaut",
+        "camera",
+        "coins",
+        "immunohistochemistry",
+        "moon",
+    )
     pictures = [getattr(skimage.data, name)() for name in names] + list(load_sample_images().images)
     return tuple(np.repeat(p[..., None], 3, -1) if p.ndim == 2 else p[..., :3] for p in pictures)
 
@@ -151,20 +162,51 @@ def photographed(rng, u, v, angle, scale, colour, accent):
 
 MATERIALS = {
     f.__name__: f
-    for f in (brushed, polished, wooden, marbled, speckled, woven, rubber, ceramic, leather, rusty, painted, cork,
-              hammered, ribbed, plastic, concrete)
+    for f in (
+        brushed,
+        polished,
+        wooden,
+        marbled,
+        speckled,
+        woven,
+        rubber,
+        ceramic,
+        leather,
+        rusty,
+        painted,
+        cork,
+        hammered,
+        ribbed,
+        plastic,
+        concrete,
+    )
 }
 SURFACES = MATERIALS | {"photographed": photographed}
 """All that a part or a ground can be made of; ``MATERIALS`` are those that an embedded data set uses."""
 
-GLOSS = {"brushed": 0.35, "polished": 0.7, "ceramic": 0.6, "painted": 0.35, "plastic": 0.4, "hammered": 0.5, "leather": 0.15}
+GLOSS = {
+    "brushed": 0.35,
+    "polished": 0.7,
+    "ceramic": 0.6,
+    "painted": 0.35,
+    "plastic": 0.4,
+    "hammered": 0.5,
+    "leather": 0.15,
+}
 """Share of the specular term in the light; 0.05 where a material is not named."""
 
 _HUES = {
-    "brushed": ("grey", 0.45, 0.8), "polished": ("grey", 0.45, 0.85), "hammered": ("metal", 0.45, 0.8),
-    "wooden": ("brown", 0.35, 0.75), "cork": ("brown", 0.45, 0.7), "leather": ("brown", 0.15, 0.6),
-    "rusty": ("brown", 0.3, 0.5), "concrete": ("grey", 0.45, 0.75), "marbled": ("pale", 0.6, 0.9),
-    "ceramic": ("pale", 0.65, 0.92), "rubber": ("dark", 0.08, 0.3),
+    "brushed": ("grey", 0.45, 0.8),
+    "polished": ("grey", 0.45, 0.85),
+    "hammered": ("metal", 0.45, 0.8),
+    "wooden": ("brown", 0.35, 0.75),
+    "cork": ("brown", 0.45, 0.7),
+    "leather": ("brown", 0.15, 0.6),
+    "rusty": ("brown", 0.3, 0.5),
+    "concrete": ("grey", 0.45, 0.75),
+    "marbled": ("pale", 0.6, 0.9),
+    "ceramic": ("pale", 0.65, 0.92),
+    "rubber": ("dark", 0.08, 0.3),
 }
 
 

@@ -63,12 +63,26 @@ def draw_product(
         shift = 0.3 if np.mean(colour) < 0.5 else -0.3
         ground_colour = tuple(float(np.clip(c + shift, 0.02, 0.98)) for c in ground_colour)
     ink = 0.1 if np.mean(colour) > 0.45 else 0.9
-    ink = tuple(float(c) for c in np.clip(ink + rng.normal(0, 0.05, 3), 0, 1)) if rng.random() < 0.6 else draw_colours(rng, "plastic")[0]
+    ink = (
+        tuple(float(c) for c in np.clip(ink + rng.normal(0, 0.05, 3), 0, 1))
+        if rng.random() < 0.6
+        else draw_colours(rng, "plastic")[0]
+    )
     return replace(
         Product(
-            material, shape, tuple(float(p) for p in rng.random(3)), colour, accent, float(rng.uniform(0.7, 1.5)),
-            ground, ground_colour, ground_accent, str(rng.choice(PRINTS)) if rng.random() < 0.4 else None, ink,
-            bool(rng.random() < 0.6), int(rng.integers(2**31)),
+            material,
+            shape,
+            tuple(float(p) for p in rng.random(3)),
+            colour,
+            accent,
+            float(rng.uniform(0.7, 1.5)),
+            ground,
+            ground_colour,
+            ground_accent,
+            str(rng.choice(PRINTS)) if rng.random() < 0.4 else None,
+            ink,
+            bool(rng.random() < 0.6),
+            int(rng.integers(2**31)),
         ),
         **fixed,
     )

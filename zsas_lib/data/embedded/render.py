@@ -63,6 +63,9 @@ def render(product: Product, seed: int, size: int, defect: Defect | None = None,
         damaged = sound + (damaged - sound) * (target / contrast)
         contrast = target
     return Picture(
-        photograph(default_rng(grain_seed), damaged, blur, noise), photograph(default_rng(grain_seed), sound, blur, noise),
-        mask, contrast, float(mask.mean()),
+        photograph(default_rng(grain_seed), damaged, blur, noise),
+        photograph(default_rng(grain_seed), sound, blur, noise),
+        mask,
+        contrast,
+        float(mask.mean()),
     )

@@ -82,19 +82,29 @@ def build_layers(product: Product, pose: Pose, seed: int, u: Plane, v: Plane, in
         default_rng([seed, 1]), u, v, pose.angle, product.texture_scale, product.colour, product.accent
     )
     ink = print_on(product, u, v, edge) if ink is None else ink
-    albedo = part.albedo * (1 - 0.9 * ink[..., None]) + np.asarray(product.print_colour, np.float32) * 0.9 * ink[..., None]
+    albedo = (
+        part.albedo * (1 - 0.9 * ink[..., None]) + np.asarray(product.print_colour, np.float32) * 0.9 * ink[..., None]
+    )
     x, y = pixel_grid(size)
     if product.ground == MATTE:
         noise = fractal_noise(default_rng([seed, 2]), size, 0.3, 30, 90)
-        ground_albedo, ground_relief = np.asarray(product.ground_colour, np.float32) * (1 + 0.02 * noise[..., None]), 0 * noise
+        ground_albedo, ground_relief = (
+            np.asarray(product.ground_colour, np.float32) * (1 + 0.02 * noise[..., None]),
+            0 * noise,
+        )
     else:
-        ground = SURFACES[product.ground](default_rng([seed, 2]), x, y, 0.0, 0.8, product.ground_colour, product.ground_accent)
+        ground = SURFACES[product.ground](
+            default_rng([seed, 2]), x, y, 0.0, 0.8, product.ground_colour, product.ground_accent
+        )
         ground_albedo, ground_relief = ground.albedo, ground.relief
     slope_width = 0.04 + 0.35 * product.proportions[2] ** 2
     bevel = 40 * slope_width * (1 - np.exp(np.minimum(distance, 0) / slope_width))
     return Layers(
         albedo * cover[..., None] + ground_albedo * (1 - cover[..., None]),
-        (part.relief + bevel) * cover + ground_relief * (1 - cover), cover, distance, ink * cover,
+        (part.relief + bevel) * cover + ground_relief * (1 - cover),
+        cover,
+        distance,
+        ink * cover,
     )
 
 
@@ -112,8 +122,11 @@ def draw_light(rng: Generator, variation: float) -> Light:
     """``variation`` 0 is one bench lamp, 1 is anything a phone may see."""
     return Light(
         rng.uniform(0, 2 * np.pi) if rng.random() < variation else rng.normal(-2.2, 0.15),
-        np.deg2rad(rng.uniform(40, 75)), rng.uniform(0.45, 0.75), tuple(rng.normal(0, 0.04 + 0.12 * variation, 2)),
-        float(np.exp(rng.normal(0, 0.05 + 0.2 * variation))), tuple(np.exp(rng.normal(0, 0.01 + 0.06 * variation, 3))),
+        np.deg2rad(rng.uniform(40, 75)),
+        rng.uniform(0.45, 0.75),
+        tuple(rng.normal(0, 0.04 + 0.12 * variation, 2)),
+        float(np.exp(rng.normal(0, 0.05 + 0.2 * variation))),
+        tuple(np.exp(rng.normal(0, 0.01 + 0.06 * variation, 3))),
     )
 
 
@@ -122,8 +135,11 @@ def shine(layers: Layers, light: Light, gloss: float, has_shadow: bool) -> Float
     size = len(layers.relief)
     slope_y, slope_x = np.gradient(layers.relief * (size / 100))
     length = np.sqrt(1 + slope_x**2 + slope_y**2)
-    lx, ly, lz = (np.cos(light.elevation) * np.cos(light.azimuth), np.cos(light.elevation) * np.sin(light.azimuth),
-                  np.sin(light.elevation))
+    lx, ly, lz = (
+        np.cos(light.elevation) * np.cos(light.azimuth),
+        np.cos(light.elevation) * np.sin(light.azimuth),
+        np.sin(light.elevation),
+    )
     facing = (lz - slope_x * lx - slope_y * ly) / length / lz
     shade = light.softness + (1 - light.softness) * np.clip(facing, 0, 2.5)
     half = np.array([lx, ly, lz + 1]) / np.sqrt(2 + 2 * lz)

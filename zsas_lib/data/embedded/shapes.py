@@ -127,8 +127,29 @@ def lattice(u, v, p):
 
 SHAPES = {
     f.__name__: f
-    for f in (disc, ring, hexagon, nut, triangle, square, gear, star, flower, capsule, cross, crescent, button,
-              bracket, comb, bolt, handle, bar, sheet, panel, lattice)
+    for f in (
+        disc,
+        ring,
+        hexagon,
+        nut,
+        triangle,
+        square,
+        gear,
+        star,
+        flower,
+        capsule,
+        cross,
+        crescent,
+        button,
+        bracket,
+        comb,
+        bolt,
+        handle,
+        bar,
+        sheet,
+        panel,
+        lattice,
+    )
 }
 FULL_FRAME = frozenset({"sheet", "panel", "lattice"})
 """Shapes that fill the picture: textures, in MVTec AD's words."""

@@ -29,7 +29,7 @@ import typer
 from numpy.random import default_rng
 from safetensors.torch import save_file
 
-from ...digests import source_digest
+from ...base.digests import source_digest
 from ..cache import cache_folder
 from . import train_pictures
 from .train_batches import TrainingBatch, draw_batch
@@ -75,7 +75,16 @@ def pace(step: int, steps: int) -> float:
     return peak * min(1, (step - begin + 1) / 50) * (0.5 + 0.5 * math.cos(math.pi * share)) + 1e-3
 
 
-def train(folder: Path, steps: int, batch: int, pictures: int, seed: int, peak: float, save_every: int = 100, stop: int | None = None) -> Student:
+def train(
+    folder: Path,
+    steps: int,
+    batch: int,
+    pictures: int,
+    seed: int,
+    peak: float,
+    save_every: int = 100,
+    stop: int | None = None,
+) -> Student:
     """Trains for ``steps`` steps, from ``folder/checkpoint.pt`` if there is one, with a log line every 50 steps.
 
     ``stop`` ends after that step; a later call goes on from there, on the same schedule.
@@ -83,7 +92,9 @@ def train(folder: Path, steps: int, batch: int, pictures: int, seed: int, peak: 
     torch.manual_seed(seed)
     student = Student(json.loads((HERE / "backbone.json").read_text()))
     optimisers = make_optimisers(student, peak)
-    schedules = [torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: pace(step, steps)) for optimiser in optimisers]
+    schedules = [
+        torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: pace(step, steps)) for optimiser in optimisers
+    ]
     checkpoint, start = folder / "checkpoint.pt", 0
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
@@ -94,7 +105,9 @@ def train(folder: Path, steps: int, batch: int, pictures: int, seed: int, peak: 
     shots = training_pictures(cache_folder() / f"embedded-training-{pictures}-{seed}", pictures, seed)
     tokenizer = open_clip.SimpleTokenizer()
     running, clock = {}, time.monotonic()
-    drawn = ahead(lambda step: draw_batch(shots, default_rng([seed, step, 0]), batch, student.side), range(start, stop or steps))
+    drawn = ahead(
+        lambda step: draw_batch(shots, default_rng([seed, step, 0]), batch, student.side), range(start, stop or steps)
+    )
     for step, pairs in drawn:
         explained, mild = step >= EXPLAINED_FROM * steps, step >= round(MILD_FROM * steps)
         loss, parts = step_loss(student, pairs, default_rng([seed, step, 1]), tokenizer, explained=explained, mild=mild)
@@ -110,15 +123,24 @@ def train(folder: Path, steps: int, batch: int, pictures: int, seed: int, peak: 
             print(f"step {step + 1}/{steps}  {50 * batch / (time.monotonic() - clock):.0f} pairs/s  {line}", flush=True)
             running, clock = {}, time.monotonic()
         if (step + 1) % save_every == 0 or step + 1 == steps:
-            torch.save({"student": student.state_dict(), "optimisers": [o.state_dict() for o in optimisers],
-                        "schedules": [s.state_dict() for s in schedules], "step": step + 1}, checkpoint.with_suffix(".part"))
+            torch.save(
+                {
+                    "student": student.state_dict(),
+                    "optimisers": [o.state_dict() for o in optimisers],
+                    "schedules": [s.state_dict() for s in schedules],
+                    "step": step + 1,
+                },
+                checkpoint.with_suffix(".part"),
+            )
             checkpoint.with_suffix(".part").replace(checkpoint)
     return student
 
 
 def save_weights(student: Student, path: Path, made_by: dict) -> None:
     """Half-precision weights, with what made them in the file's metadata."""
-    tensors = {name: tensor.half().contiguous() for name, tensor in student.clip.state_dict().items() if name != "attn_mask"}
+    tensors = {
+        name: tensor.half().contiguous() for name, tensor in student.clip.state_dict().items() if name != "attn_mask"
+    }
     save_file(tensors, path, metadata={key: json.dumps(value) for key, value in made_by.items()})
 
 

@@ -23,8 +23,14 @@ SMALLEST_PICTURE_DAMAGE = 16
 STATE_GAP = 1.2
 """How far apart normal and abnormal sentences stand along the direction that all products share; at most 2."""
 WEIGHTS = {
-    "text": 1.0, "window": 1.0, "window patches": 0.5, "picture": 1.0, "mild picture": 0.3,
-    "picture patches": 1.0, "name": 0.3, "explained": 0.5,
+    "text": 1.0,
+    "window": 1.0,
+    "window patches": 0.5,
+    "picture": 1.0,
+    "mild picture": 0.3,
+    "picture patches": 1.0,
+    "name": 0.3,
+    "explained": 0.5,
 }
 DIFFERENCE_SCALE = 0.1
 """Unit in which damage is explained: a change of a colour by this much is 1."""
@@ -73,7 +79,14 @@ def step_loss(
         contrast("window", f"{side}x{side}", d[:, :, 0], s[:, :, 0], damaged, torch.zeros_like(damaged))
         inside = window_patches(student.grid, side)[index].flatten(1)
         bad, good = (known.gather(1, inside).unflatten(1, (count, -1)) for known in (damaged_patches, sound_patches))
-        contrast("window patches", f"patches of {side}x{side}", d[:, :, 1:], s[:, :, 1:], bad.repeat(1, 1, 2), good.repeat(1, 1, 2))
+        contrast(
+            "window patches",
+            f"patches of {side}x{side}",
+            d[:, :, 1:],
+            s[:, :, 1:],
+            bad.repeat(1, 1, 2),
+            good.repeat(1, 1, 2),
+        )
         difference = differences.gather(1, inside[..., None].expand(-1, -1, differences.shape[-1]))
         explain(f"explained {side}x{side}", said_of_d.flatten(1, 2), said_of_s, bad.flatten(1), difference)
 
@@ -91,7 +104,10 @@ def step_loss(
 
 
 def state_loss(
-    d: Float[Tensor, "*embedding"], s: Float[Tensor, "*other"], damaged: Bool[Tensor, "*embedding"], sound: Bool[Tensor, "*embedding"]
+    d: Float[Tensor, "*embedding"],
+    s: Float[Tensor, "*other"],
+    damaged: Bool[Tensor, "*embedding"],
+    sound: Bool[Tensor, "*embedding"],
 ) -> tuple[Tensor, Tensor]:
     """Mean logistic loss of what is damaged plus that of what is sound, and the balanced accuracy.
 

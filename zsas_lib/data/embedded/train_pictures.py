@@ -36,7 +36,8 @@ def _draw(index: int, seed: int) -> tuple[np.ndarray, np.ndarray, str]:
     product = draw_product(rng, *choices[rng.integers(len(choices))], grounds=tuple(SURFACES))
     kinds = possible_defects(product)
     defect = Defect(
-        kinds[rng.integers(len(kinds))], str(rng.choice(list(CONTRASTS), p=(0.25, 0.4, 0.35))),
+        kinds[rng.integers(len(kinds))],
+        str(rng.choice(list(CONTRASTS), p=(0.25, 0.4, 0.35))),
         float(np.exp(rng.uniform(np.log(0.04), np.log(0.25)))),
     )
     picture = render(product, int(rng.integers(2**31)), PICTURE_SIZE, defect, variation=float(rng.random()))
@@ -60,4 +61,6 @@ def training_pictures(folder: Path, count: int, seed: int) -> TrainingPictures:
             names.append(name)
         pairs.flush(), masks.flush()
         ready.write_text(json.dumps(names))
-    return TrainingPictures(np.load(pairs_file, mmap_mode="r"), np.load(masks_file, mmap_mode="r"), json.loads(ready.read_text()))
+    return TrainingPictures(
+        np.load(pairs_file, mmap_mode="r"), np.load(masks_file, mmap_mode="r"), json.loads(ready.read_text())
+    )

@@ -70,7 +70,9 @@ def _linear(layer: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return F.linear(layer, weight.bfloat16(), bias.bfloat16())
 
 
-def _block(block: torch.nn.Module, x: Float[Tensor, "sequence token channel"]) -> Float[Tensor, "sequence token channel"]:
+def _block(
+    block: torch.nn.Module, x: Float[Tensor, "sequence token channel"]
+) -> Float[Tensor, "sequence token channel"]:
     """open_clip's residual attention block with its own weights, in bfloat16 between float32 norms and sums."""
     attention, mlp = block.attn, block.mlp
     heads = _linear(block.ln_1(x).bfloat16(), attention.in_proj_weight, attention.in_proj_bias)

@@ -53,7 +53,9 @@ def plan_defects(product: Product, count: int, seed: int) -> list[Defect]:
     kinds = possible_defects(product)
     radii = rng.permutation(np.geomspace(SMALLEST, LARGEST, count))
     levels = rng.permutation(np.resize(["low", "medium", "medium", "high", "high"], count))
-    return [Defect(kinds[i % len(kinds)], str(level), float(radius)) for i, (level, radius) in enumerate(zip(levels, radii))]
+    return [
+        Defect(kinds[i % len(kinds)], str(level), float(radius)) for i, (level, radius) in enumerate(zip(levels, radii))
+    ]
 
 
 def _folder(product: Product) -> str:
@@ -124,9 +126,13 @@ def _shoot(shot: Shot, root: Path, width: int, height: int) -> dict | None:
     Image.fromarray(mask.astype(np.uint8) * 255).save(root / shot.mask)
     contrast = np.abs(picture.image - picture.sound)[rows][mask].mean() if mask.any() else 0.0
     return {
-        "image": shot.image.as_posix(), "category": _folder(shot.product), "kind": shot.defect.kind,
-        "contrast_level": shot.defect.contrast, "contrast": round(float(contrast), 4),
-        "area": round(float(mask.mean()), 5), "radius": round(shot.defect.radius, 4),
+        "image": shot.image.as_posix(),
+        "category": _folder(shot.product),
+        "kind": shot.defect.kind,
+        "contrast_level": shot.defect.contrast,
+        "contrast": round(float(contrast), 4),
+        "area": round(float(mask.mean()), 5),
+        "radius": round(shot.defect.radius, 4),
     }
 
 
@@ -135,7 +141,9 @@ def _write(root: Path, shots: list[Shot], width: int, height: int, finish: Calla
     root.parent.mkdir(parents=True, exist_ok=True)
     working = Path(mkdtemp(prefix=f".{root.name}-", dir=root.parent))
     try:
-        work = Parallel(n_jobs=os.cpu_count(), return_as="generator")(delayed(_shoot)(s, working, width, height) for s in shots)
+        work = Parallel(n_jobs=os.cpu_count(), return_as="generator")(
+            delayed(_shoot)(s, working, width, height) for s in shots
+        )
         rows = [row for row in tqdm(work, total=len(shots), desc=f"drawing {root.name}", mininterval=2) if row]
         with open(working / "defects.csv", "w", newline="") as file:
             table = csv.DictWriter(file, rows[0].keys())

@@ -1,0 +1,140 @@
+import nbformat
+import pytest
+from mini_project import REPOSITORY, write_notebook
+
+import zsas_lib
+from zsas_book import cli
+
+
+@pytest.fixture
+def zsas(monkeypatch, capsys):
+    """Run the command line in the repository; returns exit status, standard output and standard error."""
+    monkeypatch.chdir(REPOSITORY)
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            cli.main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return ended.value.code or 0, printed.out, printed.err
+
+    return run
+
+
+def test_run_takes_parameters_as_papermill_does_and_says_where_the_result_is(zsas, tmp_path):
+    notebook = write_notebook(tmp_path / "page.ipynb", "print(rows)")
+    status, out, _ = zsas("run", notebook, "-p", "rows", "7", "--output", tmp_path / "out.ipynb")
+    assert status == 0
+    assert "out.ipynb" in out
+    (cell,) = [cell for cell in nbformat.read(tmp_path / "out.ipynb", 4).cells if cell.source == "print(rows)"]
+    assert cell.outputs[0].text == "7\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["-p", "row", "3"], "zsas: Unknown parameter 'row'; known: rows. Did you mean 'rows'?"),
+        (["-p", "rows", "many"], "zsas: Parameter 'rows' takes int from 1 to 9; got 'many' (str). Its default is 1."),
+        (["-p", "rows", "-3"], "zsas: Parameter 'rows' takes int from 1 to 9; got -3 (int). Its default is 1."),
+        (["-p", "rows=0"], "zsas: Parameter 'rows' takes int from 1 to 9; got 0 (int). Its default is 1."),
+    ],
+)
+def test_a_wrong_parameter_is_one_sentence_and_status_2(zsas, tmp_path, arguments, sentence):
+    notebook = write_notebook(tmp_path / "page.ipynb", "print(rows)")
+    status, out, err = zsas("run", notebook, *arguments, "--output", tmp_path / "out" / "page.ipynb")
+    assert (status, out, err) == (2, "", sentence + "\n")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_parameter_without_a_value_is_refused(zsas, tmp_path):
+    status, _, err = zsas("run", write_notebook(tmp_path / "page.ipynb", "1"), "-p", "rows")
+    assert status == 2
+    assert "-p takes a name and a value" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["run", "uniform_swep"], "Unknown page 'uniform_swep'; known: "),
+        (["run", "uniform_swep"], "Did you mean 'uniform_sweep'?"),
+        (["run", "uniform_sweep", "--profile", "papr"], "Unknown profile 'papr'"),
+        (["run", "uniform_sweep", "--profile", "papr"], "Did you mean 'paper'?"),
+        (["run", "absent.ipynb"], "absent.ipynb; expected a .ipynb file."),
+        (["data", "check", "mvtek", "."], "Unknown data set 'mvtek'"),
+        (["data", "check", "mvtec", "no_such_folder"], "No folder no_such_folder"),
+    ],
+)
+def test_an_unknown_name_is_one_sentence_and_status_2(zsas, arguments, sentence):
+    status, out, err = zsas(*arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith("zsas: ")
+    assert sentence in err
+    assert err.count("\n") == 1
+
+
+def test_outside_a_project_run_says_so(zsas, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, _, err = zsas("run", "uniform_sweep")
+    assert status == 2
+    assert err == f"zsas: No chapters.yaml in {tmp_path} or above it; run this inside a checkout of the book.\n"
+
+
+def test_an_error_that_is_none_of_ours_keeps_its_traceback(zsas, monkeypatch):
+    def broken(*arguments):
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(cli, "load_pages", broken)
+    monkeypatch.chdir(REPOSITORY)
+    with pytest.raises(KeyError, match="a bug"):
+        cli.main(["run", "uniform_sweep"])
+
+
+def test_data_check_prints_the_counts_and_fails_where_something_is_missing(zsas, mvtec_root):
+    status, out, err = zsas("data", "check", "mvtec", mvtec_root)
+    assert status == 1
+    assert "broken_large" in out
+    assert "Category cable is missing altogether." in err
+
+
+def test_doctor_finds_the_environment_in_order(zsas):
+    status, out, err = zsas("doctor")
+    assert (status, err) == (0, "")
+    found = dict(line.split("  ", 1) for line in out.splitlines())
+    assert found.keys() == {"python", "zsas-lib", "torch", "open_clip", "book tools", "devices", "cache", "project"}
+    assert "torchvision" in found["torch"]
+    assert str(REPOSITORY) in found["project"]
+
+
+def test_doctor_finds_a_torchvision_that_does_not_fit(zsas, monkeypatch):
+    real = cli.metadata.version
+    monkeypatch.setattr(cli.metadata, "version", lambda name: "2.13.0+cpu" if name == "torch" else real(name))
+    status, out, _ = zsas("doctor")
+    assert status == 1
+    assert "amiss: that one is built for torch 2.12.1" in out
+
+
+def test_train_writes_what_load_model_reads(zsas, mvtec_root, tmp_path):
+    path = tmp_path / "april.safetensors"
+    status, out, err = zsas("train", "april-gan", path, "--dataset", "mvtec", "--root", mvtec_root, "--epochs", "2")
+    assert status == 0 and "april-gan is trained: 2 steps" in out
+    assert [entry.name for entry in tmp_path.glob("april*")] == ["april.safetensors"]
+    model = zsas_lib.load_model("april-gan", zsas_lib.load_backbone("embedded"), checkpoint=path)
+    assert model.trained["epochs"] == 2 and len(model.history) == 2
+
+
+def test_a_model_that_learns_nothing_is_one_sentence(zsas, mvtec_root, tmp_path):
+    status, _, err = zsas("train", "winclip", tmp_path / "w", "--dataset", "mvtec", "--root", mvtec_root)
+    assert status == 2 and err == "zsas: winclip learns nothing; expected a model such as vcpclip+.\n"
+
+
+def test_results_are_packed_and_unpacked_from_the_command_line(tmp_path, monkeypatch, capsys):
+    (tmp_path / "chapters.yaml").touch()
+    (tmp_path / "results" / "evaluate").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ZSAS_RESULTS", str(tmp_path / "results"))
+    with pytest.raises(SystemExit) as end:
+        cli.main(["results", "pack", "all.zip"])
+    assert end.value.code == 2 and "zsas: Nothing to pack: no result in" in capsys.readouterr().err
+    (tmp_path / "all.zip").write_bytes(b"PK")
+    with pytest.raises(SystemExit) as end:
+        cli.main(["results", "unpack", "all.zip"])
+    assert end.value.code == 2 and "zsas: all.zip is damaged or no archive of results" in capsys.readouterr().err

@@ -1,0 +1,82 @@
+"""Pixels of overlays, against what they are made of."""
+
+import re
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from matplotlib.colors import to_rgb
+from mini_project import REPOSITORY
+from skimage.color import rgb2lab
+
+from zsas_book import figures
+from zsas_lib.models import list_models
+
+PERTURBATIONS = ("rotation", "hue", "saturation")
+SIMULATED = {  # Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB
+    "none": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+IMAGE = torch.rand((3, 6, 8), generator=torch.Generator().manual_seed(0))
+
+
+def test_an_overlay_is_grey_where_nothing_is_found_and_coloured_where_most_is():
+    anomaly_map = torch.zeros(6, 8)
+    anomaly_map[2, 3] = 2.0
+    pixels, grey = figures.blended(IMAGE, anomaly_map), IMAGE.mean(0).numpy()
+    colours = plt.get_cmap(figures.MAP_COLOURS)
+    np.testing.assert_allclose(pixels[0, 0], 0.75 * grey[0, 0] + 0.25 * np.array(colours(0.0)[:3]), atol=1e-6)
+    np.testing.assert_allclose(pixels[2, 3], 0.15 * grey[2, 3] + 0.85 * np.array(colours(1.0)[:3]), atol=1e-6)
+    np.testing.assert_allclose(figures.blended(IMAGE, anomaly_map, (2.0, 3.0)), figures.blended(IMAGE, torch.zeros(6, 8)))
+
+
+def test_the_outline_lies_around_the_mask_and_changes_nothing_else():
+    pixels, mask = IMAGE.permute(1, 2, 0).numpy(), torch.zeros(6, 8, dtype=torch.bool)
+    mask[2:4, 3:5] = True
+    drawn = figures.outlined(pixels, mask)
+    changed = (drawn != pixels).any(-1)
+    assert changed.sum() == 8 and not changed[mask.numpy()].any()
+    assert drawn[1, 3] == pytest.approx(to_rgb(figures.TRUTH_COLOUR))
+    np.testing.assert_array_equal(figures.outlined(pixels, torch.zeros_like(mask)), pixels)
+
+
+def linear(colour: str) -> np.ndarray:
+    values = np.array(to_rgb(colour))
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+def contrast(colour: str, ground: str) -> float:
+    """The contrast ratio of WCAG 2."""
+    darker, lighter = sorted(float(linear(one) @ (0.2126, 0.7152, 0.0722)) + 0.05 for one in (colour, ground))
+    return lighter / darker
+
+
+@pytest.mark.parametrize("kind", SIMULATED)
+def test_any_two_colours_can_be_told_apart_also_by_the_colour_blind(kind):
+    seen = np.clip([np.array(SIMULATED[kind]) @ linear(colour) for colour in figures.SERIES], 0, 1)
+    encoded = np.where(seen <= 0.0031308, 12.92 * seen, 1.055 * seen ** (1 / 2.4) - 0.055)
+    lab = rgb2lab(encoded)
+    apart = np.linalg.norm(lab[:, None] - lab[None], axis=-1)[np.triu_indices(len(lab), 1)]
+    assert apart.min() > 20  # a just noticeable difference is some 2.3
+
+
+@pytest.mark.parametrize("ground", ["white", "black"])
+def test_colours_stand_out_and_writing_can_be_read_on_light_and_dark_ground(ground):
+    assert {
+        name: contrast(colour, ground) for name, colour in figures.PALETTE.items() if contrast(colour, ground) < 3
+    } == {}
+    assert contrast(figures.INK, ground) >= 4.5
+
+
+def test_each_model_and_each_perturbation_has_a_colour_that_no_other_has():
+    for names in (list_models(), PERTURBATIONS):
+        colours = [figures.COLOURS[name] for name in names]
+        assert len(set(colours)) == len(colours) and figures.PALETTE["grey"] not in colours
+
+
+def test_no_notebook_names_a_colour_of_its_own():
+    for path in (REPOSITORY / "notebooks").glob("*.md"):
+        assert re.findall(r"#[0-9a-fA-F]{6}\b|\bC\d\b|color=\"(?!none|white)\w+\"", path.read_text()) == [], path.name

@@ -1,0 +1,157 @@
+"""What `zsas plan` lists and refuses, and that its estimates count what notebooks do."""
+
+import os
+import subprocess
+from types import SimpleNamespace
+
+import layouts
+import pytest
+from mini_project import REPOSITORY
+
+import zsas_book.jobs.plan
+from zsas_book.jobs.estimates import MINUTES_LEAST, counted, estimated, minutes
+from zsas_book.jobs.plan import make_plan, report
+from zsas_book.jobs.shards import Shard, compute_shard, page_shards
+from zsas_book.project.chapters import load_pages
+from zsas_lib.base.errors import UnknownNameError
+from zsas_lib.data.registry import load_dataset
+from zsas_lib.models.winclip import WinCLIP
+
+PAPER = load_pages(REPOSITORY, "paper")
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(monkeypatch, tmp_path):
+    """A store of its own, no data named by the user, and no network asked."""
+    monkeypatch.setenv("ZSAS_RESULTS", str(tmp_path / "results"))
+    monkeypatch.delenv("ZSAS_DATA", raising=False)
+    monkeypatch.setattr("zsas_lib.backbones.weights.why_no_downloads", lambda: "the hub cannot be reached")
+
+
+@pytest.fixture
+def weights(monkeypatch):
+    monkeypatch.setattr("zsas_lib.backbones.registry.weights_at_hand", lambda name: REPOSITORY / "chapters.yaml")
+
+
+def test_the_paper_profile_is_listed_whole_and_refused_for_each_thing_that_is_missing():
+    plan = make_plan(REPOSITORY, "paper")
+    names = [job.name for job in plan.jobs]
+    assert len(names) == len(set(names)) > 150
+    assert "shard sweep_rotation_visa/pcb1" in names
+    assert "page  audit" in names
+    assert set(plan.datasets) == {"mvtec", "visa"}
+    assert plan.missing_weights == ("vit-b-16-plus-240", "vit-l-14-336")
+    assert len(plan.problems) == 4
+    assert all(
+        any(word in problem for problem in plan.problems)
+        for word in ("'mvtec' needs root", "'visa' needs root", "No weights of vit-l-14-336")
+    )
+    lines = report(plan, "paper", REPOSITORY)
+    assert sum("GPU hours  not computed yet" in line for line in lines) >= 150
+    assert "Data set mvtec: about 4.9 GB to download, 5.1 GB on disk." in lines
+    assert "Weights of vit-b-16-plus-240: about 0.8 GB, to download." in lines
+    tries = [line for line in lines if line.startswith("Try first")]
+    assert tries[0].endswith("zsas shard uniform_sweep bottle --profile paper -p weights random")
+    assert len(tries) == 2
+
+
+def test_nothing_is_in_the_way_where_data_weights_and_disk_are_there(tmp_path, monkeypatch, weights):
+    kinds = {"good": 2, "broken": 2}
+    layouts.write_mvtec(tmp_path / "data" / "mvtec", {name: kinds for name in ("bottle", "screw")})
+    layouts.write_visa(tmp_path / "data" / "visa")
+    monkeypatch.setenv("ZSAS_DATA", str(tmp_path / "data"))
+    assert make_plan(REPOSITORY, "paper").problems == ()
+    assert load_dataset("mvtec").categories == ("bottle", "screw")
+    monkeypatch.setattr(zsas_book.jobs.plan.shutil, "disk_usage", lambda _: SimpleNamespace(free=2.5e9))
+    (problem,) = make_plan(REPOSITORY, "paper").problems
+    assert problem.startswith("2.5 GB are free for results in ")
+    assert "ZSAS_RESULTS" in problem
+
+
+def test_unknown_profiles_executors_and_partitions_are_refused(tmp_path, monkeypatch):
+    with pytest.raises(UnknownNameError, match="Unknown profile 'papr'.*Did you mean 'paper'"):
+        make_plan(REPOSITORY, "papr")
+    with pytest.raises(UnknownNameError, match="Unknown executor 'slrm'; known: local, slurm. Did you mean 'slurm'"):
+        make_plan(REPOSITORY, "smoke", executor="slrm")
+    (problem,) = make_plan(REPOSITORY, "smoke", partition="gpu").problems
+    assert problem == "PARTITION=gpu is for EXECUTOR=slurm; this is local."
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (problem,) = make_plan(REPOSITORY, "smoke", executor="slurm").problems
+    assert "sbatch and sinfo, which are not here" in problem
+    for name, text in (("sbatch", ""), ("sinfo", "echo 'cpu'; echo 'gpu_long'")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    (problem,) = make_plan(REPOSITORY, "smoke", executor="slurm", partition="gpu_lang").problems
+    assert problem == "Unknown Slurm partition 'gpu_lang'; known: cpu, gpu_long. Did you mean 'gpu_long'?"
+    (problem,) = make_plan(REPOSITORY, "smoke", executor="slurm").problems
+    assert "no default partition; name one: PARTITION=cpu or gpu_long" in problem
+    assert make_plan(REPOSITORY, "smoke", executor="slurm", partition="cpu").problems == ()
+
+
+def test_official_pictures_are_counted():
+    assert counted("mvtec", "test") == 1725
+    assert counted("visa", "test") == 2162
+    assert counted("mvtec", "test", ["bottle"]) == 83
+    assert counted("embedded-b", "test") is None
+    shard = page_shards(PAPER["uniform_sweep"], REPOSITORY)["bottle"]
+    assert (estimated(shard, REPOSITORY).pictures, estimated(shard, REPOSITORY).passes) == (83, 83 * 37)
+
+
+def test_a_shard_that_waits_for_the_trainings_of_others_does_not_pay_for_them():
+    shards = page_shards(PAPER["winclip_vs_anomalyclip"], REPOSITORY)
+    assert estimated(shards["seeds_0"], REPOSITORY).passes > 50 * estimated(shards["bottle"], REPOSITORY).passes
+    assert minutes(shards["seeds_0"], REPOSITORY) > minutes(shards["bottle"], REPOSITORY) == MINUTES_LEAST
+
+
+def test_a_finished_shard_says_better_how_long_the_others_take(tmp_path):
+    shards = page_shards(PAPER["worst_case"], REPOSITORY)
+    guess = minutes(shards["screw"], REPOSITORY)
+    receipt = tmp_path / "results" / shards["bottle"].receipt
+    receipt.parent.mkdir(parents=True)
+    receipt.write_text('{"seconds": 36000}')
+    assert minutes(shards["screw"], REPOSITORY) == 1200 != guess
+
+
+@pytest.mark.parametrize(("page", "tolerance"), [("uniform_sweep", 0.5), ("worst_case", 0.5), ("best_case", 0.6)])
+def test_estimated_passes_are_about_those_that_a_shard_takes(page, tolerance, tmp_path, monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.setattr("zsas_book.jobs.shards.watch_files", lambda: None)
+    seen = []
+    forward = WinCLIP.forward
+
+    def counting(self, images, *rest, **named):
+        seen.append(len(images) * (2 if images.requires_grad else 1))
+        return forward(self, images, *rest, **named)
+
+    monkeypatch.setattr(WinCLIP, "forward", counting)
+    page = load_pages(REPOSITORY, "smoke")[page]
+    compute_shard(Shard(page, "whole", page.parameters), REPOSITORY)
+    guess = estimated(page, REPOSITORY).passes
+    assert abs(sum(seen) / guess - 1) <= tolerance, (sum(seen), guess)
+    assert os.environ["ZSAS_RESULTS"] == str(tmp_path / "results")
+
+
+def made(*variables: str) -> str:
+    """What `make book` would run with these variables, the environment being there."""
+    words = ["make", "--dry-run", "--no-print-directory", "book", "PYTHON=python", *variables]
+    return subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+
+
+def test_make_checks_before_it_computes_and_computes_nothing_dry():
+    plain = made()
+    assert (
+        plain.index("zsas_book.cli plan --profile embedded --executor local")
+        < plain.index("zsas_lib.data.embedded")
+        < plain.index("snakemake")
+    )
+    assert "--profile zsas_book/workflow/profiles/local --cores 2" in plain
+    assert "shards" not in plain
+    dry = made("PROFILE=paper", "DATA=/data", "DRY=1")
+    assert dry.strip() == "python -m zsas_book.cli plan --profile paper --executor local --partition ''"
+    cluster = made("PROFILE=paper", "EXECUTOR=slurm", "PARTITION=gpu", "ACCOUNT=mine", "JOBS=40")
+    assert "plan --profile paper --executor slurm --partition 'gpu' --shards --quiet" in cluster
+    assert "--profile zsas_book/workflow/profiles/slurm --jobs 40" in cluster
+    assert """--default-resources "slurm_partition='gpu'" "slurm_account='mine'" """ in cluster
+    assert cluster.rstrip().splitlines()[-2].endswith("--config profile=paper shards=1")
+    assert "zsas_lib.data.embedded" not in cluster
+    assert "--config profile=embedded shards=1" in made("SHARDS=1")

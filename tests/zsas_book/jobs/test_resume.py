@@ -1,0 +1,236 @@
+"""Runs that are killed, run out of disk or meet another run: nothing finished is lost or made again, nothing is half read."""
+
+import multiprocessing
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import mini_project
+import pandas as pd
+import pytest
+from mini_project import SNAKEMAKE, environment
+
+from zsas_lib.base.files import alone, only_one
+from zsas_lib.store.results import load_or_compute, read_result
+
+ITEMS = 24
+SEEDS = int(os.environ.get("ZSAS_KILL_SEEDS", 1))
+"""How often a whole run is killed its four times: once in the suite."""
+FORK = multiprocessing.get_context("fork")
+COLD = {"ZSAS_WARM": "/nowhere"}  # programs of small projects start faster without a server of heavy packages
+EVERYTHING = [*(f"squares/{number}_{seed}" for number in (1, 2, 3) for seed in (0, 1)), "trained/0", "trained/1"]
+
+
+def work(store: Path, seconds: float) -> None:
+    """Ask for every item, in an order of this process's own; each is long to write too."""
+    for item in random.sample(range(ITEMS), ITEMS):
+
+        def compute(item=item):
+            time.sleep(seconds * random.random())
+            return pd.DataFrame({"item": [item] * 20_000, "square": [item**2] * 20_000})
+
+        table = load_or_compute("squares", {"item": item}, compute, sources="0", store=store)
+        assert table.square.eq(item**2).all()
+        assert len(table) == 20_000
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_processes_killed_at_random_lose_nothing_that_was_stored(tmp_path, seed):
+    """Some twenty kills a seed; after each, every file that is there is whole and stays what it is."""
+    dice = random.Random(seed)
+    seen: dict[Path, tuple] = {}
+    for _ in range(20):
+        workers = [FORK.Process(target=work, args=(tmp_path, 0.02)) for _ in range(2)]
+        for worker in workers:
+            worker.start()
+        time.sleep(dice.uniform(0.01, 0.25))
+        os.kill(workers[0].pid, signal.SIGKILL)
+        if dice.random() < 0.5:
+            time.sleep(dice.uniform(0, 0.05))
+            os.kill(workers[1].pid, signal.SIGKILL)
+        for worker in workers:
+            worker.join(timeout=60)
+        assert workers[1].exitcode in (0, -signal.SIGKILL)
+        for path in tmp_path.glob("squares/*.parquet"):
+            status = path.stat()
+            assert seen.setdefault(path, (status.st_ino, status.st_mtime_ns)) == (status.st_ino, status.st_mtime_ns)
+            assert len(read_result(path)) == 20_000
+    work(tmp_path, 0)
+    assert len(list(tmp_path.glob("squares/*.parquet"))) == ITEMS
+    assert not [path for path in tmp_path.glob("squares/.*.parquet.lock") if not _free(path)]
+
+
+def _free(lock: Path) -> bool:
+    with alone(lock.with_name(lock.name[1:].removesuffix(".lock"))):
+        return True
+
+
+def test_two_processes_on_one_store_compute_each_result_once(tmp_path):
+    workers = [FORK.Process(target=count_work, args=(tmp_path,)) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(timeout=120)
+    assert [worker.exitcode for worker in workers] == [0, 0, 0]
+    assert Counter((tmp_path / "log").read_text().split()) == {str(item): 1 for item in range(ITEMS)}
+
+
+def count_work(store: Path) -> None:
+    for item in random.sample(range(ITEMS), ITEMS):
+
+        def compute(item=item):
+            with (store / "log").open("a") as log:
+                log.write(f"{item}\n")
+            time.sleep(0.01)
+            return pd.DataFrame({"item": [item]})
+
+        load_or_compute("squares", {"item": item}, compute, sources="0", store=store)
+
+
+def full_disk() -> None:
+    """As if no byte could be written to any file: what is written fails as on a full disk, only with another number."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+def test_a_full_disk_stores_nothing_half_and_the_next_run_goes_on(tmp_path):
+    def run():
+        full_disk()
+        with pytest.warns(UserWarning, match="could not be written"):
+            table = load_or_compute(
+                "squares", {"item": 2}, lambda: pd.DataFrame({"square": [4]}), sources="0", store=tmp_path
+            )
+        os._exit(0 if table.square.tolist() == [4] else 1)
+
+    load_or_compute("squares", {"item": 1}, lambda: pd.DataFrame({"square": [1]}), sources="0", store=tmp_path)
+    worker = FORK.Process(target=run)
+    worker.start()
+    worker.join()
+    assert worker.exitcode == 0
+    assert len(list((tmp_path / "squares").iterdir())) == 1
+    load_or_compute("squares", {"item": 2}, lambda: pd.DataFrame({"square": [4]}), sources="0", store=tmp_path)
+    assert len(list((tmp_path / "squares").iterdir())) == 2
+
+
+def started(project: Path, store: Path | None = None, *, before=None, target: str) -> subprocess.Popen:
+    own = {"ZSAS_RESULTS": str(store)} if store else {}
+    return subprocess.Popen(
+        [sys.executable, *SNAKEMAKE, "--config", "shards=1", "--", target],
+        cwd=project,
+        env=environment(project) | COLD | own,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        preexec_fn=before,
+    )
+
+
+def kill(run: subprocess.Popen, dice: random.Random) -> None:
+    """Snakemake alone, everything that it started, or one of its jobs: a shard, papermill or a kernel."""
+    match dice.choice(["snakemake", "everything", "job", "job"]):
+        case "snakemake":
+            os.kill(run.pid, signal.SIGKILL)
+        case "everything":
+            os.killpg(run.pid, signal.SIGKILL)
+        case "job":
+            members = [
+                int(path.name)
+                for path in Path("/proc").iterdir()
+                if path.name.isdigit() and int(path.name) != run.pid and _session(path) == run.pid
+            ]
+            if members:
+                try:
+                    os.kill(dice.choice(members), signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+
+
+def _session(process: Path) -> int:
+    try:
+        return int((process / "stat").read_text().rpartition(")")[2].split()[3])
+    except (OSError, IndexError):
+        return 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds a run's processes in /proc")
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_a_run_killed_again_and_again_ends_with_everything_made_once(tmp_path, seed):
+    dice = random.Random(seed)
+    project = mini_project.make(tmp_path / "book", sharded=True, seconds=0.3)
+    for _ in range(4):
+        run = started(project, target="pages")
+        time.sleep(dice.uniform(1.5, 8))
+        kill(run, dice)
+        try:
+            run.communicate(timeout=60)
+        finally:
+            if run.poll() is None:
+                os.killpg(run.pid, signal.SIGKILL)
+        _check_whole(project)
+    run = started(project, target="pages")
+    output, _ = run.communicate(timeout=180)
+    assert run.returncode == 0, output
+    kept = Counter((project / "results" / "computed.log").read_text().split())
+    assert set(kept) <= set(EVERYTHING)
+    assert set(kept.values()) == {1}
+    assert "squares: {1: 12, 2: 18, 3: 28}" in (project / "book/_computed/squares.ipynb").read_text()
+    again, _ = started(project, target="pages").communicate(timeout=120)
+    assert "Nothing to be done" in again
+
+
+def _check_whole(project: Path) -> None:
+    """What is published or stored is whole, whatever was killed."""
+    for path in (project / "results").glob("*/*.txt"):
+        assert path.read_text().endswith("\n")
+    for certificate in (project / "book" / "_computed").glob("*.json"):
+        assert certificate.with_suffix(".ipynb").is_file()
+        assert certificate.read_text().endswith("}\n")
+
+
+def test_two_runs_in_one_folder_wait_for_each_other_and_two_on_one_store_share_the_work(tmp_path):
+    store = tmp_path / "results"
+    first = mini_project.make(tmp_path / "first", sharded=True, seconds=0.5)
+    second = mini_project.make(tmp_path / "second", sharded=True, seconds=0.5)
+    runs = [started(project, store, target="shards") for project in (first, first, second)]
+    outputs = [run.communicate(timeout=240)[0] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0, 0], "\n".join(outputs)
+    assert sorted((store / "computed.log").read_text().split()) == EVERYTHING
+    assert sum("Another run computes this book" in output for output in outputs[:2]) == 1
+    assert sum("Nothing to be done" in output for output in outputs[:2]) == 1
+
+
+def test_a_run_with_a_full_disk_fails_with_the_reason_and_the_next_one_ends_well(tmp_path):
+    project = mini_project.make(tmp_path / "book", sharded=True)
+    run = started(project, target="shards", before=full_disk)
+    run.communicate(timeout=120)
+    assert run.returncode != 0
+    assert not list((project / "results").glob("*/*.txt"))
+    run = started(project, target="shards")
+    output, _ = run.communicate(timeout=180)
+    assert run.returncode == 0, output
+    assert sorted((project / "results" / "computed.log").read_text().split()) == EVERYTHING
+
+
+def test_whoever_waits_for_a_file_gets_it_when_its_holder_is_killed(tmp_path):
+    told = FORK.Queue()
+
+    def hold():
+        with alone(tmp_path / "a", tmp_path / "b"), only_one(tmp_path / "run.lock", "Held"):
+            told.put("held")
+            time.sleep(600)
+
+    holder = FORK.Process(target=hold)
+    holder.start()
+    told.get(timeout=60)
+    os.kill(holder.pid, signal.SIGKILL)
+    begun = time.monotonic()
+    with alone(tmp_path / "b"), only_one(tmp_path / "run.lock", "Held"):
+        assert time.monotonic() - begun < 5
+    holder.join()

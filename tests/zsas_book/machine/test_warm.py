@@ -1,0 +1,136 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from mini_project import REPOSITORY
+
+from zsas_book.machine.warm import SOCKET_VARIABLE, command, serving
+
+PROGRAM = """
+import json, os, signal, sys, time
+if "sleep" in sys.argv:
+    print(os.getpid(), flush=True)
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt:
+        sys.exit("interrupted")
+facts = {"name": __name__, "arguments": sys.argv[1:], "folder": os.getcwd(), "wanted": os.environ.get("WANTED")}
+facts["library"] = sorted(name for name in sys.modules if name.startswith("zsas_lib."))
+facts["imported"] = [name for name in ("torch", "open_clip", "kornia", "seaborn", "papermill") if name in sys.modules]
+facts["CUDA"] = "torch" in sys.modules and sys.modules["torch"].cuda.is_initialized()
+print(json.dumps(facts))
+print(sys.stdin.read(), file=sys.stderr, end="")
+sys.exit(7)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("programs")
+    (folder / "program.py").write_text(PROGRAM)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(folder):
+    """A server whose programs find ``program``, and the environment that callers of it have."""
+    if sys.platform != "linux":
+        pytest.skip("there is no server on this system")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv(SOCKET_VARIABLE, raising=False)  # another module's server may run in this session
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(REPOSITORY), str(folder)]))
+        with serving():
+            yield dict(os.environ)
+
+
+def call(environment, folder, *arguments, **options):
+    command = [sys.executable, "-m", "zsas_book.machine.warm", "program", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, **options)
+
+
+def alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def started(environment, folder) -> tuple[subprocess.Popen, int]:
+    """A caller whose program waits, and the program's process."""
+    command = [sys.executable, "-m", "zsas_book.machine.warm", "program", "sleep"]
+    caller = subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    return caller, int(caller.stdout.readline())
+
+
+def ended(process: int) -> bool:
+    deadline = time.monotonic() + 20
+    while alive(process) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not alive(process)
+
+
+def test_a_program_runs_as_if_started_by_itself_but_finds_packages_imported(server, folder, tmp_path):
+    cold = {name: value for name, value in server.items() if name != SOCKET_VARIABLE}
+    warm, ordinary = (
+        call(environment | {"WANTED": "ü"}, tmp_path, "a", "b c", input="in\n") for environment in (server, cold)
+    )
+    found = json.loads(warm.stdout)
+    assert found.pop("imported") == ["torch", "open_clip", "kornia", "seaborn", "papermill"]
+    assert {"imported": [], **found} == json.loads(ordinary.stdout)
+    assert found["arguments"] == ["a", "b c"]
+    assert found["wanted"] == "ü"
+    assert found["folder"] == str(tmp_path)
+    assert (warm.returncode, warm.stderr) == (ordinary.returncode, ordinary.stderr) == (7, "in\n")
+
+
+def test_the_server_imports_nothing_of_the_library_and_leaves_cuda_alone(server, folder):
+    found = json.loads(call(server, folder, input="").stdout)
+    assert found["library"] == []
+    assert not found["CUDA"]
+
+
+def test_two_programs_run_at_once_and_one_ends_with_its_killed_caller(server, folder):
+    (first, one), (second, other) = (started(server, folder) for _ in range(2))
+    first.kill()
+    assert ended(one)
+    assert alive(other)
+    second.send_signal(signal.SIGINT)
+    _, errors = second.communicate(timeout=20)
+    assert (second.returncode, errors) == (1, "interrupted\n")
+    assert ended(other)
+    first.communicate()
+
+
+def test_a_killed_program_is_no_success(server, folder):
+    caller, process = started(server, folder)
+    os.kill(process, signal.SIGKILL)
+    caller.communicate(timeout=20)
+    assert caller.returncode == 1
+
+
+def test_a_failing_program_says_so(server, folder):
+    (folder / "failing.py").write_text("raise ValueError('seven')\n")
+    warm = [sys.executable, "-m", "zsas_book.machine.warm"]
+    failed = subprocess.run([*warm, "failing"], cwd=folder, env=server, capture_output=True, text=True, check=False)
+    assert failed.returncode == 1
+    assert failed.stderr.splitlines()[-1] == "ValueError: seven"
+
+
+def test_a_server_ends_with_what_it_serves_and_programs_then_start_in_the_ordinary_way(folder, monkeypatch):
+    monkeypatch.delenv(SOCKET_VARIABLE, raising=False)
+    assert command("program") == [sys.executable, "-m", "program"]
+    with serving():
+        gone = dict(os.environ)
+        if sys.platform == "linux":
+            assert command("program") == [sys.executable, "-m", "zsas_book.machine.warm", "program"]
+    assert SOCKET_VARIABLE not in os.environ
+    outcome = call(gone | {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(folder)])}, folder, input="")
+    assert outcome.returncode == 7
+    assert json.loads(outcome.stdout)["imported"] == []

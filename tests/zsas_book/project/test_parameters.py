@@ -1,0 +1,192 @@
+import shlex
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import nbformat
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nbformat.v4 import new_code_cell, new_notebook
+from papermill.cli import papermill
+
+from zsas_book.project.parameters import (
+    ParameterError,
+    papermill_options,
+    parameters_source,
+    parameters_table,
+    read_parameters,
+    resolve,
+)
+from zsas_lib.base.errors import UnknownNameError
+
+SOURCE = """\
+# A comment of its own is no parameter's help.
+steps: int = 9  # how many (1 to 90)
+rate: float = 1  # step size (at least 0)
+shift: float = 0.0  # turn (-180 to 180 degrees)
+kind: str = "hue"  # which shift (one of: hue, saturation)
+quick: bool = False
+values: list[float] = [0, 5.5]  # angles (at most 90)
+names: list[str] = []  # categories, all where empty
+data_root: str = None  # folder of the data set
+"""
+
+
+def notebook(source: str = SOURCE):
+    made = new_notebook(cells=[new_code_cell("import os"), new_code_cell(source, metadata={"tags": ["parameters"]})])
+    made.metadata.kernelspec = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    return made
+
+
+def value(**given):
+    (name,) = given
+    return resolve(read_parameters(notebook()), given)[name]
+
+
+def test_declarations_are_read_in_order():
+    parameters = read_parameters(notebook())
+    assert [(p.name, p.type) for p in parameters] == [
+        ("steps", "int"),
+        ("rate", "float"),
+        ("shift", "float"),
+        ("kind", "str"),
+        ("quick", "bool"),
+        ("values", "list[float]"),
+        ("names", "list[str]"),
+        ("data_root", "str | None"),
+    ]
+    steps, rate, shift, kind, quick, values, names, _ = parameters
+    assert (steps.help, steps.low, steps.high) == ("how many (1 to 90)", 1, 90)
+    assert (rate.default, type(rate.default), rate.low) == (1.0, float, 0)
+    assert (shift.low, shift.high) == (-180, 180)
+    assert kind.choices == ("hue", "saturation")
+    assert quick.help == ""
+    assert (values.default, values.high) == ([0.0, 5.5], 90)
+    assert names.default == []
+
+
+def test_without_a_parameters_cell_there_are_none():
+    assert read_parameters(new_notebook(cells=[new_code_cell("x: int = 1")])) == ()
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("steps = 9", "got `steps = 9`"),
+        ("steps: int", "got `steps: int`"),
+        ("import os", "got `import os`"),
+        ("steps: tuple = (1, 2)", "unknown type"),
+        ("steps: list = [1]", "unknown type"),
+        ("steps: dict[str] = {}", "unknown type"),
+        ("steps: int = 3 * 3", "written out"),
+        ("steps: int = 'nine'", "takes int; got 'nine'"),
+        ("steps: int = True", "takes int; got True"),
+        ("steps: int = 0  # how many (1 to 9)", "takes int from 1 to 9; got 0"),
+        ("kind: str = 'tint'  # which (one of: hue, saturation)", "one of hue, saturation; got 'tint'"),
+    ],
+)
+def test_a_wrong_declaration_is_refused(source, message):
+    with pytest.raises(ParameterError) as raised:
+        read_parameters(notebook(source))
+    assert message in str(raised.value)
+
+
+def test_a_misspelt_name_is_refused_with_the_closest_one():
+    with pytest.raises(UnknownNameError, match="Unknown parameter 'stepz'.*Did you mean 'steps'"):
+        value(stepz=3)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"steps": "12"}, 12),
+        ({"steps": "-0x1"}, ParameterError),
+        ({"steps": "1e1"}, ParameterError),
+        ({"steps": "12.0"}, ParameterError),
+        ({"steps": 12.0}, ParameterError),
+        ({"steps": True}, ParameterError),
+        ({"steps": "True"}, ParameterError),
+        ({"steps": None}, ParameterError),
+        ({"steps": 91}, ParameterError),
+        ({"steps": [1]}, ParameterError),
+        ({"rate": "1e-4"}, 1e-4),
+        ({"rate": 2}, 2.0),
+        ({"rate": "nan"}, ParameterError),
+        ({"rate": "inf"}, ParameterError),
+        ({"rate": "-1"}, ParameterError),
+        ({"rate": "fast"}, ParameterError),
+        ({"quick": "true"}, True),
+        ({"quick": "False"}, False),
+        ({"quick": "1"}, ParameterError),
+        ({"quick": 1}, ParameterError),
+        ({"kind": "saturation"}, "saturation"),
+        ({"kind": "rotation"}, ParameterError),
+        ({"kind": "None"}, ParameterError),
+        ({"values": "[0, 1e-3]"}, [0.0, 1e-3]),
+        ({"values": "0,30"}, [0.0, 30.0]),
+        ({"values": "7"}, [7.0]),
+        ({"values": "[]"}, []),
+        ({"values": ["1e-4", 3]}, [1e-4, 3.0]),
+        ({"values": [0, 91]}, ParameterError),
+        ({"values": 5}, ParameterError),
+        ({"names": "['red disc', \"bolt\"]"}, ["red disc", "bolt"]),
+        ({"names": [1]}, ParameterError),
+        ({"data_root": "None"}, None),
+        ({"data_root": None}, None),
+        ({"data_root": "007"}, "007"),
+        ({"data_root": 7}, ParameterError),
+    ],
+)
+def test_values_are_coerced_by_the_declared_type(given, expected):
+    if expected is ParameterError:
+        (name,) = given
+        with pytest.raises(ParameterError, match=f"Parameter '{name}' takes .*; got .* Its default is"):
+            value(**given)
+    else:
+        came = value(**given)
+        assert came == expected
+        assert type(came) is type(expected)
+
+
+def test_the_source_with_values_declares_the_same_parameters():
+    parameters = read_parameters(notebook())
+    values = resolve(parameters, {"steps": 3, "values": [1.5], "data_root": "/data", "kind": "saturation"})
+    again = read_parameters(notebook(parameters_source(parameters, values)))
+    assert [(p.name, p.default, p.help, p.low, p.high, p.choices) for p in again] == [
+        (p.name, values[p.name], p.help, p.low, p.high, p.choices) for p in parameters
+    ]
+
+
+def test_the_table_has_one_row_per_parameter_and_stresses_what_differs():
+    parameters = read_parameters(notebook())
+    rows = parameters_table(parameters, resolve(parameters, {"steps": 3})).splitlines()
+    assert len(rows) == 2 + len(parameters)
+    assert rows[2] == "| `steps` | `int` | `9` | **`3`** | how many (1 to 90) |"
+    assert rows[3].startswith("| `rate` | `float` | `1.0` | `1.0` |")
+    assert r"`str \| None`" in rows[-1]
+
+
+NAMES = st.text("ab 17.-e'\"$[]{}:,#\\", max_size=8)
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    steps=st.integers(1, 90),
+    rate=st.floats(0, 1e9),
+    quick=st.booleans(),
+    values=st.lists(st.floats(-1e6, 90), max_size=3),
+    data_root=st.one_of(st.none(), NAMES, st.sampled_from(["True", "None", "1e5", "007", "1_000", "nan", "-x"])),
+)
+def test_plain_papermill_reads_the_printed_options_as_meant(steps, rate, quick, values, data_root):
+    wanted = {"steps": steps, "rate": rate, "quick": quick, "values": values, "data_root": data_root}
+    parameters = read_parameters(notebook())
+    resolved = resolve(parameters, wanted)
+    with TemporaryDirectory() as folder:
+        source, output = Path(folder, "in.ipynb"), Path(folder, "out.ipynb")
+        nbformat.write(notebook(), source)
+        options = shlex.split(papermill_options(parameters, resolved))
+        papermill.main([str(source), str(output), "--prepare-only", *options], standalone_mode=False)
+        executed = {}
+        for cell in nbformat.read(output, as_version=4).cells[1:]:
+            exec(cell.source, executed)
+    assert {name: executed[name] for name in resolved} == resolved

@@ -1,0 +1,236 @@
+"""Staging, made pages, reruns and forks, on a small project with the real machinery."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import mini_project
+import nbformat
+import pytest
+import yaml
+from mini_project import REPOSITORY, run_in
+
+from zsas_book.pages.states import page_state
+from zsas_book.project.chapters import load_pages
+from zsas_book.project.repository import repository
+from zsas_book.site.fork import ForkError, checklist, fork_page
+from zsas_book.site.staging import launch_links, stage_page, trim_contents
+from zsas_lib.base.errors import UnknownNameError
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Path:
+    """The small book with its first page computed, the second not."""
+    root = mini_project.make(tmp_path_factory.mktemp("pages") / "book")
+    outcome = run_in(root, "-m", "zsas_book.cli", "run", "first")
+    assert outcome.returncode == 0, outcome.stderr
+    return root
+
+
+@pytest.fixture(scope="module")
+def rendered(project):
+    return run_in(project, "-m zsas_book.site.render")
+
+
+def html(project, page: str) -> str:
+    return (project / "book" / "_build" / "html" / f"{page}.html").read_text()
+
+
+def test_a_book_with_a_missing_page_is_rendered_and_fails(project, rendered):
+    assert rendered.returncode == 1
+    assert "second is not computed; its page only says so." in rendered.stderr
+    page = html(project, "_computed/second")
+    words = re.sub(r"<[^>]*>", "", page)
+    assert (
+        "has not been computed yet" in words
+        and "zsas run second --profile embedded" in words
+        and "data_and_weights.html" in page
+    )
+
+
+def test_a_page_says_how_it_stands_and_offers_notebook_and_data(project, rendered):
+    page = html(project, "_computed/first")
+    assert re.search(r"bg-success\b[^>]*>fresh<", page) and re.search(r"computed 20\d\d-\d\d-\d\d", page)
+    downloads = {path.name for path in (project / "book" / "_build" / "html" / "_downloads").rglob("*.*")}
+    assert {"first.ipynb", "counts.csv", "first.json", "numbers.csv"} <= downloads
+    assert "colab" not in page.lower() and "mybinder" not in page
+
+
+def test_what_the_download_button_gives_runs_and_has_the_pages_parameters(project, rendered):
+    notebook = nbformat.read(
+        project / "book" / "_build" / "html" / "_sources" / "_computed" / "first.ipynb", as_version=4
+    )
+    (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
+    assert cell.source.startswith("rows: int = 2")
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+
+
+def test_the_papermill_command_on_a_page_works_when_pasted(project, rendered, tmp_path):
+    words = re.sub(r"<[^>]*>", "", html(project, "_computed/first"))
+    (command,) = re.findall(r"papermill notebooks/first\.ipynb out\.ipynb.*", words)
+    assert command.endswith("-p rows 2")
+    settings = f"export PATH={Path(sys.executable).parent}:$PATH PYTHONPATH={project}\n"
+    outcome = subprocess.run(
+        ["bash", "-c", settings + command], cwd=project, capture_output=True, text=True, check=False
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    out = nbformat.read(project / "out.ipynb", as_version=4)
+    assert [cell.outputs[0].text for cell in out.cells if cell.source == "print(alpha.value() * rows)"] == ["2\n"]
+
+
+def test_the_results_index_has_every_number(project, rendered):
+    text = (project / "book" / "_build" / "html" / "results" / "numbers.js").read_text()
+    data = json.loads(text.removeprefix("window.zsasNumbers = ").removesuffix(";\n"))
+    rows = [
+        (data["page"][page], data["row"][row], data["column"][column], value)
+        for page, _, row, column, value, _ in data["rows"]
+    ]
+    assert rows == [("first", "category=a", "count", 2), ("first", "category=b", "count", 4)]
+    assert "../results/index.js" in html(project, "_made/results")
+
+
+def test_status_and_claims_are_made_from_what_is_computed(project, rendered):
+    status, claims = html(project, "_made/status"), html(project, "_made/claims")
+    assert "1 fresh, 1 missing" in status and "The first page" in status
+    assert "holds here" in claims and "4 &gt; 2?" in claims and "not computed" in claims
+
+
+def test_a_stale_page_says_why(project, rendered):
+    path = project / "zsas_lib" / "alpha.py"
+    before = path.read_text()
+    path.write_text(before + "\n")
+    outcome = run_in(
+        project,
+        "-c",
+        "import sys; from pathlib import Path; from zsas_book.pages.states import *; from zsas_book.project.chapters import load_pages;"
+        "s = page_state(load_pages(Path.cwd(), 'embedded')['first'], Path.cwd()); print(s.word, '|', s.reason)",
+    )
+    path.write_text(before)
+    assert outcome.stdout == "stale | zsas_lib/alpha.py changed\n"
+
+
+def test_a_rerun_is_rendered_beside_the_books_run(project):
+    outcome = run_in(project, "-m", "zsas_book.cli", "run", "first", "-p", "rows", "3")
+    assert outcome.returncode == 0, outcome.stderr
+    assert (
+        "2 numbers: 0 are the same, 2 differ, 0 are only in this run, 0 only in the book's. Open runs/first-1/"
+        in outcome.stdout
+    )
+    page = (project / "runs" / "first-1" / "_build" / "html" / "index.html").read_text()
+    cells = re.findall(r"<td[^>]*><p>(.*?)</p></td>", page)
+    assert cells[-6:] == ["counts", "category=b", "count", "4", "6", "+2"]
+    assert (project / "runs" / "first-1" / "_build" / "html" / "book" / "first.html").is_file()
+    assert "first-1" not in outcome.stderr
+    refused = run_in(project, "-m", "zsas_book.cli", "run", "first", "-p", "rowz", "3")
+    assert refused.returncode == 2 and "Did you mean 'rows'?" in refused.stderr
+    assert [path.name for path in (project / "runs").iterdir()] == ["first-1"]
+
+
+def test_colab_and_binder_open_the_runnable_notebook_where_the_repository_is_named(tmp_path):
+    (tmp_path / "_config.yml").write_text("repository: {url: 'https://github.com/someone/book/', branch: main}\n")
+    links = launch_links(Path("notebooks/first.ipynb"), repository(tmp_path))
+    assert links == {
+        "Colab": "https://colab.research.google.com/github/someone/book/blob/main/notebooks/first.ipynb",
+        "Binder": "https://mybinder.org/v2/gh/someone/book/main?labpath=notebooks%2Ffirst.ipynb",
+    }
+    assert launch_links(Path("a.ipynb"), repository(REPOSITORY)) == {} or repository(REPOSITORY)["url"]
+
+
+def test_a_page_that_failed_and_never_was_computed_says_why_and_how_to_get_what_is_missing(tmp_path):
+    page = load_pages(REPOSITORY, "paper")["worst_case"]
+    log = tmp_path / "book" / "_computed" / ".logs" / "worst_case.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("In [2]:\n\nzsas_lib.errors.DataError: No data set mvtec: data_root is None.\n")
+    state = page_state(page, tmp_path)
+    assert (state.word, state.certificate) == ("failed", {})
+    stage_page(state, log.parents[1], tmp_path, {"url": "", "branch": "main"})
+    text = (tmp_path / "worst_case.md").read_text()
+    assert text.startswith(f"# {page.title}\n") and "DataError: No data set mvtec: data_root is None." in text
+    assert "{download}`worst_case.log`" in text and "(../data_and_weights)" in text
+    assert (tmp_path / "worst_case.log").read_bytes() == log.read_bytes()
+
+
+def test_pages_of_other_profiles_are_not_in_the_table_of_contents(tmp_path):
+    path = shutil.copy(REPOSITORY / "book" / "_toc.yml", tmp_path)
+    names = set(load_pages(REPOSITORY, "paper"))
+    assert "_computed/embedded_benchmark" in Path(path).read_text()
+    trim_contents(Path(path), names)
+    listed = re.findall(r"file: (\S+)", Path(path).read_text())
+    assert "_computed/embedded_benchmark" not in listed and {"_computed/audit", "_made/results", "glossary"} <= set(
+        listed
+    )
+
+
+@pytest.fixture
+def checkout(tmp_path) -> Path:
+    """What a fork needs of this repository."""
+    for name in ("zsas_lib", "zsas_book", "notebooks", "book"):
+        shutil.copytree(
+            REPOSITORY / name,
+            tmp_path / name,
+            ignore=shutil.ignore_patterns("__pycache__", "_build", "_computed", "_extra"),
+        )
+    for name in ("chapters.yaml", "_config.yml", "pyproject.toml"):
+        shutil.copy(REPOSITORY / name, tmp_path)
+    return tmp_path
+
+
+def test_a_fork_is_a_pair_an_entry_and_a_checklist(checkout):
+    fork_page("worst_case", "my_worst", "ViT-B-32:laion2b_s34b_b79k", checkout)
+    page = load_pages(checkout, "paper")["my_worst"]
+    assert page.fork_of == "worst_case" and "backbone" not in page.parameters and page.parameters["steps"] == 200
+    text = (checkout / "notebooks" / "my_worst.md").read_text()
+    assert 'backbone: str = "ViT-B-32:laion2b_s34b_b79k"  #' in text and "register_backbone" not in text
+    assert [point.done for point in checklist(load_pages(checkout, "embedded")["my_worst"], checkout)] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+    contents = yaml.safe_load((checkout / "book" / "_toc.yml").read_text())
+    assert contents["parts"][-1] == {"caption": "Forks", "chapters": [{"file": "_computed/my_worst"}]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "error", "message"),
+    [
+        (("worst_cas", "mine", "embedded"), {}, UnknownNameError, "Did you mean 'worst_case'"),
+        (("worst_case", "worst_case_visa", "embedded"), {}, ForkError, "taken"),
+        (("worst_case", "My-Vit", "embedded"), {}, ForkError, "small letters"),
+        (("worst_case", "mine", "x"), {"weights": "x.safetensors"}, ForkError, "needs both"),
+    ],
+)
+def test_a_fork_that_cannot_be_made_writes_nothing(checkout, arguments, options, error, message):
+    before = (checkout / "chapters.yaml").read_text()
+    with pytest.raises(error, match=message):
+        fork_page(*arguments, checkout, **options)
+    assert (checkout / "chapters.yaml").read_text() == before
+
+
+def test_the_how_to_page_on_forking_works_word_for_word(checkout):
+    text = (REPOSITORY / "book" / "fork.md").read_text().partition("## From Python")[0]
+    blocks = re.findall(r"```(bash|text)\n(.*?)```", text, re.DOTALL)
+    assert [kind for kind, _ in blocks] == ["bash", "text", "bash", "bash", "text"]
+    tools = checkout / "bin"
+    tools.mkdir()
+    for name, module in (("zsas", "-m zsas_book.cli"), ("python", "")):
+        (tools / name).write_text(f'#!/bin/sh\nexec {sys.executable} {module} "$@"\n')
+        (tools / name).chmod(0o755)
+
+    def shell(script: str) -> subprocess.CompletedProcess:
+        settings = f"export PATH={tools}:$PATH PYTHONPATH={checkout} OMP_NUM_THREADS=1\n"
+        return subprocess.run(
+            ["bash", "-c", settings + script], cwd=checkout, capture_output=True, text=True, check=False
+        )
+
+    for kind, block in blocks:
+        if kind == "bash":
+            outcome = shell("set -e\n" + block)
+            assert outcome.returncode == 0, outcome.stderr
+        else:
+            outcome = shell("zsas doctor")
+            assert block.strip() in outcome.stdout
+            assert outcome.returncode == ("4 of 4" not in block)

@@ -1,0 +1,48 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from zsas_book.tables.beside import beside_printed, beside_reported
+
+
+@pytest.mark.parametrize(
+    ("reported", "reproduced", "note", "verdict"),
+    [
+        (80.0, 81.0, "", "within 1 point"),
+        (80.0, 81.1, "", "off by +1.1"),
+        (80.0, 70.0, "", "off by -10.0"),
+        (80.0, 81.0, "embedded-b, embedded", "not comparable: embedded-b, embedded"),
+        (np.nan, 81.0, "embedded-b, embedded", "not reported"),
+        (80.0, np.nan, "", "not measured"),
+    ],
+)
+def test_a_cell_has_a_verdict(reported, reproduced, note, verdict):
+    table = beside_reported([{"claim": "c", "reported": reported, "reproduced": reproduced, "±": 1.0}], note)
+    assert table.columns.tolist() == ["claim", "reported", "reproduced", "±", "verdict"]
+    assert table.verdict.tolist() == [verdict]
+
+
+def test_a_row_may_have_a_note_of_its_own_and_the_tolerance_another_width():
+    rows = [
+        {"claim": "a", "reported": 1.0, "reproduced": 4.0, "note": "other data"},
+        {"claim": "b", "reported": 1.0, "reproduced": 4.0},
+    ]
+    assert beside_reported(rows, tolerance=3.0).verdict.tolist() == ["not comparable: other data", "within 3 points"]
+
+
+def test_tables_are_compared_cell_by_cell():
+    printed = pd.DataFrame({"pixel_auroc": [90.0, 80.0], "image_auroc": [70.0, 60.0]}, index=["A", "B"])
+    ours = pd.DataFrame({"pixel_auroc": [90.5], "aupro": [50.0]}, index=["A"])
+    table = beside_printed(printed, ours, where="V Table 1")
+    assert table.claim.tolist() == [
+        "V Table 1, A, pixel AUROC",
+        "V Table 1, A, image AUROC",
+        "V Table 1, B, pixel AUROC",
+        "V Table 1, B, image AUROC",
+    ]
+    assert table.verdict.tolist() == ["within 1 point", "not measured", "not measured", "not measured"]
+
+
+def test_a_row_without_its_numbers_is_refused():
+    with pytest.raises(ValueError, match="reproduced is missing"):
+        beside_reported([{"claim": "c", "reported": 1.0}])

@@ -1,0 +1,145 @@
+"""Comparison with the official counts, on complete and incomplete data sets."""
+
+import pytest
+from layouts import visa_rows, write_mask, write_mvtec, write_picture, write_visa_table
+
+from zsas_lib.base.errors import DataError, UnknownNameError
+from zsas_lib.data.check import COLUMNS, _official_counts, check_dataset
+from zsas_lib.data.layouts import visa
+
+
+def row(table, category, split, kind):
+    found = table[(table["category"] == category) & (table["split"] == split) & (table["kind"] == kind)]
+    assert len(found) == 1
+    return found.iloc[0]
+
+
+def problems_but_absent_categories(table):
+    return [line for line in table.attrs["problems"] if "altogether" not in line]
+
+
+@pytest.mark.parametrize(
+    ("name", "categories", "train", "normal", "anomalous"),
+    [
+        ("mvtec", 15, 3629, 467, 1258),
+        ("visa", 12, 8659, 962, 1200),
+        ("btad", 3, 1799, 451, 290),
+        ("mpdd", 6, 888, 176, 282),
+    ],
+)
+def test_official_totals_are_the_published_ones(name, categories, train, normal, anomalous):
+    counts = _official_counts(name)
+    assert len({part.category for part in counts}) == categories
+    totals = [
+        sum(count for part, count in counts.items() if part.split == split and (part.kind == "good") == good)
+        for split, good in (("train", True), ("test", True), ("test", False))
+    ]
+    assert totals == [train, normal, anomalous]
+    assert all(part.kind == "good" for part in counts if part.split == "train")
+
+
+def test_mvtec_has_73_kinds_of_defects():
+    assert sum(part.kind != "good" for part in _official_counts("mvtec")) == 73
+
+
+def test_visa_counts_are_those_of_the_official_table(shared):
+    counts = dict.fromkeys(_official_counts("visa"), 0)
+    for split in ("train", "test"):
+        for record in visa.records(shared / "data/visa", split):
+            counts[record.category, split, record.defect] += 1
+    assert counts == _official_counts("visa")
+
+
+@pytest.fixture
+def bottle(tmp_path):
+    """MVTec AD with one category, which is complete."""
+    kinds = {"good": 20, "broken_large": 20, "broken_small": 22, "contamination": 21}
+    return write_mvtec(tmp_path / "mvtec", {"bottle": kinds}, train=209)
+
+
+def test_one_complete_category_of_fifteen(bottle):
+    table = check_dataset("mvtec", bottle)
+    assert list(table.columns) == COLUMNS
+    present = table[table["category"] == "bottle"]
+    assert present["verdict"].tolist() == ["complete"] * 5
+    assert present[["split", "kind"]].values.tolist() == [
+        ["train", "good"],
+        ["test", "good"],
+        ["test", "broken_large"],
+        ["test", "broken_small"],
+        ["test", "contamination"],
+    ]
+    assert table["category"].nunique() == 15 and table["found"].sum() == 292
+    assert row(table, "cable", "train", "good")["verdict"] == "224 missing"
+    assert len(table.attrs["problems"]) == 14
+    assert table.attrs["problems"][0] == "Category cable is missing altogether."
+
+
+def test_what_is_missing_is_named(bottle):
+    (bottle / "bottle/test/broken_large/007.png").unlink()
+    (bottle / "bottle/ground_truth/contamination/003_mask.png").unlink()
+    write_picture(bottle / "bottle/test/dust/000.png")
+    write_mask(bottle / "bottle/ground_truth/dust/000_mask.png")
+    write_picture(bottle / "bottle/test/good/999.png")
+    table = check_dataset("mvtec", bottle)
+    assert row(table, "bottle", "test", "broken_large")["verdict"] == "1 missing"
+    assert row(table, "bottle", "test", "contamination")["verdict"] == "1 without mask"
+    assert row(table, "bottle", "test", "contamination")["without_mask"] == 1
+    assert row(table, "bottle", "test", "dust")["verdict"] == "not in the official data set"
+    assert row(table, "bottle", "test", "good")["verdict"] == "1 too many"
+    assert problems_but_absent_categories(table) == [
+        "bottle/test/broken_large: 19 of 20 pictures.",
+        "Missing mask: bottle/test/contamination/003.png (expected bottle/ground_truth/contamination/003_mask.png).",
+    ]
+
+
+def test_masks_of_another_size_and_truncated_pictures(bottle):
+    write_mask(bottle / "bottle/ground_truth/broken_small/000_mask.png", size=(9, 9))
+    cut = bottle / "bottle/train/good/100.png"
+    cut.write_bytes(cut.read_bytes()[:200])
+    quick = problems_but_absent_categories(check_dataset("mvtec", bottle))
+    assert len(quick) == 1 and "000_mask.png is 9x9" in quick[0]
+    thorough = problems_but_absent_categories(check_dataset("mvtec", bottle, decode=True))
+    assert len(thorough) == 2 and f"{cut} cannot be read" in thorough[0]
+
+
+def test_visa_counts_what_exists_of_what_the_table_lists(visa_root):
+    (visa_root / "candle/Data/Images/Normal/0000.JPG").unlink()
+    (visa_root / "candle/Data/Masks/Anomaly/001.png").unlink()
+    write_visa_table(visa_root, [line for name in ("candle", "pcb1", "cashew") for line in visa_rows(name)])
+    table = check_dataset("visa", visa_root)
+    assert row(table, "candle", "train", "good")["found"] == 1
+    assert row(table, "candle", "test", "anomaly")[["found", "without_mask"]].tolist() == [2, 1]
+    assert row(table, "pcb1", "test", "anomaly")["verdict"] == "98 missing"
+    problems = table.attrs["problems"]
+    assert "Missing picture: candle/Data/Images/Normal/0000.JPG." in problems
+    assert "Category cashew is missing altogether." in problems
+    assert not any("cashew/Data" in line for line in problems)
+
+
+def test_btad_and_mpdd(btad_root, mpdd_root):
+    table = check_dataset("btad", btad_root)
+    assert table["category"].tolist() == ["01"] * 3 + ["02"] * 3 + ["03"] * 3
+    assert table["expected"].tolist() == [400, 21, 49, 399, 30, 200, 1000, 400, 41]
+    assert set(table["found"]) == {2, 3}
+    table = check_dataset("mpdd", mpdd_root)
+    assert row(table, "tubes", "test", "anomalous")["verdict"] == "66 missing"
+
+
+@pytest.mark.parametrize("name", ["folder", "embedded-b"])
+def test_without_official_counts(mvtec_root, name):
+    (mvtec_root / "grid/ground_truth/bent/000_mask.png").unlink()
+    table = check_dataset(name, mvtec_root)
+    assert table["expected"].isna().all()
+    assert row(table, "bottle", "test", "good")["verdict"] == "present"
+    assert row(table, "grid", "test", "bent")["verdict"] == "1 without mask"
+    assert len(table.attrs["problems"]) == 1
+
+
+def test_nothing_to_check(tmp_path):
+    with pytest.raises(UnknownNameError, match="Unknown data set 'mvtech'.*Did you mean 'mvtec'"):
+        check_dataset("mvtech", tmp_path)
+    with pytest.raises(DataError, match="No folder .*nowhere for data set 'mpdd'"):
+        check_dataset("mpdd", tmp_path / "nowhere")
+    with pytest.raises(DataError, match="No category folders in .*: it is empty. Expected MPDD as unpacked"):
+        check_dataset("mpdd", tmp_path)

@@ -1,0 +1,168 @@
+"""The embedded data sets and the training of the embedded backbone."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors import safe_open
+from scipy import ndimage
+
+import zsas_lib as zsas
+from zsas_lib.data.embedded import WEIGHTS, train_backbone, train_losses, train_student, write
+from zsas_lib.data.embedded.defects import DEFECTS, FADING, possible_defects
+from zsas_lib.data.embedded.products import AUXILIARY, EVALUATION, TRAINING
+from zsas_lib.data.embedded.render import CONTRASTS, Defect, Picture, render
+
+SMALL = {"counts": (1, 2, 10), "seed": 3}
+
+
+@pytest.mark.parametrize("kind", DEFECTS)
+def test_a_defect_changes_the_picture_where_its_mask_is_and_not_elsewhere(kind):
+    product = next(p for p in EVALUATION if kind in possible_defects(p) and not p.is_texture)
+    picture = render(product, 11, 128, Defect(kind, "high", 0.2))
+    difference = np.abs(picture.image - picture.sound).mean(-1)
+    assert picture.mask.any()
+    assert difference[picture.mask].mean() > 10 * difference[~picture.mask].mean()
+    assert 0.2 * picture.contrast < difference[picture.mask].mean() < 1.2 * picture.contrast + 0.02, "the camera blurs"
+
+
+def test_the_same_seed_draws_the_same_pixels_and_another_seed_others():
+    first, again, other = (render(EVALUATION[1], seed, 96).image for seed in (5, 5, 6))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("level", CONTRASTS)
+def test_a_fading_defect_gets_the_contrast_asked_for(level):
+    picture = render(EVALUATION[5], 4, 128, Defect("burn", level, 0.2))
+    assert "burn" in FADING
+    assert picture.contrast <= CONTRASTS[level] + 1e-6
+
+
+def test_no_composition_is_in_two_of_the_three_sets():
+    names = [{p.name for p in AUXILIARY}, {p.name for p in EVALUATION}, {f"{m} {s}" for m, s in TRAINING}]
+    assert len(set.union(*names)) == sum(map(len, names))
+    for seen in names[:2]:
+        words = {word for name in seen for word in name.split()}
+        assert words <= {word for name in names[2] for word in name.split()}
+
+
+@pytest.mark.parametrize("products", [AUXILIARY, EVALUATION], ids=["embedded-a", "embedded-b"])
+def test_a_set_is_varied(products):
+    assert len(products) >= 12
+    assert len({kind for p in products for kind in possible_defects(p)}) >= 6
+    for trait in (
+        lambda p: p.rotation_invariant,
+        lambda p: p.is_texture,
+        lambda p: np.ptp(p.colour) < 0.06,
+        lambda p: p.print,
+    ):
+        assert 1 <= sum(bool(trait(p)) for p in products) < len(products)
+
+
+def test_a_mask_outlines_what_can_be_seen():
+    """At 500 px, gaps of up to 10 px are passed over and the outline runs 2 px outside, within 5 px of any change."""
+    sound, mask = np.full((500, 500, 3), 0.5, np.float32), np.zeros((500, 500), bool)
+    image = sound.copy()
+    mask[100:400, 100:400] = True
+    image[200, 200:300] += 0.2  # a line with a gap of 8 px ...
+    image[200, 250:258] = 0.5
+    image[300, 300] += 0.02  # ... and something too faint
+    outline = write.outlined(Picture(image, sound, mask, 0.2, 0.1))
+    assert ndimage.label(outline)[1] == 1
+    rows, columns = np.nonzero(outline)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (198, 202, 198, 301)
+    assert not write.outlined(Picture(sound, sound, mask, 0.0, 0.1)).any()
+
+
+def test_embedded_b_is_written_in_mvtecs_layout(tmp_path):
+    write.write_embedded_b(tmp_path / "b", products=EVALUATION[:2], size=96, **SMALL)
+    test = zsas.load_dataset("embedded-b", tmp_path / "b")
+    assert test.categories == ("brushed_hexagon", "wooden_disc")
+    assert [len(test.select([c], anomalous=a)) for c in test.categories for a in (False, True)] == [2, 10, 2, 10]
+    assert len(zsas.load_dataset("embedded-b", tmp_path / "b", split="train")) == 2
+    table = pd.read_csv(tmp_path / "b" / "defects.csv")
+    assert set(table.kind) == {kind for p in EVALUATION[:2] for kind in possible_defects(p)} and len(table) == 20
+    for row in table.itertuples():
+        sample = next(s for s in test if s.path == tmp_path / "b" / row.image)
+        assert sample.mask.float().mean() == pytest.approx(row.area, abs=1e-4)
+
+
+def test_embedded_a_is_written_in_visas_layout(tmp_path):
+    write.write_embedded_a(tmp_path / "a", products=AUXILIARY[:1], width=120, height=96, **SMALL)
+    test = zsas.load_dataset("embedded-a", tmp_path / "a")
+    assert (len(test.select(anomalous=False)), len(test.select(anomalous=True))) == (2, 10)
+    assert test[0].image.shape == (3, 96, 120)
+    assert all(sample.mask.any() == sample.is_anomalous for sample in test)
+
+
+def test_a_killed_writer_leaves_nothing_that_could_be_taken_for_a_data_set(tmp_path):
+    code = (
+        "from pathlib import Path\nfrom zsas_lib.data.embedded import write\n"
+        f"write.write_embedded_b(Path({str(tmp_path / 'b')!r}), size=128)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], start_new_session=True, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.rglob("*.png")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert list(tmp_path.rglob("*.png")), "the writer had begun"
+    assert not (tmp_path / "b").exists()
+
+
+def test_the_weights_file_is_small_and_says_what_made_it():
+    assert WEIGHTS.stat().st_size <= 16e6
+    with safe_open(WEIGHTS, "pt") as file:
+        made_by = {key: json.loads(value) for key, value in file.metadata().items()}
+    assert {"steps", "batch", "pictures", "peak", "seed", "torch", "drawing"} <= set(made_by)
+
+
+def test_winclip_finds_defects_of_unseen_products_with_the_embedded_backbone():
+    tower = zsas.load_backbone("embedded")
+    dataset = zsas.load_dataset("embedded-b", categories=["ceramic_ring", "woven_sheet"], image_size=tower.image_size)
+    table = zsas.evaluate(zsas.load_model("winclip", tower), dataset, resamples=2)
+    assert table.loc["mean", "pixel_auroc"] > 0.85
+    assert table.loc["mean", "aupro"] > 0.6
+
+
+@pytest.fixture
+def tiny_training(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZSAS_CACHE", str(tmp_path / "cache"))
+    architecture = {
+        "embed_dim": 16,
+        "vision_cfg": {"image_size": 96, "layers": 1, "width": 16, "head_width": 16, "patch_size": 12},
+        "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 1, "layers": 1},
+    }
+    (tmp_path / "backbone.json").write_text(json.dumps(architecture))
+    monkeypatch.setattr(train_backbone, "HERE", tmp_path)
+    return lambda folder, steps: train_backbone.train(
+        tmp_path / folder, steps=4, batch=4, pictures=6, seed=1, peak=1e-3, save_every=1, stop=steps
+    )
+
+
+def test_training_that_was_stopped_ends_as_if_it_had_not_been(tiny_training, tmp_path):
+    for folder in ("whole", "stopped"):
+        (tmp_path / folder).mkdir()
+    whole = tiny_training("whole", 4)
+    tiny_training("stopped", 2)
+    stopped = tiny_training("stopped", 4)
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, stopped.state_dict()[name]), name
+
+
+def test_a_window_counts_the_marked_pixels_in_its_own_patches():
+    masks = torch.zeros(1, 48, 48, dtype=torch.bool)
+    masks[0, 12:14, 30:33] = True
+    counts = train_losses.window_counts(masks, 12, 2).reshape(3, 3)
+    expected = torch.tensor([[0, 6, 6], [0, 6, 6], [0, 0, 0]])
+    assert torch.equal(counts, expected.float())
+    patches = train_student.window_patches(4, 2)
+    assert patches[4].tolist() == [5, 6, 9, 10]

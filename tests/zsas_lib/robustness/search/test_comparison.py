@@ -1,0 +1,40 @@
+"""Curves of bounds against forward passes."""
+
+import pytest
+from toy import Glow, toy_dataset
+
+import zsas_lib as zsas
+from zsas_lib.robustness.search.comparison import bound_curves
+
+
+@pytest.fixture
+def data(tmp_path):
+    return toy_dataset(tmp_path / "data", {"bolt": 2, "nut": 2}, normal=1)
+
+
+@pytest.mark.parametrize("search", ["adam", "grid", "random"])
+def test_a_curve_per_anomalous_picture_falls_to_the_worst_case(data, search):
+    table = bound_curves(Glow(), data, search=search, passes=20, restarts=2, seed=1)
+    curves = table[table.category != "mean"].pivot(
+        index="passes", columns=["category", "picture"], values="pixel_auroc"
+    )
+    assert curves.shape[1] == 4 and curves.index[0] == 2 and curves.index[-1] == 20
+    assert (curves.diff().dropna() <= 0).all().all()
+    nut = data.select(["nut"], anomalous=True)[1]
+    steps = 10 if search == "adam" else 20
+    alone = zsas.worst_case(
+        Glow(), nut.image[None], nut.mask[None], "nut", search=search, steps=steps, restarts=2, seed=1
+    )
+    assert curves["nut", 1].iloc[-1] == pytest.approx(float(alone.pixel_auroc[0]), abs=1e-3)
+
+
+def test_stored_category_by_category_gives_the_same_curves(data, tmp_path):
+    options = {"search": "grid", "passes": 6}
+    whole = bound_curves(Glow(), data, **options)
+    stored = zsas.stored(bound_curves, Glow(), data, **options, store=tmp_path)
+    assert (whole.pixel_auroc - stored.pixel_auroc).abs().max() < 1e-6 and list(whole.category) == list(stored.category)
+
+
+def test_less_than_a_step_of_adam_is_refused(data):
+    with pytest.raises(ValueError, match="at least 2 passes.*got 1"):
+        bound_curves(Glow(), data, search="grid", passes=1)

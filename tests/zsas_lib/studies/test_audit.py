@@ -1,0 +1,77 @@
+"""The changed models of the audit: what stays the same, what changes, and gradients counted by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from toy import Glow, toy_dataset
+
+from zsas_lib.base.errors import DataError
+from zsas_lib.models import load_model
+from zsas_lib.studies import audit
+from zsas_lib.studies.audit import LogitsFirst, aupro_of_powers, paired_gap, small_gradients, variant
+
+
+@pytest.fixture
+def data(tmp_path):
+    return toy_dataset(tmp_path / "data", {"bolt": 3, "nut": 2}, normal=2)
+
+
+def anomalyclip(backbone, **options):
+    model = load_model("anomalyclip", backbone, **options)
+    with torch.no_grad():
+        model.contexts.add_(torch.randn(model.contexts.shape, generator=torch.Generator().manual_seed(1)))
+    model.freeze()
+    model.trained = {"by": "hand"}
+    return model
+
+
+def test_a_variant_keeps_what_was_learned(backbone):
+    model = anomalyclip(backbone)
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    other = variant(model, image_score="map")
+    assert other.options == model.options | {"image_score": "map"} and other.trained == {"by": "hand"}
+    first, second = model(images, "bolt"), other(images, "bolt")
+    torch.testing.assert_close(first.anomaly_map, second.anomaly_map)
+    assert not torch.allclose(first.image_score, second.image_score)
+    with pytest.raises(DataError, match="does not fit anomalyclip"):
+        variant(model, context=6)
+
+
+def test_the_order_of_enlarging_and_softmax_agrees_in_patch_centres_only(backbone):
+    model = anomalyclip(backbone)
+    other = variant(model, kind=LogitsFirst)
+    features = model.features(torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)), ["bolt"] * 2)
+    features = {"class": features["class"], "patches": features["patches"] * 20}
+    size = 3 * backbone.grid
+    first, second = (one.probabilities(features, size) for one in (model, other))
+    torch.testing.assert_close(first[..., 1::3, 1::3], second[..., 1::3, 1::3], atol=1e-5, rtol=0)
+    assert (first - second).abs().max() > 1e-3
+
+
+def test_small_gradients_are_counted(backbone, data, monkeypatch):
+    model = load_model("vcpclip+", backbone)
+    table = small_gradients(model, data, count=4)
+    sizes = {name: value.numel() for name, value in model.learnable().items()}
+    assert table.entries.sum() == sum(sizes.values())
+    weights = table[(table.part == "post_vcp") & (table.parameter == "weight")].iloc[0]
+    assert weights.entries == sum(
+        count for name, count in sizes.items() if name.startswith("post_vcp") and name.endswith("weight")
+    )
+    assert ((table.zero <= table.small) & (table.small <= 1)).all() and (table[table.part == "beta"].small == 0).all()
+    assert not any(value.requires_grad for value in model.learnable().values())
+    monkeypatch.setattr(audit, "SMALLEST_HALF", float("inf"))
+    assert (small_gradients(model, data, count=4).small == 1).all()
+
+
+def test_powers_leave_exact_aupro_alone_and_move_the_legacy_one(data):
+    table = aupro_of_powers(Glow(), data, powers=(1.0, 8.0)).set_index(["category", "power"])
+    exact = table.aupro.unstack()
+    np.testing.assert_allclose(exact[1.0], exact[8.0], atol=1e-9)
+    assert (table.aupro_200.unstack()[1.0] != table.aupro_200.unstack()[8.0]).any()
+
+
+def test_a_paired_gap_leaves_the_mean_row_out():
+    before = pd.DataFrame({"pixel_auroc": [0.5, 0.7, 0.6]}, index=["a", "b", "mean"])
+    after = pd.DataFrame({"pixel_auroc": [0.6, 0.9, 0.0]}, index=["a", "b", "mean"])
+    assert paired_gap(before, after, "pixel_auroc") == pytest.approx((0.15, 0.05))

@@ -1,0 +1,95 @@
+import pytest
+import torch
+
+from zsas_lib.training import augmentation
+from zsas_lib.training.augmentation import augmented, zoomed
+
+
+def squares(count, side=48, top=14, size=16):
+    """White squares in the middle of black pictures, and where they are."""
+    masks = torch.zeros(count, side, side, dtype=torch.bool)
+    masks[:, top : top + size, top + 2 : top + 2 + size] = True
+    return masks[:, None].float().repeat(1, 3, 1, 1), masks
+
+
+def drawn(images, masks, seed):
+    torch.manual_seed(seed)
+    return augmented(images, masks)
+
+
+def test_shapes_and_ranges_stay_and_inputs_are_left_alone():
+    images = torch.rand(24, 3, 20, 20, generator=torch.Generator().manual_seed(0))
+    masks = images[:, 0] > 0.8
+    kept_images, kept_masks = images.clone(), masks.clone()
+    changed_images, changed_masks = drawn(images, masks, 1)
+    assert (
+        changed_images.shape == images.shape
+        and changed_images.dtype == torch.float32
+        and changed_masks.dtype == torch.bool
+    )
+    assert changed_images.min() >= 0 and changed_images.max() <= 1
+    assert torch.equal(images, kept_images) and torch.equal(masks, kept_masks)
+
+
+def test_the_seed_decides():
+    images, masks = squares(6)
+    first, again, other = (drawn(images, masks, seed) for seed in (3, 3, 4))
+    assert torch.equal(first[0], again[0]) and torch.equal(first[1], again[1])
+    assert not torch.equal(first[0], other[0])
+
+
+def test_masks_follow_their_pictures_and_keep_their_area():
+    """Brightness and contrast leave white above 0.6 and black below 0.2."""
+    images, masks = squares(120)
+    changed_images, changed_masks = drawn(images, masks, 0)
+    seen = changed_images.mean(1) > 0.4
+    overlap = (seen & changed_masks).sum((1, 2)) / (seen | changed_masks).sum((1, 2))
+    assert overlap.min() > 0.75 and overlap.mean() > 0.93
+    assert (changed_masks != masks).any((1, 2)).float().mean() > 0.5
+    areas = changed_masks.sum((1, 2)) / masks.sum((1, 2))
+    assert areas.mean() == pytest.approx(1, abs=0.02) and areas.min() > 0.85 and areas.max() < 1.15
+
+
+def test_turning_mirrors_edges():
+    plain = torch.full((3, 32, 32), 0.6)
+    turned, mask = augmentation._turned(plain, torch.ones(32, 32, dtype=torch.bool), 27.0)
+    torch.testing.assert_close(turned, plain)
+    assert mask.all()
+
+
+def test_turning_by_a_quarter_is_a_quarter_turn():
+    image = torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(0))
+    turned, mask = augmentation._turned(image, image[0] > 0.5, 90.0)
+    turns = next(k for k in (1, 3) if torch.allclose(turned, image.rot90(k, (1, 2)), atol=1e-4))
+    assert torch.equal(mask, (image[0] > 0.5).rot90(turns, (0, 1)))
+
+
+def test_a_share_of_pictures_stays_and_noise_is_small(monkeypatch):
+    images, masks = squares(64)
+    monkeypatch.setattr(augmentation, "CHANCE", 0.0)
+    assert torch.equal(augmented(images, masks)[0], images)
+    grey = torch.full((1, 3, 64, 64), 0.5)
+    answers = iter([False, False, False, True, False])
+    monkeypatch.setattr(augmentation, "_happens", lambda: next(answers))
+    noise = drawn(grey, masks[:1, :1, :1].expand(1, 64, 64), 0)[0] - grey
+    assert 3 / 255 < noise.std() < 7.2 / 255 and noise.mean().abs() < 1 / 255
+
+
+def test_zooming_enlarges_a_part_with_its_mask_and_mostly_one_that_shows_damage():
+    images, masks = squares(200, side=60, top=8, size=6)
+    torch.manual_seed(0)
+    cut, cut_masks = zoomed(images, masks, 1.0)
+    assert cut.shape == images.shape and cut_masks.dtype == torch.bool and 0 <= cut.min() and cut.max() <= 1
+    assert ((cut[:, 0] > 0.5) == cut_masks).float().mean() > 0.98
+    shown = cut_masks.any(2).any(1)
+    assert 0.7 < shown.float().mean() < 0.95
+    enlarged = cut_masks[shown].sum((1, 2)).float() / 36
+    assert 1 / 0.8**2 * 0.8 < enlarged.median() < 1 / 0.3**2
+
+
+def test_zooming_happens_as_often_as_asked():
+    images, masks = squares(200)
+    torch.manual_seed(1)
+    assert torch.equal(zoomed(images, masks, 0.0)[0], images)
+    changed = (zoomed(images, masks, 0.3)[0] != images).flatten(1).any(1).float().mean()
+    assert 0.2 < changed < 0.4

@@ -1,0 +1,250 @@
+"""zsas_lib.training and zsas_lib.training.ready: what is trained, resumed, chosen and refused."""
+
+from weakref import WeakKeyDictionary
+
+import pandas as pd
+import pytest
+import torch
+from toy import toy_dataset
+
+import zsas_lib as zsas
+from zsas_lib.base.errors import DataError, UnknownNameError
+from zsas_lib.models.learned import NothingToLearnError
+from zsas_lib.training.fit import fit, proportional_rates
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    return toy_dataset(tmp_path / "toy", {"nut": 3, "ring": 3})
+
+
+def forget(monkeypatch):
+    """Nothing that another training has read is at hand."""
+    monkeypatch.setattr("zsas_lib.training.examples._kept", WeakKeyDictionary())
+
+
+def learned(model):
+    return torch.cat([value.flatten() for value in model.learnable().values()])
+
+
+@pytest.mark.parametrize("name", ["anomalyclip", "vcpclip", "vcpclip+", "april-gan"])
+def test_training_lowers_the_loss_of_every_model_and_leaves_the_backbone_alone(backbone, pictures, name):
+    before = backbone.clip.visual.proj.clone()
+    model = zsas.load_model(name, backbone)
+    log = fit(model, pictures, epochs=12, batch_size=4, rate=3e-3, augment=False)
+    assert list(log.step) == list(range(36)) and log.epoch.max() == 11
+    assert log.loss[-6:].mean() < 0.95 * log.loss[:6].mean()
+    assert torch.equal(backbone.clip.visual.proj, before)
+    assert not any(value.requires_grad for value in model.parameters())
+    assert model(pictures[0].image[None], "nut").anomaly_map.shape == (1, 32, 32)
+
+
+def test_the_seed_alone_decides(backbone, pictures):
+    models = [zsas.load_model("vcpclip+", backbone) for _ in range(3)]
+    models[1].initialise(seed=5)
+    torch.manual_seed(123)
+    for model, seed in zip(models, (1, 1, 2)):
+        fit(model, pictures, seed=seed, epochs=1, batch_size=4)
+    assert torch.equal(learned(models[0]), learned(models[1]))
+    assert not torch.equal(learned(models[0]), learned(models[2]))
+
+
+@pytest.mark.parametrize("killed_in", [1, 2])
+def test_a_training_killed_in_any_epoch_resumes_to_the_same_end(backbone, pictures, tmp_path, monkeypatch, killed_in):
+    whole = zsas.load_model("vcpclip", backbone)
+    log = fit(whole, pictures, epochs=3, batch_size=4, checkpoint=tmp_path / "whole.pt")
+
+    killed = zsas.load_model("vcpclip", backbone)
+    steps, loss = iter(range(100)), type(killed).loss
+
+    def dies(self, *arguments):
+        if next(steps) == 3 * killed_in + 1:
+            raise KeyboardInterrupt
+        return loss(self, *arguments)
+
+    monkeypatch.setattr(type(killed), "loss", dies)
+    with pytest.raises(KeyboardInterrupt):
+        fit(killed, pictures, epochs=3, batch_size=4, checkpoint=tmp_path / "killed.pt")
+    monkeypatch.undo()
+    resumed = zsas.load_model("vcpclip", backbone)
+    again = fit(resumed, pictures, epochs=3, batch_size=4, checkpoint=tmp_path / "killed.pt")
+    assert torch.equal(learned(resumed), learned(whole))
+    pd.testing.assert_frame_equal(again, log)
+    assert not list(tmp_path.glob("*.pt"))
+
+
+def test_a_checkpoint_of_another_training_is_refused(backbone, pictures, tmp_path, monkeypatch):
+    model = zsas.load_model("april-gan", backbone)
+    monkeypatch.setattr("pathlib.Path.unlink", lambda *_, **__: None)
+    fit(model, pictures, epochs=1, checkpoint=tmp_path / "c.pt")
+    monkeypatch.undo()
+    with pytest.raises(DataError, match="seed is 0, not 1"):
+        fit(model, pictures, seed=1, epochs=1, checkpoint=tmp_path / "c.pt")
+    (tmp_path / "c.pt").write_bytes(b"nothing")
+    with pytest.raises(DataError, match="no checkpoint"):
+        fit(model, pictures, epochs=1, checkpoint=tmp_path / "c.pt")
+
+
+def test_held_out_categories_choose_the_epoch_and_are_not_trained_on(backbone, pictures, monkeypatch):
+    qualities = iter([0.2, 0.6, 0.4])
+    seen = []
+
+    def judged(model, dataset, **_):
+        seen.append((dataset.categories, learned(model).clone()))
+        return pd.DataFrame({"pixel_ap": [next(qualities)]}, index=["mean"])
+
+    monkeypatch.setattr("zsas_lib.training.fit.evaluate", judged)
+    model = zsas.load_model("april-gan", backbone)
+    log = fit(model, pictures, epochs=3, batch_size=2, held_out=["ring"])
+    assert [categories for categories, _ in seen] == [("ring",)] * 3
+    assert len(log) == 9 and model.trained["kept_epoch"] == 2
+    assert torch.equal(learned(model), seen[1][1])
+
+
+@pytest.mark.parametrize("zoom", [-0.1, 1.5])
+def test_zoom_is_a_probability(backbone, pictures, zoom):
+    with pytest.raises(ValueError, match=rf"zoom={zoom}; expected a probability in 0..1"):
+        fit(zsas.load_model("april-gan", backbone), pictures, epochs=1, zoom=zoom)
+
+
+@pytest.mark.parametrize("size", [0, 33])
+def test_the_loss_compares_no_larger_maps_than_there_are(backbone, pictures, size):
+    with pytest.raises(ValueError, match=rf"loss_size={size}; expected a side in pixels in 1..32"):
+        fit(zsas.load_model("april-gan", backbone), pictures, epochs=1, loss_size=size)
+
+
+def test_a_smaller_loss_sees_the_same_masks_at_fewer_pixels_and_teaches_nearly_the_same(
+    backbone, pictures, monkeypatch
+):
+    models = [zsas.load_model("april-gan", backbone) for _ in range(2)]
+    seen, loss = [], type(models[0]).loss
+    monkeypatch.setattr(
+        type(models[0]),
+        "loss",
+        lambda self, features, masks, normal: (seen.append(masks), loss(self, features, masks, normal))[1],
+    )
+    for model, size in zip(models, (None, 8)):
+        fit(model, pictures, epochs=1, batch_size=12, loss_size=size)
+        model.initialise(0)
+    whole, small = seen
+    assert whole.shape[1:] == (32, 32) and small.shape[1:] == (8, 8)
+    assert torch.equal(small, whole[:, 2::4, 2::4])
+    start = learned(models[0])
+    moved = []
+    for model, size in zip(models, (None, 8)):
+        fit(model, pictures, epochs=8, batch_size=4, rate=3e-3, loss_size=size)
+        moved.append(learned(model) - start)
+    assert 0.8 < torch.cosine_similarity(*moved, dim=0) < 1
+
+
+def test_features_are_computed_once_without_augmentation_and_every_time_with_it(backbone, pictures, monkeypatch):
+    counted = []
+    model = zsas.load_model("april-gan", backbone)
+    forget(monkeypatch)
+    features = type(model).features
+    monkeypatch.setattr(
+        type(model),
+        "features",
+        lambda self, images, names: (counted.append(len(images)), features(self, images, names))[1],
+    )
+    fit(model, pictures, epochs=3, batch_size=4)
+    assert sum(counted) == len(pictures)
+    counted.clear()
+    for changed in ({"augment": True}, {"zoom": 0.5}):
+        fit(model, pictures, epochs=3, batch_size=4, **changed)
+        assert sum(counted) == 3 * len(pictures)
+        counted.clear()
+
+
+def test_what_does_not_fit_in_the_cache_is_computed_anew_with_the_same_result(backbone, pictures, monkeypatch):
+    model, other = (zsas.load_model("april-gan", backbone) for _ in range(2))
+    fit(model, pictures, epochs=2, batch_size=4)
+    forget(monkeypatch)
+    monkeypatch.setattr("zsas_lib.training.examples.CACHED_BYTES", 50_000)
+    fit(other, pictures, epochs=2, batch_size=4)
+    torch.testing.assert_close(learned(other), learned(model))
+
+
+def test_what_was_read_for_one_variant_serves_the_next_and_no_other_model(backbone, pictures, monkeypatch):
+    forget(monkeypatch)
+    counted = []
+    for kind in ("vcpclip", "april-gan"):
+        owner = type(zsas.load_model(kind, backbone))
+        features = owner.features
+        monkeypatch.setattr(
+            owner, "features", lambda self, *given, own=features: (counted.append(self.name), own(self, *given))[1]
+        )
+    first, alone = (zsas.load_model("vcpclip+", backbone) for _ in range(2))
+    fit(first, pictures, epochs=1, batch_size=4, augment=False)
+    fit(zsas.load_model("vcpclip", backbone), pictures, epochs=1, batch_size=4, augment=False)
+    assert counted == ["vcpclip+"]
+    fit(zsas.load_model("april-gan", backbone), pictures, epochs=1, batch_size=4)
+    fit(alone, pictures, epochs=1, batch_size=4, augment=False)
+    assert counted == ["vcpclip+", "april-gan", "vcpclip+"]
+    assert torch.equal(learned(alone), learned(first))
+
+
+def test_single_parameters_have_rates_of_their_own(backbone, pictures):
+    model = zsas.load_model("vcpclip", backbone)
+    assert proportional_rates(model, 8e-5) == {"log_scales": 0.02, "alpha": 8e-3, "beta": 8e-3}
+    assert proportional_rates(model, None) == dict(model.recipe.rates)
+    start = model.log_scales.clone()
+    fit(model, pictures, epochs=1, batch_size=12, rates={"log_scales": 0.25})
+    torch.testing.assert_close((model.log_scales - start).abs(), torch.full((2,), 0.25), rtol=1e-3, atol=0)
+    assert model.trained["rates"]["alpha"] == 4e-3, "the recipe's others stay"
+    fit(model, pictures, epochs=1, batch_size=12, rate=8e-5, rates={"log_scales": 0.25})
+    assert model.trained["rates"] == pytest.approx({"log_scales": 0.25, "alpha": 8e-3, "beta": 8e-3})
+    with pytest.raises(UnknownNameError, match="log_scale"):
+        fit(model, pictures, epochs=1, rates={"log_scale": 0.25})
+    with pytest.raises(ValueError, match="above 0"):
+        fit(model, pictures, epochs=1, rates={"log_scales": 0.0})
+
+
+def test_what_is_watched_stands_in_the_log(backbone, pictures):
+    plus = zsas.load_model("vcpclip+", backbone)
+    log = fit(plus, pictures, epochs=1)
+    assert {"vcp_share", "focal_share"} <= set(log) and log.focal_share.iloc[-1] != 0.5
+    assert log.focal_share.is_monotonic_increasing, "focal loss is below dice loss, so its share can but rise"
+    assert set(fit(zsas.load_model("vcpclip", backbone), pictures, epochs=1)) >= {"clip_temperature", "vcp_temperature"}
+
+
+def test_bad_input(backbone, pictures):
+    model = zsas.load_model("april-gan", backbone)
+    with pytest.raises(DataError, match="has 0 anomalous pictures of 6"):
+        fit(model, pictures.select(anomalous=False))
+    with pytest.raises(DataError, match="6 anomalous pictures of 6"):
+        fit(model, pictures.select(anomalous=True))
+    with pytest.raises(UnknownNameError, match="'rign'.*'ring'"):
+        fit(model, pictures, held_out=["rign"])
+    with pytest.raises(ValueError, match="epochs=0"):
+        fit(model, pictures, epochs=0)
+    with pytest.raises(NothingToLearnError, match="winclip learns nothing"):
+        fit(zsas.load_model("winclip", backbone), pictures)
+    pictures.records[-1].mask_path.write_bytes(b"no picture")
+    with pytest.raises(DataError, match="mask.png"):
+        fit(model, pictures, epochs=1)
+
+
+def test_a_loss_that_is_not_finite_stops_the_training(backbone, pictures, monkeypatch):
+    model = zsas.load_model("april-gan", backbone)
+    monkeypatch.setattr(type(model), "loss", lambda self, *_: self.projections[0].bias.sum() * torch.nan)
+    with pytest.raises(FloatingPointError, match="step 0"):
+        fit(model, pictures, epochs=1)
+
+
+def test_trained_models_come_from_the_store(backbone, pictures, tmp_path, monkeypatch):
+    first = zsas.trained(zsas.load_model("vcpclip+", backbone), pictures, store=tmp_path, epochs=1, seed=3)
+    monkeypatch.setattr(type(first), "loss", lambda *_: pytest.fail("trained again"))
+    again = zsas.trained(zsas.load_model("vcpclip+", backbone), pictures, store=tmp_path, epochs=1, seed=3)
+    assert torch.equal(learned(again), learned(first))
+    pd.testing.assert_frame_equal(again.history, first.history)
+    monkeypatch.undo()
+    zsas.trained(zsas.load_model("vcpclip+", backbone), pictures, store=tmp_path, epochs=1, seed=4)
+    assert len(list(tmp_path.glob("trained/*.safetensors"))) == 2
+    path = next(tmp_path.glob("trained/*.safetensors"))
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.warns(UserWarning, match="trained again"):
+        for seed in (3, 4):
+            zsas.trained(zsas.load_model("vcpclip+", backbone), pictures, store=tmp_path, epochs=1, seed=seed)
+    with pytest.raises(TypeError, match="epoch"):
+        zsas.trained(zsas.load_model("vcpclip+", backbone), pictures, store=tmp_path, epoch=1)

@@ -1,0 +1,5 @@
+"""``python -m zsas_book.cli``: the command ``zsas``."""
+
+from . import main
+
+main()

@@ -1,0 +1,1 @@
+"""Many pages: shards, estimates, the plan, the status, the archive of results."""

@@ -1,0 +1,255 @@
+"""Results that travel: the store, or a part of it, and the pages computed from it, as one file with a manifest.
+
+The file is a zip archive. Its ``manifest.json`` names the format and its version, where and when it was packed, and
+every other file with size and SHA-256. `unpack` believes nothing before it has checked everything, and writes nothing
+outside the store and the folder of computed pages.
+"""
+
+import hashlib
+import json
+import re
+import shutil
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from zsas_lib.base.digests import file_digest
+from zsas_lib.base.errors import UnknownNameError
+from zsas_lib.base.files import written_whole
+from zsas_lib.base.surroundings import commit
+from zsas_lib.store.results import DamagedResultError, read_result
+
+FORMAT, VERSION = "zsas results", 1
+MANIFEST = "manifest.json"
+MANIFEST_LIMIT = 100_000_000  # bytes; a name takes some 200
+RESULT = re.compile(r"results/(\w+)/([0-9a-f]{64})\.parquet")
+PAGE = re.compile(r"pages/((\w+)(?:\.ipynb|\.json|_files/\w[\w.+-]*))")
+
+
+class ArchiveError(ValueError):
+    """An archive that cannot be packed or is not to be trusted. The message names it, what is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What `pack` or `unpack` moved: numbers of results and pages, and how many were there already and were kept."""
+
+    results: int
+    pages: int
+    kept: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.results} results and {self.pages} pages" + (
+            f"; {self.kept} were there already and stay" if self.kept else ""
+        )
+
+
+def pack(
+    path: Path, store: Path, computed: Path, *, kinds: Sequence[str] | None = None, pages: Sequence[str] | None = None
+) -> Moved:
+    """Write an archive of the results in ``store`` and of the pages in ``computed``, whole or not at all.
+
+    ``kinds`` are the functions whose results are wanted, such as ``["evaluate"]``, ``pages`` the pages; None takes
+    all, an empty list none. Raises UnknownNameError for a kind or page that is not there, ArchiveError for a result or
+    page that is damaged and where there is nothing to pack.
+    """
+    results = _chosen("kind of result", kinds, {folder.name: folder for folder in _folders(store)})
+    notebooks = _chosen("computed page", pages, {file.stem: file for file in sorted(computed.glob("*.ipynb"))})
+    sources = {
+        f"results/{folder.name}/{file.name}": file for folder in results for file in sorted(folder.glob("*.parquet"))
+    }
+    for name, file in sources.items():
+        if not RESULT.fullmatch(name):
+            raise ArchiveError(f"{file} is no stored result; move it out of the store.")
+        _intact(file)
+    for notebook in notebooks:
+        _certified(notebook)
+        files = [
+            notebook,
+            notebook.with_suffix(".json"),
+            *sorted(notebook.with_name(f"{notebook.stem}_files").glob("*")),
+        ]
+        sources |= {f"pages/{file.relative_to(computed).as_posix()}": file for file in files}
+    if not sources:
+        raise ArchiveError(f"Nothing to pack: no result in {store} and no page in {computed} was asked for.")
+    manifest = {
+        "format": FORMAT,
+        "version": VERSION,
+        "packed": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": commit(),
+        "files": {name: {"bytes": file.stat().st_size, "sha256": file_digest(file)} for name, file in sources.items()},
+    }
+    with written_whole(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(MANIFEST, json.dumps(manifest, indent=1))
+        for name, source in sources.items():
+            archive.write(source, name)
+    return _counted(sources)
+
+
+def unpack(path: Path, store: Path, computed: Path) -> Moved:
+    """Check an archive as a whole, then bring its results into ``store`` and its pages into ``computed``.
+
+    What is there already and intact stays as it is. Raises FileNotFoundError, or ArchiveError for a file that is
+    truncated, changed, packed in another format or version, or holds a file that belongs in neither folder; then
+    nothing is written.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"No archive {path}; name a file that `zsas results pack` wrote.")
+    for folder in (store, computed):
+        folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=store) as work:
+        try:
+            names = _extracted(path, Path(work))
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+            raise ArchiveError(f"{path} is damaged or no archive of results ({error}); copy it again.") from error
+        return _brought_in(Path(work), names, store, computed)
+
+
+def _extracted(path: Path, work: Path) -> list[str]:
+    """The names of the archive's files, all of them checked and written below ``work``."""
+    with zipfile.ZipFile(path) as archive:
+        files = _manifest(path, archive)["files"]
+        inside = [name for name in archive.namelist() if name != MANIFEST]
+        if sorted(inside) != sorted(files):
+            odd = sorted({*inside} ^ {*files}) or ["a file twice"]
+            raise ArchiveError(f"{path}: its manifest and its files differ, first in {odd[0]}; copy or pack it again.")
+        for name in inside:
+            if not (RESULT.fullmatch(name) or PAGE.fullmatch(name)):
+                raise ArchiveError(
+                    f"{path} holds {name!r}, which is neither a stored result nor part of a page; nothing of it is unpacked."
+                )
+        for name in inside:
+            content = hashlib.sha256()
+            place = work / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            size = 0
+            with archive.open(name) as source, place.open("xb") as target:
+                while part := source.read(2**20):
+                    size += len(part)
+                    if size > files[name]["bytes"]:
+                        break
+                    content.update(part)
+                    target.write(part)
+            if (size, content.hexdigest()) != (files[name]["bytes"], files[name]["sha256"]):
+                raise ArchiveError(f"{path}: {name} is not what was packed; copy or pack it again.")
+    for name in inside:
+        try:
+            _check(work, name)
+        except ArchiveError as error:
+            raise ArchiveError(f"{path}, {name}: {error}") from error
+    return inside
+
+
+def _check(work: Path, name: str) -> None:
+    """Whether a file of the archive is what its place says, beyond being what was packed."""
+    if RESULT.fullmatch(name):
+        _intact(work / name)
+    elif name.endswith(".ipynb"):
+        _certified(work / name)
+    elif not (notebook := work / f"pages/{PAGE.fullmatch(name)[2].removesuffix('_files')}.ipynb").is_file():
+        raise ArchiveError(f"It lacks {notebook.name}, which this file belongs to; pack it again.")
+
+
+def _manifest(path: Path, archive: zipfile.ZipFile) -> Mapping:
+    try:
+        if archive.getinfo(MANIFEST).file_size > MANIFEST_LIMIT:
+            raise ValueError
+        manifest = json.loads(archive.read(MANIFEST))
+        told = manifest["format"], manifest["version"]
+    except (KeyError, ValueError, TypeError):
+        raise ArchiveError(
+            f"{path} has no {MANIFEST} of results; name a file that `zsas results pack` wrote."
+        ) from None
+    if told != (FORMAT, VERSION):
+        raise ArchiveError(
+            f"{path} is in format {told[0]!r}, version {told[1]}; expected {FORMAT!r}, version {VERSION}. "
+            "Unpack it with the version of zsas_lib that packed it."
+        )
+    files = manifest.get("files")
+    if not isinstance(files, dict) or not all(
+        isinstance(entry, dict) and {"bytes", "sha256"} <= set(entry) for entry in files.values()
+    ):
+        raise ArchiveError(f"{path}: its {MANIFEST} does not list its files; pack it again.")
+    return manifest
+
+
+def _brought_in(work: Path, names: Iterable[str], store: Path, computed: Path) -> Moved:
+    moved, kept = [], []
+    for name in names:
+        if match := RESULT.fullmatch(name):
+            target = store / match[1] / f"{match[2]}.parquet"
+            if _is_intact(target):
+                kept.append(name)
+            else:
+                _placed(work / name, target)
+                moved.append(name)
+    for notebook in sorted((work / "pages").glob("*.ipynb")):
+        name = f"pages/{notebook.name}"
+        if _is_certified(computed / notebook.name):
+            kept.append(name)
+            continue
+        moved.append(name)
+        certificate = computed / f"{notebook.stem}.json"
+        certificate.unlink(missing_ok=True)
+        shutil.rmtree(computed / f"{notebook.stem}_files", ignore_errors=True)
+        for part in sorted(work.glob(f"pages/{notebook.stem}_files/*")):
+            _placed(part, computed / part.parent.name / part.name)
+        _placed(notebook, computed / notebook.name)
+        _placed(notebook.with_suffix(".json"), certificate)  # last: a page without its certificate is none
+    counted = _counted(moved)
+    return Moved(counted.results, counted.pages, len(kept))
+
+
+def _placed(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with source.open("rb") as read, written_whole(target) as written:
+        shutil.copyfileobj(read, written)
+
+
+def _intact(file: Path) -> None:
+    try:
+        read_result(file)
+    except DamagedResultError as error:
+        raise ArchiveError(f"{error} Remove it; it is computed again when it is needed.") from error
+
+
+def _is_intact(file: Path) -> bool:
+    try:
+        read_result(file)
+    except (FileNotFoundError, DamagedResultError):
+        return False
+    return True
+
+
+def _certified(notebook: Path) -> None:
+    if not _is_certified(notebook):
+        raise ArchiveError(
+            f"{notebook.name} has no certificate {notebook.stem}.json that fits it; compute the page again."
+        )
+
+
+def _is_certified(notebook: Path) -> bool:
+    try:
+        return json.loads(notebook.with_suffix(".json").read_text(encoding="utf-8"))["digest"] == file_digest(notebook)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _counted(names: Iterable[str]) -> Moved:
+    names = list(names)
+    return Moved(sum(name.startswith("results/") for name in names), sum(name.endswith(".ipynb") for name in names))
+
+
+def _folders(store: Path) -> Iterator[Path]:
+    yield from sorted(folder for folder in store.glob("[!.]*") if folder.is_dir())
+
+
+def _chosen(what: str, wanted: Sequence[str] | None, known: Mapping[str, Path]) -> list[Path]:
+    for name in wanted or ():
+        if name not in known:
+            raise UnknownNameError(what, name, known)
+    return [path for name, path in known.items() if wanted is None or name in wanted]

@@ -1,0 +1,233 @@
+"""What `make book` would do, before it does it: the jobs and what they cost, and what stands in their way."""
+
+import shutil
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from zsas_lib.base.errors import DataError, UnknownNameError
+from zsas_lib.store.folder import results_folder
+
+from ..machine.gpus import machine_gpus
+from ..pages.certificate import stale_reason
+from ..project.chapters import Page, load_pages, load_profile
+from ..project.parameters import read_parameters, resolve
+from .estimates import OTHER_PICTURES, Estimate, estimated
+from .shards import Shard, page_shards, read_source, stale_shards
+
+EXECUTORS = "zsas_book/workflow/profiles"
+COMMON = "default"
+DOWNLOAD_GB = {"vit-b-16-plus-240": 0.8, "vit-l-14": 1.7, "vit-l-14-336": 1.7, "fare2-vit-l-14": 1.7}
+DATA_GB = {"mvtec": (4.9, 5.1), "visa": (1.9, 2.0), "btad": (1.9, 2.0), "mpdd": (1.8, 2.0)}
+"""Of each benchmark, about: the archive to download, and the folder that it unpacks to."""
+MADE_HERE = ("embedded", "embedded-a", "embedded-b")
+RESULT_GB_PER_PASS = 4e-8
+"""What a pass leaves in the store, histories of searches included: measured on the embedded profile, rounded up."""
+TRAINED_GB, PAGE_GB, SPARE_GB = 0.3, 0.005, 1.0
+"""For what a job trains (up to nine models of some 30 MB), for a page, and to be left free."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A page or shard that would be computed: what it is called, why, and what it costs."""
+
+    work: Page | Shard
+    reason: str
+    estimate: Estimate
+
+    @property
+    def name(self) -> str:
+        return (
+            f"shard {self.work.page.name}/{self.work.name}"
+            if isinstance(self.work, Shard)
+            else f"page  {self.work.name}"
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The jobs in the order of pages, the data sets and weights they need, and the problems that forbid to start."""
+
+    jobs: tuple[Job, ...]
+    datasets: tuple[str, ...]
+    backbones: tuple[str, ...]
+    missing_weights: tuple[str, ...]
+    disk_gb: float
+    problems: tuple[str, ...] = field(default=())
+
+
+def make_plan(
+    root: Path, profile: str, *, executor: str = "local", partition: str | None = None, sharded: bool | None = None
+) -> Plan:
+    """What is to be done for the book under a profile. Nothing is computed, made or downloaded.
+
+    Raises UnknownNameError for an unknown profile or executor, and as `shards.page_shards`. What else is missing (data
+    sets, weights, disk, Slurm or its partition) is in ``problems``, a sentence each.
+    """
+    chosen = load_profile(root, profile)
+    require_executor(root, executor)
+    pages = load_pages(root, profile)
+    stale = {name: reason for name, page in pages.items() if (reason := stale_reason(page, root))}
+    jobs: list[Job] = []
+    for name, reason in stale.items():
+        shards = page_shards(pages[name], root) if (chosen.shards if sharded is None else sharded) else {}
+        waiting = stale_shards(shards.values(), root)
+        jobs += [Job(shards[shard], why, estimated(shards[shard], root)) for (_, shard), why in waiting.items()]
+        jobs.append(Job(pages[name], reason, estimated(pages[name], root, sharded=bool(shards))))
+    values = [_values(job.work, root) for job in jobs]
+    datasets, backbones = _datasets(values), _backbones(values)
+    trains = sum(
+        _learns(own)
+        for job, own in zip(jobs, values)
+        if job.estimate.gpu and not (isinstance(job.work, Shard) and job.work.after)
+    )
+    disk = RESULT_GB_PER_PASS * sum(job.estimate.passes for job in jobs) + PAGE_GB * len(stale) + TRAINED_GB * trains
+    missing = tuple(name for name in backbones if _has_no_weights(name))
+    problems = [
+        *_slurm_problems(executor, partition),
+        *_data_problems(datasets, values),
+        *_weights_problems(missing),
+        *_disk_problems(disk),
+    ]
+    return Plan(tuple(jobs), datasets, backbones, missing, disk, tuple(problems))
+
+
+def report(plan: Plan, profile: str, root: Path) -> list[str]:
+    """The plan in lines of text: every job, then the sums, what is downloaded, and how to try the first shards."""
+    width = max([len(job.name) for job in plan.jobs], default=0)
+    lines: list[str] = []
+    for job in plan.jobs:
+        cost, unit = job.estimate, "GPU" if job.estimate.gpu else "core"
+        lines.append(
+            f"{job.name:{width}}  {cost.pictures:>6,} pictures  {cost.passes:>12,} passes  {cost.hours:>8.2f} {unit} hours  {job.reason}"
+        )
+    if not plan.jobs:
+        return ["Nothing is to be computed."]
+    gpu = sum(job.estimate.hours for job in plan.jobs if job.estimate.gpu)
+    core = sum(job.estimate.hours for job in plan.jobs if not job.estimate.gpu)
+    shards = sum(isinstance(job.work, Shard) for job in plan.jobs)
+    hours = [f"about {gpu:,.0f} GPU hours (H100, float32, to a factor of three)"] * (gpu > 0) + [
+        f"{core:,.1f} core hours"
+    ] * (core > 0)
+    lines.append(f"{len(plan.jobs)} jobs: {shards} shards, {len(plan.jobs) - shards} pages; {' and '.join(hours)}.")
+    if gpu and not machine_gpus():
+        lines.append("This machine has no GPU.")
+    for name in plan.datasets:
+        if name in DATA_GB:
+            lines.append(f"Data set {name}: about {DATA_GB[name][0]} GB to download, {DATA_GB[name][1]} GB on disk.")
+    for name in plan.backbones:
+        if name not in MADE_HERE:
+            size = f"about {DOWNLOAD_GB[name]} GB" if name in DOWNLOAD_GB else "of unknown size"
+            lines.append(
+                f"Weights of {name}: {size}, {'to download' if name in plan.missing_weights else 'here already'}."
+            )
+    lines.append(f"Results: about {plan.disk_gb:.1f} GB in {results_folder()}.")
+    tried: set[str] = set()
+    for job in plan.jobs:
+        values = _values(job.work, root)
+        dataset = str(values.get("dataset"))
+        if isinstance(job.work, Shard) and job.estimate.gpu and dataset not in tried and "weights" in values:
+            tried.add(dataset)
+            lines.append(
+                f"Try first, without weights: zsas shard {job.work.page.name} {job.work.name} --profile {profile} -p weights random"
+            )
+    return lines
+
+
+def require_executor(root: Path, name: str) -> None:
+    """Raises UnknownNameError where there is no such executor: a folder of ``zsas_book/workflow/profiles``."""
+    known = sorted(path.name for path in (root / EXECUTORS).iterdir() if path.is_dir() and path.name != COMMON)
+    if name not in known:
+        raise UnknownNameError("executor", name, known)
+
+
+def _values(work: Page | Shard, root: Path) -> dict[str, object]:
+    page, given = (work, work.parameters) if isinstance(work, Page) else (work.page, work.given)
+    return resolve(read_parameters(read_source(root / page.notebook)), given)
+
+
+def _datasets(values: Iterable[dict]) -> tuple[str, ...]:
+    found = []
+    for own in values:
+        name = own.get("dataset")
+        found += [name] if name else []
+        found += [OTHER_PICTURES[name]] if name in OTHER_PICTURES and _learns(own) else []
+    return tuple(dict.fromkeys(found))
+
+
+def _learns(own: dict) -> bool:
+    return "auxiliary_root" in own and own.get("model") != "winclip"
+
+
+def _backbones(values: Iterable[dict]) -> tuple[str, ...]:
+    named = [own.get(key) for own in values if own.get("weights") is None for key in ("backbone", "winclip_backbone")]
+    return tuple(dict.fromkeys(name for name in named if name))
+
+
+def _has_no_weights(name: str) -> bool:
+    if name in MADE_HERE:
+        return False
+    from zsas_lib.backbones.registry import weights_at_hand
+
+    return weights_at_hand(name) is None
+
+
+def _data_problems(datasets: Sequence[str], values: Sequence[dict]) -> list[str]:
+    problems = []
+    given = {own.get("dataset"): own.get("data_root") for own in values}
+    for name in datasets:
+        if name in MADE_HERE:
+            continue
+        from zsas_lib.data.registry import load_dataset
+
+        try:
+            load_dataset(name, given.get(name))
+        except DataError as error:
+            problems.append(str(error))
+    return problems
+
+
+def _weights_problems(missing: Sequence[str]) -> list[str]:
+    problems = []
+    for name in missing:
+        from zsas_lib.backbones.weights import why_no_downloads
+
+        if reason := why_no_downloads():
+            problems.append(
+                f"No weights of {name} on this machine, and none can be downloaded ({reason}). Fetch them where there is a "
+                f"network, with load_backbone({name!r}), and copy its Hugging Face cache here (HF_HOME)."
+            )
+    return problems
+
+
+def _disk_problems(needed: float) -> list[str]:
+    folder = results_folder().absolute()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free / 1e9
+    if free >= needed + SPARE_GB:
+        return []
+    return [
+        f"{free:.1f} GB are free for results in {folder}; {needed + SPARE_GB:.1f} GB are needed. Name a folder with more in $ZSAS_RESULTS."
+    ]
+
+
+def _slurm_problems(executor: str, partition: str | None) -> list[str]:
+    if executor != "slurm":
+        return [f"PARTITION={partition} is for EXECUTOR=slurm; this is {executor}."] if partition else []
+    if not (shutil.which("sbatch") and shutil.which("sinfo")):
+        return [
+            "EXECUTOR=slurm needs Slurm's sbatch and sinfo, which are not here. Run this on a login node of the cluster."
+        ]
+    listed = subprocess.run(
+        ["sinfo", "--noheader", "--format=%P"], capture_output=True, text=True, timeout=60, check=False
+    )
+    if listed.returncode != 0:
+        return [f"Slurm does not answer: {' '.join(listed.stderr.split())}"]
+    known = listed.stdout.split()
+    if partition and partition not in {name.rstrip("*") for name in known}:
+        return [str(UnknownNameError("Slurm partition", partition, [name.rstrip("*") for name in known]))]
+    if not partition and not any(name.endswith("*") for name in known):
+        return [f"This cluster has no default partition; name one: PARTITION={' or '.join(known)}."]
+    return []

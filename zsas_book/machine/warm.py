@@ -1,0 +1,207 @@
+"""Programs that start in a tenth of a second, by a fork of a process in which the heavy packages are imported already.
+
+Importing torch, open_clip and the rest takes some ten seconds of a core, twice for every page of the book: once in the
+process that runs the notebook, once in its kernel. `serving` starts one process, the server, that imports them once.
+While it runs, ``python -m zsas_book.machine.warm MODULE ARGUMENT ...`` does what ``python -m MODULE ARGUMENT ...`` does, in a fork
+of the server, with the caller's folder, environment and standard streams, and ends with the program's exit status.
+
+The server imports packages of others only, so a program always runs the library as it is on disk, and what a page
+records as its sources stays exact. Where there is no server the program starts in the ordinary way. There is none on
+systems other than Linux, where libraries may have threads that do not survive a fork.
+
+Environment variables that packages read while they are imported have the values that the server was started with.
+"""
+
+import gc
+import importlib
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+SOCKET_VARIABLE = "ZSAS_WARM"
+PACKAGES = (
+    "torch",
+    "torchvision.transforms.v2",
+    "open_clip",
+    "kornia.color",
+    "pandas",
+    "pyarrow.parquet",
+    "scipy.stats",
+    "scipy.ndimage",
+    "sklearn.metrics",
+    "matplotlib.pyplot",
+    "seaborn",
+    "jaxtyping",
+    "safetensors.torch",
+    "ipykernel.kernelapp",
+    "ipykernel.ipkernel",
+    "IPython.core.completer",
+    "papermill",
+    "nbclient",
+    "jsonschema",
+    "typer",
+    "pydantic.functional_validators",
+    "pydantic.type_adapter",
+    "nbformat.v4",
+)
+READ_AT_IMPORT = {
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # else figures do not appear in notebooks
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # else CUDA cannot be used after a fork
+    "TQDM_DISABLE": "1",
+}
+LENGTH_BYTES = 4
+WATCH_S = 1.0
+LOST = 1
+INTERRUPT = b"i"
+
+
+def command(module: str) -> list[str]:
+    """How to start ``python -m module`` from here: by way of the server where there is one."""
+    return [sys.executable, "-m", *(["zsas_book.machine.warm"] if SOCKET_VARIABLE in os.environ else []), module]
+
+
+@contextmanager
+def serving() -> Iterator[None]:
+    """A server for the programs that are started meanwhile, also for theirs. It ends with this process at the latest."""
+    if sys.platform != "linux" or SOCKET_VARIABLE in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="zsas-") as folder:
+        path = str(Path(folder, "warm"))
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path)
+            listener.listen(64)
+            server = subprocess.Popen(
+                [sys.executable, "-m", "zsas_book.machine.warm", f"--serve={listener.fileno()}"],
+                env=os.environ | READ_AT_IMPORT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[listener.fileno()],
+                start_new_session=True,
+            )
+        os.environ[SOCKET_VARIABLE] = path
+        try:
+            yield
+        finally:
+            del os.environ[SOCKET_VARIABLE]
+            server.kill()
+            server.communicate()
+
+
+def serve(listener: socket.socket) -> None:
+    """Import the packages, then fork once for every program that is asked for, until standard input ends."""
+    for name in PACKAGES:
+        with suppress(ImportError):
+            importlib.import_module(name)
+    if "nbformat.v4" in sys.modules:
+        sys.modules["nbformat"].validate(
+            sys.modules["nbformat.v4"].new_notebook()
+        )  # compiles its schema, which is kept
+    gc.collect()
+    gc.freeze()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while sys.stdin not in select.select([sys.stdin, listener], [], [])[0]:
+        caller, _ = listener.accept()
+        with caller:
+            if os.fork() == 0:
+                listener.close()
+                _become_the_program(caller)
+
+
+def run(module: str, arguments: Sequence[str]) -> int:
+    """The exit status of ``python -m module``, run by the server; without one, the program takes this process's place."""
+    try:
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(os.environ.get(SOCKET_VARIABLE, ""))
+    except OSError:
+        os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
+    parent = os.getppid()
+    wanted = {"module": module, "arguments": list(arguments), "folder": os.getcwd(), "environment": dict(os.environ)}
+    request = json.dumps(wanted).encode()
+    signal.signal(signal.SIGINT, lambda *_: server.sendall(INTERRUPT))
+    with server:
+        socket.send_fds(server, [len(request).to_bytes(LENGTH_BYTES, "big")], [0, 1, 2])
+        server.sendall(request)
+        server.settimeout(WATCH_S)
+        while True:
+            try:
+                status = server.recv(1)
+            except TimeoutError:
+                if os.getppid() != parent:
+                    return LOST
+            else:
+                return status[0] if status else LOST
+
+
+def _become_the_program(caller: socket.socket) -> None:
+    status = LOST
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's server was started deaf to it
+        os.setsid()
+        length, streams, _, _ = socket.recv_fds(caller, LENGTH_BYTES, 3)
+        wanted = json.loads(_received(caller, int.from_bytes(length, "big")))
+        for number, stream in enumerate(streams):
+            os.dup2(stream, number)
+            os.close(stream)
+        os.chdir(wanted["folder"])
+        os.environ.clear()
+        os.environ.update(wanted["environment"])
+        threading.Thread(target=_heed, args=[caller], daemon=True).start()
+        status = _status_of(wanted["module"], wanted["arguments"])
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        caller.sendall(bytes([status]))
+    finally:
+        os._exit(status)
+
+
+def _status_of(module: str, arguments: Sequence[str]) -> int:
+    sys.argv[:] = [module, *arguments]
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        if end.code is None or isinstance(end.code, int):
+            return (end.code or 0) & 0xFF
+        print(end.code, file=sys.stderr)
+        return 1
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def _received(caller: socket.socket, length: int) -> bytes:
+    parts = bytearray()
+    while len(parts) < length:
+        part = caller.recv(min(length - len(parts), 2**16))
+        if not part:
+            raise ConnectionError("The caller ended before it had said what to run.")
+        parts += part
+    return bytes(parts)
+
+
+def _heed(caller: socket.socket) -> None:
+    """Pass the caller's interrupts on, and end with it, however it ends."""
+    while caller.recv(1) == INTERRUPT:
+        os.kill(os.getpid(), signal.SIGINT)
+    os._exit(LOST)
+
+
+if __name__ == "__main__":
+    if sys.argv[1].startswith("--serve="):
+        serve(socket.socket(fileno=int(sys.argv[1].partition("=")[2])))
+    else:
+        sys.exit(run(sys.argv[1], sys.argv[2:]))

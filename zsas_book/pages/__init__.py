@@ -1,0 +1,1 @@
+"""From a notebook to a computed page, with the certificate that says what it was made from."""

@@ -1,0 +1,118 @@
+"""Running a notebook to its end: papermill, this environment's own kernel, and one sentence when it fails."""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import nbformat
+import papermill
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
+from papermill.exceptions import PapermillExecutionError
+
+from zsas_lib.base.ledger import watch_files
+
+from ..machine.warm import command
+
+FILES_VARIABLE = "ZSAS_PAGE_FILES"
+KERNEL = "python3"
+START_TIMEOUT_S = 180
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+PROGRESS = {"bar_format": "{desc}: cell {n_fmt} of {total_fmt}, {elapsed}", "mininterval": 1, "disable": False}
+KERNEL_CONFIGURATION = f"""\
+c.IPKernelApp.log_level = "CRITICAL"
+c.IPKernelApp.exec_lines = ["from {watch_files.__module__} import watch_files; watch_files(); del watch_files"]
+"""
+
+
+class PageError(RuntimeError):
+    """A notebook that did not run to its end. The message names notebook, cell, cause and log; nothing is published."""
+
+
+def read_notebook(path: Path) -> NotebookNode:
+    """The notebook in `path`. Raises PageError when there is none or it is not for the kernel ``python3``."""
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except FileNotFoundError:
+        raise PageError(f"No notebook {path}; expected a .ipynb file.") from None
+    except (ValueError, nbformat.reader.NotJSONError) as error:
+        raise PageError(f"{path} cannot be read as a notebook: {' '.join(str(error).split())[:200]}") from None
+    named = notebook.metadata.get("kernelspec", {}).get("name", "none")
+    if named != KERNEL:
+        raise PageError(f"{path} asks for kernel {named!r}; expected {KERNEL!r}, the environment's own.")
+    return notebook
+
+
+def run_notebook(
+    notebook: NotebookNode, name: str, *, root: Path, work: Path, files: Path, log: Path, cell_timeout: int
+) -> NotebookNode:
+    """The executed notebook. It runs in the folder `root`; its cells may save into `files`; `work` is this run's own.
+
+    Raises PageError, naming `name`, when a cell fails, takes longer than `cell_timeout` seconds or is never reached;
+    the trace is then in `log`.
+    """
+    source, result = work / "source.ipynb", work / "executed.ipynb"
+    nbformat.write(notebook, source)
+
+    def failure(where: str, cell: str, cause: str, trace: str = "") -> PageError:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(f"{name}, {where}:\n\n{cell}\n\n{ANSI.sub('', trace) or cause}\n", encoding="utf-8")
+        line = next((line for line in cell.splitlines() if line.strip()), "")
+        return PageError(f"{name} failed in {where}, `{line}`: {' '.join(cause.split())} Log: {log}")
+
+    with _kernel_environment(work, files):
+        try:
+            executed = papermill.execute_notebook(
+                source,
+                result,
+                kernel_name=KERNEL,
+                cwd=root,
+                start_timeout=START_TIMEOUT_S,
+                execution_timeout=cell_timeout,
+                progress_bar={"desc": f"  {Path(name).stem}", **PROGRESS},
+            )
+        except PapermillExecutionError as error:
+            cause = f"{error.ename}: {error.evalue}" if error.evalue else error.ename
+            raise failure(f"In [{error.exec_count}]", error.source, cause, "\n".join(error.traceback)) from None
+        except (CellTimeoutError, DeadKernelError) as error:
+            reached = nbformat.read(result, as_version=4).cells
+            cell = [cell for cell in reached if cell.metadata.papermill.start_time][-1]
+            cause = f"no end after {cell_timeout} s" if isinstance(error, CellTimeoutError) else str(error)
+            raise failure("a cell that did not end", cell.source, cause, str(error)) from None
+    for cell in executed.cells:
+        if cell.cell_type == "code" and cell.source.strip() and cell.execution_count is None:
+            raise failure("a cell that was never reached", cell.source, "the kernel was told to exit before it")
+    return executed
+
+
+@contextmanager
+def _kernel_environment(work: Path, files: Path) -> Iterator[None]:
+    """What the kernel inherits: this environment's own python3, nothing of the user's IPython, and `files`."""
+    profile = work / "ipython" / "profile_default"
+    profile.mkdir(parents=True)
+    (profile / "ipython_kernel_config.py").write_text(KERNEL_CONFIGURATION)
+    specification = work / "jupyter" / "kernels" / KERNEL / "kernel.json"
+    specification.parent.mkdir(parents=True)
+    argv = [*command("ipykernel_launcher"), "-f", "{connection_file}"]
+    specification.write_text(json.dumps({"argv": argv, "display_name": KERNEL, "language": "python"}))
+    wanted = {
+        FILES_VARIABLE: str(files),
+        "IPYTHONDIR": str(work / "ipython"),
+        "JUPYTER_PATH": str(work / "jupyter"),
+        "JUPYTER_PREFER_ENV_PATH": "1",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        "TQDM_DISABLE": "1",
+    }
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

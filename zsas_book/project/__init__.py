@@ -1,0 +1,1 @@
+"""The files that make a book: chapters.yaml, notebooks and their parameters."""

@@ -1,0 +1,127 @@
+"""Which notebook runs with which parameters, under which profile, as which page: ``chapters.yaml`` and its schema."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import jsonschema
+import yaml
+
+from zsas_lib.base.errors import UnknownNameError
+
+CHAPTERS = "chapters.yaml"
+SCHEMA = "zsas_book/workflow/schema/chapters.schema.json"
+COMPUTED = "book/_computed"
+LOADER = getattr(
+    yaml, "CSafeLoader", yaml.SafeLoader
+)  # the same in C where PyYAML has it: every process reads the file
+
+
+class ChaptersError(ValueError):
+    """A ``chapters.yaml`` that is missing or not of its schema. The message names the entry and what is wrong."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of the book under one profile; `notebook` is relative to the project's root.
+
+    `title` stands in place of the notebook's own where the page runs with the book's parameters, so that pages of one
+    notebook can be told apart; "" leaves the notebook's. A `long` page takes longer than most and is computed first.
+    `shards` are the list parameters by whose values its work can be cut (see `shards`). `fork_of` is the page that
+    this one was forked from, "" for the book's own.
+    """
+
+    name: str
+    notebook: Path
+    profile: str = ""
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    notice: str = ""
+    title: str = ""
+    long: bool = False
+    shards: tuple[str, ...] = ()
+    fork_of: str = ""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A profile of ``chapters.yaml``: the `notice` at the top of its pages, whether they are computed in `shards`, and
+    what one page or shard takes: `gpu` GPUs (0 or 1) and `mem_mb` megabytes of memory."""
+
+    name: str
+    notice: str = ""
+    shards: bool = False
+    gpu: int = 0
+    mem_mb: int = 4000
+
+
+def project_root(start: Path | None = None) -> Path:
+    """The nearest folder at or above `start` (default: the working folder) that holds ``chapters.yaml``.
+
+    Raises ChaptersError where there is none.
+    """
+    start = (start or Path.cwd()).resolve()
+    for folder in (start, *start.parents):
+        if (folder / CHAPTERS).is_file():
+            return folder
+    raise ChaptersError(f"No {CHAPTERS} in {start} or above it; run this inside a checkout of the book.")
+
+
+def load_pages(root: Path, profile: str) -> dict[str, Page]:
+    """The pages that ``chapters.yaml`` of the project at `root` makes under `profile`, by name, in its order.
+
+    Raises ChaptersError when the file is not of its schema and UnknownNameError for an unknown profile.
+    """
+    chapters = _checked(root)
+    notice = _profile(chapters, profile).notice
+    return {
+        name: Page(
+            name,
+            Path(entry["notebook"]),
+            profile,
+            entry["parameters"][profile] or {},
+            notice,
+            **{key: entry[key] for key in ("title", "long", "fork_of") if key in entry},
+            shards=tuple(entry.get("shards", ())),
+        )
+        for name, entry in chapters["pages"].items()
+        if profile in entry["parameters"]
+    }
+
+
+def page_profiles(root: Path) -> dict[str, dict]:
+    """The entries of all pages in ``chapters.yaml`` of the project at `root`, of whatever profile, by name.
+
+    Raises ChaptersError when the file is not of its schema.
+    """
+    return _checked(root)["pages"]
+
+
+def load_profile(root: Path, name: str) -> Profile:
+    """The profile of this name in ``chapters.yaml`` of the project at `root`. Raises as `load_pages`."""
+    return _profile(_checked(root), name)
+
+
+def _profile(chapters: dict, name: str) -> Profile:
+    if name not in chapters["profiles"]:
+        raise UnknownNameError("profile", name, chapters["profiles"])
+    entry = chapters["profiles"][name]
+    return Profile(name, **entry | {"notice": " ".join(entry.get("notice", "").split())})
+
+
+def _checked(root: Path) -> dict:
+    path = root / CHAPTERS
+    try:
+        chapters = yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER)
+    except yaml.YAMLError as error:
+        raise ChaptersError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    schema = json.loads((root / SCHEMA).read_text(encoding="utf-8"))
+    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(chapters))
+    if error is not None:
+        raise ChaptersError(f"{path}, entry {error.json_path.removeprefix('$.')}: {error.message}")
+    for name, entry in chapters["pages"].items():
+        for profile in entry["parameters"]:
+            if profile not in chapters["profiles"]:
+                unknown = UnknownNameError("profile", profile, chapters["profiles"])
+                raise ChaptersError(f"{path}, entry pages.{name}.parameters: {unknown}")
+    return chapters

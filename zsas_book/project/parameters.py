@@ -1,0 +1,243 @@
+"""The typed parameters of a notebook: read from its cell tagged ``parameters``, checked, coerced and shown.
+
+Each line of that cell reads ``name: type = default  # help``, so that plain papermill, Jupyter and this module read
+the same thing. Types are ``int``, ``float``, ``str``, ``bool`` and ``list[...]`` of them; a default of ``None``
+allows ``None``. The help may end in what is allowed: ``(one of: a, b)``, ``(0 to 90 degrees)``, ``(at least 1)`` or
+``(at most 1)``; for a list this holds for each item.
+"""
+
+import ast
+import math
+import re
+import shlex
+import tokenize
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass
+from functools import lru_cache
+from io import StringIO
+
+import yaml
+from nbformat import NotebookNode
+
+from zsas_lib.base.errors import UnknownNameError
+
+Scalar = int | float | str | bool
+Value = Scalar | list | None
+
+TAG = "parameters"
+SCALARS = {"int": int, "float": float, "str": str, "bool": bool}
+NUMBER = r"[-+]?[\d.]+(?:e[-+]?\d+)?"
+ALLOWED = re.compile(
+    rf"\((?:one of: (?P<choices>[^()]+)|(?P<low>{NUMBER}) to (?P<high>{NUMBER})(?: [^()]+)?"
+    rf"|at least (?P<least>{NUMBER})(?: [^()]+)?|at most (?P<most>{NUMBER})(?: [^()]+)?)\)$"
+)
+
+
+class ParameterError(ValueError):
+    """A parameter whose value or declaration is wrong. The message names it, what it takes and what came."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter as a notebook declares it; `choices`, `low` and `high` are what its help allows."""
+
+    name: str
+    scalar: str
+    is_list: bool
+    default: Value
+    help: str = ""
+    choices: tuple[Scalar, ...] = ()
+    low: float = -math.inf
+    high: float = math.inf
+
+    @property
+    def type(self) -> str:
+        """The type as people write it, such as ``list[float]`` or ``str | None``."""
+        return (f"list[{self.scalar}]" if self.is_list else self.scalar) + (" | None" if self.default is None else "")
+
+    @property
+    def allowed(self) -> str:
+        """Type, choices and range in words."""
+        if self.choices:
+            return f"{self.type}, one of {', '.join(map(str, self.choices))}"
+        if math.isfinite(self.low) and math.isfinite(self.high):
+            return f"{self.type} from {self.low:g} to {self.high:g}"
+        if math.isfinite(self.low):
+            return f"{self.type} of at least {self.low:g}"
+        return f"{self.type} of at most {self.high:g}" if math.isfinite(self.high) else self.type
+
+    def check(self, value: object) -> Value:
+        """`value` as this parameter's type (an int becomes a float where one is asked for).
+
+        Raises ParameterError when it has another type or is not allowed.
+        """
+        if value is None and self.default is None:
+            return None
+        if self.is_list != isinstance(value, list | tuple):
+            raise self._refusal(value)
+        return [self._check_item(item, value) for item in value] if self.is_list else self._check_item(value, value)
+
+    def coerce(self, value: object) -> Value:
+        """As `check`, and a string, from a command line or YAML's ``1e-4``, is read as the declared type."""
+        if isinstance(value, str):
+            if self.default is None and value.strip() in ("None", "null"):
+                return None
+            if self.is_list:
+                items = value.strip().removeprefix("[").removesuffix("]").split(",")
+                value = [item.strip().strip("\"'") for item in items] if any(item.strip() for item in items) else []
+        if self.is_list and isinstance(value, list | tuple):
+            return self.check([self._read(item, value) for item in value])
+        return self.check(self._read(value, value))
+
+    def _read(self, item: object, whole: object) -> object:
+        if not isinstance(item, str) or self.scalar == "str":
+            return item
+        try:
+            return _read_bool(item) if self.scalar == "bool" else SCALARS[self.scalar](item)
+        except ValueError:
+            raise self._refusal(whole) from None
+
+    def _check_item(self, item: object, whole: object) -> Scalar:
+        if self.scalar == "float" and type(item) is int:
+            item = float(item)
+        if type(item) is not SCALARS[self.scalar]:
+            raise self._refusal(whole)
+        if self.scalar in ("int", "float") and not (math.isfinite(item) and self.low <= item <= self.high):
+            raise self._refusal(whole)
+        if self.choices and item not in self.choices:
+            raise self._refusal(whole)
+        return item
+
+    def _refusal(self, value: object) -> ParameterError:
+        return ParameterError(
+            f"Parameter {self.name!r} takes {self.allowed}; got {value!r} ({type(value).__name__}). "
+            f"Its default is {self.default!r}."
+        )
+
+
+def read_parameters(notebook: NotebookNode) -> tuple[Parameter, ...]:
+    """The parameters a notebook declares, in its order; none without a cell tagged ``parameters``.
+
+    Raises ParameterError when a line of that cell is not ``name: type = default  # help``.
+    """
+    cell = parameters_cell(notebook)
+    return _declared(cell.source) if cell is not None else ()
+
+
+def parameters_cell(notebook: NotebookNode) -> NotebookNode | None:
+    """The cell tagged ``parameters``."""
+    return next((cell for cell in notebook.cells if TAG in cell.metadata.get("tags", ())), None)
+
+
+def resolve(parameters: Sequence[Parameter], given: Mapping[str, object]) -> dict[str, Value]:
+    """Every parameter's value: the given one, coerced and checked, or the default.
+
+    Raises UnknownNameError for a name that is not declared and ParameterError for a value that is not allowed.
+    """
+    known = {parameter.name for parameter in parameters}
+    for name in given:
+        if name not in known:
+            raise UnknownNameError("parameter", name, known)
+    return {
+        parameter.name: parameter.coerce(given[parameter.name]) if parameter.name in given else copy(parameter.default)
+        for parameter in parameters
+    }
+
+
+def parameters_source(parameters: Sequence[Parameter], values: Mapping[str, Value]) -> str:
+    """The source of a parameters cell that declares the same parameters with `values` as their defaults."""
+    return "\n".join(
+        f"{parameter.name}: {parameter.type.removesuffix(' | None')} = {values[parameter.name]!r}"
+        + (f"  # {parameter.help}" if parameter.help else "")
+        for parameter in parameters
+    )
+
+
+def parameters_table(parameters: Sequence[Parameter], values: Mapping[str, Value]) -> str:
+    """A Markdown table of the parameters: name, type, default, value used (bold where it is another), meaning."""
+    rows = ["| parameter | type | default | used here | meaning |", "|---|---|---|---|---|"]
+    for parameter in parameters:
+        value = values[parameter.name]
+        used = f"`{value!r}`" if value == parameter.default else f"**`{value!r}`**"
+        cells = (f"`{parameter.name}`", f"`{parameter.type}`", f"`{parameter.default!r}`", used, parameter.help)
+        rows.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
+    return "\n".join(rows)
+
+
+def papermill_options(parameters: Sequence[Parameter], values: Mapping[str, Value]) -> str:
+    """The options that make plain papermill use `values`, quoted for a shell; defaults are left out."""
+    options = []
+    for parameter in parameters:
+        name, value = parameter.name, values[parameter.name]
+        if value == parameter.default:
+            continue
+        if isinstance(value, list):
+            text = yaml.safe_dump({name: value}, default_flow_style=True, width=math.inf).strip()
+            options += ["-y", shlex.quote(text)]
+        else:
+            looks_like_text = not isinstance(value, str) or _papermill_keeps(value)
+            options += ["-p" if looks_like_text else "-r", name, shlex.quote(str(value))]
+    return " ".join(options)
+
+
+def _papermill_keeps(text: str) -> bool:
+    """Whether papermill's ``-p`` leaves `text` a string, as it does unless the text reads as something else."""
+    if text in ("True", "False", "None"):
+        return False
+    try:
+        float(text)
+    except ValueError:
+        return True
+    return False
+
+
+def _read_bool(text: str) -> bool:
+    if text.strip().lower() not in ("true", "false"):
+        raise ValueError(text)
+    return text.strip().lower() == "true"
+
+
+@lru_cache(maxsize=100)
+def _declared(source: str) -> tuple[Parameter, ...]:
+    """Kept by content: each of a page's many shards asks for the same."""
+    comments = {
+        token.start[0]: token.string.lstrip("# ").strip()
+        for token in tokenize.generate_tokens(StringIO(source).readline)
+        if token.type == tokenize.COMMENT
+    }
+    return tuple(
+        _read_declaration(line, comments.get(line.end_lineno, ""), ast.get_source_segment(source, line))
+        for line in ast.parse(source).body
+    )
+
+
+def _read_declaration(statement: ast.stmt, comment: str, source: str) -> Parameter:
+    if not (isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value):
+        raise ParameterError(
+            f"The parameters cell holds only lines such as `steps: int = 9  # how many (1 to 90)`; got `{source}`."
+        )
+    declared = re.fullmatch(r"(?:list\[(\w+)\]|(\w+))(?: \| None)?", ast.unparse(statement.annotation))
+    scalar = declared and (declared[1] or declared[2])
+    if scalar not in SCALARS:
+        raise ParameterError(f"`{source}` has an unknown type; write one of {', '.join(SCALARS)} or list[...] of one.")
+    try:
+        default = ast.literal_eval(statement.value)
+    except ValueError:
+        raise ParameterError(f"The default in `{source}` must be written out, not computed.") from None
+    is_list = declared[1] is not None
+    bare = Parameter(statement.target.id, scalar, is_list, default, comment)
+    parameter = Parameter(bare.name, scalar, is_list, bare.check(default), comment, *_allowed(comment, bare))
+    parameter.check(parameter.default)
+    return parameter
+
+
+def _allowed(comment: str, parameter: Parameter) -> tuple[tuple[Scalar, ...], float, float]:
+    """Choices, lowest and highest value that a help text ends in."""
+    found = ALLOWED.search(comment)
+    if found is None:
+        return (), -math.inf, math.inf
+    if found["choices"]:
+        choices = tuple(parameter._read(item.strip(), comment) for item in found["choices"].split(","))
+        return choices, -math.inf, math.inf
+    return (), float(found["low"] or found["least"] or -math.inf), float(found["high"] or found["most"] or math.inf)

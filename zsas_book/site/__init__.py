@@ -1,0 +1,1 @@
+"""From computed pages to the rendered book."""

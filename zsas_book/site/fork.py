@@ -1,0 +1,136 @@
+"""A chapter of one's own from a page of the book: its notebook pair, its entries, and a checklist of what is left to do."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import jupytext
+import yaml
+
+from zsas_lib.base.errors import UnknownNameError
+
+from ..pages.states import FRESH, page_state
+from ..project.chapters import CHAPTERS, Page, page_profiles
+from ..project.parameters import read_parameters
+
+NAME = re.compile(r"[a-z][a-z0-9_]*$")
+CONTENTS = Path("book", "_toc.yml")
+PART = "  - caption: Forks\n    chapters:\n"
+OF_THE_BACKBONE = ("backbone", "weights", "image_size", "activation", "precision")
+TODO = "TODO"
+
+
+class ForkError(ValueError):
+    """A fork that cannot be made. The message says what stands in the way; nothing was written."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a fork's checklist: what is asked for, whether it is done, and what to do where it is not."""
+
+    what: str
+    done: bool
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"[{'x' if self.done else ' '}] {self.what}" + ("" if self.done else f": {self.remedy}")
+
+
+def fork_page(
+    of: str, name: str, backbone: str, root: Path, *, architecture: str | None = None, weights: str | None = None
+) -> list[Path]:
+    """Make the chapter `name` from the page `of`, with `backbone` as its default; returns the files written or changed.
+
+    `backbone` is what `load_backbone` takes. With `weights` (a file, as in `register_backbone`) it is a new name that the
+    notebook itself registers, with `architecture`, an open_clip name or a JSON file. The notebook's answer and caveat
+    become points to fill in. Raises UnknownNameError for a page that is not there, ForkError for a name that is taken or
+    badly formed, a notebook without a parameter `backbone`, or one of `architecture` and `weights` without the other.
+    """
+    profiles = page_profiles(root)
+    if of not in profiles:
+        raise UnknownNameError("page", of, profiles, f"These are the pages of {CHAPTERS}.")
+    if not NAME.match(name):
+        raise ForkError(f"Expected a name of small letters, digits and _, such as my_vit; got {name!r}.")
+    source = root / profiles[of]["notebook"]
+    made = root / "notebooks" / f"{name}.md"
+    if name in profiles or made.exists() or made.with_suffix(".ipynb").exists():
+        raise ForkError(f"{name!r} is taken by a page or a notebook; choose another name.")
+    if (architecture is None) != (weights is None):
+        raise ForkError(
+            "A backbone of your own needs both --architecture (an open_clip name or a JSON file) and --weights (a file)."
+        )
+    notebook = jupytext.read(source.with_suffix(".md"))
+    if "backbone" not in {parameter.name for parameter in read_parameters(notebook)}:
+        raise ForkError(f"{source.name} has no parameter `backbone`; fork a page that has one, such as uniform_sweep.")
+    text = _own_text(source.with_suffix(".md").read_text(encoding="utf-8"), name, backbone, of, architecture, weights)
+    made.write_text(text, encoding="utf-8")
+    jupytext.write(jupytext.read(made), made.with_suffix(".ipynb"))
+    with (root / CHAPTERS).open("a", encoding="utf-8") as file:
+        file.write(_entry(name, of, profiles[of]["parameters"]))
+    contents = (root / CONTENTS).read_text(encoding="utf-8").rstrip("\n") + "\n"
+    contents += ("" if PART in contents else PART) + f"      - file: _computed/{name}\n"
+    (root / CONTENTS).write_text(contents, encoding="utf-8")
+    return [made, made.with_suffix(".ipynb"), root / CHAPTERS, root / CONTENTS]
+
+
+def checklist(page: Page, root: Path) -> list[Point]:
+    """What a fork needs before it is a chapter, and which of it is done. Nothing is computed."""
+    notebook = root / page.notebook
+    text = notebook.with_suffix(".md")
+    words = text.read_text(encoding="utf-8") if text.is_file() else TODO
+    contents = (root / CONTENTS).read_text(encoding="utf-8")
+    state = page_state(page, root)
+    return [
+        Point("answer and caveat are written", TODO not in words, f"replace each {TODO} in {text.relative_to(root)}"),
+        Point(
+            "the notebook pair agrees",
+            _agrees(text, notebook),
+            f"python -m jupytext --to ipynb --update {text.relative_to(root)}",
+        ),
+        Point(
+            "it stands in chapters.yaml and in the table of contents",
+            f"_computed/{page.name}\n" in contents + "\n",
+            f"add `- file: _computed/{page.name}` to {CONTENTS}",
+        ),
+        Point("it is computed and fresh", state.word == FRESH, f"zsas run {page.name} ({state.reason})"),
+    ]
+
+
+def _own_text(text: str, name: str, backbone: str, of: str, architecture: str | None, weights: str | None) -> str:
+    words = name.replace("_", " ")
+    text = re.sub(r"(?m)^# (.*)", lambda found: f"# {found[1]}, {words}", text, count=1)
+    text = re.sub(r'(?m)^(backbone: str = )"[^"]*"', lambda found: f'{found[1]}"{backbone}"', text, count=1)
+    text = re.sub(
+        r"\*\*Answer\.\*\*.*?(?=\n\n)",
+        f"**Answer.** {TODO}: your answer.\n**Caveat.** {TODO}: your caveat. Forked from `{of}`.",
+        text,
+        count=1,
+        flags=re.DOTALL,
+    )
+    if weights is None:
+        return text
+    parameters = re.search(r"```\{code-cell\}[^\n]*\n:tags: \[parameters\]\n.*?\n```\n", text, re.DOTALL)
+    cell = (
+        "\n```{code-cell} ipython3\n:tags: [hide-input]\n\nfrom zsas_lib import register_backbone\n\n"
+        f"register_backbone({backbone!r}, architecture={architecture!r}, pretrained={weights!r})\n```\n"
+    )
+    return text[: parameters.end()] + cell + text[parameters.end() :]
+
+
+def _entry(name: str, of: str, parameters: Mapping[str, Mapping | None]) -> str:
+    kept = {
+        profile: {key: value for key, value in (given or {}).items() if key not in OF_THE_BACKBONE}
+        for profile, given in parameters.items()
+    }
+    entry = {name: {"notebook": f"notebooks/{name}.ipynb", "fork_of": of, "parameters": kept}}
+    lines = yaml.safe_dump(entry, sort_keys=False, default_flow_style=None, width=120).splitlines()
+    return "".join(f"  {line}\n" for line in lines)
+
+
+def _agrees(text: Path, notebook: Path) -> bool:
+    if not (text.is_file() and notebook.is_file()):
+        return False
+    return [cell.source for cell in jupytext.read(text).cells] == [
+        cell.source for cell in jupytext.read(notebook).cells
+    ]

@@ -1,0 +1,194 @@
+"""The book's sources as they are rendered: its prose, and every computed page with what only the moment of rendering knows.
+
+A page gets, under its title, how it stands (fresh, stale, failed), when and in how long it was computed, and links to its
+runnable notebook; beside every figure and table, its data and its vector file. A page without a computed notebook is
+replaced by one that says what is missing and how to get it. What lies in ``book/_computed`` stays as it is.
+"""
+
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+import nbformat
+import yaml
+from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
+
+from ..pages.states import ABSENT, FAILED, FRESH, PageState
+from ..project.chapters import COMPUTED, Page
+from ..project.parameters import parameters_cell, parameters_source, read_parameters, resolve
+from ..project.repository import repository
+from ..tables.readable import readable
+
+RUNNABLE = "_runnable"
+BADGES = {FRESH: "success", FAILED: "danger", ABSENT: "danger"}
+TITLE = re.compile(r"(?m)^# [^\n]*\n?")
+PUBLISHED = re.compile(r"\bpublish(?:_table)?\(.*?,\s*\"([\w-]+)\"", re.DOTALL)
+HOW_TO = "[Data and weights](../data_and_weights) says how to get data sets and weights"
+
+
+def stage(root: Path, source: Path, states: Iterable[PageState]) -> None:
+    """Write the sources of the book of the project at `root` into the folder `source`, which is emptied first."""
+    shutil.rmtree(source, ignore_errors=True)
+    shutil.copytree(root / "book", source, ignore=shutil.ignore_patterns("_build", "_computed", ".*"))
+    computed = source / Path(COMPUTED).name
+    computed.mkdir()
+    (source / RUNNABLE).mkdir()
+    address = repository(root)
+    states = list(states)
+    trim_contents(source / "_toc.yml", {state.page.name for state in states})
+    for state in states:
+        write_runnable(state.page, root, source / RUNNABLE / f"{state.page.name}.ipynb", state.certificate)
+        stage_page(state, root / COMPUTED, computed, address)
+
+
+def stage_page(state: PageState, folder: Path, to: Path, address: Mapping[str, str]) -> None:
+    """Write one page as it is rendered, with its files, from the computed ones in `folder` into the folder `to`."""
+    name = state.page.name
+    if state.log is not None:
+        shutil.copy(state.log, to / f"{name}.log")
+    if not state.certificate:
+        (to / f"{name}.md").write_text(_missing_page(state), encoding="utf-8")
+        return
+    notebook = nbformat.read(folder / f"{name}.ipynb", as_version=4)
+    files = folder / f"{name}_files"
+    if files.is_dir():
+        shutil.copytree(files, to / files.name)
+    shutil.copy(folder / f"{name}.json", to)
+    _under_the_title(notebook, "\n\n".join([_facts(state, address), *_warnings(state)]))
+    _beside_figures(notebook, files)
+    for output in (output for cell in notebook.cells for output in cell.get("outputs", ())):
+        if "<table" in output.get("data", {}).get("text/html", ""):
+            output.data["text/html"] = readable(output.data["text/html"])
+    nbformat.write(notebook, to / f"{name}.ipynb")
+
+
+def write_runnable(page: Page, root: Path, to: Path, certificate: Mapping) -> None:
+    """The page's notebook without outputs, with the page's parameters as its defaults: what a reader downloads."""
+    source = nbformat.read(root / page.notebook, as_version=4)
+    declared = read_parameters(source)
+    if declared:
+        values = certificate.get("parameters") or resolve(declared, page.parameters)
+        known = {parameter.name for parameter in declared}
+        if known == set(values):
+            parameters_cell(source).source = parameters_source(declared, values)
+    nbformat.write(source, to)
+
+
+def launch_links(notebook: Path, address: Mapping[str, str]) -> dict[str, str]:
+    """Where the runnable notebook opens in Colab and Binder; nothing where the repository is not named or not on GitHub."""
+    found = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+)", address["url"])
+    if not found:
+        return {}
+    place, branch, path = found[1].removesuffix(".git"), quote(address["branch"], safe=""), quote(notebook.as_posix())
+    return {
+        "Colab": f"https://colab.research.google.com/github/{place}/blob/{branch}/{path}",
+        "Binder": f"https://mybinder.org/v2/gh/{place}/{branch}?labpath={quote(notebook.as_posix(), safe='')}",
+    }
+
+
+def trim_contents(path: Path, names: set[str]) -> None:
+    """Leave out of the table of contents the computed pages that are not among `names`, as a profile does not make them."""
+    if not path.is_file():
+        return
+    contents = yaml.safe_load(path.read_text(encoding="utf-8"))
+
+    def kept(entry: dict) -> bool:
+        folder, _, name = str(entry.get("file", "")).removesuffix(".ipynb").partition("/")
+        return folder != Path(COMPUTED).name or name in names
+
+    def trimmed(entry: dict) -> dict:
+        lists = {
+            key: [trimmed(one) for one in entry[key] if kept(one)]
+            for key in ("parts", "chapters", "sections")
+            if key in entry
+        }
+        return {key: value for key, value in (entry | lists).items() if value}
+
+    path.write_text(yaml.safe_dump(trimmed(contents), sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def _facts(state: PageState, address: Mapping[str, str]) -> str:
+    record = state.certificate["record"]
+    badge = f"{{bdg-{BADGES.get(state.word, 'warning')}}}`{state.word}`"
+    made = f"computed {record.get('computed', 'at an unknown time')} in {record.get('duration', '?')} on {record['device']}"
+    links = [f"{{download}}`notebook <../{RUNNABLE}/{state.page.name}.ipynb>`"]
+    links += [f"[{name}]({link})" for name, link in launch_links(state.page.notebook, address).items()]
+    return f":::{{div}} zsas-facts\n{badge} {made} · {' · '.join(links)}\n:::"
+
+
+def _warnings(state: PageState) -> list[str]:
+    name = state.page.name
+    if state.word == FAILED:
+        return [
+            f":::{{error}}\nThe last run of this page failed: {_code(state.reason)} What is shown is the run before it. "
+            f"The whole trace: {{download}}`{name}.log`.\n:::"
+        ]
+    if state.word != FRESH:
+        return [
+            f":::{{warning}}\nThis page is not what the sources would give now: {state.reason}. "
+            f"`zsas run {name} --profile {state.page.profile}` makes it again.\n:::"
+        ]
+    if state.missing_data:
+        return [
+            f":::{{note}}\nThis page was computed on another machine; its data are not on the one that rendered it. {HOW_TO}.\n:::"
+        ]
+    return []
+
+
+def _missing_page(state: PageState) -> str:
+    """A page in place of one that was never computed."""
+    name = state.page.name
+    lines = [f"# {state.title}", ""]
+    if state.word == FAILED:
+        lines += [
+            ":::{error}",
+            f"This page could not be computed: {_code(state.reason)} The whole trace: {{download}}`{name}.log`.",
+            ":::",
+            "",
+        ]
+    else:
+        lines += [":::{warning}", "This page has not been computed yet.", ":::", ""]
+    lines += [
+        f"It is made from `{state.page.notebook}` by",
+        "",
+        "```bash",
+        f"zsas run {name} --profile {state.page.profile}",
+        "```",
+        "",
+        f"{HOW_TO}. The notebook with this page's parameters: {{download}}`{name}.ipynb <../{RUNNABLE}/{name}.ipynb>`.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _under_the_title(notebook: NotebookNode, text: str) -> None:
+    first = notebook.cells[0]
+    if first.cell_type == "markdown" and (title := TITLE.search(first.source)):
+        first.source = f"{first.source[: title.end()].rstrip()}\n\n{text}\n\n{first.source[title.end() :].lstrip()}"
+    else:
+        notebook.cells.insert(0, new_markdown_cell(text))
+
+
+def _beside_figures(notebook: NotebookNode, files: Path) -> None:
+    """Under each cell that publishes a figure or a table, links to its files."""
+    cells = []
+    for cell in notebook.cells:
+        cells.append(cell)
+        if cell.cell_type == "code" and cell.outputs:
+            names = dict.fromkeys(PUBLISHED.findall(cell.source))
+            links = [
+                f"{{download}}`{name}{suffix} <{files.name}/{name}{suffix}>`"
+                for name in names
+                for suffix in (".svg", ".csv")
+                if (files / f"{name}{suffix}").is_file()
+            ]
+            if links:
+                cells.append(new_markdown_cell(f":::{{div}} zsas-files\n{' · '.join(links)}\n:::"))
+    notebook.cells = cells
+
+
+def _code(text: str) -> str:
+    return "`` " + " ".join(text.split()).replace("``", "'") + " ``"

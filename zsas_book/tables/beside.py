@@ -1,0 +1,74 @@
+"""Reported beside reproduced: every cell that a paper prints, ours next to it, and a verdict on the two."""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pandas as pd
+
+LABELS = {
+    "pixel_auroc": "pixel AUROC",
+    "pixel_ap": "pixel AP",
+    "pixel_f1_max": "pixel F1-max",
+    "pixel_iou": "pixel IoU",
+    "aupro": "AUPRO",
+    "aupro_200": "AUPRO (legacy)",
+    "image_auroc": "image AUROC",
+    "image_ap": "image AP",
+    "image_f1_max": "image F1-max",
+}
+OWN_NOTE = "note"
+
+
+def beside_reported(
+    rows: Iterable[Mapping[str, object]], note: str = "", tolerance: float = 1.0, unit: str = "point"
+) -> pd.DataFrame:
+    """The rows (claim, reported, reproduced, and what else stands beside them) with a column ``verdict`` as the last one.
+
+    The verdict is "not comparable: NOTE" where ``note``, or the row's own entry "note", says why the two cannot be compared;
+    else "not reported" or "not measured" where one of the numbers is NaN; else "within 1 point" where they differ by no more
+    than ``tolerance`` of ``unit``, or "off by +2.3". Both numbers are in the same unit, percent as a rule. Raises ValueError for a row
+    without a claim, a reported and a reproduced number.
+    """
+    table = pd.DataFrame(list(rows))
+    missing = {"claim", "reported", "reproduced"} - set(table.columns)
+    if missing:
+        raise ValueError(f"Expected rows with claim, reported and reproduced; {', '.join(sorted(missing))} is missing.")
+    notes = table.pop(OWN_NOTE).fillna("") if OWN_NOTE in table else pd.Series("", index=table.index)
+    table["verdict"] = [
+        _verdict(row.reported, row.reproduced, own or note, tolerance, unit)
+        for row, own in zip(table.itertuples(), notes, strict=True)
+    ]
+    return table
+
+
+def beside_printed(
+    printed: pd.DataFrame, ours: pd.DataFrame, note: str = "", tolerance: float = 1.0, where: str = ""
+) -> pd.DataFrame:
+    """`beside_reported` of two tables, cell by cell: a row for every cell of ``printed``, in its order.
+
+    Rows and columns are matched by name; a cell that ``ours`` has not is "not measured". ``where`` stands before each claim,
+    such as "V Table 1".
+    """
+    rows = [
+        {
+            "claim": ", ".join(filter(None, [where, str(name), LABELS.get(column, column)])),
+            "reported": value,
+            "reproduced": ours.loc[name, column] if name in ours.index and column in ours.columns else np.nan,
+        }
+        for name, line in printed.iterrows()
+        for column, value in line.items()
+    ]
+    return beside_reported(rows, note, tolerance)
+
+
+def _verdict(reported: float, reproduced: float, note: str, tolerance: float, unit: str) -> str:
+    if np.isnan(reported):
+        return "not reported"
+    if np.isnan(reproduced):
+        return "not measured"
+    if note:
+        return f"not comparable: {note}"
+    gap = reproduced - reported
+    if abs(gap) <= tolerance:
+        return f"within {tolerance:g} {unit}" + ("" if tolerance == 1 else "s")
+    return f"off by {gap:+.1f}" if tolerance >= 0.1 else f"off by {gap:+.3g}"

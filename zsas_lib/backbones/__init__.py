@@ -1,0 +1,1 @@
+"""Frozen CLIP towers: their registry, weights, text tower and image tower."""

@@ -1,0 +1,49 @@
+"""What this process has read and asked for: library files, weights and stored results."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from .digests import PACKAGE
+
+opened: set[Path] = set()
+weights_read: dict[str, str] = {}
+results_used: dict[str, Mapping[str, object]] = {}
+asked: dict[Path, bool] = {}
+"""The files of the store that hold what this process asked for, and whether it computed them itself."""
+
+
+def note_asked(path: Path, computed: bool) -> None:
+    """Remember that this process asked for the stored result in ``path``."""
+    asked[path] = computed or asked.get(path, False)
+
+
+def note_result(made: Mapping[str, object]) -> None:
+    """From now on, `record` says where this result of the store was made: its device, commit and day."""
+    results_used[str(made["file"])] = made
+
+
+def watch_files(*folders: Path) -> None:
+    """From now on, note which data files in these folders (None: the library's) this process opens, for `library_files`."""
+    folders = folders or (PACKAGE,)
+
+    def note(event: str, arguments: tuple) -> None:
+        if event == "open" and isinstance(arguments[0], str | os.PathLike):
+            path = Path(arguments[0])
+            if any(path.is_relative_to(folder) for folder in folders):
+                opened.add(path)
+
+    sys.addaudithook(note)
+
+
+def note_weights(path: Path) -> None:
+    """Note that this process read its weights from a file, for `record`; those in the library are `library_files`."""
+    if not path.is_relative_to(PACKAGE):
+        weights_read[str(path.absolute())] = file_fingerprint(path)
+
+
+def file_fingerprint(path: Path) -> str:
+    """Size and time of a file, other whenever its content is."""
+    status = path.stat()
+    return f"{status.st_size} bytes of {status.st_mtime_ns}"

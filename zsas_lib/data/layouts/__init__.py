@@ -1,0 +1,1 @@
+"""One module per layout that data sets have on disk."""

@@ -1,0 +1,72 @@
+"""``visa``: Visual Anomaly (Zou et al., ECCV 2022) as its archive unpacks; also ``embedded-a``.
+
+12 categories and a table of what belongs to which split, ``ROOT`` being the folder that holds them::
+
+    ROOT/split_csv/1cls.csv                        columns object, split, label, image, mask
+    ROOT/candle/Data/Images/Normal/0000.JPG
+    ROOT/candle/Data/Images/Anomaly/000.JPG
+    ROOT/candle/Data/Masks/Anomaly/000.png
+
+The table's paths start at ``ROOT``, its labels are "normal" and "anomaly", and only anomalous pictures have a mask. It
+names no kind of defect, so the defect of an anomalous picture is "anomaly". Masks number their kinds of defect from 1:
+every non-zero value is anomalous. The pictures are not square.
+
+The copy that the authors' ``prepare_data.py`` makes (``ROOT/candle/test/bad/000.JPG`` with
+``ROOT/candle/ground_truth/bad/000.png``) is recognised by its ``test/bad`` folders and read with the same names.
+"""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+from ...base.errors import DataError
+from ..dataset import NORMAL, Record
+from .folder import category_folders, category_records
+
+TABLE = Path("split_csv/1cls.csv")
+COLUMNS = ("object", "split", "label", "image", "mask")
+DEFECTS = {"normal": NORMAL, "anomaly": "anomaly"}
+EXPECTED = (
+    f"VisA as unpacked: ROOT/{TABLE.as_posix()} and the pictures it lists, ROOT/CATEGORY/Data/Images/Normal/NNNN.JPG, "
+    "ROOT/CATEGORY/Data/Images/Anomaly/NNN.JPG and ROOT/CATEGORY/Data/Masks/Anomaly/NNN.png "
+    "(from github.com/amazon-science/spot-diff, which holds split_csv too; licence CC BY 4.0)"
+)
+
+
+def records(root: Path, split: str) -> list[Record]:
+    """The pictures that the table lists for one split, grouped by category, whether or not their files exist.
+
+    :raises DataError: there is no table, or it lacks a column or holds an unknown label.
+    """
+    table = root / TABLE
+    if not table.is_file():
+        if any(root.glob("*/test/bad")):
+            return _prepared(root, split)
+        deeper = [path.parent.parent for path in root.glob(f"*/{TABLE.as_posix()}")]
+        hint = f" Did you mean {deeper[0]}?" if deeper else ""
+        raise DataError(f"No {TABLE.as_posix()} in {root}. Expected {EXPECTED}.{hint}")
+    with table.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        lacking = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
+        if lacking:
+            raise DataError(
+                f"{table} lacks the columns {', '.join(lacking)}; expected {', '.join(COLUMNS)}. "
+                "Copy the official table from github.com/amazon-science/spot-diff."
+            )
+        found = [_record(root, row, table) for row in reader if row["split"] == split]
+    return sorted(found, key=lambda record: record.category)
+
+
+def _record(root: Path, row: dict, table: Path) -> Record:
+    if row["label"] not in DEFECTS:
+        raise DataError(f"{table} labels {row['image']} as {row['label']!r}; expected {' or '.join(DEFECTS)}.")
+    mask_path = root / row["mask"] if row["mask"] and row["label"] == "anomaly" else None
+    return Record(root / row["image"], mask_path, row["object"], DEFECTS[row["label"]])
+
+
+def _prepared(root: Path, split: str) -> list[Record]:
+    return [
+        replace(record, defect="anomaly") if record.defect == "bad" else record
+        for folder in category_folders(root, EXPECTED)
+        for record in category_records(folder, split, mask_stems=("{}", "{}_mask"))
+    ]

@@ -1,0 +1,127 @@
+"""A model over a data set: metrics per category and their mean, per-image rows, and how far chance moves them."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from ..data.dataset import AnomalyDataset
+from ..metrics.bootstrap import bootstrap_std, gathered_bootstrap_std
+from ..metrics.image import image_metrics
+from ..metrics.pixel import gathered_metrics, pixel_auroc, pixel_metrics
+from ..metrics.pixel_scores import PixelScores
+from ..metrics.ranking import Labels, Maps, Masks, Scores
+from ..models.prediction import Prediction
+from .tables import ResultTable, picture_rows, result_table, with_means
+
+
+def evaluate(
+    model: nn.Module, dataset: AnomalyDataset, *, seed: int = 0, batch_size: int = 16, resamples: int = 200
+) -> ResultTable:
+    """All metrics of a model on a data set, at the size in which the data set gives its pictures.
+
+    Returns one row per category, named in the index, then the row "mean", their unweighted mean. The columns are
+    those of `metrics.pixel_metrics` and `metrics.image_metrics`: fractions in [0, 1], nan where a category has one
+    class only, and then without weight in the mean. Beside it stand
+
+    * ``.per_image``: path below the data set's root, category, defect, is_anomalous, anomalous_fraction (of its
+      pixels), image_score, map_max, and the picture's own pixel_auroc (nan where it has one class only);
+    * ``.spread``: standard errors of pixel_auroc and image_auroc by a bootstrap over each category's images
+      (``resamples`` samples drawn from ``seed``), and of their means.
+
+    Of one category at a time the scores of all pixels are held in memory, once. Raises ValueError, naming the picture,
+    for a map or score that is not finite.
+    """
+    rows, pictures = [], []
+    for part, predictions in category_predictions(model, dataset, batch_size, "evaluate"):
+        pixels, scores, own = PixelScores(), [], []
+        for map_, mask, score in predictions:
+            pixels.add(map_, mask)
+            own.append(_of_picture(map_, mask))
+            scores.append(score)
+        scores, labels = torch.stack(scores), labels_of(part)
+        error = gathered_bootstrap_std(pixels, resamples, seed)
+        numbers = gathered_metrics(pixels) | _of_images(scores, labels, error, resamples, seed)
+        rows.append({"category": part.categories[0]} | numbers)
+        pictures.append(picture_rows(part, scores, own))
+    return result_table(with_means(pd.DataFrame(rows)), pd.concat(pictures, ignore_index=True))
+
+
+def category_predictions(
+    model: nn.Module, dataset: AnomalyDataset, batch_size: int, what: str
+) -> Iterator[tuple[AnomalyDataset, Iterator[tuple[Tensor, Tensor, Tensor]]]]:
+    """What a model says of each category's pictures: that part of the data set, and map, mask and image score of one picture
+    after the other, in its order, which are predicted as they are asked for.
+
+    ``what`` names the progress bar. Raises as `predict`.
+    """
+    with tqdm(total=len(dataset), desc=what, unit=" pictures", disable=None, leave=False) as progress:
+        for category in dataset.categories:
+            part = dataset.select([category])
+            yield part, _predictions(model, part, batch_size, progress)
+
+
+def _predictions(
+    model: nn.Module, part: AnomalyDataset, batch_size: int, progress: tqdm
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    for batch in part.batches(batch_size):
+        prediction = predict(model, batch.images, batch.categories, batch.paths)
+        progress.update(len(batch.paths))
+        yield from zip(prediction.anomaly_map, batch.masks, prediction.image_score)
+
+
+def measured(
+    maps: Maps,
+    masks: Masks,
+    scores: Scores,
+    labels: Labels,
+    resamples: int,
+    seed: int,
+    pieces: tuple[Maps, Masks] | None = None,
+) -> dict[str, float]:
+    """All metrics of one category, and the standard errors ``pixel_auroc_se`` and ``image_auroc_se``.
+
+    ``pieces`` are the same pixels cut so that each region is whole, where ``maps`` do not show them in the plane.
+    """
+    pixels = pixel_metrics(*(pieces or (maps, masks)))
+    return pixels | _of_images(scores, labels, bootstrap_std(maps, masks, resamples, seed), resamples, seed)
+
+
+def _of_images(scores: Scores, labels: Labels, pixel_auroc_se: float, resamples: int, seed: int) -> dict[str, float]:
+    """The metrics of a category's image scores and both standard errors."""
+    single = scores[:, None, None], labels[:, None, None]
+    image_auroc_se = bootstrap_std(*single, resamples, seed)
+    return image_metrics(scores, labels) | {"pixel_auroc_se": pixel_auroc_se, "image_auroc_se": image_auroc_se}
+
+
+@torch.no_grad()
+def predict(
+    model: nn.Module, images: Float[Tensor, "batch 3 height width"], categories: Sequence[str], paths: Sequence[Path]
+) -> Prediction:
+    """What a model says of images, on the CPU in float32. Raises ValueError, naming the picture, where not finite."""
+    prediction = model(images.to(model.backbone.device), categories)
+    maps, scores = prediction.anomaly_map.float().cpu(), prediction.image_score.float().cpu()
+    for path, map_, score in zip(paths, maps, scores):
+        if not (map_.isfinite().all() and score.isfinite()):
+            raise ValueError(
+                f"Expected finite anomaly maps and scores, but {model.name} returned NaN or infinity for {path}; "
+                "check that picture, the weights and the precision."
+            )
+    return Prediction(maps, scores)
+
+
+def labels_of(dataset: AnomalyDataset) -> Bool[Tensor, " image"]:
+    """Which pictures of a data set are anomalous."""
+    return torch.tensor([record.is_anomalous for record in dataset.records])
+
+
+def _of_picture(map_: Float[Tensor, "height width"], mask: Bool[Tensor, "height width"]) -> dict[str, float]:
+    return {
+        "anomalous_fraction": float(mask.float().mean()),
+        "map_max": float(map_.max()),
+        "pixel_auroc": pixel_auroc([map_], [mask]),
+    }

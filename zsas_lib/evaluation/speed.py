@@ -1,0 +1,72 @@
+"""How long a model takes for a picture on this device, and how much memory beside its weights."""
+
+import time
+import weakref
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.weak import WeakIdKeyDictionary
+
+
+@torch.no_grad()
+def milliseconds(
+    model: nn.Module, images: Float[Tensor, "batch 3 height width"], class_names: str | Sequence[str], repeats: int = 5
+) -> list[float]:
+    """Milliseconds per picture of ``repeats`` predictions, after one that is not counted (texts that are encoded once,
+    kernels that are chosen)."""
+    model(images, class_names)
+    found = []
+    for _ in range(repeats):
+        _wait(images.device)
+        start = time.perf_counter()
+        model(images, class_names)
+        _wait(images.device)
+        found.append(1000 * (time.perf_counter() - start) / len(images))
+    return found
+
+
+@torch.no_grad()
+def peak_memory(
+    model: nn.Module, images: Float[Tensor, "batch 3 height width"], class_names: str | Sequence[str]
+) -> float:
+    """The most megabytes (10^6 bytes) of tensors that are alive at once in a prediction, weights and images not counted.
+
+    What one operation allocates and frees within itself is not seen. Texts that are encoded once are, on the first call.
+    """
+    held = [*model.parameters(), *model.buffers(), images]
+    with _Live(held) as live:
+        model(images, class_names)
+    return live.peak / 1e6
+
+
+class _Live(TorchDispatchMode):
+    """Counts the bytes of the storages that operations make, for as long as each lives."""
+
+    def __init__(self, held: Sequence[Tensor]):
+        super().__init__()
+        self.known = WeakIdKeyDictionary()
+        self.bytes = self.peak = 0
+        for tensor in held:
+            self.known[tensor.untyped_storage()] = True
+
+    def __torch_dispatch__(self, function, types, arguments=(), options=None):
+        made = function(*arguments, **(options or {}))
+        for leaf in tree_leaves(made):
+            if isinstance(leaf, Tensor) and (storage := leaf.untyped_storage()) not in self.known:
+                self.known[storage] = True
+                self.bytes += storage.nbytes()
+                self.peak = max(self.peak, self.bytes)
+                weakref.finalize(storage, self._freed, storage.nbytes())
+        return made
+
+    def _freed(self, size: int) -> None:
+        self.bytes -= size
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,0 +1,39 @@
+"""Metrics of anomaly segmentation, for one category at a time.
+
+All pixels of all images of a category, normal images included, are pooled into one ranking; a data set's number is
+the unweighted mean over its categories. All metrics are fractions in [0, 1], and nan where only one class is present.
+"""
+
+from .aupro import aupro as aupro
+from .aupro import legacy_reach as legacy_reach
+from .bootstrap import bootstrap_std as bootstrap_std
+from .image import (
+    image_auroc as image_auroc,
+)
+from .image import (
+    image_average_precision as image_average_precision,
+)
+from .image import (
+    image_f1_max as image_f1_max,
+)
+from .image import (
+    image_metrics as image_metrics,
+)
+from .image import (
+    image_rates as image_rates,
+)
+from .pixel import (
+    average_precision as average_precision,
+)
+from .pixel import (
+    f1_max as f1_max,
+)
+from .pixel import (
+    iou_at_f1_max as iou_at_f1_max,
+)
+from .pixel import (
+    pixel_auroc as pixel_auroc,
+)
+from .pixel import (
+    pixel_metrics as pixel_metrics,
+)

@@ -1,0 +1,92 @@
+"""AUPRO, exact and as the legacy papers compute it with 200 thresholds."""
+
+import numpy as np
+from jaxtyping import Float
+
+from .ranking import Maps, Masks, Ranking, checked, gathered, one_class, pooled, rank
+
+AT_ONCE = 2**21
+"""How many anomalous pixels the area under a curve is taken of at once, for the sake of memory."""
+
+
+def aupro(maps: Maps, masks: Masks, fpr_limit: float = 0.3, thresholds: int | None = None) -> float:
+    """Area under the per-region overlap curve up to a false positive rate of ``fpr_limit``, divided by that limit.
+
+    A region is an 8-connected component of one mask. At a threshold, PRO is the mean over all the category's regions
+    of the share of the region that lies above it, and FPR the share of all its normal pixels that do.
+
+    ``thresholds=None`` is exact: every observed score is a threshold, and PRO is linear in FPR between two of them
+    and up to the limit. A constant map has chance level, ``fpr_limit / 2``; a perfect one has 1.
+
+    ``thresholds=200`` is the legacy number of AnomalyCLIP, APRIL-GAN, VCP-CLIP and others: that many thresholds
+    evenly spaced from the smallest score to below the largest, strictly exceeded; those with FPR < ``fpr_limit`` are
+    kept and their FPRs stretched to [0, 1] by their own extremes. It changes under monotone transforms of the maps
+    (two outlier pixels suffice) and is nan when the kept FPRs do not differ, as for a constant or a perfect map.
+
+    Raises ValueError for a limit outside (0, 1] or fewer than 2 thresholds; other input and errors as in
+    `pixel_auroc`.
+    """
+    if not 0 < fpr_limit <= 1:
+        raise ValueError(f"fpr_limit must lie in (0, 1], got {fpr_limit}; the field's choice is 0.3.")
+    if thresholds is not None and thresholds < 2:
+        raise ValueError(f"thresholds must be None (exact) or at least 2, got {thresholds}; legacy papers use 200.")
+    normal, anomalous, shares = gathered(maps, masks).pooled()
+    if one_class(normal, anomalous):
+        return float("nan")
+    if thresholds is not None:
+        normal.sort()
+        return legacy_aupro_of(normal, anomalous, shares, fpr_limit, thresholds)
+
+    count = len(normal)
+    position = count - int(np.ceil(fpr_limit * count))
+    normal.partition(position)
+    cut = normal[position]  # normal pixels at or above it take FPR to the limit; what lies below adds no area
+    ranking = rank(np.sort(normal[normal >= cut]), anomalous[anomalous >= cut], normals=count)
+    return aupro_of(ranking, shares[anomalous >= cut], fpr_limit)
+
+
+def legacy_reach(maps: Maps, masks: Masks, fpr_limit: float = 0.3, thresholds: int = 200) -> float:
+    """The largest false positive rate below ``fpr_limit`` that a threshold of the legacy AUPRO has.
+
+    Where maps are nearly binary it is far below the limit, and the legacy AUPRO, which stretches it to the limit, is in
+    truth an AUPRO up to this rate. Input and errors as in `pixel_auroc`, arguments as in `aupro`.
+    """
+    normal, anomalous = pooled(*checked(maps, masks))
+    if one_class(normal, anomalous):
+        return float("nan")
+    fpr = _legacy_fpr(np.sort(normal), np.sort(anomalous), thresholds)[1]
+    return float(fpr[fpr < fpr_limit].max(initial=0.0))
+
+
+def aupro_of(ranking: Ranking, shares: Float[np.ndarray, " anomalous"], fpr_limit: float) -> float:
+    """Each anomalous pixel lifts PRO by its share, on a ramp from the FPR of the normal pixels above it to the FPR
+    that counts those tied with it too; the area is the sum of what lies under these ramps within the limit."""
+    total = 0.0
+    for first in range(0, len(shares), AT_ONCE):
+        part = slice(first, first + AT_ONCE)
+        start, end = ranking.above[part] / ranking.normals, ranking.alarms[part] / ranking.normals
+        stop = np.minimum(end, fpr_limit)
+        run = np.maximum(stop - start, 0)
+        lift = np.divide(run, end - start, out=np.zeros_like(run), where=end > start)
+        area = run * lift / 2 + (fpr_limit - stop)
+        total += float(np.sum(shares[part] * area))
+    return min(total / fpr_limit, 1.0)
+
+
+def legacy_aupro_of(
+    normal: np.ndarray, anomalous: np.ndarray, shares: np.ndarray, fpr_limit: float, thresholds: int
+) -> float:
+    steps, fpr = _legacy_fpr(normal, anomalous, thresholds)
+    below = np.concatenate([[0.0], np.cumsum(shares)])
+    pro = 1 - (below / below[-1])[np.searchsorted(anomalous, steps, side="right")]
+    pro, fpr = pro[fpr < fpr_limit], fpr[fpr < fpr_limit]
+    if len(fpr) == 0 or fpr[0] == fpr[-1]:
+        return float("nan")
+    return min(float(np.trapezoid(pro, fpr) / (fpr[-1] - fpr[0])), 1.0)
+
+
+def _legacy_fpr(normal: np.ndarray, anomalous: np.ndarray, thresholds: int) -> tuple[np.ndarray, np.ndarray]:
+    """Thresholds, descending, evenly spaced over ascending scores, and the share of the normal ones that exceeds each."""
+    lowest, highest = float(min(normal[0], anomalous[0])), float(max(normal[-1], anomalous[-1]))
+    steps = np.linspace(lowest, highest, thresholds, endpoint=False).astype(normal.dtype)[::-1]
+    return steps, (len(normal) - np.searchsorted(normal, steps, side="right")) / len(normal)

@@ -1,0 +1,87 @@
+"""How far chance moves the pixel AUROC: a bootstrap over images, from one histogram per image."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from .pixel_scores import PixelScores
+from .ranking import Maps, Masks, checked
+
+QUANTILES_OF = 2**24
+"""Of how many scores the bins of a bootstrap are quantiles: of more, every so many are looked at."""
+
+
+def bootstrap_std(maps: Maps, masks: Masks, resamples: int = 200, seed: int = 0, bins: int = 4096) -> float:
+    """Standard error of `pixel_auroc` by a bootstrap over images: its standard deviation over ``resamples`` samples
+    of as many images, drawn with replacement. Resamples that hold one class only are left out; nan with fewer than
+    two others. A single image has no spread: 0 up to rounding.
+
+    The pixels of each image are counted once, in ``bins`` bins: every other one holds a quantile of the pooled scores
+    and nothing else, the rest what lies between two. Only pairs within a bin are taken for ties, which moves the
+    AUROC of all images by at most 2 / (``bins`` - 2), in practice by about 1e-6, and the standard error by about
+    1e-5 of itself. Of more than `QUANTILES_OF` scores the quantiles are those of every so many.
+
+    Raises ValueError for fewer than 2 resamples or 4 bins; other input and errors as in `pixel_auroc`.
+    """
+    _refuse_options(resamples, bins)
+    return _spread(*_wins(*checked(maps, masks), bins), resamples, seed)
+
+
+def gathered_bootstrap_std(pixels: PixelScores, resamples: int = 200, seed: int = 0, bins: int = 4096) -> float:
+    """`bootstrap_std` of a category that was gathered picture by picture, before `gathered_metrics`.
+
+    Raises RuntimeError after it, ValueError for fewer than 2 resamples or 4 bins.
+    """
+    _refuse_options(resamples, bins)
+    edges = _edges([scores for picture in pixels.pictures() for scores in picture], bins)
+    normal, anomalous = (_histograms((picture[kind] for picture in pixels.pictures()), edges) for kind in (0, 1))
+    return _spread(*_compared(normal, anomalous), resamples, seed)
+
+
+def _refuse_options(resamples: int, bins: int) -> None:
+    if resamples < 2 or bins < 4:
+        raise ValueError(f"Expected at least 2 resamples and 4 bins, got {resamples} and {bins}.")
+
+
+def _spread(wins: np.ndarray, normals: np.ndarray, anomalous: np.ndarray, resamples: int, seed: int) -> float:
+    """The standard deviation of the AUROC over resampled images, of what `_compared` counts."""
+    images = len(wins)
+    drawn = np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), size=resamples)
+    comparisons = (drawn @ normals) * (drawn @ anomalous)
+    won = np.sum((drawn @ wins) * drawn, axis=1)
+    aurocs = won[comparisons > 0] / comparisons[comparisons > 0]
+    return float(np.std(aurocs, ddof=1)) if len(aurocs) > 1 else float("nan")
+
+
+def _wins(
+    maps: list[Float[np.ndarray, "_ _"]], masks: list[Bool[np.ndarray, "_ _"]], bins: int
+) -> tuple[Float[np.ndarray, "image image"], Int[np.ndarray, " image"], Int[np.ndarray, " image"]]:
+    """`_compared` of maps and masks."""
+    edges = _edges([scores.ravel() for scores in maps], bins)
+    normal = _histograms((scores[~mask] for scores, mask in zip(maps, masks)), edges)
+    return _compared(normal, _histograms((scores[mask] for scores, mask in zip(maps, masks)), edges))
+
+
+def _edges(parts: list[np.ndarray], bins: int) -> np.ndarray:
+    """Where bins begin and end: at quantiles of the pooled scores, and right above each, from the lowest to the highest."""
+    parts = [part for part in parts if part.size]
+    step = -(-sum(part.size for part in parts) // QUANTILES_OF)
+    ends = [min(part.min() for part in parts), max(part.max() for part in parts)]
+    pooled = np.sort(np.concatenate([*(part[::step] for part in parts), *([ends] if step > 1 else [])]))
+    quantiles = np.unique(pooled[np.linspace(0, len(pooled) - 1, bins // 2).astype(int)])
+    return np.sort(np.concatenate([quantiles, np.nextafter(quantiles, np.inf)]))
+
+
+def _histograms(pictures: Iterable[np.ndarray], edges: np.ndarray) -> Int[np.ndarray, "image bin"]:
+    return np.stack([np.diff(np.searchsorted(np.sort(scores), edges)).astype(np.int32) for scores in pictures])
+
+
+def _compared(
+    normal: Int[np.ndarray, "image bin"], anomalous: Int[np.ndarray, "image bin"]
+) -> tuple[Float[np.ndarray, "image image"], Int[np.ndarray, " image"], Int[np.ndarray, " image"]]:
+    """How many pairs of a normal pixel of one image (row) and an anomalous one of another (column) are ranked right,
+    and how many pixels of either class each image has."""
+    beaten = np.cumsum(normal, axis=1, dtype=float)
+    beaten -= normal / 2  # normal pixels that an anomalous one in this bin outscores
+    return beaten @ anomalous.T.astype(float), normal.sum(axis=1), anomalous.sum(axis=1)

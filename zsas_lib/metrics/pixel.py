@@ -1,0 +1,87 @@
+"""Pixel-level metrics of one category: AUROC, average precision, F1-max and IoU, and all pixel metrics from one sort."""
+
+import numpy as np
+
+from .aupro import aupro_of, legacy_aupro_of
+from .pixel_scores import PixelScores
+from .ranking import (
+    Maps,
+    Masks,
+    auroc_of,
+    average_precision_of,
+    checked,
+    f1_max_of,
+    gathered,
+    iou_of,
+    measure,
+    one_class,
+    pooled,
+    rank,
+)
+
+
+def pixel_auroc(maps: Maps, masks: Masks) -> float:
+    """Area under the ROC curve of all pixels: the chance that an anomalous pixel outscores a normal one.
+
+    ``maps`` are the anomaly maps of one category's images, larger = more anomalous, and ``masks`` their bool ground
+    truth: two tensors or arrays of shape (image, height, width), or two lists of (height, width) for images of
+    several sizes, which are pooled alike. Ties count one half (the trapezoid rule), so a constant map has 0.5.
+
+    Raises ValueError for a NaN or infinite map (naming the image), for differing shapes and for no image at all, and
+    TypeError for masks that are not bool. All pixel metrics take and raise the same.
+    """
+    return measure(auroc_of, *pooled(*checked(maps, masks)))
+
+
+def average_precision(maps: Maps, masks: Masks) -> float:
+    """Average precision of all pixels: the sum over thresholds of recall gained times precision, not interpolated.
+
+    Tied pixels pass a threshold together; a constant map has the share of anomalous pixels. Input and errors as in
+    `pixel_auroc`.
+    """
+    return measure(average_precision_of, *pooled(*checked(maps, masks)))
+
+
+def f1_max(maps: Maps, masks: Masks) -> float:
+    """Largest F1 = 2PR/(P+R) of all pixels over all thresholds, each an observed score.
+
+    The threshold is thus chosen on the test set itself. Calling everything anomalous gives 2p/(1+p), where p is the
+    share of anomalous pixels, so no map, a constant one included, has less. Input and errors as in `pixel_auroc`.
+    """
+    return measure(f1_max_of, *pooled(*checked(maps, masks)))
+
+
+def iou_at_f1_max(maps: Maps, masks: Masks) -> float:
+    """Intersection over union of the anomalous class at the threshold of `f1_max`.
+
+    TP/(TP+FP+FN) equals F1/(2-F1), so this is the same finding on another scale; V prints both. Input and errors as
+    in `pixel_auroc`.
+    """
+    return iou_of(f1_max(maps, masks))
+
+
+def pixel_metrics(maps: Maps, masks: Masks) -> dict[str, float]:
+    """All pixel metrics of one category from one sort, each equal to its own function's.
+
+    Keys: pixel_auroc, pixel_ap, pixel_f1_max, pixel_iou, aupro (exact, limit 0.3) and aupro_200 (legacy). Input and
+    errors as in `pixel_auroc`.
+    """
+    return gathered_metrics(gathered(maps, masks))
+
+
+def gathered_metrics(pixels: PixelScores) -> dict[str, float]:
+    """`pixel_metrics` of a category that was gathered picture by picture. It sorts the scores in place, so it comes after
+    `gathered_bootstrap_std`. Raises RuntimeError when asked for again."""
+    normal, anomalous, shares = pixels.pooled()
+    if one_class(normal, anomalous):
+        return dict.fromkeys(("pixel_auroc", "pixel_ap", "pixel_f1_max", "pixel_iou", "aupro", "aupro_200"), np.nan)
+    normal.sort()
+    ranking = rank(normal, anomalous)
+    return {
+        "pixel_auroc": auroc_of(ranking),
+        "pixel_ap": average_precision_of(ranking),
+        "pixel_f1_max": f1_max_of(ranking),
+        "pixel_iou": iou_of(f1_max_of(ranking)),
+        "aupro": aupro_of(ranking, shares, fpr_limit=0.3),
+        "aupro_200": legacy_aupro_of(normal, anomalous, shares, fpr_limit=0.3, thresholds=200),
+    }

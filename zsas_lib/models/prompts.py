@@ -1,0 +1,152 @@
+"""Prompt ensembles: the sentences that describe a normal and an anomalous object of a class."""
+
+from dataclasses import dataclass
+from functools import cache
+from weakref import WeakKeyDictionary
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from ..backbones.backbone import Backbone
+from ..base.errors import UnknownNameError
+
+NORMAL_STATES = (
+    "{}",
+    "flawless {}",
+    "perfect {}",
+    "unblemished {}",
+    "{} without flaw",
+    "{} without defect",
+    "{} without damage",
+)
+ABNORMAL_STATES = ("damaged {}", "{} with flaw", "{} with defect", "{} with damage")
+
+_PHOTOGRAPHS = (
+    "a cropped photo of {} {{}}",
+    "a close-up photo of {} {{}}",
+    "a bright photo of {} {{}}",
+    "a dark photo of {} {{}}",
+    "a jpeg corrupted photo of {} {{}}",
+    "a blurry photo of {} {{}}",
+    "a photo of {} {{}}",
+    "a photo of {} small {{}}",
+    "a photo of {} large {{}}",
+    "a photo of {} {{}} for visual inspection",
+    "a photo of {} {{}} for anomaly detection",
+)
+_PAIRS = tuple(photograph.format(article) for photograph in _PHOTOGRAPHS for article in ("a", "the"))
+_ANOMALIB_SLIPS = {
+    "a cropped photo of a {}": (),
+    "a jpeg corrupted photo of a {}": ("a jpeg corrupted photo of the {}",),
+}
+
+TEMPLATES = {
+    22: _PAIRS,
+    21: tuple(template for pair in _PAIRS for template in _ANOMALIB_SLIPS.get(pair, (pair,))),
+}
+
+_QUALITIES = (
+    "bad",
+    "good",
+    "low resolution",
+    "cropped",
+    "bright",
+    "dark",
+    "close-up",
+    "black and white",
+    "jpeg corrupted",
+    "blurry",
+)
+APRIL_GAN_TEMPLATES = (
+    *(f"a {quality} photo of {article} {{}}." for quality in _QUALITIES for article in ("a", "the")),
+    *(f"a photo of {article} {{}}." for article in ("a", "the", "one", "my")),
+    *(f"a photo of {article} {size} {{}}." for size in ("small", "large", "cool") for article in ("a", "the")),
+    *(
+        f"{begin} {{}} in the scene."
+        for begin in ("there is a", "there is the", "this is a", "this is the", "this is one")
+    ),
+)
+APRIL_GAN_ABNORMAL_STATES = ("damaged {}", "broken {}", *ABNORMAL_STATES[1:])
+
+SPELLED_OUT = {"chewinggum": "chewing gum", "pcb": "printed circuit board"}
+"""What is no word, in words. For "pcb" this is the book's own choice: see `class_phrase` for what others say."""
+NAMELESS = "object"
+
+
+@dataclass(frozen=True)
+class PromptEnsemble:
+    """The sentences of the two states of one class, every template with every state."""
+
+    normal: tuple[str, ...]
+    abnormal: tuple[str, ...]
+
+
+def class_phrase(class_name: str, *, raw: bool = False) -> str:
+    """How a data set's class name is said in a sentence: "metal_nut" -> "metal nut", "macaroni1" -> "macaroni".
+
+    Underscores become spaces, digits at the end go, and `SPELLED_OUT` maps what is left; a name with nothing left
+    (BTAD's "01") is "object". `raw=True` leaves the name as it is.
+
+    The public WinCLIPs differ: anomalib, caoyunkang/WinClip and Accurate-WinCLIP say the folder's name, as `raw=True`
+    does ("metal_nut", "pcb1"; anomalib says "object" where there is none), and mala-lab/WinCLIP replaces underscores
+    alone ("metal nut", "pcb1"). AnomalyCLIP says "object" of everything, and VCP-CLIP has learned tokens in the name's
+    place; neither asks for a class.
+    """
+    if raw:
+        return class_name or NAMELESS
+    words = class_name.replace("_", " ").rstrip("0123456789 ").strip()
+    return SPELLED_OUT.get(words, words) or NAMELESS
+
+
+@cache
+def winclip_prompts(
+    class_name: str, *, templates: int = 22, full_stop: bool = True, raw_names: bool = False
+) -> PromptEnsemble:
+    """WinCLIP's compositional prompt ensemble: 7 normal and 4 abnormal states of a class in each template.
+
+    `templates=22` is the paper's list (154 normal and 88 abnormal sentences); 21 is anomalib's, which lacks "a cropped
+    photo of a" and has "a jpeg corrupted photo of the" twice (147 and 84, duplicates kept because they weigh in the
+    mean). `full_stop=False` drops the "." at the end, as one reimplementation does. For `raw_names` see `class_phrase`.
+    Raises UnknownNameError for another number of templates.
+    """
+    if templates not in TEMPLATES:
+        raise UnknownNameError("number of WinCLIP templates", templates, map(str, TEMPLATES))
+    phrase = class_phrase(class_name, raw=raw_names)
+    end = "." if full_stop else ""
+    sentences = (
+        tuple(template.format(state.format(phrase)) + end for state in states for template in TEMPLATES[templates])
+        for states in (NORMAL_STATES, ABNORMAL_STATES)
+    )
+    return PromptEnsemble(*sentences)
+
+
+@cache
+def april_gan_prompts(class_name: str) -> PromptEnsemble:
+    """APRIL-GAN's ensemble, which many took over: 7 normal and 5 abnormal states in 35 templates, 245 and 175
+    sentences. The class is named as `class_phrase` says; the released code says the folder's name."""
+    phrase = class_phrase(class_name)
+    sentences = (
+        tuple(template.format(state.format(phrase)) for state in states for template in APRIL_GAN_TEMPLATES)
+        for states in (NORMAL_STATES, APRIL_GAN_ABNORMAL_STATES)
+    )
+    return PromptEnsemble(*sentences)
+
+
+_kept: WeakKeyDictionary[Backbone, dict[tuple, Tensor]] = WeakKeyDictionary()
+
+
+def mean_embeddings(backbone: Backbone, prompts: PromptEnsemble, *, unit: bool = True) -> Float[Tensor, "2 embed"]:
+    """The unit vectors T_n and T_a of an ensemble, in this order: the means of its sentences' embeddings, each of unit
+    length (``unit``) or as it comes, made unit vectors. Encoded once and kept for as long as the backbone is."""
+    known = _kept.setdefault(backbone, {})
+    key = prompts, unit, str(backbone.device)
+    if key not in known:
+        known[key] = _mean_embeddings(backbone, prompts, unit)
+    return known[key]
+
+
+def _mean_embeddings(backbone: Backbone, prompts: PromptEnsemble, unit: bool) -> Float[Tensor, "2 embed"]:
+    means = [backbone.encode_text(part, normalise=unit).mean(0) for part in (prompts.normal, prompts.abnormal)]
+    return F.normalize(torch.stack(means), dim=-1)

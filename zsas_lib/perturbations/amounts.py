@@ -1,0 +1,24 @@
+"""How far a perturbation goes: one number for all images or one per image, clipped with a straight-through gradient."""
+
+from typing import TypeAlias
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+Amount: TypeAlias = int | float | Float[Tensor, ""] | Float[Tensor, " batch"]
+
+
+def straight_through_clip(
+    values: Float[Tensor, "*shape"], low: float | Float[Tensor, "..."], high: float | Float[Tensor, "..."]
+) -> Float[Tensor, "*shape"]:
+    """``values`` clipped to [low, high] going forward and passed on as they are going backward (S A.1's STE)."""
+    return values + (values.clamp(low, high) - values).detach()
+
+
+def per_image(amount: Amount, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, " #batch"]:
+    return torch.as_tensor(amount, dtype=images.dtype, device=images.device).reshape(-1)
+
+
+def is_zero(amount: Amount) -> bool:
+    return not isinstance(amount, Tensor) and amount == 0

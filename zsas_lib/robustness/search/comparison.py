@@ -1,0 +1,62 @@
+"""How searches compare: what each has found after so many forward passes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from torch import nn
+
+from ...data.dataset import AnomalyDataset, stacked
+from ...evaluation.tables import with_means
+from ...perturbations import RANGES
+from . import adam
+from .history import bound_curve
+from .worst_case import worst_case
+
+READINGS = 24
+"""At how many numbers of passes a curve is read, at most; evenly on a logarithmic scale."""
+
+
+def bound_curves(
+    model: nn.Module,
+    dataset: AnomalyDataset,
+    *,
+    search: str,
+    passes: int,
+    over: Sequence[str] = tuple(RANGES),
+    restarts: int = 5,
+    seed: int = 0,
+    fill: str = "zero",
+    batch_size: int = 16,
+) -> pd.DataFrame:
+    """The bound on every anomalous picture as a search goes on, with ``passes`` forward passes for each.
+
+    A step of "adam" takes two passes, a point of the other searches one. One row per category, picture (its number
+    among the category's anomalous ones) and number of passes so far; pixel_auroc is the picture's own at the worst point so
+    far. Rows "mean" follow. Raises as `worst_case`, and ValueError for fewer than two passes.
+    """
+    if passes < 2:
+        raise ValueError(f"Expected at least 2 passes, one step of Adam, got {passes}.")
+    steps = passes // adam.PASSES if search == "adam" else passes
+    at = np.unique(np.geomspace(2, passes, READINGS).round().astype(int)).tolist()
+    rows = []
+    for category in dataset.categories:
+        part = dataset.select([category], anomalous=True)
+        batch = stacked([part[i] for i in range(len(part))])
+        found = worst_case(
+            model,
+            batch.images,
+            batch.masks,
+            category,
+            over,
+            search,
+            steps,
+            restarts,
+            seed,
+            fill=fill,
+            batch_size=batch_size,
+        )
+        for picture, points in found.history.groupby("image"):
+            rows.append(bound_curve(points, at=at).assign(category=category, picture=picture))
+    table = pd.concat(rows, ignore_index=True)
+    return with_means(table[["category", "picture", "passes", "pixel_auroc"]])

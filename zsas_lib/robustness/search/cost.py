@@ -1,0 +1,81 @@
+"""What a study of worst cases costs, before it is run: passes by counting, time by a short calibration."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+import torch
+from torch import Tensor, nn
+
+from ...base.errors import UnknownNameError
+from ...data.dataset import AnomalyDataset, stacked
+from ...perturbations import RANGES
+from . import adam
+from .objective import Objective
+from .worst_case import COMBINATIONS, SEARCHES
+
+
+@dataclass(frozen=True)
+class Cost:
+    """``points`` are how often a perturbed picture is judged, ``passes`` the forward passes of one picture that it
+    takes (a backward pass counts as another one), ``seconds`` the time of this device for them."""
+
+    points: int
+    passes: int
+    seconds: int | float
+
+    @property
+    def duration(self) -> str:
+        """The time in words, such as "about 3 minutes"."""
+        for unit, length in (("hours", 3600), ("minutes", 60)):
+            if self.seconds >= 2 * length:
+                return f"about {self.seconds / length:.0f} {unit}"
+        return f"about {max(1, round(self.seconds))} seconds"
+
+
+def study_cost(
+    model: nn.Module,
+    dataset: AnomalyDataset,
+    *,
+    combinations: Sequence[Sequence[str]] = COMBINATIONS,
+    search: str = "adam",
+    steps: int = 200,
+    restarts: int = 5,
+    batch_size: int = 16,
+) -> Cost:
+    """The cost of `study.worst_cases` with these options and an empty store.
+
+    Counted are ``steps`` points per picture and combination, of two passes each for "adam" and one otherwise, and the
+    pass that gives the map of the chosen one. The time is that of one batch of the data set's first pictures under all
+    three perturbations, measured after another one that warms up. Raises UnknownNameError for an unknown search.
+    """
+    if search not in SEARCHES:
+        raise UnknownNameError("search", search, SEARCHES)
+    climbs = search == "adam"
+    cases = len(dataset) * len(combinations)
+    points = cases * (steps // restarts * restarts if climbs else steps)
+    forward = _seconds_per_point(model, dataset, batch_size, backward=False)
+    point = _seconds_per_point(model, dataset, batch_size, backward=True) if climbs else forward
+    return Cost(points, points * (adam.PASSES if climbs else 1) + cases, points * point + cases * forward)
+
+
+def _seconds_per_point(model: nn.Module, dataset: AnomalyDataset, batch_size: int, backward: bool) -> float:
+    batch = stacked([dataset[i] for i in range(min(batch_size, len(dataset)))])
+    objective = Objective(model, batch.images, batch.masks, batch.categories)
+    _try_once(objective, backward)
+    start = perf_counter()
+    _try_once(objective, backward)
+    return (perf_counter() - start) / len(batch.images)
+
+
+def _try_once(objective: Objective, backward: bool) -> None:
+    """Every picture of an objective once, under different amounts. Pixel AUROC waits for the device."""
+    count = len(objective.images)
+    shares = torch.linspace(0.1, 0.9, count)
+    amounts: Tensor = torch.stack([low + (high - low) * shares for low, high, _ in RANGES.values()], 1)
+    with torch.set_grad_enabled(backward):
+        loss = objective.outcome(torch.arange(count), amounts.requires_grad_(backward)).loss
+        if backward:
+            torch.autograd.grad(loss.sum(), amounts)
+    if loss.is_cuda:
+        torch.cuda.synchronize()

@@ -1,0 +1,104 @@
+"""What a search optimises: how badly a model segments a perturbed picture (S eqs (1) to (4))."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from ...base.errors import UnknownNameError
+from ...metrics.pixel import pixel_auroc
+from ...perturbations import RANGES, perturb
+from ...perturbations.rotation import derotate, valid_region
+
+FILLS = ("zero", "valid")
+EPSILON = 1e-8
+
+
+class Outcome(NamedTuple):
+    """One entry per point. ``loss`` is differentiable in the amounts; the others are detached, ``maps`` upright."""
+
+    loss: Float[Tensor, " point"]
+    pixel_auroc: Float[Tensor, " point"]
+    maps: Float[Tensor, "point height width"]
+    image_score: Float[Tensor, " point"]
+
+
+class Objective:
+    """How a model segments images under amounts of perturbation.
+
+    A point is an image, by its number, with an amount of rotation (degrees), hue (radians) and saturation shift. The
+    map of the perturbed image is turned back and compared with the upright mask. ``fill`` says what becomes of pixels
+    that the turned image did not show: "zero" gives them the score 0 (S eq. (3)), "valid" leaves them out of the loss
+    and of pixel AUROC. Perturbations that are not in ``over`` are not applied at all.
+
+    Raises ValueError for images and masks of other layouts, UnknownNameError for an unknown perturbation or fill.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        images: Float[Tensor, "image 3 height width"],
+        masks: Bool[Tensor, "image height width"],
+        class_names: str | Sequence[str],
+        over: Sequence[str] = tuple(RANGES),
+        fill: str = "zero",
+    ):
+        names = [class_names] * len(images) if isinstance(class_names, str) else list(class_names)
+        if masks is None:
+            raise ValueError("Expected a bool mask for every image (all False for a normal one), got none.")
+        if masks.dtype != torch.bool or masks.shape != (len(images), *images.shape[-2:]) or len(names) != len(images):
+            raise ValueError(
+                f"Expected bool masks (image, height, width) and a class name for images {tuple(images.shape)}, got "
+                f"{masks.dtype} {tuple(masks.shape)} and {len(names)} names."
+            )
+        if not over or len(set(over)) < len(over):
+            raise ValueError(f"Expected one or more different perturbations of {', '.join(RANGES)}, got {list(over)}.")
+        for perturbation in over:
+            if perturbation not in RANGES:
+                raise UnknownNameError("perturbation", perturbation, RANGES)
+        if fill not in FILLS:
+            raise UnknownNameError("fill", fill, FILLS)
+        self.model, self.class_names, self.fill = model, names, fill
+        self.over = tuple(perturbation for perturbation in RANGES if perturbation in over)
+        self.images, self.masks = images.to(model.backbone.device), masks.to(model.backbone.device)
+
+    def outcome(self, index: Int[Tensor, " point"], amounts: Float[Tensor, "point over"]) -> Outcome:
+        """Loss, pixel AUROC, map and image score at points: image ``index[i]`` under ``amounts[i]``, in the order of
+        ``over``. Where a model's map is not finite, loss and pixel AUROC are nan; so is the AUROC of a normal image."""
+        amounts = amounts.to(self.images.device)
+        given = dict(zip(self.over, amounts.unbind(1)))
+        degrees, hue, saturation = (given.get(perturbation, 0) for perturbation in RANGES)
+        perturbed = perturb(self.images[index], degrees, hue, saturation)
+        prediction = self.model(perturbed, [self.class_names[i] for i in index.tolist()])
+        maps, masks = prediction.anomaly_map.float(), self.masks[index]
+        shown = torch.ones_like(masks)
+        if "rotation" in self.over:
+            maps = derotate(maps, degrees, fill="zero" if self.fill == "zero" else "replicate")
+            if self.fill == "valid":
+                shown = valid_region(-degrees.detach(), *maps.shape[1:])
+        loss, maps = segmentation_loss(maps, masks, shown), maps.detach()
+        finite = maps.isfinite().all(2).all(1)
+        found = torch.full((len(index),), torch.nan)
+        for point in finite.nonzero()[:, 0].tolist():
+            seen = shown[point]
+            found[point] = pixel_auroc(maps[point][seen][None, None], masks[point][seen][None, None])
+        return Outcome(torch.where(finite, loss, torch.nan), found, maps, prediction.image_score.detach())
+
+
+def segmentation_loss(
+    maps: Float[Tensor, "image height width"],
+    masks: Bool[Tensor, "image height width"],
+    shown: Bool[Tensor, "image height width"],
+) -> Float[Tensor, " image"]:
+    """The mean score of an image's normal pixels minus that of its anomalous ones, S eq. (4), over the pixels shown.
+
+    In [-1, 1] for maps in [0, 1]; good segmentation is negative. An image without anomalous pixels has the mean of its
+    map, one without normal pixels minus that.
+    """
+
+    def mean(pixels):
+        return (maps * pixels).sum((1, 2)) / (pixels.sum((1, 2)) + EPSILON)
+
+    return mean(shown & ~masks) - mean(shown & masks)

@@ -1,0 +1,118 @@
+"""One perturbation for a whole category: chosen on half of its pictures, judged on the others.
+
+Paper S proposes as future work to look for the perturbation that helps. Per picture that takes its mask (an oracle,
+`study.bounds` with ``goal="best"``); per category it can be learnt from some pictures and used on others.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from ...base.errors import UnknownNameError
+from ...data.dataset import AnomalyDataset
+from ...evaluation.evaluate import labels_of, measured
+from ...metrics.pixel import pixel_auroc
+from ...perturbations import RANGES
+from .amounts import COLUMNS, box, even_shares
+from .history import GOALS
+from .objective import Objective
+
+CHOSEN_ON, HELD_OUT = "chosen on", "held out"
+ORIGINAL, CHOSEN = "original", "chosen"
+
+
+def halves(dataset: AnomalyDataset) -> tuple[AnomalyDataset, AnomalyDataset]:
+    """Every other picture of each category, normal and anomalous ones counted apart, and the rest.
+
+    Raises ValueError for a category with fewer than two anomalous pictures.
+    """
+    parts: tuple[list, list] = ([], [])
+    for category in dataset.categories:
+        own = [record for record in dataset.records if record.category == category]
+        for anomalous in (False, True):
+            kind = [record for record in own if record.is_anomalous == anomalous]
+            if anomalous and len(kind) < 2:
+                raise ValueError(
+                    f"Expected two or more anomalous pictures of {category!r}, one for each half; got {len(kind)}."
+                )
+            for part, start in zip(parts, (0, 1)):
+                part += kind[start::2]
+    return tuple(AnomalyDataset(dataset.name, dataset.root, part, dataset.image_size, dataset.aspect) for part in parts)
+
+
+def shared_amounts(
+    model: nn.Module,
+    dataset: AnomalyDataset,
+    *,
+    over: Sequence[str] = tuple(RANGES),
+    points: int = 24,
+    goal: str = "best",
+    fill: str = "zero",
+    resamples: int = 200,
+    seed: int = 0,
+    batch_size: int = 16,
+) -> pd.DataFrame:
+    """What the amounts that are best (or worst) for one half of a category's pictures do to the other half.
+
+    ``points`` amounts are tried, none first, the others spread evenly over the box; the choice is by the pixel AUROC of
+    the half's pictures together. Four rows per category: ``half`` is "chosen on" or "held out" (`halves`), ``amounts``
+    "original" or "chosen"; degrees, hue, saturation, the metrics of `evaluation.evaluate`, pixel_auroc_se and
+    image_auroc_se. No mean rows. With ``fill`` "valid" the corners that a turned map leaves repeat its border and count,
+    so that all points are judged by the same pixels. One forward pass per picture of the first half and point, and two
+    per picture after it.
+
+    Raises ValueError for less than one point, UnknownNameError for an unknown goal, and as `halves` and `Objective`.
+    """
+    if goal not in GOALS:
+        raise UnknownNameError("goal", goal, GOALS)
+    if points < 1:
+        raise ValueError(f"Expected at least one point, got {points}.")
+    over = tuple(perturbation for perturbation in RANGES if perturbation in over)
+    low, high = box(over)
+    candidates = torch.cat([torch.zeros(1, len(over)), low + (high - low) * even_shares(points - 1, len(over))])
+    rows = []
+    with tqdm(
+        total=len(dataset.categories) * points, desc=f"{goal} for all", unit=" points", disable=None, leave=False
+    ) as progress:
+        for category in dataset.categories:
+            parts = dict(zip((CHOSEN_ON, HELD_OUT), halves(dataset.select([category]))))
+            quality = []
+            for amounts in candidates:
+                maps, masks, _ = _maps(model, parts[CHOSEN_ON], over, amounts, fill, batch_size)
+                quality.append(-GOALS[goal] * pixel_auroc(maps, masks))
+                progress.update()
+            for half, part in parts.items():
+                for words, amounts in ((ORIGINAL, candidates[0]), (CHOSEN, candidates[int(np.argmax(quality))])):
+                    maps, masks, scores = _maps(model, part, over, amounts, fill, batch_size)
+                    named = dict.fromkeys(COLUMNS.values(), 0.0) | {
+                        COLUMNS[name]: float(amount) for name, amount in zip(over, amounts)
+                    }
+                    numbers = measured(maps, masks, scores, labels_of(part), resamples, seed)
+                    rows.append({"category": category, "half": half, "amounts": words} | named | numbers)
+    return pd.DataFrame(rows)
+
+
+def _maps(
+    model: nn.Module,
+    part: AnomalyDataset,
+    over: Sequence[str],
+    amounts: Float[Tensor, " over"],
+    fill: str,
+    batch_size: int,
+) -> tuple[list[Tensor], list[Tensor], Float[Tensor, " image"]]:
+    """Upright maps, masks and image scores of all pictures under the same amounts."""
+    maps, masks, scores = [], [], []
+    for batch in part.batches(batch_size):
+        objective = Objective(model, batch.images, batch.masks, batch.categories, over, fill)
+        count = len(batch.images)
+        with torch.no_grad():
+            outcome = objective.outcome(torch.arange(count), amounts.expand(count, -1))
+        maps += outcome.maps.cpu()
+        masks += batch.masks
+        scores.append(outcome.image_score.float().cpu())
+    return maps, masks, torch.cat(scores)

@@ -1,0 +1,109 @@
+"""A cheap stand-in for what a search measures: a Gaussian process through the points tried on one image.
+
+How fast the judged number changes with each perturbation is read off the points themselves: the process has a length for
+each of them, so a number that jumps with the angle and drifts with the hue is searched accordingly.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.linalg import solve_triangular
+
+CAUTION = (0.0, 1.0, 2.0, 4.0)
+"""Points are chosen in turn where the mean minus so many standard deviations is lowest: from greedy to curious."""
+APART = 1e-3
+"""Points closer than this share of the box in every perturbation count as the same."""
+STEP = 0.7  # of a logarithm, by which lengths and noise are tried larger and smaller
+USUAL = (0.5, 1e-3)  # length in half boxes, and share of noise in the variance, from which a fit starts and is not far
+LIMITS = ((0.01, 5.0), (1e-6, 5.0))
+WIDTHS = (1.0, 2.0)  # how far from the usual they may be expected, in logarithms
+SMALLEST = 1e-8
+
+
+class Surrogate:
+    """A Gaussian process with Matérn 5/2 covariance over shares of the box of ``over``, in which the hue is a circle.
+
+    Lengths and noise are the most probable given the points. Later fits start from earlier ones.
+    """
+
+    def __init__(self, over: Sequence[str]):
+        self._circular = np.array([name == "hue" for name in over])
+        kinds = np.array([0] * len(over) + [1])  # a length for each perturbation, then the noise
+        self._usual, self._limits, self._widths = (np.array(values)[kinds] for values in (USUAL, LIMITS, WIDTHS))
+        self._given = np.log(self._usual)
+
+    @property
+    def lengths(self) -> Float[np.ndarray, " over"]:
+        """Over which share of the box the number stays much the same, for each perturbation."""
+        return np.exp(self._given[:-1]) / 2
+
+    def fit(self, shares: Float[np.ndarray, "point over"], values: Float[np.ndarray, " point"]) -> None:
+        """Take these points, at least one, for what is known; ``values`` are finite."""
+        self._shares = shares
+        self._values = (values - values.mean()) / (values.std() or 1.0)
+        gaps = self._gaps(shares, shares)
+        best, self._state = self._improbability(self._given, gaps)
+        for place in range(len(self._given)):
+            for step in (STEP, -STEP):
+                while True:
+                    other = self._given.copy()
+                    other[place] = np.clip(other[place] + step, *np.log(self._limits[place]))
+                    found, state = self._improbability(other, gaps)
+                    if not found < best - 1e-6:
+                        break
+                    best, self._state, self._given = found, state, other
+
+    def choose(
+        self, candidates: Float[np.ndarray, "candidate over"], count: int, turn: int = 0
+    ) -> Int[np.ndarray, " {count}"]:
+        """Which of the candidates to measure next, all at once. ``turn`` is how many were chosen before, for `CAUTION`.
+
+        After each choice the uncertainty is what it would be with that point measured. A point that is known already
+        is chosen only where there is nothing else.
+        """
+        factor, mean, variance = self._state
+        covariance = self._covariance(self._given, self._gaps(candidates, self._shares))
+        solved = solve_triangular(factor, covariance.T, lower=True)
+        residual = solve_triangular(factor, self._values - mean, lower=True)
+        expected = mean + solved.T @ residual
+        spread = variance * (self._covariance(self._given, self._gaps(candidates, candidates)) - solved.T @ solved)
+        same = self._close(candidates, self._shares).any(1)
+        chosen = []
+        for number in range(count):
+            deviation = np.sqrt(np.maximum(np.diag(spread), 0))
+            merit = expected - CAUTION[(turn + number) % len(CAUTION)] * deviation
+            pick = int(np.where(same, np.inf, merit).argmin())
+            chosen.append(pick)
+            noise = variance * np.exp(self._given[-1]) + SMALLEST
+            spread = spread - np.outer(spread[:, pick], spread[pick]) / (spread[pick, pick] + noise)
+            same |= self._close(candidates, candidates[pick : pick + 1])[:, 0]
+        return np.array(chosen)
+
+    def _improbability(self, given: Float[np.ndarray, " parameter"], gaps: Float[np.ndarray, "over point point"]):
+        """Minus the logarithm of the likelihood, with the best mean and variance, and of the prior; and the fit."""
+        count = len(self._values)
+        covariance = self._covariance(given, gaps)
+        covariance[np.diag_indices(count)] += np.exp(given[-1]) + SMALLEST
+        factor = np.linalg.cholesky(covariance)
+        values, ones = solve_triangular(factor, np.stack([self._values, np.ones(count)], 1), lower=True).T
+        mean = values @ ones / (ones @ ones)
+        residual = values - mean * ones
+        variance = (residual @ residual + SMALLEST) / count
+        likelihood = count / 2 * np.log(variance) + np.log(np.diag(factor)).sum()
+        prior = 0.5 * (((given - np.log(self._usual)) / self._widths) ** 2).sum()
+        return likelihood + prior, (factor, mean, variance)
+
+    def _covariance(
+        self, given: Float[np.ndarray, " parameter"], gaps: Float[np.ndarray, "over a b"]
+    ) -> Float[np.ndarray, "a b"]:
+        distance = np.sqrt(5 * np.tensordot(np.exp(-2 * given[:-1]), gaps, 1))
+        return (1 + distance + distance**2 / 3) * np.exp(-distance)
+
+    def _gaps(self, a: Float[np.ndarray, "a over"], b: Float[np.ndarray, "b over"]) -> Float[np.ndarray, "over a b"]:
+        """Squared distances along each perturbation, the box being 2 wide and the hue's circle 2 around."""
+        away = (a[:, None] - b).transpose(2, 0, 1)
+        return np.where(self._circular[:, None, None], np.sin(np.pi * away) * 2 / np.pi, 2 * away) ** 2
+
+    def _close(self, a: Float[np.ndarray, "a over"], b: Float[np.ndarray, "b over"]) -> Bool[np.ndarray, "a b"]:
+        return (self._gaps(a, b) < (2 * APART) ** 2).all(0)

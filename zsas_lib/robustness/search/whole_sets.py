@@ -1,0 +1,203 @@
+"""Worst cases of a whole data set, over several combinations of perturbations: S Figs 4, 5 and 10 and Table 1."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from ...base.digests import source_digest
+from ...data.dataset import AnomalyDataset, Sample, stacked
+from ...evaluation.evaluate import labels_of, measured
+from ...evaluation.tables import with_means
+from ...store.results import describe_model, load_or_compute_all
+from .amounts import COLUMNS
+from .history import chosen_points
+from .objective import Objective
+from .worst_case import COMBINATIONS, worst_case
+
+NONE = "none"
+"""What the combination of no perturbation is called."""
+
+
+def combination_name(over: Sequence[str]) -> str:
+    """Such as "rotation + hue"."""
+    return " + ".join(over) or NONE
+
+
+def worst_cases(
+    model: nn.Module,
+    dataset: AnomalyDataset,
+    *,
+    combinations: Sequence[Sequence[str]] = COMBINATIONS,
+    search: str = "adam",
+    steps: int = 200,
+    restarts: int = 5,
+    seed: int = 0,
+    goal: str = "worst",
+    select: str = "pixel_auroc",
+    fill: str = "zero",
+    batch_size: int = 16,
+    store: Path | None = None,
+) -> pd.DataFrame:
+    """The worst case of every picture over every combination of perturbations, as `worst_case` finds it.
+
+    One row per picture and combination, the unperturbed picture ("none") first: category, picture (its number in the
+    data set), is_anomalous, combination, degrees, hue, saturation, loss, pixel_auroc, passes. A combination builds on
+    those of its subsets that are asked for: their points compete in it, so a larger one is never weaker, and its
+    ``passes`` are its own.
+
+    The history of each picture and combination is stored on its own (in ``store``, by default
+    `results.results_folder`): a study that was stopped goes on at the picture it had reached, and one with other
+    pictures or more combinations computes only what is new. Raises as `worst_case`, and ValueError for no combination.
+    """
+    combinations = sorted(
+        {tuple(over) for over in combinations},
+        key=lambda over: (len(over), COMBINATIONS.index(over) if over in COMBINATIONS else 0),
+    )
+    if not combinations:
+        raise ValueError("Expected at least one combination of perturbations, got none.")
+    searching = {
+        "search": search,
+        "steps": steps,
+        "restarts": restarts,
+        "seed": seed,
+        "goal": goal,
+        "select": select,
+        "fill": fill,
+    }
+    rows = []
+    with tqdm(
+        total=len(dataset) * len(combinations), desc=f"{goal} cases", unit=" cases", disable=None, leave=False
+    ) as progress:
+        for first in range(0, len(dataset), batch_size):
+            pictures = [dataset[i] for i in range(first, min(first + batch_size, len(dataset)))]
+            histories = {}
+            for over in combinations:
+                subsets = [less for less in histories if set(less) < set(over)]
+                histories[over] = _histories(
+                    model, pictures, over, {s: histories[s] for s in subsets}, searching, batch_size, store
+                )
+                progress.update(len(pictures))
+            for number, picture in enumerate(pictures):
+                own = {over: tables[number] for over, tables in histories.items()}
+                rows += _rows(
+                    own,
+                    goal,
+                    select,
+                    {"category": picture.category, "picture": first + number, "is_anomalous": picture.is_anomalous},
+                )
+    return pd.DataFrame(rows)
+
+
+def bounds(
+    model: nn.Module,
+    dataset: AnomalyDataset,
+    *,
+    combinations: Sequence[Sequence[str]] = COMBINATIONS,
+    resamples: int = 200,
+    batch_size: int = 16,
+    **searching,
+) -> pd.DataFrame:
+    """What is left of each metric at the worst cases: the maps chosen for each picture, pooled per category.
+
+    One row per category and combination, "none" first, then rows "mean"; columns category, combination, the metrics of
+    `evaluation.evaluate`, ``loss`` (the mean of S eq. (4) over the pictures), ``picture_auroc`` (the mean of the
+    pictures' own pixel AUROC), pixel_auroc_se and image_auroc_se. ``searching`` are the options of `worst_cases`.
+    One forward pass per picture and combination, after the search.
+    """
+    cases = worst_cases(model, dataset, combinations=combinations, batch_size=batch_size, **searching)
+    fill = searching.get("fill", "zero")
+    rows = []
+    for (category, combination), chosen in cases.groupby(["category", "combination"], sort=False):
+        part = dataset.select([category])
+        maps, masks, scores = [], [], []
+        for begin in range(0, len(part), batch_size):
+            batch = stacked([part[i] for i in range(begin, min(begin + batch_size, len(part)))])
+            count = len(batch.images)
+            objective = Objective(model, batch.images, batch.masks, batch.categories, fill=fill)
+            amounts = torch.tensor(chosen[list(COLUMNS.values())].to_numpy()[begin : begin + count]).float()
+            with torch.no_grad():
+                outcome = objective.outcome(torch.arange(count), amounts)
+            maps += outcome.maps.cpu()
+            masks += batch.masks
+            scores.append(outcome.image_score.float().cpu())
+        numbers = measured(maps, masks, torch.cat(scores), labels_of(part), resamples, searching.get("seed", 0))
+        own = {"loss": chosen.loss.mean(), "picture_auroc": chosen.pixel_auroc.mean()}
+        rows.append({"category": category, "combination": combination} | numbers | own)
+    return with_means(pd.DataFrame(rows))
+
+
+def _histories(
+    model: nn.Module,
+    pictures: list[Sample],
+    over: tuple[str, ...],
+    known: dict,
+    searching: dict,
+    batch_size: int,
+    store: Path | None,
+) -> list[pd.DataFrame]:
+    """The history of every picture over one combination, from the store or, those that are missing, searched at once."""
+    descriptions = {
+        category: describe_model(model, [category]) for category in {picture.category for picture in pictures}
+    }
+    configurations = [
+        {
+            "picture": _content(picture),
+            "class": picture.category,
+            "over": over,
+            "known": sorted(known),
+            "model": descriptions[picture.category],
+        }
+        | searching
+        for picture in pictures
+    ]
+
+    def compute(missing: list[int]) -> list[pd.DataFrame]:
+        earlier = [tables[i].assign(image=place) for place, i in enumerate(missing) for tables in known.values()]
+        batch = stacked([pictures[i] for i in missing])
+        found = worst_case(
+            model,
+            batch.images,
+            batch.masks,
+            batch.categories,
+            over,
+            batch_size=batch_size,
+            known=pd.concat(earlier, ignore_index=True) if earlier else None,
+            **searching,
+        )
+        return [points.drop(columns="image").reset_index(drop=True) for _, points in found.history.groupby("image")]
+
+    sources = source_digest(worst_case, type(model), type(model.backbone))
+    return load_or_compute_all("worst_case", configurations, compute, sources=sources, maker=model, store=store)
+
+
+def _rows(histories: dict[tuple, pd.DataFrame], goal: str, select: str, picture: dict) -> list[dict]:
+    """A picture's row of every combination; the unperturbed picture is the first point of every history."""
+    clean = next(iter(histories.values())).iloc[:1].assign(image=0)
+    best = {(): clean} | {
+        over: chosen_points(
+            pd.concat(
+                [histories[less].assign(image=0) for less in histories if set(less) <= set(over)], ignore_index=True
+            ),
+            goal,
+            select,
+        )
+        for over in histories
+    }
+    passes = {over: int(histories[over].passes.max()) if over else 0 for over in best}
+    columns = [*COLUMNS.values(), "loss", "pixel_auroc"]
+    return [
+        picture
+        | {"combination": combination_name(over)}
+        | best[over].iloc[0][columns].to_dict()
+        | {"passes": passes[over]}
+        for over in best
+    ]
+
+
+def _content(picture: Sample) -> str:
+    return hashlib.sha256(picture.image.numpy().tobytes() + picture.mask.numpy().tobytes()).hexdigest()

@@ -1,0 +1,1 @@
+"""Results, found again by what produced them."""

@@ -1,0 +1,256 @@
+"""The store of results: found again by what produced them, written whole or not at all.
+
+A result is a parquet file ``NAME/KEY.parquet``. The key is a digest of everything that decides what comes out: the
+function with its arguments, the model with its weights, the data set with its contents, and the library sources they
+depend on. Where and when it was made (device, versions, duration) stands in the file and is no part of the key, so a
+cluster's results serve as well as one's own.
+"""
+
+import base64
+import hashlib
+import inspect
+import io
+import json
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from torch import nn
+
+from ..base.digests import canonical, configuration_digest, source_digest
+from ..base.files import alone, written_whole
+from ..base.ledger import note_asked, note_result
+from ..base.surroundings import commit, device_of, versions
+from ..data.dataset import AnomalyDataset
+from ..evaluation.tables import ResultTable, joined
+from .folder import results_folder
+
+NO_MATTER = ("batch_size",)  # arguments that decide how a result is computed, not what it is
+RECORD = "zsas.record"
+BESIDE = "zsas.beside."
+
+
+class DamagedResultError(ValueError):
+    """A stored file that does not hold what was written into it. The message names the file."""
+
+
+def stored(
+    function: Callable[..., pd.DataFrame],
+    model: nn.Module,
+    dataset: AnomalyDataset,
+    *arguments: object,
+    store: Path | None = None,
+    **options: object,
+) -> pd.DataFrame:
+    """``function(model, dataset, *arguments, **options)``, from the store where it has been made before.
+
+    ``stored(uniform_sweep, model, dataset, "rotation", values)`` is ``uniform_sweep(model, dataset, "rotation",
+    values)``, one category at a time: what is stored is loaded, the others are computed, each stored as soon as it is
+    done. So a run that was stopped goes on where it was, and another selection of categories computes only the new
+    ones. ``function`` is `evaluate`, `uniform_sweep`, or another that treats categories apart, takes these two
+    arguments first and returns a table that `evaluation.joined` can join. A data set among its other arguments, such
+    as reference pictures, is cut to the category too and known by its contents.
+
+    ``store`` is a folder, by default `results_folder`. ``.attrs["made"]`` of the table says for each category which
+    file holds it, and when, where, how long and with which versions and precision it was made.
+
+    Raises TypeError for arguments that the function does not take or that no configuration can hold, ValueError for a
+    function or model without a source file, OSError before anything is computed for a folder that cannot be made. A
+    damaged file is computed again, with a warning; a result that cannot be written (a full disk) is returned, with one.
+    """
+    bound = inspect.signature(function).bind(model, dataset, *arguments, **options)
+    bound.apply_defaults()
+    _, data, *others = bound.arguments
+    beside = {name: bound.arguments[name] for name in others if isinstance(bound.arguments[name], AnomalyDataset)}
+    given = canonical({name: bound.arguments[name] for name in others if name not in (*NO_MATTER, *beside)})
+    sources = source_digest(function, type(model), type(model.backbone), type(dataset))
+
+    tables = []
+    for category in dataset.categories:
+        parts = {name: whole.select([category]) for name, whole in ({data: dataset} | beside).items()}
+        described = {
+            name: {"name": part.name, "category": category, "digest": part.digest} for name, part in parts.items()
+        }
+        configuration = {
+            "function": _dotted_name(function),
+            "arguments": given | {name: described[name] for name in beside},
+            "model": describe_model(model, [category]),
+            "dataset": described[data],
+        }
+        bound.arguments.update(parts)
+        compute = partial(function, *bound.args, **bound.kwargs)
+        tables.append(
+            load_or_compute(function.__name__, configuration, compute, sources=sources, maker=model, store=store)
+        )
+    table = joined(tables)
+    table.attrs["made"] = [entry for part in tables for entry in part.attrs["made"]]
+    return table
+
+
+def load_or_compute(
+    name: str,
+    configuration: Mapping[str, object],
+    compute: Callable[[], pd.DataFrame],
+    *,
+    sources: str,
+    maker: nn.Module | None = None,
+    store: Path | None = None,
+) -> pd.DataFrame:
+    """The table that ``compute()`` gives, loaded if it was stored under this name, configuration and sources.
+
+    ``sources`` is a `source_digest`; ``maker`` a model or backbone whose device is recorded. Index, column types and
+    the tables beside a `ResultTable` are kept; so is ``.attrs["made"]``, a list with one record. Errors and warnings
+    as in `stored`.
+    """
+    return load_or_compute_all(name, [configuration], lambda _: [compute()], sources=sources, maker=maker, store=store)[
+        0
+    ]
+
+
+def load_or_compute_all(
+    name: str,
+    configurations: Sequence[Mapping[str, object]],
+    compute: Callable[[list[int]], Sequence[pd.DataFrame]],
+    *,
+    sources: str,
+    maker: nn.Module | None = None,
+    store: Path | None = None,
+) -> list[pd.DataFrame]:
+    """One table per configuration, as `load_or_compute` gives it; those that are missing are computed together.
+
+    ``compute`` gets the places in ``configurations`` of what is not stored, and gives a table for each of them. What
+    another process is computing meanwhile is waited for, not computed twice.
+    """
+    folder = (store or results_folder()) / name
+    folder.mkdir(parents=True, exist_ok=True)
+    configurations = [canonical(configuration) for configuration in configurations]
+    keys = [configuration_digest({"name": name, "configuration": c, "sources": sources}) for c in configurations]
+    paths = [folder / f"{key}.parquet" for key in keys]
+    tables = {place: table for place, path in enumerate(paths) if (table := _stored_table(path)) is not None}
+    absent = [place for place in range(len(paths)) if place not in tables]
+    with alone(*(paths[place] for place in absent)):
+        tables |= {place: table for place in absent if (table := _meanwhile_stored(paths[place])) is not None}
+        if missing := [place for place in absent if place not in tables]:
+            start = time.perf_counter()
+            computed = compute(missing)
+            seconds = (time.perf_counter() - start) / len(missing)
+            when = {"created": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": round(seconds, 3)}
+            circumstances = _circumstances(maker) | when
+            for place, table in zip(missing, computed, strict=True):
+                made = {"name": name, "configuration": configurations[place], "sources": sources, **circumstances}
+                try:
+                    _write(paths[place], table, made)
+                except OSError as error:
+                    warnings.warn(
+                        f"{paths[place]} could not be written ({error}); its result is used, but not stored.",
+                        stacklevel=3,
+                    )
+                table.attrs["made"] = [{"file": paths[place].as_posix(), **made}]
+                tables[place] = table
+    for place, path in enumerate(paths):
+        note_asked(path, place in missing)
+        note_result(tables[place].attrs["made"][0])
+    return [tables[place] for place in range(len(paths))]
+
+
+def _meanwhile_stored(path: Path) -> pd.DataFrame | None:
+    try:
+        return read_result(path)
+    except (FileNotFoundError, DamagedResultError):
+        return None
+
+
+def _stored_table(path: Path) -> pd.DataFrame | None:
+    try:
+        return read_result(path)
+    except FileNotFoundError:
+        return None
+    except DamagedResultError as error:
+        warnings.warn(f"{error} It is computed again.", stacklevel=4)
+        return None
+
+
+def read_result(path: Path) -> pd.DataFrame:
+    """The table in a file of the store, checked against the digest it was written with.
+
+    Raises FileNotFoundError, or DamagedResultError for a file that is truncated, changed, renamed or no result.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"No stored result {path}.")
+    try:
+        with pq.ParquetFile(path) as file:
+            read = file.read(use_threads=False)
+        metadata = {key.decode(): value for key, value in read.schema.metadata.items()}
+        made = json.loads(metadata[RECORD])
+        frames = {"": read.to_pandas(use_threads=False)}
+        for key, value in metadata.items():
+            if key.startswith(BESIDE):
+                beside = io.BytesIO(base64.b64decode(value))
+                frames[key.removeprefix(BESIDE)] = pd.read_parquet(beside, use_threads=False)
+        intact = made.pop("content") == _content_digest(frames, made) and made.pop("key") == path.stem
+    except Exception as error:  # whatever pyarrow makes of a damaged file
+        raise DamagedResultError(f"{path} cannot be read as a stored result ({type(error).__name__}).") from error
+    if not intact:
+        raise DamagedResultError(f"{path} does not hold the result that was written into it.")
+    table = frames.pop("")
+    if frames:
+        table = ResultTable(table)
+        for name, frame in frames.items():
+            setattr(table, name, frame)
+    table.attrs["made"] = [{"file": path.as_posix(), **made}]
+    return table
+
+
+def describe_model(model: nn.Module, class_names: Sequence[str]) -> dict[str, object]:
+    """What decides a model's predictions for these classes: its class, options, backbone, all weights outside the
+    backbone, and, of a model that remembers normal pictures (`models.references`), those of these classes."""
+    weights = hashlib.sha256()
+    for name, values in sorted(model.state_dict().items()):
+        if not name.startswith("backbone."):
+            weights.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
+            weights.update(values.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return {
+        "class": _dotted_name(type(model)),
+        "options": model.options,
+        "backbone": model.backbone.digest,
+        "weights": weights.hexdigest(),
+        "references": model.references.digests(class_names) if model.options.get("shots") else {},
+    }
+
+
+def _write(path: Path, table: pd.DataFrame, made: Mapping[str, object]) -> None:
+    """The file with its record and its own digest; see `written_whole`: ``path`` is absent or whole."""
+    beside = {name: getattr(table, name) for name in table._metadata}
+    made = {**made, "key": path.stem}
+    metadata = {RECORD: json.dumps({**made, "content": _content_digest({"": table, **beside}, made)})}
+    for name, frame in beside.items():
+        metadata[BESIDE + name] = base64.b64encode(frame.to_parquet())
+    arrow = pa.Table.from_pandas(pd.DataFrame(table))
+    arrow = arrow.replace_schema_metadata({**arrow.schema.metadata, **metadata})
+
+    with written_whole(path) as file:
+        pq.write_table(arrow, file)
+
+
+def _content_digest(frames: Mapping[str, pd.DataFrame], made: Mapping[str, object]) -> str:
+    content = hashlib.sha256(configuration_digest(made).encode())
+    for name, frame in sorted(frames.items()):
+        content.update(repr((name, frame.index.name, list(frame.columns), list(map(str, frame.dtypes)))).encode())
+        content.update(pd.util.hash_pandas_object(pd.DataFrame(frame)).to_numpy().tobytes())
+    return content.hexdigest()
+
+
+def _circumstances(maker: nn.Module | None) -> dict[str, object]:
+    precision = getattr(getattr(maker, "backbone", maker), "precision", None)
+    return {"commit": commit(), "device": device_of([maker]), "precision": precision, "versions": versions()}
+
+
+def _dotted_name(named: Callable) -> str:
+    return f"{named.__module__}.{named.__qualname__}"

@@ -1,0 +1,1 @@
+"""What single papers ask: few-shot, defect groups, ablations, the audit."""

@@ -1,0 +1,129 @@
+"""What a choice is worth that a paper makes in its text and another one in its code: the same model with one thing changed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from ..backbones.registry import Backbone
+from ..data.dataset import AnomalyDataset, stacked
+from ..evaluation.evaluate import predict
+from ..evaluation.tables import MEAN, with_means
+from ..metrics.aupro import aupro
+from ..models.anomalyclip import TEMPERATURE, AnomalyCLIP
+from ..models.learned import Features, LearnedModel, assign_learned
+
+SMALLEST_HALF = 2.0**-24
+"""The smallest positive number of half precision (subnormal)."""
+LEGACY_THRESHOLDS = 200
+
+
+class LogitsFirst(AnomalyCLIP):
+    """AnomalyCLIP in VCP-CLIP's order: logits are enlarged, then the softmax is taken (the released code enlarges
+    probabilities)."""
+
+    def probabilities(self, features: Features, size: int) -> Float[Tensor, "batch layer {size} {size}"]:
+        logits = features["patches"] @ self.text_features().mT / TEMPERATURE
+        grid = self.backbone.grid
+        margin = (logits[..., 1] - logits[..., 0]).unflatten(-1, (grid, grid))
+        return F.interpolate(margin, (size, size), mode="bilinear", align_corners=False).sigmoid()
+
+
+def variant(
+    model: LearnedModel, *, kind: type[LearnedModel] | None = None, backbone: Backbone | None = None, **options: object
+) -> LearnedModel:
+    """A model with the same learned parameters, but other options, another class, or another backbone of the same shapes.
+
+    Nothing is trained again, so this says what the change does to a model that was trained without it. Raises what the
+    class raises for its options, and DataError where the parameters no longer fit.
+    """
+    other = (kind or type(model))(backbone or model.backbone, **model.options | options)
+    assign_learned(
+        other,
+        {name: value.detach().clone() for name, value in model.learnable().items()},
+        Path(f"a trained {model.name}"),
+    )
+    other.trained = model.trained
+    return other
+
+
+def small_gradients(model: LearnedModel, dataset: AnomalyDataset, *, seed: int = 0, count: int = 8) -> pd.DataFrame:
+    """How many gradients of the first training step half precision cannot hold.
+
+    A new model of the same class and options begins from ``seed``; its loss on ``count`` pictures, spread evenly over
+    the data set and read at the backbone's size, is differentiated in float32. One row per part of the model and kind of
+    parameter (weight, bias, or the parameter's own name): part, parameter, entries, small (the share of entries below
+    `SMALLEST_HALF` in size, zeros included), zero (the share that is exactly 0), median (of the sizes).
+    """
+    fresh = type(model)(model.backbone, **model.options)
+    fresh.initialise(seed)
+    for value in fresh.learnable().values():
+        value.requires_grad_(True)
+    sized = AnomalyDataset(dataset.name, dataset.root, dataset.records, model.backbone.image_size)
+    batch = stacked([sized[int(index)] for index in np.linspace(0, len(sized) - 1, min(count, len(sized))).round()])
+    device = model.backbone.device
+    with torch.no_grad():
+        features = fresh.features(batch.images.to(device), batch.categories)
+    fresh.loss(features, batch.masks.to(device), batch.is_anomalous.to(device)).backward()
+    found: dict[tuple[str, str], list[Tensor]] = {}
+    for name, value in fresh.learnable().items():
+        part, _, rest = name.partition(".")
+        sizes = torch.zeros_like(value) if value.grad is None else value.grad.abs()
+        found.setdefault((part, rest.rpartition(".")[2] or part), []).append(sizes.flatten().cpu())
+    return pd.DataFrame(
+        [
+            {
+                "part": part,
+                "parameter": kind,
+                "entries": len(sizes),
+                "small": float((sizes < SMALLEST_HALF).double().mean()),
+                "zero": float((sizes == 0).double().mean()),
+                "median": float(sizes.median()),
+            }
+            for (part, kind), sizes in ((key, torch.cat(parts)) for key, parts in found.items())
+        ]
+    )
+
+
+def aupro_of_powers(
+    model: torch.nn.Module,
+    dataset: AnomalyDataset,
+    *,
+    powers: Sequence[float] = (1.0, 2.0, 4.0, 8.0),
+    batch_size: int = 16,
+) -> pd.DataFrame:
+    """AUPRO, exact and with 200 thresholds, of a model's maps raised to powers, which changes no ranking.
+
+    One row per category and power, then means: category, power, aupro, aupro_200. Maps are in [0, 1].
+    """
+    rows = []
+    for category in dataset.categories:
+        maps, masks = [], []
+        for batch in dataset.select([category]).batches(batch_size):
+            maps += [map_.double() for map_ in predict(model, batch.images, batch.categories, batch.paths).anomaly_map]
+            masks += batch.masks
+        for power in powers:
+            raised = [map_**power for map_ in maps]
+            rows.append(
+                {
+                    "category": category,
+                    "power": power,
+                    "aupro": aupro(raised, masks),
+                    "aupro_200": aupro(raised, masks, thresholds=LEGACY_THRESHOLDS),
+                }
+            )
+    return with_means(pd.DataFrame(rows))
+
+
+def paired_gap(before: pd.DataFrame, after: pd.DataFrame, metric: str) -> tuple[float, float]:
+    """The mean over categories of what ``metric`` gained, and that mean's standard error, categories being paired.
+
+    Both tables are those of `evaluation.evaluate` on the same categories. The error is nan for a single category.
+    """
+    gains = (after[metric] - before[metric]).drop(MEAN)
+    return float(gains.mean()), float(gains.sem())

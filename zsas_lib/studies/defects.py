@@ -1,0 +1,213 @@
+"""Which defects are found: groups of defects by type and by visual contrast, as in paper K's Tables 5 and 6.
+
+Paper K gives no rule for its groups; its counts add up to 52 defect types, MVTec AD has 73 pairs of category and
+defect. Here every pair has a type, published in ``data/defect_types.csv``, and contrast is measured.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Bool, Float
+from scipy import ndimage
+from torch import Tensor, nn
+
+from ..base.errors import DataError
+from ..data.dataset import AnomalyDataset
+from ..evaluation.evaluate import category_predictions, labels_of
+from ..evaluation.tables import ERROR, with_means
+from ..metrics.bootstrap import bootstrap_std
+from ..metrics.image import image_auroc
+from ..metrics.pixel import pixel_auroc
+from ..metrics.pixel_scores import EIGHT_CONNECTED
+
+TYPES: Mapping[str, str] = {
+    "missing_component": "a part that belongs there is absent",
+    "logical_error": "an intact part, but the wrong one, or in the wrong place or orientation",
+    "geometric_deformation": "bent, folded or squeezed, in one piece",
+    "surface_pattern": "a print or the pattern of the surface differs",
+    "multiple": "several defects in one picture, or a folder of various ones",
+    "surface_damage": "scratched, cut or poked, in one piece",
+    "foreign_material": "something lies on it that does not belong there",
+    "appearance_change": "discoloured or stained, shape and surface as before",
+    "structural_break": "cracked or broken",
+    "missing_material": "a hole, or a piece is gone",
+}
+"""Paper K's ten types, with this project's rule for each; what is done to the part decides, not what it looks like."""
+LEVELS = ("low", "medium", "high")
+MAPPING = Path(__file__).parents[1] / "data" / "tables" / "defect_types.csv"
+RING = 0.04
+"""Width of the ring around a region, in parts of the picture's shorter side."""
+ALL = "all"
+
+
+def type_mapping(dataset: str, path: Path | None = None) -> pd.DataFrame:
+    """The published mapping of a data set's defects to `TYPES`: columns category ("" for any), defect, type.
+
+    ``path`` is a CSV with these columns instead. Raises DataError for a data set or file without rows, a file that lacks
+    a column, or a type that is none.
+    """
+    table = pd.read_csv(path or MAPPING, dtype=str, keep_default_na=False)
+    lacking = [column for column in ("category", "defect", "type") if column not in table]
+    if lacking:
+        raise DataError(f"{path or MAPPING} lacks the columns {', '.join(lacking)}; expected category, defect, type.")
+    if path is None:
+        table = table[table.dataset == dataset]
+    if table.empty:
+        raise DataError(
+            f"No defect of data set {dataset!r} has a type in {path or MAPPING}; write a CSV with the columns category, "
+            "defect and type, and pass its path."
+        )
+    if unknown := sorted(set(table.type) - set(TYPES)):
+        raise DataError(f"{path or MAPPING} has the types {', '.join(unknown)}; expected some of {', '.join(TYPES)}.")
+    return table[["category", "defect", "type"]].reset_index(drop=True)
+
+
+def contrast(image: Float[Tensor, "3 height width"], mask: Bool[Tensor, "height width"]) -> float:
+    """The visual contrast of a picture's defect, in [0, 1].
+
+    Per region of the mask (8-connected): the mean over the channels of |mean inside - mean of the ring around it|. The
+    ring holds the pixels outside the mask that are at most `RING` of the shorter side, and at least one pixel, away; where
+    there are none, all normal pixels. Regions are weighted by their area. nan without anomalous or without normal pixels.
+    """
+    pixels, anomalous = image.double().numpy(force=True), mask.numpy(force=True)
+    if not anomalous.any() or anomalous.all():
+        return float("nan")
+    reach = max(1.0, RING * min(anomalous.shape))
+    regions, count = ndimage.label(anomalous, EIGHT_CONNECTED)
+    total = 0.0
+    for region in (regions == number for number in range(1, count + 1)):
+        ring = ~anomalous & (ndimage.distance_transform_edt(~region) <= reach)
+        outside = pixels[:, ring if ring.any() else ~anomalous].mean(1)
+        total += region.sum() * np.abs(pixels[:, region].mean(1) - outside).mean()
+    return float(total / anomalous.sum())
+
+
+def defect_table(
+    dataset: AnomalyDataset, mapping: pd.DataFrame, thresholds: Sequence[float] | None = None
+) -> pd.DataFrame:
+    """One row per damaged picture: path below the data set's root, category, defect, type, contrast, area (share of the
+    picture's pixels), level of contrast.
+
+    ``mapping`` is a `type_mapping`; a row for the category counts before one for any. Levels are "low" below the first
+    of two ``thresholds``, "high" from the second; None takes the terciles of the data set's damaged pictures. Raises
+    DataError for defects without a type, ValueError for other than two ascending thresholds.
+    """
+    if thresholds is not None and (len(thresholds) != 2 or not thresholds[0] < thresholds[1]):
+        raise ValueError(f"Expected two ascending thresholds of contrast, or None for terciles; got {thresholds}.")
+    types = {(row.category, row.defect): row.type for row in mapping.itertuples()}
+    rows, untyped = [], set()
+    for index, record in enumerate(dataset.records):
+        if not record.is_anomalous:
+            continue
+        kind = types.get((record.category, record.defect), types.get(("", record.defect)))
+        if kind is None:
+            untyped.add(f"{record.category}/{record.defect}")
+            continue
+        sample = dataset[index]
+        rows.append(
+            {
+                "path": _below(record.path, dataset.root),
+                "category": record.category,
+                "defect": record.defect,
+                "type": kind,
+                "contrast": contrast(sample.image, sample.mask),
+                "area": float(sample.mask.float().mean()),
+            }
+        )
+    if untyped:
+        raise DataError(
+            f"Defects of data set {dataset.name!r} without a type: {', '.join(sorted(untyped))}. Add rows for them to "
+            "the mapping of types."
+        )
+    table = pd.DataFrame(rows)
+    low, high = thresholds or table.contrast.quantile([1 / 3, 2 / 3])
+    table["level"] = np.select([table.contrast < low, table.contrast < high], LEVELS[:2], LEVELS[2])
+    table.loc[table.contrast.isna(), "level"] = None
+    return table
+
+
+def group_metrics(
+    model: nn.Module,
+    dataset: AnomalyDataset,
+    groupings: Mapping[str, Mapping[str, str]],
+    *,
+    seed: int = 0,
+    batch_size: int = 16,
+    resamples: int = 200,
+) -> pd.DataFrame:
+    """How well the pictures of each group are told from the good pictures of their category, and their pixels found.
+
+    ``groupings`` gives each grouping's group by picture (path below the data set's root), such as ``{"type":
+    {"bottle/test/contamination/000.png": "foreign_material"}}``; pictures that it does not name are in no group. One
+    more grouping, "all", has every damaged picture. Each picture goes through the model once.
+
+    One row per category, grouping and group that has pictures there, then rows "mean" over the categories that have it;
+    columns image_auroc, pixel_auroc (pooled over the group's and the good pictures) and their bootstrap standard errors,
+    ``_se``. Raises as `evaluation.evaluate`.
+    """
+    rows = []
+    for part, predictions in category_predictions(model, dataset, batch_size, "group_metrics"):
+        maps, masks, scores = zip(*predictions)
+        score = torch.stack(scores)
+        paths = [_below(record.path, part.root) for record in part.records]
+        good = [place for place, record in enumerate(part.records) if not record.is_anomalous]
+        damaged = {paths[place]: ALL for place in range(len(paths)) if place not in good}
+        for grouping, named in {ALL: damaged, **groupings}.items():
+            for group in sorted({named[path] for path in damaged if named.get(path)}):
+                chosen = good + [
+                    place for place, path in enumerate(paths) if path in damaged and named.get(path) == group
+                ]
+                own_maps, own_masks = [maps[place] for place in chosen], [masks[place] for place in chosen]
+                labels = labels_of(part)[chosen]
+                single = score[chosen][:, None, None], labels[:, None, None]
+                rows.append(
+                    {
+                        "category": part.categories[0],
+                        "grouping": grouping,
+                        "group": group,
+                        "image_auroc": image_auroc(score[chosen], labels),
+                        "pixel_auroc": pixel_auroc(own_maps, own_masks),
+                        f"image_auroc{ERROR}": bootstrap_std(*single, resamples, seed),
+                        f"pixel_auroc{ERROR}": bootstrap_std(own_maps, own_masks, resamples, seed),
+                    }
+                )
+    return with_means(pd.DataFrame(rows))
+
+
+def group_summary(metrics: pd.DataFrame, defects: pd.DataFrame, grouping: str, column: str) -> pd.DataFrame:
+    """A grouping of `group_metrics` as paper K prints it, over the categories that have the group, worst first.
+
+    ``column`` names the group in ``defects``, a `defect_table`. Index group; for image_auroc and pixel_auroc the mean
+    over categories, ``_std`` its standard deviation over them and ``_se`` its standard error (both nan for one), ``_beside``
+    the mean difference to the AUROC of all defects of the same category, which takes out that some categories are easier;
+    then categories, defects (pairs of category and defect) and pictures.
+    """
+    own = metrics[(metrics.grouping == grouping) & (metrics.category != "mean")]
+    overall = metrics[metrics.grouping == ALL].set_index("category")
+    rows = {}
+    for group, part in own.groupby("group"):
+        pictures = defects[defects[column] == group]
+        row = {}
+        for metric in ("image_auroc", "pixel_auroc"):
+            beside = part[metric].to_numpy() - overall.loc[part.category, metric].to_numpy()
+            row |= {
+                metric: part[metric].mean(),
+                f"{metric}_std": part[metric].std(),
+                f"{metric}{ERROR}": part[metric].sem(),
+                f"{metric}_beside": np.nanmean(beside),
+            }
+        counts = {
+            "categories": len(part),
+            "defects": len(pictures[["category", "defect"]].drop_duplicates()),
+            "pictures": len(pictures),
+        }
+        rows[group] = row | counts
+    return pd.DataFrame(rows).T.rename_axis("group").astype({name: int for name in counts}).sort_values("image_auroc")
+
+
+def _below(path: Path, root: Path) -> str:
+    return Path(os.path.relpath(path, root)).as_posix()

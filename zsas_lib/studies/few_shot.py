@@ -1,0 +1,136 @@
+"""How few-shot WinCLIP depends on the number of its references, on which they are, and on the size of its windows:
+paper K's Figs 3 to 5."""
+
+from collections.abc import Mapping, Sequence
+from math import comb
+from pathlib import Path
+
+import pandas as pd
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from ..data.dataset import AnomalyDataset
+from ..evaluation.evaluate import labels_of
+from ..evaluation.tables import ERROR, with_means
+from ..metrics.bootstrap import bootstrap_std
+from ..metrics.image import image_auroc
+from ..metrics.pixel import pixel_auroc
+from ..metrics.ranking import Maps, Masks, Scores
+from ..models.prediction import Prediction
+from ..models.references import Memory, References, draw_normal
+from ..models.winclip import WinCLIP
+
+TEXT, REFERENCES, BOTH = "text", "references", "text and references"
+"""Which terms a prediction has: WinCLIP's zero-shot M and s_0, few-shot's M^W and its maximum, or their means."""
+CURVES = ("image_auroc", "pixel_auroc")
+
+
+def few_shot_table(
+    model: WinCLIP,
+    dataset: AnomalyDataset,
+    references: AnomalyDataset,
+    *,
+    shots: Sequence[int] = (0, 1, 2, 4),
+    scales: Sequence[Sequence[int]] = ((2, 3),),
+    draws: int = 4,
+    seed: int = 0,
+    batch_size: int = 16,
+    resamples: int = 200,
+) -> pd.DataFrame:
+    """Image and pixel AUROC of WinCLIP for every number of shots, draw of references, and set of window sides.
+
+    ``model`` gives the backbone and all options but ``shots`` and ``scales``; ``references`` are the normal pictures to
+    draw from, the training split. A number of shots is drawn ``draws`` times, no set twice, so less often where there
+    are not so many sets; 0 shots need no draw. Each picture goes through the backbone once, whatever is asked.
+
+    One row per category, scales (such as "2+3"), shots, draw and terms, then rows "mean" over the categories. Terms are
+    "text" without shots, else "text and references", which is few-shot WinCLIP, and "references", its M^W alone.
+    Columns image_auroc, pixel_auroc, and their standard errors of a bootstrap over pictures, ``_se``. Raises as
+    `references.draw_normal` for fewer references than shots, and ValueError for no shots, scales or draws, or a model
+    that cuts images into tiles.
+    """
+    if not shots or not scales or draws < 1 or min(shots) < 0:
+        raise ValueError(
+            f"Expected numbers of shots, scales and at least 1 draw; got shots={shots}, scales={scales}, draws={draws}."
+        )
+    if model.options["non_square"] != "squash":
+        raise ValueError(f"Expected a model that squashes images, got non_square={model.options['non_square']!r}.")
+    sides = sorted({side for chosen in scales for side in chosen})
+    reader = WinCLIP(model.backbone, **model.options | {"shots": max(shots), "scales": sides})
+    rows = []
+    for category in dataset.categories:
+        part = dataset.select([category])
+        drawn = _draws(reader, references, category, shots, draws, seed)
+        predicted: dict[tuple, list[Prediction]] = {}
+        masks: list[Tensor] = []
+        for batch in part.batches(batch_size):
+            masks += batch.masks
+            with torch.no_grad():
+                embedded = reader.embed(batch.images)
+                for chosen in scales:
+                    name, size = "+".join(map(str, chosen)), batch.masks.shape[-2:]
+                    text = reader.predict(embedded, category, size, scales=chosen)
+                    if 0 in shots:
+                        predicted.setdefault((name, 0, 0, TEXT), []).append(text)
+                    for (count, draw), held in drawn.items():
+                        both = reader.predict(embedded, category, size, scales=chosen, references=held)
+                        alone = Prediction(
+                            2 * both.anomaly_map - text.anomaly_map, 2 * both.image_score - text.image_score
+                        )
+                        for terms, prediction in ((BOTH, both), (REFERENCES, alone)):
+                            predicted.setdefault((name, count, draw, terms), []).append(prediction)
+        for setting, predictions in predicted.items():
+            maps = [map_ for prediction in predictions for map_ in prediction.anomaly_map.float().cpu()]
+            scores = torch.cat([prediction.image_score.float().cpu() for prediction in predictions])
+            named = dict(zip(("scales", "shots", "draw", "terms"), setting))
+            rows.append({"category": category} | named | _curves(maps, masks, scores, labels_of(part), resamples, seed))
+    return with_means(pd.DataFrame(rows))
+
+
+def over_draws(table: pd.DataFrame) -> pd.DataFrame:
+    """A `few_shot_table` with the draws of each category, scales, shots and terms as one row: the mean of each metric,
+    ``_draws`` its standard deviation over draws (nan for one), ``_se`` the mean standard error over pictures, and
+    ``draws``, their number."""
+    groups = table.groupby(["category", "scales", "shots", "terms"], sort=False)
+    columns = [*CURVES, *(f"{metric}{ERROR}" for metric in CURVES)]
+    spread = groups[list(CURVES)].std().add_suffix("_draws")
+    return groups[columns].mean().join(spread).join(groups.size().rename("draws")).reset_index()
+
+
+def _curves(
+    maps: Maps, masks: Masks, scores: Scores, labels: Bool[Tensor, " image"], resamples: int, seed: int
+) -> Mapping[str, float]:
+    single = scores[:, None, None], labels[:, None, None]
+    return {
+        "image_auroc": image_auroc(scores, labels),
+        "pixel_auroc": pixel_auroc(maps, masks),
+        f"image_auroc{ERROR}": bootstrap_std(*single, resamples, seed),
+        f"pixel_auroc{ERROR}": bootstrap_std(maps, masks, resamples, seed),
+    }
+
+
+def _draws(
+    reader: WinCLIP, references: AnomalyDataset, category: str, shots: Sequence[int], draws: int, seed: int
+) -> dict[tuple[int, int], References]:
+    """What is remembered by number of shots and number of the draw; no set twice, each picture read once."""
+    read: dict[Path, Memory] = {}
+    found = {}
+    for count in filter(None, shots):
+        sets: dict[frozenset, AnomalyDataset] = {}
+        attempt = seed
+        while not sets or len(sets) < min(draws, comb(len(references.select([category], anomalous=False)), count)):
+            chosen = draw_normal(references, category, count, attempt)
+            sets.setdefault(frozenset(record.path for record in chosen.records), chosen)
+            attempt += 1
+        for draw, chosen in enumerate(sets.values()):
+            for place, record in enumerate(chosen.records):
+                if record.path not in read:
+                    with torch.no_grad():
+                        parts = reader.embed(chosen[place].image[None]).parts
+                    read[record.path] = {part: rows[0] for part, rows in parts.items()}
+            memories = [read[record.path] for record in chosen.records]
+            found[count, draw] = References()
+            memory = {part: torch.cat([own[part] for own in memories]) for part in memories[0]}
+            found[count, draw].add(category, memory, chosen.digest)
+    return found

@@ -1,0 +1,126 @@
+"""Variants of models, trained with several seeds and measured by paper V's protocol; V's factorial and its effects."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, combinations
+
+import pandas as pd
+from torch import nn
+
+from ..backbones.registry import Backbone
+from ..data.dataset import AnomalyDataset
+from ..models.learned import LearnedModel
+from ..store.results import stored
+from ..training.ready import ready_model
+from .vcp_protocol import protocol_table
+
+FACTORS = ("uniop", "loreb", "idp")
+"""V's modifications beside the fixed temperature."""
+FACTOR_LABELS = {"uniop": "UniOp", "loreb": "LoReb", "idp": "IDP"}
+BASELINE = "VCP-CLIP (baseline)"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A model's name, its options, and what of the training differs from the other variants' (arguments of `fit`)."""
+
+    model: str
+    options: Mapping[str, object] = field(default_factory=dict)
+    fit: Mapping[str, object] = field(default_factory=dict)
+
+
+def factorial_variants(temperature: float = 0.07) -> dict[str, Variant]:
+    """V Table 1's nine rows by its names: VCP-CLIP with learned temperatures, then all combinations of `FACTORS` at a
+    fixed one."""
+    found = {BASELINE: Variant("vcpclip")}
+    for chosen in _subsets(FACTORS):
+        name = " + ".join(["Fixed", *(FACTOR_LABELS[factor] for factor in chosen)])
+        name = "Full model (VCP-CLIP+)" if chosen == FACTORS else name
+        found[name] = Variant(
+            "vcpclip", {"temperature": temperature} | {factor: factor in chosen for factor in FACTORS}
+        )
+    return found
+
+
+def trained_variant(
+    variant: Variant, backbone: Backbone, auxiliary: AnomalyDataset, *, seed: int, fit: Mapping[str, object]
+) -> nn.Module:
+    """A variant ready to predict, from the store or trained with the settings ``fit`` under its own."""
+    return ready_model(variant.model, backbone, auxiliary, fit={**fit, **variant.fit, "seed": seed}, **variant.options)
+
+
+def study(
+    variants: Mapping[str, Variant],
+    backbone: Backbone,
+    dataset: AnomalyDataset,
+    auxiliary: AnomalyDataset,
+    *,
+    seeds: Sequence[int],
+    fit: Mapping[str, object],
+    batch_size: int = 16,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Every variant trained on ``auxiliary`` with every seed and measured on ``dataset``, from the store where it was before.
+
+    Returns the rows of `protocol.protocol_table` and the histories of the trainings, both with columns variant and seed
+    before. A model that learns nothing has one row set, with the first seed, and no history.
+    """
+    tables, histories = [], []
+    for name, variant in variants.items():
+        for seed in seeds:
+            model = trained_variant(variant, backbone, auxiliary, seed=seed, fit=fit)
+            table = stored(protocol_table, model, dataset, batch_size=batch_size)
+            tables.append(_named(table, name, seed))
+            if not isinstance(model, LearnedModel):
+                break
+            if model.history is not None:
+                histories.append(_named(model.history, name, seed))
+    return pd.concat(tables, ignore_index=True), pd.concat(
+        histories, ignore_index=True
+    ) if histories else pd.DataFrame()
+
+
+def over_seeds(table: pd.DataFrame, metrics: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Mean and standard deviation over the seeds of a `study`'s metrics, one row per variant in their order (nan for the
+    deviation of one seed). Select the category and score first."""
+    groups = table.groupby("variant", sort=False)[list(metrics)]
+    return groups.mean(), groups.std()
+
+
+def pooled_deviation(table: pd.DataFrame, metrics: Sequence[str]) -> pd.Series:
+    """Standard deviation of one run about its variant's mean over the seeds, pooled over all variants; nan for one seed."""
+    rest = table[list(metrics)] - table.groupby("variant")[list(metrics)].transform("mean")
+    freedom = len(table) - table.variant.nunique()
+    return (rest**2).sum().div(freedom) ** 0.5 if freedom else rest.sum() * float("nan")
+
+
+def factorial_effects(table: pd.DataFrame, factors: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
+    """Main effects and interactions of a full two-level factorial, one row per effect, named like "UniOp x LoReb".
+
+    ``table`` has one row per run, in ``factors`` bools (on or off), all combinations equally often. The effect of a set of
+    factors is the mean over the runs in which an even number of them is off, minus the mean over the others: for one, on
+    minus off; for two, half of how much more the first does with the second than without. Raises ValueError for a table
+    that is not balanced.
+    """
+    counts = table.groupby(list(factors)).size()
+    if len(counts) != 2 ** len(factors) or counts.nunique() != 1:
+        raise ValueError(
+            f"Expected all {2 ** len(factors)} combinations of {', '.join(factors)} equally often, got {len(table)} rows, {counts.to_dict()}."
+        )
+    signs = 2 * table[list(factors)].astype(int) - 1
+    rows = {}
+    for chosen in list(_subsets(factors))[1:]:
+        positive = signs[list(chosen)].prod(axis=1) > 0
+        name = " x ".join(FACTOR_LABELS.get(factor, factor) for factor in chosen)
+        rows[name] = table.loc[positive, list(metrics)].mean() - table.loc[~positive, list(metrics)].mean()
+    return pd.DataFrame(rows).T.rename_axis("effect")
+
+
+def _subsets(factors: Sequence[str]) -> list[tuple[str, ...]]:
+    return list(chain.from_iterable(combinations(factors, size) for size in range(len(factors) + 1)))
+
+
+def _named(table: pd.DataFrame, name: str, seed: int) -> pd.DataFrame:
+    named = pd.DataFrame(table).copy()
+    named.insert(0, "variant", name)
+    named.insert(1, "seed", seed)
+    return named

@@ -1,0 +1,254 @@
+"""Training of what a model learns, on an auxiliary data set: Adam on the model's own loss, the backbone frozen.
+
+The papers train on the test split of another data set than the one they evaluate, because only that has defects, and
+so does this: the data set's own pictures, normal and anomalous, with their masks.
+
+The random numbers of an epoch depend on the seed and the epoch only, so a training that is stopped in any epoch goes on
+from its last whole one and ends as if it had not been.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from ..base.errors import DataError, UnknownNameError
+from ..base.files import written_whole
+from ..data.dataset import AnomalyDataset
+from ..evaluation.evaluate import evaluate
+from ..models.learned import Features, LearnedModel, NothingToLearnError
+from .examples import Examples
+
+SELECTED_BY = "pixel_ap"
+"""By what an epoch is chosen where held-out categories choose it."""
+
+
+def fit(
+    model: nn.Module,
+    dataset: AnomalyDataset,
+    *,
+    seed: int = 0,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    rate: float | None = None,
+    augment: bool | None = None,
+    zoom: float = 0.0,
+    decay: bool = False,
+    loss_size: int | None = None,
+    rates: Mapping[str, float] | None = None,
+    held_out: Sequence[str] = (),
+    checkpoint: str | Path | None = None,
+) -> pd.DataFrame:
+    """Trains a model's learnable parts, from the parameters that ``seed`` begins with; it predicts afterwards.
+
+    ``epochs``, ``batch_size``, ``rate`` and ``augment`` are the paper's without a value here (the model's `recipe`).
+    ``rates`` are those of parameters with a rate of their own, by name; the recipe's others keep their proportion to
+    ``rate`` (`proportional_rates`).
+    ``decay`` lets the rate fall to zero along half a cosine, which no paper does; short trainings gain from it.
+    ``zoom`` is the probability with which a picture is cut to a part of itself first (`augmentation.zoomed`), which no
+    paper does either; trained on objects, VCP-CLIP+ then knows surfaces better.
+    ``loss_size`` is the side in pixels at which the loss compares maps with masks, the backbone's without a value, as in the
+    papers: maps are enlarged from a few patches, so that a quarter of the side costs a sixteenth and teaches the same.
+    Pictures are read at the backbone's size. With neither augmentation nor zoom what the frozen towers say of a picture is computed
+    once, if all of it can be kept (`examples.CACHED_BYTES`). The last epoch's parameters are kept; with ``held_out``
+    categories of this data set, which are then not trained on, those of the epoch with the best pixel AP on them. Test
+    data never choose.
+
+    ``checkpoint`` is a file that is rewritten after every epoch and from which the same call goes on; it is removed at
+    the end. Returns one row per step: epoch, step, loss, and what the model watches (`LearnedModel.watched`) after it.
+
+    Raises NothingToLearnError for a model that learns nothing, UnknownNameError for an unknown held-out category or
+    parameter, DataError for a data set without anomalous or without normal pictures, for a picture or mask that cannot be read, or
+    a checkpoint of another training, ValueError for numbers below 1 (pictures, epochs), not positive (rates), outside 0..1 (zoom)
+    or outside 1..the backbone's size (loss_size), and FloatingPointError if the loss is not finite.
+    """
+    if not isinstance(model, LearnedModel):
+        raise NothingToLearnError(
+            f"{getattr(model, 'name', type(model).__name__)} learns nothing; expected a model such as vcpclip+."
+        )
+    recipe = model.recipe
+    epochs, batch_size = (recipe.epochs if epochs is None else epochs), (batch_size or recipe.batch_size)
+    rate, augment = (recipe.rate if rate is None else rate), (recipe.augment if augment is None else augment)
+    rates = {**proportional_rates(model, rate), **(rates or {})}
+    if not 0 <= zoom <= 1:
+        raise ValueError(f"fit got zoom={zoom}; expected a probability in 0..1.")
+    side = model.backbone.image_size
+    if loss_size is not None and not 1 <= loss_size <= side:
+        raise ValueError(
+            f"fit got loss_size={loss_size}; expected a side in pixels in 1..{side}, the size of the pictures."
+        )
+    if epochs < 1 or batch_size < 1 or not min([rate, *rates.values()]) > 0:
+        raise ValueError(
+            f"fit got epochs={epochs}, batch_size={batch_size}, rate={rate}, rates={rates}; expected at least 1, 1, and above 0."
+        )
+    for name in rates.keys() - recipe.rates.keys():
+        if name not in model.learnable():
+            raise UnknownNameError(f"parameter of {model.name} with a rate", name, {*recipe.rates, *model.learnable()})
+    chosen, judges = _split(dataset, held_out, side)
+    settings = {
+        "data": [dataset.name, chosen.digest],
+        "seed": seed,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "rate": rate,
+        "rates": rates,
+        "augment": augment,
+        "zoom": zoom,
+        "decay": decay,
+        "held_out": list(held_out),
+        "loss_size": loss_size or side,
+    }
+    steps = epochs * math.ceil(len(chosen) / batch_size) if decay else None
+    run = _Run(model, seed, steps, Path(checkpoint) if checkpoint else None, settings)
+    examples = Examples(model, chosen, augment, zoom)
+    with tqdm(
+        total=epochs, initial=run.epoch, desc=f"fit {model.name}", unit=" epochs", disable=None, leave=False
+    ) as progress:
+        while run.epoch < epochs:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed * 100_003 + run.epoch)
+                for features, masks, is_anomalous in examples.shuffled(batch_size):
+                    run.step(features, masks, is_anomalous)
+            run.end_epoch(judges)
+            progress.update()
+    return run.finish()
+
+
+def proportional_rates(model: LearnedModel, rate: float | None) -> dict[str, float]:
+    """The recipe's rates of single parameters, by name, in the proportion to ``rate`` that they have to the recipe's.
+
+    A short training with a higher rate then moves them as far as the paper's long one does.
+    """
+    scale = 1.0 if rate is None else rate / model.recipe.rate
+    return {name: own * scale for name, own in model.recipe.rates.items()}
+
+
+class _Run:
+    """A training under way: parameters, optimiser, log, and the best epoch where held-out categories choose."""
+
+    def __init__(self, model: LearnedModel, seed: int, steps: int | None, checkpoint: Path | None, settings: dict):
+        self.model, self.steps, self.checkpoint, self.settings = model, steps, checkpoint, settings
+        model.initialise(seed)
+        groups: dict[float, list] = {}
+        for name, value in model.learnable().items():
+            groups.setdefault(settings["rates"].get(name, settings["rate"]), []).append(value)
+        self.rates = list(groups)
+        self.optimiser = torch.optim.Adam([{"params": values} for values in groups.values()], betas=model.recipe.betas)
+        self.epoch, self.log, self.best = 0, [], None
+        if checkpoint and checkpoint.exists():
+            self._resume()
+        self._learn()
+
+    def step(
+        self, features: Features, masks: Bool[Tensor, "batch side side"], is_anomalous: Bool[Tensor, " batch"]
+    ) -> None:
+        loss = self.model.loss(features, _resized(masks, self.settings["loss_size"]), is_anomalous)
+        if not loss.isfinite():
+            raise FloatingPointError(
+                f"The loss of {self.model.name} is {loss.item()} in step {len(self.log)} (epoch {self.epoch}); lower the "
+                "rate, or use float32."
+            )
+        share = 0.5 + 0.5 * math.cos(math.pi * len(self.log) / self.steps) if self.steps else 1
+        for group, own in zip(self.optimiser.param_groups, self.rates):
+            group["lr"] = own * share
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        self.log.append({"epoch": self.epoch, "step": len(self.log), "loss": loss.item(), **self.model.watched()})
+
+    def end_epoch(self, judges: AnomalyDataset | None) -> None:
+        self.epoch += 1
+        if judges:
+            self.model.freeze()
+            self.model.trained = self.settings
+            quality = float(evaluate(self.model, judges, resamples=2).loc["mean", SELECTED_BY])
+            if self.best is None or quality > self.best["quality"]:
+                self.best = {"quality": quality, "epoch": self.epoch, "parameters": self._parameters()}
+        if self.checkpoint:
+            state = {
+                "settings": json.dumps(self._identity()),
+                "epoch": self.epoch,
+                "log": json.dumps(self.log),
+                "best": self.best,
+                "parameters": self._parameters(),
+                "optimiser": self.optimiser.state_dict(),
+            }
+            with written_whole(self.checkpoint) as file:
+                torch.save(state, file)
+        self._learn()
+
+    def finish(self) -> pd.DataFrame:
+        if self.best:
+            self._assign(self.best["parameters"])
+        self.model.freeze()
+        self.model.trained = self.settings | {"kept_epoch": self.best["epoch"] if self.best else self.epoch}
+        if self.checkpoint:
+            self.checkpoint.unlink(missing_ok=True)
+        self.model.history = pd.DataFrame(self.log)
+        return self.model.history
+
+    def _learn(self) -> None:
+        self.model.train()
+        for value in self.model.learnable().values():
+            value.requires_grad_(True)
+
+    def _identity(self) -> dict:
+        return self.model.description() | self.settings
+
+    def _parameters(self) -> dict[str, Tensor]:
+        return {name: value.detach().clone() for name, value in self.model.learnable().items()}
+
+    def _assign(self, parameters: dict[str, Tensor]) -> None:
+        with torch.no_grad():
+            for name, value in self.model.learnable().items():
+                value.copy_(parameters[name])
+
+    def _resume(self) -> None:
+        try:
+            state = torch.load(self.checkpoint, weights_only=True, map_location="cpu")
+            kept = json.loads(state["settings"])
+        except Exception as error:
+            raise DataError(
+                f"{self.checkpoint} is no checkpoint of a training ({type(error).__name__}); remove it."
+            ) from error
+        own = json.loads(json.dumps(self._identity()))
+        if other := [key for key in own if kept.get(key) != own[key]]:
+            raise DataError(
+                f"{self.checkpoint} belongs to another training: its {other[0]} is {kept.get(other[0])}, not {own[other[0]]}. "
+                "Remove it, or name another file."
+            )
+        self._assign(state["parameters"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.epoch, self.log, self.best = state["epoch"], json.loads(state["log"]), state["best"]
+
+
+def _resized(masks: Bool[Tensor, "batch side side"], size: int) -> Bool[Tensor, "batch size size"]:
+    """Masks of ``size`` pixels: each is what the old one's pixel at its centre was."""
+    if size == masks.shape[-1]:
+        return masks
+    return F.interpolate(masks[:, None].float(), (size, size), mode="nearest-exact")[:, 0] > 0.5
+
+
+def _split(
+    dataset: AnomalyDataset, held_out: Sequence[str], image_size: int
+) -> tuple[AnomalyDataset, AnomalyDataset | None]:
+    """The pictures to train on and those that choose the epoch, at the backbone's size."""
+    for category in held_out:
+        if category not in dataset.categories:
+            raise UnknownNameError("held-out category", category, dataset.categories)
+    sized = AnomalyDataset(dataset.name, dataset.root, dataset.records, image_size)
+    chosen = sized.select([category for category in dataset.categories if category not in held_out])
+    anomalous = sum(record.is_anomalous for record in chosen.records)
+    if not 0 < anomalous < len(chosen):
+        raise DataError(
+            f"Data set {dataset.name!r} at {dataset.root} has {anomalous} anomalous pictures of {len(chosen)} to train on; "
+            "expected anomalous ones with masks and normal ones. Use a test split."
+        )
+    return chosen, sized.select(held_out) if held_out else None

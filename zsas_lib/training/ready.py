@@ -1,0 +1,101 @@
+"""Models that predict: loaded, or trained on auxiliary data, once for every model, data set, setting and state of the library."""
+
+import inspect
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import nn
+
+from ..backbones.registry import Backbone
+from ..base.digests import canonical, configuration_digest, source_digest
+from ..base.errors import DataError, UnknownNameError
+from ..base.files import alone
+from ..data.dataset import AnomalyDataset
+from ..data.registry import load_dataset
+from ..models import load_model
+from ..models.learned import LearnedModel
+from ..store.folder import results_folder
+from .fit import fit
+
+FOLDER = "trained"
+AUXILIARY = {
+    "mvtec": "visa",
+    "visa": "mvtec",
+    "btad": "visa",
+    "mpdd": "visa",
+    "embedded-b": "embedded-a",
+    "embedded-a": "embedded-b",
+}
+
+
+def trained(
+    model: LearnedModel, dataset: AnomalyDataset, *, store: Path | None = None, **options: object
+) -> LearnedModel:
+    """``model`` after ``fit(model, dataset, **options)``, from the store where that has been done before.
+
+    A training that was stopped goes on from its last whole epoch; who asks for one that another process is at waits for it. ``store`` is a folder, by default
+    `store.results_folder`. What `fit` raises, and TypeError for an option that it does not have.
+    """
+    bound = inspect.signature(fit).bind(model, dataset, **options)
+    bound.apply_defaults()
+    settings = {
+        name: value for name, value in bound.arguments.items() if name not in ("model", "dataset", "checkpoint")
+    }
+    configuration = model.description() | {"data": [dataset.name, dataset.digest], "settings": settings}
+    sources = source_digest(fit, type(model), type(model.backbone), type(dataset))
+    key = configuration_digest({"configuration": canonical(configuration), "sources": sources})
+    path = (store or results_folder()) / FOLDER / f"{key}.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with alone(path):
+        if path.exists():
+            try:
+                model.load(path)
+                return model
+            except DataError as error:
+                warnings.warn(f"{error} It is trained again.", stacklevel=2)
+        fit(model, dataset, checkpoint=path.with_suffix(".checkpoint"), **options)
+        model.save(path)
+    return model
+
+
+def ready_model(
+    name: str,
+    backbone: Backbone,
+    auxiliary: AnomalyDataset,
+    *,
+    store: Path | None = None,
+    fit: Mapping[str, object] | None = None,
+    **options: object,
+) -> nn.Module:
+    """A model that predicts: `load_model(name, backbone, **options)`, and, if it learns, `trained` on ``auxiliary``
+    with the settings ``fit``. What these two raise."""
+    model = load_model(name, backbone, **options)
+    return trained(model, auxiliary, store=store, **(fit or {})) if isinstance(model, LearnedModel) else model
+
+
+def model_for(
+    name: str,
+    backbone: Backbone,
+    dataset: str,
+    *,
+    auxiliary_root: str | Path | None = None,
+    per_category: int | None = None,
+    store: Path | None = None,
+    fit: Mapping[str, object] | None = None,
+    **options: object,
+) -> nn.Module:
+    """A model ready to be tested on the data set of that name: `ready_model` on its `auxiliary_name`, which is read from
+    ``auxiliary_root``, ``per_category`` pictures of each category (None: all), and only if the model learns."""
+    if not isinstance(model := load_model(name, backbone, **options), LearnedModel):
+        return model
+    auxiliary = load_dataset(auxiliary_name(dataset), auxiliary_root).select(per_category=per_category)
+    return trained(model, auxiliary, store=store, **(fit or {}))
+
+
+def auxiliary_name(dataset: str) -> str:
+    """The data set that models are trained on which are tested on ``dataset``: the papers', VisA for all but VisA
+    itself, and so for the embedded two. Raises UnknownNameError for a data set without one."""
+    if dataset not in AUXILIARY:
+        raise UnknownNameError("data set with an auxiliary one", dataset, AUXILIARY)
+    return AUXILIARY[dataset]
