@@ -295,7 +295,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(_paired(sys.argv[1:] if arguments is None else arguments), prog_name="zsas")
     except Exception as error:
-        if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] != __package__:
+        if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] not in ("zsas_lib", "zsas_book"):
             raise
         typer.echo(f"zsas: {' '.join(str(error).split())}", err=True)
         raise SystemExit(2) from None

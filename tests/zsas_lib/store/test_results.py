@@ -258,7 +258,7 @@ def writers(tmp_path_factory) -> Iterator[tuple[subprocess.Popen, Path, Path]]:
     """A process whose children first write one result all at once, then many, each until it is killed."""
     raced, killed = tmp_path_factory.mktemp("raced") / f"{'0' * 64}.parquet", tmp_path_factory.mktemp("killed")
     here = Path(__file__).parent
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(here), str(here.parents[2])]), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, [here.parents[2], here, here.parents[1]])), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-W", "ignore", "-c", WRITERS, str(raced), str(killed)]
     with subprocess.Popen(command, env=environment) as process:
         yield process, raced, killed
