@@ -6,6 +6,8 @@ from .backbones.registry import register_backbone as register_backbone
 from .data.registry import list_datasets as list_datasets
 from .data.registry import load_dataset as load_dataset
 from .evaluation.evaluate import evaluate as evaluate
+from .metrics import METRICS as METRICS
+from .metrics import list_metrics as list_metrics
 from .models import list_models as list_models
 from .models import load_model as load_model
 from .models.prediction import Prediction as Prediction

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .metric import Metric, register
 from .ranking import (
     Labels,
     Scores,
@@ -54,3 +55,38 @@ def image_rates(scores: Scores, labels: Labels) -> dict[str, float]:
     f1 = 2 * ranking.hits / (len(ranking.hits) + ranking.hits + ranking.alarms)
     best = np.flatnonzero(f1 == f1.max())[-1]
     return {"tpr": float(ranking.hits[best] / len(anomalous)), "tnr": float(1 - ranking.alarms[best] / len(normal))}
+
+
+register(
+    Metric(
+        "image_auroc", "image AUROC", level="image", chance=0.5, chance_words="one half, by ties", function=image_auroc
+    )
+)
+register(
+    Metric(
+        "image_ap",
+        "image AP",
+        level="image",
+        chance_words="the share p of anomalous images",
+        function=image_average_precision,
+    )
+)
+register(
+    Metric(
+        "image_f1_max",
+        "image F1-max",
+        level="image",
+        chance_words="2p / (1 + p), p being the share of anomalous images",
+        function=image_f1_max,
+    )
+)
+register(
+    Metric(
+        "tpr", "TPR", level="image", chance_words="1 where one score is given to all images: all are called anomalous"
+    )
+)
+register(
+    Metric(
+        "tnr", "TNR", level="image", chance_words="0 where one score is given to all images: all are called anomalous"
+    )
+)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from .aupro import aupro_of, legacy_aupro_of
+from .aupro import FPR_LIMIT, LEGACY_THRESHOLDS, aupro_of, legacy_aupro_of
+from .metric import Metric, register
 from .pixel_scores import PixelScores
 from .ranking import (
     Maps,
@@ -82,6 +83,36 @@ def gathered_metrics(pixels: PixelScores) -> dict[str, float]:
         "pixel_ap": average_precision_of(ranking),
         "pixel_f1_max": f1_max_of(ranking),
         "pixel_iou": iou_of(f1_max_of(ranking)),
-        "aupro": aupro_of(ranking, shares, fpr_limit=0.3),
-        "aupro_200": legacy_aupro_of(normal, anomalous, shares, fpr_limit=0.3, thresholds=200),
+        "aupro": aupro_of(ranking, shares, FPR_LIMIT),
+        "aupro_200": legacy_aupro_of(normal, anomalous, shares, FPR_LIMIT, LEGACY_THRESHOLDS),
     }
+
+
+register(
+    Metric(
+        "pixel_auroc", "pixel AUROC", level="pixel", chance=0.5, chance_words="one half, by ties", function=pixel_auroc
+    )
+)
+register(
+    Metric(
+        "pixel_ap",
+        "pixel AP",
+        level="pixel",
+        chance_words="the share p of anomalous pixels",
+        function=average_precision,
+    )
+)
+register(
+    Metric(
+        "pixel_f1_max",
+        "pixel F1-max",
+        level="pixel",
+        chance_words="2p / (1 + p), p being the share of anomalous pixels",
+        function=f1_max,
+    )
+)
+register(
+    Metric(
+        "pixel_iou", "pixel IoU", level="pixel", chance_words="the share p of anomalous pixels", function=iou_at_f1_max
+    )
+)
