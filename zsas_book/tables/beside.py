@@ -16,9 +16,9 @@ def beside_reported(
     """The rows (claim, reported, reproduced, and what else stands beside them), with a column ``verdict`` as the last.
 
     The verdict is "not reported" or "not measured" where one of the numbers is NaN; else "not comparable: NOTE" where
-    ``note``, or the row's own entry "note", says why the two cannot be compared; else "within 1 point" where they differ
-    by no more than ``tolerance`` of ``unit``, or "off by +2.3". Both numbers are in the same unit, percent as a rule.
-    Raises ValueError for a row without a claim, a reported and a reproduced number.
+    ``note``, or the row's own entry "note", says why the two cannot be compared; else "within 1 point" where they
+    differ by no more than ``tolerance`` of ``unit``, or "off by +2.3". Both numbers are in the same unit, percent as a
+    rule. Raises ValueError for a row without a claim, a reported and a reproduced number.
     """
     table = pd.DataFrame(list(rows))
     missing = {"claim", "reported", "reproduced"} - set(table.columns)

@@ -90,7 +90,7 @@ def legacy_aupro_of(
 
 
 def _legacy_fpr(normal: np.ndarray, anomalous: np.ndarray, thresholds: int) -> tuple[np.ndarray, np.ndarray]:
-    """Thresholds, descending, evenly spaced over ascending scores, and the share of the normal ones that exceeds each."""
+    """Thresholds, descending, evenly spaced over ascending scores; the share of the normal ones that exceeds each."""
     lowest, highest = float(min(normal[0], anomalous[0])), float(max(normal[-1], anomalous[-1]))
     steps = np.linspace(lowest, highest, thresholds, endpoint=False).astype(normal.dtype)[::-1]
     return steps, (len(normal) - np.searchsorted(normal, steps, side="right")) / len(normal)
@@ -115,7 +115,7 @@ register(
         "aupro_200",
         "AUPRO (legacy)",
         level="pixel",
-        chance_words="nan for a constant map; where PRO equals FPR, half of the sum of the least and the largest FPR kept",
+        chance_words="nan for a constant map; where PRO equals FPR, the middle of the least and the largest FPR kept",
         function=_aupro_200,
     )
 )

@@ -16,6 +16,9 @@ from .ranking import (
     rank,
 )
 
+IMAGE_METRICS = {"image_auroc": auroc_of, "image_ap": average_precision_of, "image_f1_max": f1_max_of}
+"""What `image_metrics` takes from one ranking."""
+
 
 def image_auroc(scores: Scores, labels: Labels) -> float:
     """Area under the ROC curve of one category's image scores; ``labels`` are True for anomalous images.
@@ -39,8 +42,7 @@ def image_f1_max(scores: Scores, labels: Labels) -> float:
 def image_metrics(scores: Scores, labels: Labels) -> dict[str, float]:
     """All image metrics of one category: image_auroc, image_ap, image_f1_max; input as in `image_auroc`."""
     both = pooled(*checked(scores, labels))
-    measures = {"image_auroc": auroc_of, "image_ap": average_precision_of, "image_f1_max": f1_max_of}
-    return {name: measure(of_ranking, *both) for name, of_ranking in measures.items()}
+    return {name: measure(of_ranking, *both) for name, of_ranking in IMAGE_METRICS.items()}
 
 
 def image_rates(scores: Scores, labels: Labels) -> dict[str, float]:

@@ -4,7 +4,7 @@ Each file of this room registers the metrics whose functions it holds; `METRICS`
 imported. `evaluate` computes and shows every one that has a function and is ``evaluated``.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
@@ -14,9 +14,9 @@ from typing import Literal
 class Metric:
     """A column of numbers that tables hold and, where it is ``averaged``, rows "mean" average over categories.
 
-    ``low`` and ``high`` bound the numbers as computed (None: no bound). ``unit`` is the one they are printed in: "%" for
-    what is a fraction in [0, 1] as computed. ``chance`` is the value of a map (a score) that knows nothing, None where
-    it depends on the data; ``chance_words`` says what it is then. ``better`` says which direction is the better one.
+    ``low`` and ``high`` bound the numbers as computed. ``unit`` is the one they are printed in: "%" for what is a
+    fraction in [0, 1] as computed. ``chance`` is the value of a map (a score) that knows nothing, such as a constant
+    one, None where it depends on the data; ``chance_words`` says what it is. ``better`` is the better direction.
 
     ``level`` says what is ranked: all pixels of a category, its images, or the pixels of each picture apart.
     ``function`` takes maps and masks of one category (level "pixel": two sequences of (height, width), pictures of
@@ -29,8 +29,8 @@ class Metric:
     label: str
     level: Literal["pixel", "image", "picture"]
     unit: str = "%"
-    low: float | None = 0.0
-    high: float | None = 1.0
+    low: float = 0.0
+    high: float = 1.0
     chance: float | None = None
     chance_words: str = ""
     better: Literal["higher", "lower"] = "higher"
@@ -63,6 +63,12 @@ def register(metric: Metric) -> Metric:
         )
     _registered[metric.name] = metric
     return metric
+
+
+def further(level: Literal["pixel", "image"], known: Collection[str]) -> list[Metric]:
+    """The metrics of a level that `evaluate` shows beside the ``known`` ones, in the order of their registration."""
+    metrics = [metric for metric in METRICS.values() if metric.evaluated and metric.function is not None]
+    return [metric for metric in metrics if metric.level == level and metric.name not in known]
 
 
 def list_metrics() -> list[str]:

@@ -1,4 +1,4 @@
-"""Pixel-level metrics of one category: AUROC, average precision, F1-max and IoU, and all pixel metrics from one sort."""
+"""Pixel-level metrics of one category: AUROC, average precision, F1-max, IoU, and all pixel metrics from one sort."""
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from .ranking import (
     pooled,
     rank,
 )
+
+PIXEL_METRICS = ("pixel_auroc", "pixel_ap", "pixel_f1_max", "pixel_iou", "aupro", "aupro_200")
+"""What `pixel_metrics` takes from one sort."""
 
 
 def pixel_auroc(maps: Maps, masks: Masks) -> float:
@@ -71,11 +74,13 @@ def pixel_metrics(maps: Maps, masks: Masks) -> dict[str, float]:
 
 
 def gathered_metrics(pixels: PixelScores) -> dict[str, float]:
-    """`pixel_metrics` of a category that was gathered picture by picture. It sorts the scores in place, so it comes after
-    `gathered_bootstrap_std`. Raises RuntimeError when asked for again."""
+    """`pixel_metrics` of a category that was gathered picture by picture.
+
+    It sorts the scores in place, so it comes after `gathered_bootstrap_std`. Raises RuntimeError when asked for again.
+    """
     normal, anomalous, shares = pixels.pooled()
     if one_class(normal, anomalous):
-        return dict.fromkeys(("pixel_auroc", "pixel_ap", "pixel_f1_max", "pixel_iou", "aupro", "aupro_200"), np.nan)
+        return dict.fromkeys(PIXEL_METRICS, np.nan)
     normal.sort()
     ranking = rank(normal, anomalous)
     return {

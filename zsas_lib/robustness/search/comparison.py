@@ -32,8 +32,8 @@ def bound_curves(
     """The bound on every anomalous picture as a search goes on, with ``passes`` forward passes for each.
 
     A step of "adam" takes two passes, a point of the other searches one. One row per category, picture (its number
-    among the category's anomalous ones) and number of passes so far; pixel_auroc is the picture's own at the worst point so
-    far. Rows "mean" follow. Raises as `worst_case`, and ValueError for fewer than two passes.
+    among the category's anomalous ones) and number of passes so far; pixel_auroc is the picture's own at the worst
+    point so far. Rows "mean" follow. Raises as `worst_case`, and ValueError for fewer than two passes.
     """
     if passes < 2:
         raise ValueError(f"Expected at least 2 passes, one step of Adam, got {passes}.")
@@ -59,4 +59,4 @@ def bound_curves(
         for picture, points in found.history.groupby("image"):
             rows.append(bound_curve(points, at=at).assign(category=category, picture=picture))
     table = pd.concat(rows, ignore_index=True)
-    return with_means(table[["category", "picture", "passes", "pixel_auroc"]])
+    return with_means(table[["category", "picture", "passes", "pixel_auroc"]], by=["picture", "passes"])

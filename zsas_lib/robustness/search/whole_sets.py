@@ -128,7 +128,7 @@ def bounds(
         numbers = measured(maps, masks, torch.cat(scores), labels_of(part), resamples, searching.get("seed", 0))
         own = {"loss": chosen.loss.mean(), "picture_auroc": chosen.pixel_auroc.mean()}
         rows.append({"category": category, "combination": combination} | numbers | own)
-    return with_means(pd.DataFrame(rows))
+    return with_means(pd.DataFrame(rows), by=["combination"])
 
 
 def _histories(
@@ -140,7 +140,7 @@ def _histories(
     batch_size: int,
     store: Path | None,
 ) -> list[pd.DataFrame]:
-    """The history of every picture over one combination, from the store or, those that are missing, searched at once."""
+    """The history of every picture over one combination, from the store; those that are missing, searched at once."""
     descriptions = {
         category: describe_model(model, [category]) for category in {picture.category for picture in pictures}
     }
