@@ -3,8 +3,9 @@ from .backbones.registry import Backbone as Backbone
 from .backbones.registry import list_backbones as list_backbones
 from .backbones.registry import load_backbone as load_backbone
 from .backbones.registry import register_backbone as register_backbone
+from .data.load import load_dataset as load_dataset
+from .data.registry import auxiliary_name as auxiliary_name
 from .data.registry import list_datasets as list_datasets
-from .data.registry import load_dataset as load_dataset
 from .evaluation.evaluate import evaluate as evaluate
 from .models import list_models as list_models
 from .models import load_model as load_model
@@ -26,7 +27,6 @@ from .store.folder import results_folder as results_folder
 from .store.results import stored as stored
 from .training.checkpoints import load_official_checkpoint as load_official_checkpoint
 from .training.fit import fit as fit
-from .training.ready import auxiliary_name as auxiliary_name
 from .training.ready import model_for as model_for
 from .training.ready import ready_model as ready_model
 from .training.ready import trained as trained

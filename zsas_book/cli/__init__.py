@@ -345,7 +345,7 @@ def _devices() -> str:
 
 
 def _cache() -> str:
-    from zsas_lib.data.registry import cache_folder
+    from zsas_lib.data.cache import cache_folder
 
     folder = cache_folder()
     made = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []

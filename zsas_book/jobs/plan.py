@@ -179,7 +179,7 @@ def _data_problems(datasets: Sequence[str], values: Sequence[dict]) -> list[str]
     for name in datasets:
         if name in MADE_HERE:
             continue
-        from zsas_lib.data.registry import load_dataset
+        from zsas_lib.data.load import load_dataset
 
         try:
             load_dataset(name, given.get(name))

@@ -14,7 +14,7 @@ from zsas_book.jobs.plan import make_plan, report
 from zsas_book.jobs.shards import Shard, compute_shard, page_shards
 from zsas_book.project.chapters import load_pages
 from zsas_lib.base.errors import UnknownNameError
-from zsas_lib.data.registry import load_dataset
+from zsas_lib.data.load import load_dataset
 from zsas_lib.models.winclip import WinCLIP
 
 PAPER = load_pages(REPOSITORY, "paper")
