@@ -8,27 +8,31 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from torch import nn
 
+from zsas_lib.backbones.backbone import Backbone
 from zsas_lib.data.dataset import AnomalyDataset, Record
-from zsas_lib.models.prediction import Prediction
+from zsas_lib.models.prediction import AnomalyModel, Prediction
 
 SIZE = 32
 
 
-class ToyBackbone(nn.Module):
+class ToyBackbone(Backbone):
+    """A backbone by its facts alone, without towers."""
+
+    def __init__(self):
+        nn.Module.__init__(self)
+
     digest = "toy"
     precision = "float32"
     device = torch.device("cpu")
 
 
-class Glow(nn.Module):
+class Glow(AnomalyModel):
     """Says that what glows in one channel is anomalous; counts the images it has seen."""
 
     name = "glow"
 
     def __init__(self, channel: int = 0, gain: float = 1.0):
-        super().__init__()
-        self.backbone = ToyBackbone()
-        self.options = {"channel": channel}
+        super().__init__(ToyBackbone(), {"channel": channel})
         self.gain = nn.Parameter(torch.tensor(gain))
         self.seen = 0
 

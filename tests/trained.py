@@ -2,7 +2,7 @@
 
 import torch
 
-from zsas_lib.models import load_model
+from zsas_lib.models.load import load_model
 
 
 def trained(name, backbone, **options):

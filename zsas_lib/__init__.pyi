@@ -8,7 +8,7 @@ from .data.registry import auxiliary_name as auxiliary_name
 from .data.registry import list_datasets as list_datasets
 from .evaluation.evaluate import evaluate as evaluate
 from .models import list_models as list_models
-from .models import load_model as load_model
+from .models.load import load_model as load_model
 from .models.prediction import Prediction as Prediction
 from .models.references import remember_normal as remember_normal
 from .papers import reported as reported

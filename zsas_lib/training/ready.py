@@ -14,8 +14,8 @@ from ..base.files import alone
 from ..data.dataset import AnomalyDataset
 from ..data.load import load_dataset
 from ..data.registry import auxiliary_name
-from ..models import load_model
 from ..models.learned import LearnedModel
+from ..models.load import load_model
 from ..store.folder import results_folder
 from .fit import fit
 

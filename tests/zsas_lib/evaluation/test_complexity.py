@@ -6,7 +6,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from trained import trained
 
 from zsas_lib.evaluation.complexity import flops, parameter_counts, shapes_only
-from zsas_lib.models import load_model
+from zsas_lib.models.load import load_model
 from zsas_lib.papers import reported
 
 
