@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import matplotlib.pyplot as plt
 import seaborn as sns
 
+from zsas_lib.models import MODELS
+
 INK = "#767676"
 PALETTE = {
     "blue": "#045fff",
@@ -19,27 +21,25 @@ PALETTE = {
 }
 """Every colour of a line, bar or point. Any two but the grey can be told apart with each kind of colour blindness, and
 each stands out from white and from black (tests/test_plots.py); `INK` can be read on both."""
-COLOURS = {
-    name: PALETTE[colour]
-    for name, colour in {
-        "winclip": "blue",
-        "anomalyclip": "amber",
-        "vcpclip": "plum",
-        "vcpclip+": "teal",
-        "april-gan": "red",
-        "anovl": "lavender",
-        "adaclip": "violet",
-        "aa-clip": "crimson",
-        "rotation": "blue",
-        "hue": "amber",
-        "saturation": "teal",
-        "reported": "grey",
-        "chance": "grey",
-    }.items()
-}
-"""What a colour means: on every page the same model, or the same perturbation."""
 SERIES = tuple(colour for name, colour in PALETTE.items() if name != "grey")
 """The same palette for series without a colour of their own, such as categories."""
+
+
+def colours_of(keys: Mapping[str, str]) -> dict[str, str]:
+    """The colour of each name by its key in `PALETTE`; those without a key take the colours of `SERIES` in turn.
+
+    Raises KeyError for a key that is not in the palette.
+    """
+    without = [name for name, key in keys.items() if not key]
+    return {name: PALETTE[key] if key else SERIES[without.index(name) % len(SERIES)] for name, key in keys.items()}
+
+
+COLOURS = {
+    **colours_of({name: record.colour for name, record in MODELS.items()}),
+    **colours_of({"rotation": "blue", "hue": "amber", "saturation": "teal"}),
+    **colours_of({"reported": "grey", "chance": "grey"}),
+}
+"""What a colour means: on every page the same model, or the same perturbation."""
 MAP_COLOURS = "inferno"
 TRUTH_COLOUR = "#00e5ff"
 
@@ -80,17 +80,8 @@ def use_style() -> None:
     )
 
 
-MODEL_LABELS: Mapping[str, str] = {
-    "winclip": "WinCLIP",
-    "april-gan": "APRIL-GAN",
-    "anomalyclip": "AnomalyCLIP",
-    "vcpclip": "VCP-CLIP",
-    "vcpclip+": "VCP-CLIP+",
-    "anovl": "AnoVL",
-    "adaclip": "AdaCLIP",
-    "aa-clip": "AA-CLIP",
-}
-"""How the papers write the models' names; the last three are not in the library, but their printed numbers are."""
+MODEL_LABELS: Mapping[str, str] = {name: record.label for name, record in MODELS.items()}
+"""How the papers write the models' names, also of those whose printed numbers are shown, but which are not here."""
 PERTURBATION_LABELS: Mapping[str, str] = {
     "rotation": "rotation, clockwise (degrees)",
     "hue": "hue shift (radians)",

@@ -11,7 +11,8 @@ from mini_project import REPOSITORY
 from skimage.color import rgb2lab
 
 from zsas_book import figures
-from zsas_lib.models import list_models
+from zsas_book.figures.style import colours_of
+from zsas_lib.models import MODELS, list_models
 
 PERTURBATIONS = ("rotation", "hue", "saturation")
 SIMULATED = {  # Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB
@@ -75,6 +76,18 @@ def test_each_model_and_each_perturbation_has_a_colour_that_no_other_has():
     for names in (list_models(), PERTURBATIONS):
         colours = [figures.COLOURS[name] for name in names]
         assert len(set(colours)) == len(colours) and figures.PALETTE["grey"] not in colours
+
+
+def test_names_without_a_key_take_the_colours_in_turn_and_a_wrong_key_is_refused():
+    given = colours_of({"mine": "", "winclip": "blue", "yours": ""})
+    assert given == {"mine": figures.SERIES[0], "winclip": figures.PALETTE["blue"], "yours": figures.SERIES[1]}
+    with pytest.raises(KeyError, match="bleu"):
+        colours_of({"mine": "bleu"})
+
+
+def test_every_model_has_a_label_also_those_that_are_printed_only():
+    assert set(list_models()) < set(figures.MODEL_LABELS) == set(MODELS)
+    assert figures.MODEL_LABELS["vcpclip+"] == "VCP-CLIP+" and figures.MODEL_LABELS["aa-clip"] == "AA-CLIP"
 
 
 def test_no_notebook_names_a_colour_of_its_own():
