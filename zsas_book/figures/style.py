@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import matplotlib.pyplot as plt
 import seaborn as sns
 
+from zsas_lib.perturbations import PERTURBATIONS
+
 INK = "#767676"
 PALETTE = {
     "blue": "#045fff",
@@ -30,13 +32,10 @@ COLOURS = {
         "anovl": "lavender",
         "adaclip": "violet",
         "aa-clip": "crimson",
-        "rotation": "blue",
-        "hue": "amber",
-        "saturation": "teal",
         "reported": "grey",
         "chance": "grey",
     }.items()
-}
+} | {name: PALETTE[perturbation.colour] for name, perturbation in PERTURBATIONS.items()}
 """What a colour means: on every page the same model, or the same perturbation."""
 SERIES = tuple(colour for name, colour in PALETTE.items() if name != "grey")
 """The same palette for series without a colour of their own, such as categories."""
@@ -91,11 +90,6 @@ MODEL_LABELS: Mapping[str, str] = {
     "aa-clip": "AA-CLIP",
 }
 """How the papers write the models' names; the last three are not in the library, but their printed numbers are."""
-PERTURBATION_LABELS: Mapping[str, str] = {
-    "rotation": "rotation, clockwise (degrees)",
-    "hue": "hue shift (radians)",
-    "saturation": "saturation shift",
-}
 METRIC_LABELS: Mapping[str, str] = {
     "pixel_auroc": "pixel AUROC (%)",
     "pixel_ap": "pixel AP (%)",

@@ -1,4 +1,4 @@
-"""A search without gradients: points spread evenly over the box, then where a surrogate of each image expects the goal."""
+"""A search without gradients: points spread evenly over the box, then where a surrogate expects each image's goal."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
-from .amounts import COLUMNS, box, even_shares, into_box
+from .amounts import box, columns, even_shares, into_box, neutral
 from .history import Recorder, criterion
 from .objective import Objective
 from .surrogate import Surrogate
@@ -37,15 +37,15 @@ def search(
     """``steps`` points per image, the unperturbed image first. Points of ``known`` histories inform the surrogates.
 
     Needs no gradient, so it lowers what it is judged by, pixel AUROC, not the loss. A round tries about half the square
-    root of ``steps`` points per image. ``restarts`` and ``seeds`` are not used: the points depend on nothing but what is
-    found.
+    root of ``steps`` points per image. ``restarts`` and ``seeds`` are not used: the points depend on nothing but what
+    is found.
     """
     over, count = objective.over, len(objective.images)
     low, high = box(over)
     recorder = Recorder(count, over)
     tried = min(steps, max(len(over) + 2, round(EVEN * steps)))
     spread = low + (high - low) * even_shares(tried - 1, len(over))
-    first = torch.cat([torch.zeros(1, len(over)), spread])
+    first = torch.cat([neutral(over)[None], spread])
     found = [try_points(objective, recorder, first.expand(count, -1, -1), 0, batch_size)]
     surrogates = [Surrogate(over) for _ in range(count)]
     at_once = max(1, round(0.5 * steps**0.5))
@@ -107,7 +107,7 @@ def _informative(
     finite = values[np.isfinite(values)]
     values = np.where(np.isfinite(values), values, finite.max() if len(finite) else 0.0)
     low, high = (end.numpy().astype(float) for end in box(over))
-    shares = (points[[COLUMNS[name] for name in over]].to_numpy(float) - low) / (high - low)
+    shares = (points[columns(over)].to_numpy(float) - low) / (high - low)
     if len(values) > KNOWN:
         order = np.argsort(values, kind="stable")
         best, rest = order[: KNOWN // 2], order[KNOWN // 2 :]
@@ -119,8 +119,8 @@ def _informative(
 def _candidates(
     best: Float[np.ndarray, "best over"], lengths: Float[np.ndarray, " over"], over: tuple[str, ...], tried: int
 ) -> Float[np.ndarray, "candidate over"]:
-    """Shares of the box: `CANDIDATES` all over it, others in every round, and as many within the lengths, or a quarter of
-    them, from the best points."""
+    """Shares of the box: `CANDIDATES` all over it, others in every round, and as many within the lengths, or a quarter
+    of them, from the best points."""
     everywhere = even_shares(CANDIDATES, len(over), start=tried * CANDIDATES).numpy()
     each = CANDIDATES // (2 * len(best))
     close = [
