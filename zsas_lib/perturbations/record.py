@@ -4,6 +4,7 @@ Everything that perturbs pictures reads it here: sweeps, the searches for the wo
 perturbation is a module with its function and its record, and an entry in `perturbations.PERTURBATIONS`.
 """
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -18,8 +19,8 @@ from .amounts import Amount
 class Range(NamedTuple):
     """The closed interval that a perturbation's amount may come from."""
 
-    low: float
-    high: float
+    low: int | float
+    high: int | float
     unit: str
 
 
@@ -56,20 +57,20 @@ class Perturbation:
     wraps        whether ``low`` and ``high`` are the same, as of an angle over the whole circle
     motion       of a perturbation that moves pixels, None for one that leaves them where they are
 
-    Raises ValueError for a range that is empty or does not hold ``neutral``, or a column that is no Python name.
+    Raises ValueError for a range that is empty or does not hold ``neutral``, or a function without that argument.
     """
 
     name: str
     function: Callable[..., Tensor]
-    low: float
-    high: float
+    low: int | float
+    high: int | float
     unit: str
     column: str
     label: str
     colour: str
-    rate: float
+    rate: int | float
     sweep_values: int
-    neutral: float = 0.0
+    neutral: int | float = 0.0
     wraps: bool = False
     motion: Motion | None = None
 
@@ -79,11 +80,14 @@ class Perturbation:
                 f"Expected low < high and the neutral amount between them for perturbation {self.name!r}, got "
                 f"low={self.low:g}, high={self.high:g} and neutral={self.neutral:g}."
             )
-        if not self.column.isidentifier():
+        taken = inspect.signature(self.function)
+        try:
+            taken.bind(None, **{self.column: self.neutral})
+        except TypeError as error:
             raise ValueError(
-                f"Expected a Python name as the column of perturbation {self.name!r}, as `perturb` takes it for a "
-                f"keyword; got {self.column!r}."
-            )
+                f"Expected the function of perturbation {self.name!r} to take the images and {self.column!r}, the "
+                f"amount's column; it takes {taken}. Name its argument and the column alike."
+            ) from error
 
     @property
     def range(self) -> Range:

@@ -53,9 +53,10 @@ def neutral_columns(over: Sequence[str]) -> dict[str, float]:
 
 
 def completed(points: pd.DataFrame, over: Sequence[str]) -> pd.DataFrame:
-    """Points with all columns that those of a search over ``over`` have; the new ones are neutral."""
+    """Points with all columns that those of a search over ``over`` have, and neutral amounts where one was missing."""
     amounts = neutral_columns(in_tables(over))
-    return points.assign(**{column: amount for column, amount in amounts.items() if column not in points})
+    lacking = [column for column in amounts if column not in points]
+    return points.fillna(amounts).assign(**{column: amounts[column] for column in lacking})
 
 
 def into_box(over: Sequence[str], amounts: Float[Tensor, "*point over"]) -> Float[Tensor, "*point over"]:
@@ -68,7 +69,7 @@ def into_box(over: Sequence[str], amounts: Float[Tensor, "*point over"]) -> Floa
 
 def box(over: Sequence[str]) -> tuple[Float[Tensor, " over"], Float[Tensor, " over"]]:
     """The lowest and the highest amounts."""
-    return tuple(torch.tensor([getattr(PERTURBATIONS[name], end) for name in over]) for end in ("low", "high"))
+    return tuple(torch.tensor([float(getattr(PERTURBATIONS[name], end)) for name in over]) for end in ("low", "high"))
 
 
 def random_amounts(over: Sequence[str], count: int, seeds: Sequence[int]) -> Float[Tensor, "image {count} over"]:

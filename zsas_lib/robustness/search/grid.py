@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
 from tqdm import tqdm
 
@@ -48,22 +49,23 @@ def search(
     first = torch.cat([neutral(over)[None], spread])
     found = [try_points(objective, recorder, first.expand(count, -1, -1), 0, batch_size)]
     surrogates = [Surrogate(over) for _ in range(count)]
-    at_once = max(1, round(0.5 * steps**0.5))
+    at_once, threads = max(1, round(0.5 * steps**0.5)), ThreadpoolController()
     with tqdm(
         total=steps, initial=tried, desc=f"grid over {', '.join(over)}", unit=" points", disable=None, leave=False
     ) as progress:
         while tried < steps:
             budget = min(at_once, steps - tried)
             chosen = []
-            for image, surrogate in enumerate(surrogates):
-                own = pd.concat([points[points.image == image] for points in found], ignore_index=True)
-                others = None if known is None else known[known.image == image]
-                shares, values = _informative(own, others, over, goal, select)
-                surrogate.fit(shares, values)
-                candidates = _candidates(
-                    shares[np.argsort(values, kind="stable")[:NEAR]], surrogate.lengths, over, tried
-                )
-                chosen.append(candidates[surrogate.choose(candidates, budget, turn=tried)])
+            with threads.limit(limits=1, user_api="blas"):  # the matrices are small: more threads only wait
+                for image, surrogate in enumerate(surrogates):
+                    own = pd.concat([points[points.image == image] for points in found], ignore_index=True)
+                    others = None if known is None else known[known.image == image]
+                    shares, values = _informative(own, others, over, goal, select)
+                    surrogate.fit(shares, values)
+                    candidates = _candidates(
+                        shares[np.argsort(values, kind="stable")[:NEAR]], surrogate.lengths, over, tried
+                    )
+                    chosen.append(candidates[surrogate.choose(candidates, budget, turn=tried)])
             amounts = low + (high - low) * torch.from_numpy(np.stack(chosen)).float()
             found.append(try_points(objective, recorder, into_box(over, amounts), len(found), batch_size))
             tried += budget

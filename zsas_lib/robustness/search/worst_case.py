@@ -85,7 +85,8 @@ def worst_case(
     Of all points tried, the image's result is the one with the lowest pixel AUROC of its own, or for a normal image
     with the highest loss (``select="loss"``: the highest loss for all). ``goal="best"`` looks for the opposite.
     ``fill`` is that of `Objective`. ``known`` is the history of another search on the same images over some of the
-    same perturbations: its points compete too, so searching over more is never weaker than over less.
+    same perturbations, or several such tables joined: its points compete too, so searching over more is never weaker
+    than over less.
     ``seed`` is one number, from which each image takes its own by its content, or one per image.
 
     Any model of the library will do; "adam" needs it to be differentiable in the images. Raises ValueError for images,
@@ -137,8 +138,9 @@ def worst_case(
 
 def _inside(points: pd.DataFrame, over: Sequence[str]) -> pd.DataFrame:
     """The points at which nothing but ``over`` is perturbed, with its columns."""
+    points = completed(points, (*over, *in_table(points)))
     others = pd.Series(neutral_columns([name for name in in_table(points) if name not in over]), dtype=float)
-    return completed(points[(points[others.index] == others).all(axis=1)], over)
+    return points[(points[others.index] == others).all(axis=1)]
 
 
 def _outcomes(objective: Objective, points: pd.DataFrame, batch_size: int) -> tuple[Tensor, Tensor]:
