@@ -106,7 +106,9 @@ class Surrogate:
     def _gaps(self, a: Float[np.ndarray, "a over"], b: Float[np.ndarray, "b over"]) -> Float[np.ndarray, "over a b"]:
         """Squared distances along each perturbation, the box being 2 wide and a circle 2 around."""
         away = (a[:, None] - b).transpose(2, 0, 1)
-        return np.where(self._circular[:, None, None], np.sin(np.pi * away) * 2 / np.pi, 2 * away) ** 2
+        gaps = 2 * away
+        gaps[self._circular] = np.sin(np.pi * away[self._circular]) * 2 / np.pi
+        return gaps**2
 
     def _close(self, a: Float[np.ndarray, "a over"], b: Float[np.ndarray, "b over"]) -> Bool[np.ndarray, "a b"]:
         return (self._gaps(a, b) < (2 * APART) ** 2).all(0)

@@ -9,9 +9,9 @@ from zsas_lib.robustness.search.transfer import transferred
 from zsas_lib.robustness.search.whole_sets import worst_cases
 
 
-@pytest.fixture
-def data(tmp_path):
-    return toy_dataset(tmp_path / "data", {"bolt": 3, "nut": 2}, normal=2)
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return toy_dataset(tmp_path_factory.mktemp("data"), {"bolt": 3, "nut": 2}, normal=1)
 
 
 def test_applied_to_its_own_model_a_worst_case_is_what_was_found(data, tmp_path):
