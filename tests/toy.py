@@ -42,6 +42,15 @@ class Glow(AnomalyModel):
         return Prediction(maps, maps.amax((1, 2)))
 
 
+class Speckled(Glow):
+    """Glow with a fixed speckle: no two pixels score nearly the same, so that rounding decides no rank of them."""
+
+    def forward(self, images: torch.Tensor, class_names: str | list[str]) -> Prediction:
+        maps = super().forward(images, class_names).anomaly_map
+        maps = maps + 0.1 * torch.rand(maps.shape[1:], generator=torch.Generator().manual_seed(0))
+        return Prediction(maps, maps.amax((1, 2)))
+
+
 def toy_dataset(
     root: Path, categories: dict[str, int], normal: int = 3, sizes: tuple[int, ...] = (SIZE,)
 ) -> AnomalyDataset:

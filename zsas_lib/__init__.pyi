@@ -12,10 +12,12 @@ from .models.load import load_model as load_model
 from .models.prediction import Prediction as Prediction
 from .models.references import remember_normal as remember_normal
 from .papers import reported as reported
+from .perturbations import PERTURBATIONS as PERTURBATIONS
 from .perturbations import RANGES as RANGES
 from .perturbations import perturb as perturb
 from .perturbations.colour import shift_hue as shift_hue
 from .perturbations.colour import shift_saturation as shift_saturation
+from .perturbations.record import Perturbation as Perturbation
 from .perturbations.rotation import derotate as derotate
 from .perturbations.rotation import rotate as rotate
 from .perturbations.rotation import valid_region as valid_region

@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import seaborn as sns
 
 from zsas_lib.models import MODELS
+from zsas_lib.perturbations import PERTURBATIONS
 
 INK = "#767676"
 PALETTE = {
@@ -36,7 +37,7 @@ def colours_of(keys: Mapping[str, str]) -> dict[str, str]:
 
 COLOURS = {
     **colours_of({name: record.colour for name, record in MODELS.items()}),
-    **colours_of({"rotation": "blue", "hue": "amber", "saturation": "teal"}),
+    **colours_of({name: record.colour for name, record in PERTURBATIONS.items()}),
     **colours_of({"reported": "grey", "chance": "grey"}),
 }
 """What a colour means: on every page the same model, or the same perturbation."""
@@ -82,11 +83,6 @@ def use_style() -> None:
 
 MODEL_LABELS: Mapping[str, str] = {name: record.label for name, record in MODELS.items()}
 """How the papers write the models' names, also of those whose printed numbers are shown, but which are not here."""
-PERTURBATION_LABELS: Mapping[str, str] = {
-    "rotation": "rotation, clockwise (degrees)",
-    "hue": "hue shift (radians)",
-    "saturation": "saturation shift",
-}
 METRIC_LABELS: Mapping[str, str] = {
     "pixel_auroc": "pixel AUROC (%)",
     "pixel_ap": "pixel AP (%)",

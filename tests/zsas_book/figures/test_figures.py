@@ -13,8 +13,8 @@ from skimage.color import rgb2lab
 from zsas_book import figures
 from zsas_book.figures.style import colours_of
 from zsas_lib.models import MODELS, list_models
+from zsas_lib.perturbations import PERTURBATIONS
 
-PERTURBATIONS = ("rotation", "hue", "saturation")
 SIMULATED = {  # Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB
     "none": np.eye(3),
     "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],

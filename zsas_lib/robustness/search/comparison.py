@@ -8,7 +8,7 @@ from torch import nn
 
 from ...data.dataset import AnomalyDataset, stacked
 from ...evaluation.tables import with_means
-from ...perturbations import RANGES
+from ...perturbations import OF_PAPER_S
 from . import adam
 from .history import bound_curve
 from .worst_case import worst_case
@@ -23,7 +23,7 @@ def bound_curves(
     *,
     search: str,
     passes: int,
-    over: Sequence[str] = tuple(RANGES),
+    over: Sequence[str] = OF_PAPER_S,
     restarts: int = 5,
     seed: int = 0,
     fill: str = "zero",
@@ -32,8 +32,8 @@ def bound_curves(
     """The bound on every anomalous picture as a search goes on, with ``passes`` forward passes for each.
 
     A step of "adam" takes two passes, a point of the other searches one. One row per category, picture (its number
-    among the category's anomalous ones) and number of passes so far; pixel_auroc is the picture's own at the worst point so
-    far. Rows "mean" follow. Raises as `worst_case`, and ValueError for fewer than two passes.
+    among the category's anomalous ones) and number of passes so far; pixel_auroc is the picture's own at the worst
+    point so far. Rows "mean" follow. Raises as `worst_case`, and ValueError for fewer than two passes.
     """
     if passes < 2:
         raise ValueError(f"Expected at least 2 passes, one step of Adam, got {passes}.")
