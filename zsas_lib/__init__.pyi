@@ -7,6 +7,8 @@ from .data.load import load_dataset as load_dataset
 from .data.registry import auxiliary_name as auxiliary_name
 from .data.registry import list_datasets as list_datasets
 from .evaluation.evaluate import evaluate as evaluate
+from .metrics import METRICS as METRICS
+from .metrics import list_metrics as list_metrics
 from .models import list_models as list_models
 from .models.load import load_model as load_model
 from .models.prediction import Prediction as Prediction

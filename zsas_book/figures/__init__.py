@@ -1,5 +1,8 @@
 """Figures in one style, with their data: what notebooks draw with."""
 
+from ..labels import MODEL_LABELS as MODEL_LABELS
+from ..labels import axis_label as axis_label
+from ..labels import label as label
 from .charts import category_bars as category_bars
 from .charts import model_bars as model_bars
 from .charts import sweep_lines as sweep_lines
@@ -14,7 +17,6 @@ from .style import COLOURS as COLOURS
 from .style import INK as INK
 from .style import MAP_COLOURS as MAP_COLOURS
 from .style import METRIC_LABELS as METRIC_LABELS
-from .style import MODEL_LABELS as MODEL_LABELS
 from .style import PALETTE as PALETTE
 from .style import SERIES as SERIES
 from .style import TRUTH_COLOUR as TRUTH_COLOUR

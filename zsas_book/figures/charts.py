@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from .style import COLOURS, INK, METRIC_LABELS, MODEL_LABELS, SERIES
+from ..labels import axis_label, label
+from .style import COLOURS, INK, SERIES
 
 
 def sweep_lines(
@@ -20,14 +21,15 @@ def sweep_lines(
     categories: Sequence[str] | None = None,
     mean: bool = True,
 ) -> None:
-    """A uniform sweep's `metric` in percent against the perturbation's value, one line a category, with bands of one
-    bootstrap standard error over images where the table has ``METRIC_se``; the mean over categories as a thick grey line."""
+    """A uniform sweep's `metric` in percent against the perturbation's value, one line a category.
+
+    Bands of one bootstrap standard error over images where the table has ``METRIC_se``; the mean over categories as a
+    thick grey line.
+    """
     chosen = list(categories or dict.fromkeys(table.category[table.category != "mean"]))
     for colour, category in zip(np.resize(SERIES, len(chosen)), chosen):
         rows = table[table.category == category].sort_values("value")
-        axes.plot(
-            rows.value, 100 * rows[metric], color=colour, label=category.replace("_", " "), marker="o", markersize=3
-        )
+        axes.plot(rows.value, 100 * rows[metric], color=colour, label=label(category), marker="o", markersize=3)
         if f"{metric}_se" in rows:
             band = rows[f"{metric}_se"]
             low, high = (100 * (rows[metric] + sign * band).clip(0, 1) for sign in (-1, 1))
@@ -35,23 +37,23 @@ def sweep_lines(
     if mean and (table.category == "mean").any():
         rows = table[table.category == "mean"].sort_values("value")
         axes.plot(rows.value, 100 * rows[metric], color=INK, linewidth=2.5, label="mean")
-    axes.set_ylabel(METRIC_LABELS.get(metric, metric))
+    axes.set_ylabel(axis_label(metric))
     axes.grid(axis="y")
 
 
 def category_bars(axes: Axes, table: pd.DataFrame, metric: str, spread: pd.DataFrame | None = None) -> None:
-    """One bar a category in percent, with error bars of one standard error from `spread`, and the mean as a dashed grey line."""
+    """One bar a category in percent, error bars of one standard error from `spread`, the mean as a dashed grey line."""
     rows = table.drop(index="mean").sort_values(metric)
     error = None if spread is None else 100 * spread[metric].reindex(rows.index)
     axes.barh(
-        [name.replace("_", " ") for name in rows.index],
+        [label(name) for name in rows.index],
         100 * rows[metric],
         xerr=error,
         color=COLOURS["winclip"],
         error_kw={"ecolor": INK},
     )
     axes.axvline(100 * table.loc["mean", metric], color=INK, linestyle="--", linewidth=1.5)
-    axes.set_xlabel(METRIC_LABELS.get(metric, metric))
+    axes.set_xlabel(axis_label(metric))
     axes.grid(axis="x")
 
 
@@ -76,7 +78,7 @@ def model_bars(
             height=height,
             color=colour,
             xerr=error,
-            label=MODEL_LABELS.get(name, name),
+            label=label(name),
             error_kw={"ecolor": INK, "elinewidth": 1},
         )
         axes.axvline(100 * table.loc["mean", metric], color=colour, linestyle="--", linewidth=1.5)
@@ -91,8 +93,8 @@ def model_bars(
             )
     axes.set(
         yticks=range(len(categories)),
-        yticklabels=[category.replace("_", " ") for category in categories],
+        yticklabels=[label(category) for category in categories],
         ylim=(len(categories) - 0.5, -0.5),
-        xlabel=METRIC_LABELS.get(metric, metric),
+        xlabel=axis_label(metric),
     )
     axes.grid(axis="x")

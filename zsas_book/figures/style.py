@@ -1,10 +1,11 @@
-"""One style for all figures: colours that mean the same on every page, readable on light and dark ground; labels."""
+"""One style for all figures: colours that mean the same on every page, readable on light and dark ground."""
 
 from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import seaborn as sns
 
+from zsas_lib.metrics import METRICS
 from zsas_lib.models import MODELS
 from zsas_lib.perturbations import PERTURBATIONS
 
@@ -21,7 +22,7 @@ PALETTE = {
     "grey": "#8a8a8a",
 }
 """Every colour of a line, bar or point. Any two but the grey can be told apart with each kind of colour blindness, and
-each stands out from white and from black (tests/test_plots.py); `INK` can be read on both."""
+each stands out from white and from black (tests/zsas_book/figures/test_figures.py); `INK` can be read on both."""
 SERIES = tuple(colour for name, colour in PALETTE.items() if name != "grey")
 """The same palette for series without a colour of their own, such as categories."""
 
@@ -81,16 +82,4 @@ def use_style() -> None:
     )
 
 
-MODEL_LABELS: Mapping[str, str] = {name: record.label for name, record in MODELS.items()}
-"""How the papers write the models' names, also of those whose printed numbers are shown, but which are not here."""
-METRIC_LABELS: Mapping[str, str] = {
-    "pixel_auroc": "pixel AUROC (%)",
-    "pixel_ap": "pixel AP (%)",
-    "pixel_f1_max": "pixel F1-max (%)",
-    "pixel_iou": "IoU at F1-max (%)",
-    "aupro": "AUPRO (%)",
-    "aupro_200": "AUPRO, 200 thresholds (%)",
-    "image_auroc": "image AUROC (%)",
-    "image_ap": "image AP (%)",
-    "image_f1_max": "image F1-max (%)",
-}
+METRIC_LABELS: Mapping[str, str] = {name: metric.axis for name, metric in METRICS.items()}

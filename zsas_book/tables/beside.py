@@ -5,29 +5,20 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-LABELS = {
-    "pixel_auroc": "pixel AUROC",
-    "pixel_ap": "pixel AP",
-    "pixel_f1_max": "pixel F1-max",
-    "pixel_iou": "pixel IoU",
-    "aupro": "AUPRO",
-    "aupro_200": "AUPRO (legacy)",
-    "image_auroc": "image AUROC",
-    "image_ap": "image AP",
-    "image_f1_max": "image F1-max",
-}
+from ..labels import label
+
 OWN_NOTE = "note"
 
 
 def beside_reported(
     rows: Iterable[Mapping[str, object]], note: str = "", tolerance: float = 1.0, unit: str = "point"
 ) -> pd.DataFrame:
-    """The rows (claim, reported, reproduced, and what else stands beside them) with a column ``verdict`` as the last one.
+    """The rows (claim, reported, reproduced, and what else stands beside them), with a column ``verdict`` as the last.
 
-    The verdict is "not comparable: NOTE" where ``note``, or the row's own entry "note", says why the two cannot be compared;
-    else "not reported" or "not measured" where one of the numbers is NaN; else "within 1 point" where they differ by no more
-    than ``tolerance`` of ``unit``, or "off by +2.3". Both numbers are in the same unit, percent as a rule. Raises ValueError for a row
-    without a claim, a reported and a reproduced number.
+    The verdict is "not reported" or "not measured" where one of the numbers is NaN; else "not comparable: NOTE" where
+    ``note``, or the row's own entry "note", says why the two cannot be compared; else "within 1 point" where they
+    differ by no more than ``tolerance`` of ``unit``, or "off by +2.3". Both numbers are in the same unit, percent as a
+    rule. Raises ValueError for a row without a claim, a reported and a reproduced number.
     """
     table = pd.DataFrame(list(rows))
     missing = {"claim", "reported", "reproduced"} - set(table.columns)
@@ -46,12 +37,12 @@ def beside_printed(
 ) -> pd.DataFrame:
     """`beside_reported` of two tables, cell by cell: a row for every cell of ``printed``, in its order.
 
-    Rows and columns are matched by name; a cell that ``ours`` has not is "not measured". ``where`` stands before each claim,
-    such as "V Table 1".
+    Rows and columns are matched by name; a cell that ``ours`` has not is "not measured". ``where`` stands before each
+    claim, such as "V Table 1".
     """
     rows = [
         {
-            "claim": ", ".join(filter(None, [where, str(name), LABELS.get(column, column)])),
+            "claim": ", ".join(filter(None, [where, str(name), label(column)])),
             "reported": value,
             "reproduced": ours.loc[name, column] if name in ours.index and column in ours.columns else np.nan,
         }

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..data.dataset import AnomalyDataset
+from ..metrics import further
 from ..metrics.bootstrap import bootstrap_std, gathered_bootstrap_std
-from ..metrics.image import image_metrics
-from ..metrics.pixel import gathered_metrics, pixel_auroc, pixel_metrics
+from ..metrics.image import IMAGE_METRICS, image_metrics
+from ..metrics.pixel import PIXEL_METRICS, gathered_metrics, pixel_auroc, pixel_metrics
 from ..metrics.pixel_scores import PixelScores
 from ..metrics.ranking import Labels, Maps, Masks, Scores
 from ..models.prediction import Prediction
@@ -26,26 +27,33 @@ def evaluate(
 
     Returns one row per category, named in the index, then the row "mean", their unweighted mean. The columns are
     those of `metrics.pixel_metrics` and `metrics.image_metrics`: fractions in [0, 1], nan where a category has one
-    class only, and then without weight in the mean. Beside it stand
+    class only, and then without weight in the mean; and every further metric that is registered (`metrics.METRICS`).
+    Beside it stand
 
     * ``.per_image``: path below the data set's root, category, defect, is_anomalous, anomalous_fraction (of its
       pixels), image_score, map_max, and the picture's own pixel_auroc (nan where it has one class only);
     * ``.spread``: standard errors of pixel_auroc and image_auroc by a bootstrap over each category's images
       (``resamples`` samples drawn from ``seed``), and of their means.
 
-    Of one category at a time the scores of all pixels are held in memory, once. Raises ValueError, naming the picture,
-    for a map or score that is not finite.
+    Of one category at a time the scores of all pixels are held in memory, once; its maps and masks only where a further
+    metric of pixels is registered. Raises ValueError, naming the picture, for a map or score that is not finite.
     """
     rows, pictures = [], []
+    more = further("pixel", PIXEL_METRICS)
     for part, predictions in category_predictions(model, dataset, batch_size, "evaluate"):
         pixels, scores, own = PixelScores(), [], []
+        maps, masks = [], []
         for map_, mask, score in predictions:
             pixels.add(map_, mask)
             own.append(_of_picture(map_, mask))
             scores.append(score)
+            if more:
+                maps.append(map_)
+                masks.append(mask)
         scores, labels = torch.stack(scores), labels_of(part)
         error = gathered_bootstrap_std(pixels, resamples, seed)
-        numbers = gathered_metrics(pixels) | _of_images(scores, labels, error, resamples, seed)
+        numbers = gathered_metrics(pixels) | {metric.name: metric.function(maps, masks) for metric in more}
+        numbers |= _of_images(scores, labels, error, resamples, seed)
         rows.append({"category": part.categories[0]} | numbers)
         pictures.append(picture_rows(part, scores, own))
     return result_table(with_means(pd.DataFrame(rows)), pd.concat(pictures, ignore_index=True))
@@ -54,8 +62,8 @@ def evaluate(
 def category_predictions(
     model: nn.Module, dataset: AnomalyDataset, batch_size: int, what: str
 ) -> Iterator[tuple[AnomalyDataset, Iterator[tuple[Tensor, Tensor, Tensor]]]]:
-    """What a model says of each category's pictures: that part of the data set, and map, mask and image score of one picture
-    after the other, in its order, which are predicted as they are asked for.
+    """What a model says of each category's pictures: that part of the data set, and map, mask and image score of one
+    picture after the other, in its order, which are predicted as they are asked for.
 
     ``what`` names the progress bar. Raises as `predict`.
     """
@@ -87,7 +95,9 @@ def measured(
 
     ``pieces`` are the same pixels cut so that each region is whole, where ``maps`` do not show them in the plane.
     """
-    pixels = pixel_metrics(*(pieces or (maps, masks)))
+    whole = pieces or (maps, masks)
+    pixels = pixel_metrics(*whole)
+    pixels |= {metric.name: metric.function(*whole) for metric in further("pixel", PIXEL_METRICS)}
     return pixels | _of_images(scores, labels, bootstrap_std(maps, masks, resamples, seed), resamples, seed)
 
 
@@ -95,7 +105,9 @@ def _of_images(scores: Scores, labels: Labels, pixel_auroc_se: float, resamples:
     """The metrics of a category's image scores and both standard errors."""
     single = scores[:, None, None], labels[:, None, None]
     image_auroc_se = bootstrap_std(*single, resamples, seed)
-    return image_metrics(scores, labels) | {"pixel_auroc_se": pixel_auroc_se, "image_auroc_se": image_auroc_se}
+    more = {metric.name: metric.function(scores, labels) for metric in further("image", IMAGE_METRICS)}
+    errors = {"pixel_auroc_se": pixel_auroc_se, "image_auroc_se": image_auroc_se}
+    return image_metrics(scores, labels) | more | errors
 
 
 @torch.no_grad()

@@ -8,21 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..data.dataset import AnomalyDataset
+from ..metrics.metric import METRICS
 
 MEAN = "mean"  # names the row that holds the mean over the categories
-METRICS = (
-    "pixel_auroc",
-    "pixel_ap",
-    "pixel_f1_max",
-    "pixel_iou",
-    "aupro",
-    "aupro_200",
-    "image_auroc",
-    "image_ap",
-    "image_f1_max",
-)
-AVERAGED = (*METRICS, "loss", "picture_auroc", "legacy_reach", "tpr", "tnr")  # what a mean row averages
 ERROR = "_se"  # ends the name of a column of standard errors
+SETTINGS = "settings"  # of a table's ``attrs``: the columns that `with_means` was told to be settings
 
 
 class ResultTable(pd.DataFrame):
@@ -39,28 +29,62 @@ class ResultTable(pd.DataFrame):
 
 
 def joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Tables of one function for single categories as the one it would have made of all of them, means included."""
-    if not isinstance(tables[0], ResultTable):
-        return with_means(pd.concat(tables, ignore_index=True))
-    rows = [table.join(table.spread.add_suffix(ERROR)).reset_index() for table in tables]
-    pictures = pd.concat([table.per_image for table in tables], ignore_index=True)
-    return result_table(with_means(pd.concat(rows, ignore_index=True)), pictures)
+    """Tables of one function for single categories as the one it would have made of all of them, means included.
+
+    Settings are what `with_means` was told when it made the tables (``attrs``, which files of the store keep). For
+    tables that it did not make: the columns that hold no floats. Tables without rows "mean" are put together without
+    any. Raises ValueError as `with_means`.
+    """
+    if isinstance(tables[0], ResultTable):
+        rows = [table.join(table.spread.add_suffix(ERROR)).reset_index() for table in tables]
+        pictures = pd.concat([table.per_image for table in tables], ignore_index=True)
+        return result_table(with_means(pd.concat(rows, ignore_index=True)), pictures)
+    rows = pd.concat(tables, ignore_index=True)
+    if not (rows["category"] == MEAN).any():
+        return rows
+    return with_means(rows, by=tables[0].attrs.get(SETTINGS, _no_floats(rows)))
 
 
-def with_means(rows: pd.DataFrame) -> pd.DataFrame:
+def with_means(rows: pd.DataFrame, *, by: Sequence[str] = ()) -> pd.DataFrame:
     """Rows of categories, followed by rows "mean": one for each setting, that is, for each combination of values in
-    the columns that neither name the category nor hold what is averaged or its standard error. Mean rows among ``rows`` are
-    dropped first. The standard error of a mean is that of independent categories."""
+    the columns ``by``.
+
+    All other columns but the category are metrics or their standard errors (``_se``). Of a metric that is ``averaged``
+    a mean row holds the unweighted mean over the categories that have it, and its standard error, that of independent
+    categories; of another one nan. Mean rows among ``rows`` are dropped first. ``attrs["settings"]`` of the table is
+    ``by``.
+
+    Raises ValueError for a column that is neither, since nobody could say whether to average it, and for a setting that
+    is no column.
+    """
+    if lacking := [column for column in by if column not in rows]:
+        raise ValueError(f"by names {', '.join(lacking)}, but the columns are {', '.join(map(str, rows))}.")
+    errors = [column for column in rows if column not in by and column.removesuffix(ERROR) in METRICS.keys() - {column}]
+    metrics = [column for column in rows if column not in by and column in METRICS]
+    if unknown := [column for column in rows if column not in ("category", *by, *metrics, *errors)]:
+        raise ValueError(
+            f"Column {', '.join(map(repr, unknown))} is neither a metric of zsas_lib.metrics.METRICS nor a setting, so "
+            "there is no telling whether a mean averages it. Register a metric in a file of zsas_lib/metrics; name a "
+            "setting in by=[...] of with_means."
+        )
     rows = pd.DataFrame(rows[rows["category"] != MEAN])
-    errors = [column for column in rows if column.endswith(ERROR)]
-    measured = [column for column in rows if column in AVERAGED] + errors
-    settings = [column for column in rows if column not in measured and column != "category"]
+    averaged = [column for column in metrics if METRICS[column].averaged] + errors
     means = []
-    for setting, group in rows.groupby(settings, sort=False) if settings else [((), rows)]:
-        mean = group[measured].mean()
+    for setting, group in rows.groupby(list(by), sort=False) if by else [((), rows)]:
+        mean = group[averaged].mean()
         mean[errors] = np.sqrt((group[errors] ** 2).sum(min_count=1)) / group[errors].count()
-        means.append({"category": MEAN} | dict(zip(settings, setting)) | mean.to_dict())
-    return pd.concat([rows, pd.DataFrame(means)[list(rows)]], ignore_index=True)
+        means.append({"category": MEAN} | dict(zip(by, setting)) | mean.to_dict())
+    table = pd.concat([rows, pd.DataFrame(means, columns=list(rows))], ignore_index=True)
+    table.attrs[SETTINGS] = list(by)
+    return table
+
+
+def _no_floats(rows: pd.DataFrame) -> list[str]:
+    return [
+        column
+        for column, kind in rows.dtypes.items()
+        if column != "category" and column not in METRICS and not pd.api.types.is_float_dtype(kind)
+    ]
 
 
 def picture_rows(dataset: AnomalyDataset, scores: Float[Tensor, " image"], own: list[dict[str, float]]) -> pd.DataFrame:

@@ -2,6 +2,9 @@
 
 All pixels of all images of a category, normal images included, are pooled into one ranking; a data set's number is
 the unweighted mean over its categories. All metrics are fractions in [0, 1], and nan where only one class is present.
+
+`METRICS` has the record of each. A new metric is a file here that ends with `register(Metric(...))`, and its line
+below: `evaluate` and the sweeps then compute it, tables average it, and figures and tables call it by its label.
 """
 
 from .aupro import aupro as aupro
@@ -22,6 +25,10 @@ from .image import (
 from .image import (
     image_rates as image_rates,
 )
+from .metric import METRICS as METRICS
+from .metric import Metric as Metric
+from .metric import further as further
+from .metric import list_metrics as list_metrics
 from .pixel import (
     average_precision as average_precision,
 )

@@ -3,13 +3,17 @@
 import numpy as np
 from jaxtyping import Float
 
+from .metric import Metric, register
 from .ranking import Maps, Masks, Ranking, checked, gathered, one_class, pooled, rank
 
 AT_ONCE = 2**21
 """How many anomalous pixels the area under a curve is taken of at once, for the sake of memory."""
+FPR_LIMIT = 0.3
+"""The field's choice: up to which false positive rate the area is taken."""
+LEGACY_THRESHOLDS = 200
 
 
-def aupro(maps: Maps, masks: Masks, fpr_limit: float = 0.3, thresholds: int | None = None) -> float:
+def aupro(maps: Maps, masks: Masks, fpr_limit: float = FPR_LIMIT, thresholds: int | None = None) -> float:
     """Area under the per-region overlap curve up to a false positive rate of ``fpr_limit``, divided by that limit.
 
     A region is an 8-connected component of one mask. At a threshold, PRO is the mean over all the category's regions
@@ -45,7 +49,7 @@ def aupro(maps: Maps, masks: Masks, fpr_limit: float = 0.3, thresholds: int | No
     return aupro_of(ranking, shares[anomalous >= cut], fpr_limit)
 
 
-def legacy_reach(maps: Maps, masks: Masks, fpr_limit: float = 0.3, thresholds: int = 200) -> float:
+def legacy_reach(maps: Maps, masks: Masks, fpr_limit: float = FPR_LIMIT, thresholds: int = LEGACY_THRESHOLDS) -> float:
     """The largest false positive rate below ``fpr_limit`` that a threshold of the legacy AUPRO has.
 
     Where maps are nearly binary it is far below the limit, and the legacy AUPRO, which stretches it to the limit, is in
@@ -86,7 +90,43 @@ def legacy_aupro_of(
 
 
 def _legacy_fpr(normal: np.ndarray, anomalous: np.ndarray, thresholds: int) -> tuple[np.ndarray, np.ndarray]:
-    """Thresholds, descending, evenly spaced over ascending scores, and the share of the normal ones that exceeds each."""
+    """Thresholds, descending, evenly spaced over ascending scores; the share of the normal ones that exceeds each."""
     lowest, highest = float(min(normal[0], anomalous[0])), float(max(normal[-1], anomalous[-1]))
     steps = np.linspace(lowest, highest, thresholds, endpoint=False).astype(normal.dtype)[::-1]
     return steps, (len(normal) - np.searchsorted(normal, steps, side="right")) / len(normal)
+
+
+def _aupro_200(maps: Maps, masks: Masks) -> float:
+    return aupro(maps, masks, thresholds=LEGACY_THRESHOLDS)
+
+
+register(
+    Metric(
+        "aupro",
+        "AUPRO",
+        level="pixel",
+        chance=FPR_LIMIT / 2,
+        chance_words=f"half of the limit {FPR_LIMIT}: PRO equals FPR there",
+        function=aupro,
+    )
+)
+register(
+    Metric(
+        "aupro_200",
+        "AUPRO (legacy)",
+        level="pixel",
+        chance_words="nan for a constant map; where PRO equals FPR, the middle of the least and the largest FPR kept",
+        function=_aupro_200,
+    )
+)
+register(
+    Metric(
+        "legacy_reach",
+        "largest FPR of the legacy AUPRO",
+        level="pixel",
+        high=FPR_LIMIT,
+        chance_words="none: it says how coarse the thresholds are",
+        function=legacy_reach,
+        evaluated=False,
+    )
+)

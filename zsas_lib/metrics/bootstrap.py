@@ -64,7 +64,7 @@ def _wins(
 
 
 def _edges(parts: list[np.ndarray], bins: int) -> np.ndarray:
-    """Where bins begin and end: at quantiles of the pooled scores, and right above each, from the lowest to the highest."""
+    """Where bins begin and end: at quantiles of the pooled scores and right above each, from lowest to highest."""
     parts = [part for part in parts if part.size]
     step = -(-sum(part.size for part in parts) // QUANTILES_OF)
     ends = [min(part.min() for part in parts), max(part.max() for part in parts)]

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .metric import Metric, register
 from .ranking import (
     Labels,
     Scores,
@@ -14,6 +15,9 @@ from .ranking import (
     pooled,
     rank,
 )
+
+IMAGE_METRICS = {"image_auroc": auroc_of, "image_ap": average_precision_of, "image_f1_max": f1_max_of}
+"""What `image_metrics` takes from one ranking."""
 
 
 def image_auroc(scores: Scores, labels: Labels) -> float:
@@ -38,8 +42,7 @@ def image_f1_max(scores: Scores, labels: Labels) -> float:
 def image_metrics(scores: Scores, labels: Labels) -> dict[str, float]:
     """All image metrics of one category: image_auroc, image_ap, image_f1_max; input as in `image_auroc`."""
     both = pooled(*checked(scores, labels))
-    measures = {"image_auroc": auroc_of, "image_ap": average_precision_of, "image_f1_max": f1_max_of}
-    return {name: measure(of_ranking, *both) for name, of_ranking in measures.items()}
+    return {name: measure(of_ranking, *both) for name, of_ranking in IMAGE_METRICS.items()}
 
 
 def image_rates(scores: Scores, labels: Labels) -> dict[str, float]:
@@ -54,3 +57,38 @@ def image_rates(scores: Scores, labels: Labels) -> dict[str, float]:
     f1 = 2 * ranking.hits / (len(ranking.hits) + ranking.hits + ranking.alarms)
     best = np.flatnonzero(f1 == f1.max())[-1]
     return {"tpr": float(ranking.hits[best] / len(anomalous)), "tnr": float(1 - ranking.alarms[best] / len(normal))}
+
+
+register(
+    Metric(
+        "image_auroc", "image AUROC", level="image", chance=0.5, chance_words="one half, by ties", function=image_auroc
+    )
+)
+register(
+    Metric(
+        "image_ap",
+        "image AP",
+        level="image",
+        chance_words="the share p of anomalous images",
+        function=image_average_precision,
+    )
+)
+register(
+    Metric(
+        "image_f1_max",
+        "image F1-max",
+        level="image",
+        chance_words="2p / (1 + p), p being the share of anomalous images",
+        function=image_f1_max,
+    )
+)
+register(
+    Metric(
+        "tpr", "TPR", level="image", chance_words="1 where one score is given to all images: all are called anomalous"
+    )
+)
+register(
+    Metric(
+        "tnr", "TNR", level="image", chance_words="0 where one score is given to all images: all are called anomalous"
+    )
+)

@@ -1,8 +1,9 @@
-"""Pixel-level metrics of one category: AUROC, average precision, F1-max and IoU, and all pixel metrics from one sort."""
+"""Pixel-level metrics of one category: AUROC, average precision, F1-max, IoU, and all pixel metrics from one sort."""
 
 import numpy as np
 
-from .aupro import aupro_of, legacy_aupro_of
+from .aupro import FPR_LIMIT, LEGACY_THRESHOLDS, aupro_of, legacy_aupro_of
+from .metric import Metric, register
 from .pixel_scores import PixelScores
 from .ranking import (
     Maps,
@@ -18,6 +19,9 @@ from .ranking import (
     pooled,
     rank,
 )
+
+PIXEL_METRICS = ("pixel_auroc", "pixel_ap", "pixel_f1_max", "pixel_iou", "aupro", "aupro_200")
+"""What `pixel_metrics` takes from one sort."""
 
 
 def pixel_auroc(maps: Maps, masks: Masks) -> float:
@@ -70,11 +74,13 @@ def pixel_metrics(maps: Maps, masks: Masks) -> dict[str, float]:
 
 
 def gathered_metrics(pixels: PixelScores) -> dict[str, float]:
-    """`pixel_metrics` of a category that was gathered picture by picture. It sorts the scores in place, so it comes after
-    `gathered_bootstrap_std`. Raises RuntimeError when asked for again."""
+    """`pixel_metrics` of a category that was gathered picture by picture.
+
+    It sorts the scores in place, so it comes after `gathered_bootstrap_std`. Raises RuntimeError when asked for again.
+    """
     normal, anomalous, shares = pixels.pooled()
     if one_class(normal, anomalous):
-        return dict.fromkeys(("pixel_auroc", "pixel_ap", "pixel_f1_max", "pixel_iou", "aupro", "aupro_200"), np.nan)
+        return dict.fromkeys(PIXEL_METRICS, np.nan)
     normal.sort()
     ranking = rank(normal, anomalous)
     return {
@@ -82,6 +88,36 @@ def gathered_metrics(pixels: PixelScores) -> dict[str, float]:
         "pixel_ap": average_precision_of(ranking),
         "pixel_f1_max": f1_max_of(ranking),
         "pixel_iou": iou_of(f1_max_of(ranking)),
-        "aupro": aupro_of(ranking, shares, fpr_limit=0.3),
-        "aupro_200": legacy_aupro_of(normal, anomalous, shares, fpr_limit=0.3, thresholds=200),
+        "aupro": aupro_of(ranking, shares, FPR_LIMIT),
+        "aupro_200": legacy_aupro_of(normal, anomalous, shares, FPR_LIMIT, LEGACY_THRESHOLDS),
     }
+
+
+register(
+    Metric(
+        "pixel_auroc", "pixel AUROC", level="pixel", chance=0.5, chance_words="one half, by ties", function=pixel_auroc
+    )
+)
+register(
+    Metric(
+        "pixel_ap",
+        "pixel AP",
+        level="pixel",
+        chance_words="the share p of anomalous pixels",
+        function=average_precision,
+    )
+)
+register(
+    Metric(
+        "pixel_f1_max",
+        "pixel F1-max",
+        level="pixel",
+        chance_words="2p / (1 + p), p being the share of anomalous pixels",
+        function=f1_max,
+    )
+)
+register(
+    Metric(
+        "pixel_iou", "pixel IoU", level="pixel", chance_words="the share p of anomalous pixels", function=iou_at_f1_max
+    )
+)

@@ -1,7 +1,8 @@
 """The pixels of one category, gathered picture by picture, so that no map outlives its own picture.
 
-A category of 2,000 pictures of 518 x 518 pixels has two gigabytes of scores. Here they are held once: the normal ones in
-one array that grows in place, picture after picture, and is sorted in place; the anomalous ones, which are few, beside it.
+A category of 2,000 pictures of 518 x 518 pixels has two gigabytes of scores. Here they are held once: the normal ones
+in one array that grows in place, picture after picture, and is sorted in place; the anomalous ones, which are few,
+beside it.
 """
 
 from collections.abc import Iterator
@@ -38,8 +39,8 @@ class PixelScores:
     def add(self, scores: Picture, truth: Truth) -> None:
         """Take in one picture: its map, larger = more anomalous, and its mask, both of shape (height, width).
 
-        Raises ValueError for a NaN or infinite score and for differing shapes, TypeError for a mask that is not bool; the
-        message gives the picture's number. Raises RuntimeError after `pooled`.
+        Raises ValueError for a NaN or infinite score and for differing shapes, TypeError for a mask that is not bool;
+        the message gives the picture's number. Raises RuntimeError after `pooled`.
         """
         self._refuse_given_away()
         scores, truth = checked_picture(scores, truth, len(self))

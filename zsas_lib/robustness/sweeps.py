@@ -84,7 +84,7 @@ def uniform_sweep(
                     numbers = measured(maps, masks, scores, labels, resamples, seed, pieces)
                     rows.append({"category": category} | setting | told_apart | numbers)
                 progress.update()
-    return with_means(pd.DataFrame(rows))
+    return with_means(pd.DataFrame(rows), by=[*setting, *told_apart])
 
 
 def _prediction(model: nn.Module, batch: Batch, perturbation: Perturbation, value: float) -> Prediction:

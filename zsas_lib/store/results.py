@@ -29,7 +29,7 @@ from ..base.files import alone, written_whole
 from ..base.ledger import note_asked, note_result
 from ..base.surroundings import commit, device_of, versions
 from ..data.dataset import AnomalyDataset
-from ..evaluation.tables import ResultTable, joined
+from ..evaluation.tables import SETTINGS, ResultTable, joined
 from .folder import results_folder
 
 NO_MATTER = ("batch_size",)  # arguments that decide how a result is computed, not what it is
@@ -232,7 +232,9 @@ def _write(path: Path, table: pd.DataFrame, made: Mapping[str, object]) -> None:
     metadata = {RECORD: json.dumps({**made, "content": _content_digest({"": table, **beside}, made)})}
     for name, frame in beside.items():
         metadata[BESIDE + name] = base64.b64encode(frame.to_parquet())
-    arrow = pa.Table.from_pandas(pd.DataFrame(table))
+    frame = pd.DataFrame(table)
+    frame.attrs = {name: table.attrs[name] for name in (SETTINGS,) if name in table.attrs}
+    arrow = pa.Table.from_pandas(frame)
     arrow = arrow.replace_schema_metadata({**arrow.schema.metadata, **metadata})
 
     with written_whole(path) as file:

@@ -1,4 +1,4 @@
-"""What a choice is worth that a paper makes in its text and another one in its code: the same model with one thing changed."""
+"""What a choice is worth that a paper makes in its text and another one in its code: one model, one thing changed."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,13 +14,12 @@ from ..backbones.registry import Backbone
 from ..data.dataset import AnomalyDataset, stacked
 from ..evaluation.evaluate import predict
 from ..evaluation.tables import MEAN, with_means
-from ..metrics.aupro import aupro
+from ..metrics.aupro import LEGACY_THRESHOLDS, aupro
 from ..models.anomalyclip import TEMPERATURE, AnomalyCLIP
 from ..models.learned import Features, LearnedModel, assign_learned
 
 SMALLEST_HALF = 2.0**-24
 """The smallest positive number of half precision (subnormal)."""
-LEGACY_THRESHOLDS = 200
 
 
 class LogitsFirst(AnomalyCLIP):
@@ -37,7 +36,7 @@ class LogitsFirst(AnomalyCLIP):
 def variant(
     model: LearnedModel, *, kind: type[LearnedModel] | None = None, backbone: Backbone | None = None, **options: object
 ) -> LearnedModel:
-    """A model with the same learned parameters, but other options, another class, or another backbone of the same shapes.
+    """A model with the same learned parameters, but other options, class, or backbone of the same shapes.
 
     Nothing is trained again, so this says what the change does to a model that was trained without it. Raises what the
     class raises for its options, and DataError where the parameters no longer fit.
@@ -56,9 +55,9 @@ def small_gradients(model: LearnedModel, dataset: AnomalyDataset, *, seed: int =
     """How many gradients of the first training step half precision cannot hold.
 
     A new model of the same class and options begins from ``seed``; its loss on ``count`` pictures, spread evenly over
-    the data set and read at the backbone's size, is differentiated in float32. One row per part of the model and kind of
-    parameter (weight, bias, or the parameter's own name): part, parameter, entries, small (the share of entries below
-    `SMALLEST_HALF` in size, zeros included), zero (the share that is exactly 0), median (of the sizes).
+    the data set and read at the backbone's size, is differentiated in float32. One row per part of the model and kind
+    of parameter (weight, bias, or the parameter's own name): part, parameter, entries, small (the share of entries
+    below `SMALLEST_HALF` in size, zeros included), zero (the share that is exactly 0), median (of the sizes).
     """
     fresh = type(model)(model.backbone, **model.options)
     fresh.initialise(seed)
@@ -117,7 +116,7 @@ def aupro_of_powers(
                     "aupro_200": aupro(raised, masks, thresholds=LEGACY_THRESHOLDS),
                 }
             )
-    return with_means(pd.DataFrame(rows))
+    return with_means(pd.DataFrame(rows), by=["power"])
 
 
 def paired_gap(before: pd.DataFrame, after: pd.DataFrame, metric: str) -> tuple[float, float]:

@@ -31,8 +31,9 @@ def contrast(image: Float[Tensor, "3 height width"], mask: Bool[Tensor, "height 
     """The visual contrast of a picture's defect, in [0, 1].
 
     Per region of the mask (8-connected): the mean over the channels of |mean inside - mean of the ring around it|. The
-    ring holds the pixels outside the mask that are at most `RING` of the shorter side, and at least one pixel, away; where
-    there are none, all normal pixels. Regions are weighted by their area. nan without anomalous or without normal pixels.
+    ring holds the pixels outside the mask that are at most `RING` of the shorter side, and at least one pixel, away;
+    where there are none, all normal pixels. Regions are weighted by their area. nan without anomalous or without normal
+    pixels.
     """
     pixels, anomalous = image.double().numpy(force=True), mask.numpy(force=True)
     if not anomalous.any() or anomalous.all():
@@ -106,9 +107,9 @@ def group_metrics(
     {"bottle/test/contamination/000.png": "foreign_material"}}``; pictures that it does not name are in no group. One
     more grouping, "all", has every damaged picture. Each picture goes through the model once.
 
-    One row per category, grouping and group that has pictures there, then rows "mean" over the categories that have it;
-    columns image_auroc, pixel_auroc (pooled over the group's and the good pictures) and their bootstrap standard errors,
-    ``_se``. Raises as `evaluation.evaluate`.
+    One row per category, grouping and group that has pictures there, then rows "mean" over the categories that have
+    it; columns image_auroc, pixel_auroc (pooled over the group's and the good pictures) and their bootstrap standard
+    errors, ``_se``. Raises as `evaluation.evaluate`.
     """
     rows = []
     for part, predictions in category_predictions(model, dataset, batch_size, "group_metrics"):
@@ -136,16 +137,16 @@ def group_metrics(
                         f"pixel_auroc{ERROR}": bootstrap_std(own_maps, own_masks, resamples, seed),
                     }
                 )
-    return with_means(pd.DataFrame(rows))
+    return with_means(pd.DataFrame(rows), by=["grouping", "group"])
 
 
 def group_summary(metrics: pd.DataFrame, defects: pd.DataFrame, grouping: str, column: str) -> pd.DataFrame:
     """A grouping of `group_metrics` as paper K prints it, over the categories that have the group, worst first.
 
     ``column`` names the group in ``defects``, a `defect_table`. Index group; for image_auroc and pixel_auroc the mean
-    over categories, ``_std`` its standard deviation over them and ``_se`` its standard error (both nan for one), ``_beside``
-    the mean difference to the AUROC of all defects of the same category, which takes out that some categories are easier;
-    then categories, defects (pairs of category and defect) and pictures.
+    over categories, ``_std`` its standard deviation over them and ``_se`` its standard error (both nan for one),
+    ``_beside`` the mean difference to the AUROC of all defects of the same category, which takes out that some
+    categories are easier; then categories, defects (pairs of category and defect) and pictures.
     """
     own = metrics[(metrics.grouping == grouping) & (metrics.category != "mean")]
     overall = metrics[metrics.grouping == ALL].set_index("category")

@@ -24,6 +24,7 @@ from ..models.winclip import WinCLIP
 TEXT, REFERENCES, BOTH = "text", "references", "text and references"
 """Which terms a prediction has: WinCLIP's zero-shot M and s_0, few-shot's M^W and its maximum, or their means."""
 CURVES = ("image_auroc", "pixel_auroc")
+SETTINGS = ("scales", "shots", "draw", "terms")
 
 
 def few_shot_table(
@@ -83,9 +84,9 @@ def few_shot_table(
         for setting, predictions in predicted.items():
             maps = [map_ for prediction in predictions for map_ in prediction.anomaly_map.float().cpu()]
             scores = torch.cat([prediction.image_score.float().cpu() for prediction in predictions])
-            named = dict(zip(("scales", "shots", "draw", "terms"), setting))
+            named = dict(zip(SETTINGS, setting))
             rows.append({"category": category} | named | _curves(maps, masks, scores, labels_of(part), resamples, seed))
-    return with_means(pd.DataFrame(rows))
+    return with_means(pd.DataFrame(rows), by=SETTINGS)
 
 
 def over_draws(table: pd.DataFrame) -> pd.DataFrame:

@@ -52,4 +52,4 @@ def protocol_table(model: nn.Module, dataset: AnomalyDataset, *, batch_size: int
             }
             for name, values in scores.items()
         ]
-    return with_means(pd.DataFrame(rows))
+    return with_means(pd.DataFrame(rows), by=["score"])

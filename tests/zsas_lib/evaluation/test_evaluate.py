@@ -8,9 +8,12 @@ from sklearn.metrics import roc_auc_score
 from toy import Glow, toy_dataset
 
 from zsas_lib import metrics
+from zsas_lib.evaluation import tables
 from zsas_lib.evaluation.evaluate import evaluate
-from zsas_lib.evaluation.tables import METRICS, ResultTable, joined, with_means
+from zsas_lib.evaluation.tables import ResultTable
+from zsas_lib.metrics import metric
 from zsas_lib.models.prediction import Prediction
+from zsas_lib.robustness.sweeps import uniform_sweep
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +28,17 @@ def table(dataset) -> ResultTable:
 
 def test_rows_are_categories_then_their_mean(table):
     assert list(table.index) == ["lamp", "star", "mean"] and table.index.name == "category"
-    assert tuple(table.columns) == METRICS
+    assert list(table.columns) == [
+        "pixel_auroc",
+        "pixel_ap",
+        "pixel_f1_max",
+        "pixel_iou",
+        "aupro",
+        "aupro_200",
+        "image_auroc",
+        "image_ap",
+        "image_f1_max",
+    ]
     np.testing.assert_allclose(table.loc["mean"], table.loc[["lamp", "star"]].mean())
     assert 0.6 < table.loc["mean", "pixel_auroc"] < 1
 
@@ -103,29 +116,40 @@ def test_nan_names_the_picture(dataset, part):
         evaluate(Broken(), dataset, batch_size=4)
 
 
-def test_parts_join_to_the_whole(table, dataset):
-    parts = [evaluate(Glow(), dataset.select([category]), resamples=50) for category in dataset.categories]
-    whole = joined(parts)
-    pd.testing.assert_frame_equal(whole, table)
-    pd.testing.assert_frame_equal(whole.per_image, table.per_image)
-    pd.testing.assert_frame_equal(whole.spread, table.spread)
+def gap(scores, truth) -> float:
+    """The mean score of what is anomalous above that of what is not."""
+    scores, truth = (np.concatenate([np.ravel(one) for one in part]) for part in (scores, truth))
+    return float(scores[truth].mean() - scores[~truth].mean())
 
 
-def test_means_are_taken_per_setting():
-    rows = pd.DataFrame(
-        {
-            "category": ["a", "a", "b", "b", "mean"],
-            "value": [0.0, 1.0, 0.0, 1.0, 0.0],
-            "aupro": [0.1, 0.2, 0.3, np.nan, 9.0],
-            "pixel_auroc_se": [0.3, 0.3, 0.4, 0.4, 9.0],
-        }
-    )
-    means = with_means(rows).query("category == 'mean'")
-    assert list(means["value"]) == [0, 1] and list(means["aupro"]) == pytest.approx([0.2, 0.2])
-    assert list(means["pixel_auroc_se"]) == pytest.approx([0.25, 0.25])
-    assert len(with_means(rows)) == 6
+@pytest.fixture
+def new_metrics(monkeypatch):
+    """Two metrics that nothing outside the registry has heard of."""
+    registered = dict(metric._registered)
+    monkeypatch.setattr(metric, "_registered", registered)
+    for module in (metric, tables):
+        monkeypatch.setattr(module, "METRICS", registered)
+    for level in ("pixel", "image"):
+        metric.register(metric.Metric(f"{level}_gap", f"{level} gap", level=level, function=gap))
 
 
-def test_a_table_of_results_stays_one_when_cut(table):
-    part = table.loc[["lamp"], ["aupro"]]
-    assert isinstance(part, ResultTable) and part.per_image is table.per_image
+def test_registered_metrics_are_computed_beside_the_others_and_averaged(dataset, table, new_metrics):
+    samples = list(dataset.select(["star"]))
+    images, masks = (torch.stack([getattr(sample, part) for sample in samples]) for part in ("image", "mask"))
+    maps = Glow()(images, "star").anomaly_map.detach()
+    labels = masks.flatten(1).any(1)
+    further = evaluate(Glow(), dataset, resamples=50)
+    assert list(further.columns) == [*table.columns[:6], "pixel_gap", *table.columns[6:], "image_gap"]
+    assert further.loc["star", "pixel_gap"] == pytest.approx(float(maps[masks].mean() - maps[~masks].mean()))
+    scores = maps.amax((1, 2))
+    assert further.loc["star", "image_gap"] == pytest.approx(float(scores[labels].mean() - scores[~labels].mean()))
+    np.testing.assert_allclose(further.loc["mean"], further.loc[["lamp", "star"]].mean())
+    pd.testing.assert_frame_equal(pd.DataFrame(further[list(table)]), pd.DataFrame(table))
+    pd.testing.assert_frame_equal(further.spread, table.spread)
+    swept = uniform_sweep(Glow(), dataset, "hue", [0.0], resamples=50).set_index("category")
+    pd.testing.assert_frame_equal(swept[list(further)], pd.DataFrame(further))
+
+
+def test_metrics_of_several_sizes_get_every_picture_at_its_own(tmp_path, new_metrics):
+    dataset = toy_dataset(tmp_path, {"lamp": 3}, sizes=(32, 40))
+    assert 0 < evaluate(Glow(), dataset, resamples=10).loc["lamp", "pixel_gap"] < 1

@@ -9,7 +9,8 @@ from zsas_lib import metrics
 from zsas_lib.base.errors import UnknownNameError
 from zsas_lib.data.dataset import read_sample
 from zsas_lib.evaluation.evaluate import evaluate
-from zsas_lib.evaluation.tables import METRICS
+from zsas_lib.metrics.image import IMAGE_METRICS
+from zsas_lib.metrics.pixel import PIXEL_METRICS
 from zsas_lib.models.prediction import Prediction
 from zsas_lib.perturbations.colour import shift_hue, shift_saturation
 from zsas_lib.perturbations.rotation import derotate, rotate, rotate_masks, valid_region
@@ -29,7 +30,7 @@ def stacked(dataset, category):
 def test_one_row_per_category_and_value_then_the_means(dataset):
     table = uniform_sweep(Glow(), dataset, "rotation", [-30, 0.0, 45], resamples=20)
     assert list(table.columns[:4]) == ["category", "perturbation", "value", "unit"]
-    assert list(table.columns[4:]) == [*METRICS, "pixel_auroc_se", "image_auroc_se"]
+    assert list(table.columns[4:]) == [*PIXEL_METRICS, *IMAGE_METRICS, "pixel_auroc_se", "image_auroc_se"]
     assert list(table["category"]) == ["lamp"] * 3 + ["star"] * 3 + ["mean"] * 3
     assert list(table["value"]) == [-30, 0, 45] * 3 and set(table["unit"]) == {"degrees"}
     values = table.set_index(["category", "value"])["pixel_auroc"]
@@ -41,7 +42,7 @@ def test_one_row_per_category_and_value_then_the_means(dataset):
 def test_the_value_zero_gives_the_numbers_of_evaluate(dataset, perturbation, derotation):
     swept = uniform_sweep(Glow(), dataset, perturbation, [0], derotation=derotation, resamples=20).set_index("category")
     table = evaluate(Glow(), dataset, resamples=20)
-    pd.testing.assert_frame_equal(swept[list(METRICS)], pd.DataFrame(table))
+    pd.testing.assert_frame_equal(swept[[*PIXEL_METRICS, *IMAGE_METRICS]], pd.DataFrame(table))
     assert list(swept["pixel_auroc_se"]) == list(table.spread["pixel_auroc"])
 
 

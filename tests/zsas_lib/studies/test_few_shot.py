@@ -104,6 +104,7 @@ def test_the_store_knows_a_table_by_the_references_of_its_category(backbone, pic
     first = zsas.stored(few_shot_table, model, test, train, store=tmp_path, shots=(0, 1), draws=1, **FEW)
     direct = few_shot_table(model, test, train, shots=(0, 1), draws=1, **FEW)
     pd.testing.assert_frame_equal(first, direct)
+    assert first.attrs["settings"] == direct.attrs["settings"] == ["scales", "shots", "draw", "terms"]
     grid = zsas.stored(
         few_shot_table, model, test.select(["grid"]), train, store=tmp_path, shots=(0, 1), draws=1, **FEW
     )

@@ -59,4 +59,4 @@ def bound_curves(
         for picture, points in found.history.groupby("image"):
             rows.append(bound_curve(points, at=at).assign(category=category, picture=picture))
     table = pd.concat(rows, ignore_index=True)
-    return with_means(table[["category", "picture", "passes", "pixel_auroc"]])
+    return with_means(table[["category", "picture", "passes", "pixel_auroc"]], by=["picture", "passes"])

@@ -126,7 +126,7 @@ def bounds(
         numbers = measured(maps, masks, torch.cat(scores), labels_of(part), resamples, searching.get("seed", 0))
         own = {"loss": chosen.loss.mean(), "picture_auroc": chosen.pixel_auroc.mean()}
         rows.append({"category": category, "combination": combination} | numbers | own)
-    return with_means(pd.DataFrame(rows))
+    return with_means(pd.DataFrame(rows), by=["combination"])
 
 
 def _histories(
