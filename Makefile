@@ -71,7 +71,7 @@ benchmarks: data
 	@env -u OMP_NUM_THREADS $(PYTHON) -m benchmarks $(NAMES) --device $(or $(DEVICE),cpu)
 
 notebooks: $(ENVIRONMENT)
-	@$(PYTHON) -m zsas_book.project.install_cells
+	@$(PYTHON) -m zsas_book.project.notebooks
 	@$(PYTHON) -m jupytext --to ipynb --update notebooks/*.md
 
 lock: $(ENVIRONMENT)

@@ -6,7 +6,6 @@ so an estimate is good to within a factor of two or three. Once a page's own sha
 """
 
 import csv
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +15,10 @@ from pathlib import Path
 from zsas_lib.store.folder import results_folder
 
 from ..project.chapters import Page
+from ..project.notebooks import read_notebook
 from ..project.parameters import read_parameters, resolve
-from .shards import CATEGORIES, OFFICIAL, Shard, read_source
+from .receipts import read_receipt
+from .shards import CATEGORIES, OFFICIAL, Shard
 
 NOMINAL = 40.0
 """TFLOP/s of float32 that one H100 sustains in such networks, about 60 % of its printed 67."""
@@ -43,7 +44,6 @@ OTHER_PICTURES = {
 }
 USUAL_EPOCHS = 12
 MINUTES_LEAST, MARGIN = 10, 2.0
-BYTES_PER_PICTURE_RESULT = 20_000
 
 
 @dataclass(frozen=True)
@@ -62,17 +62,17 @@ def estimated(job: Page | Shard, root: Path, *, sharded: bool = False, tflops: f
     ``tflops`` is the GPU's speed. Raises as `parameters.resolve`.
     """
     page, given = (job, job.parameters) if isinstance(job, Page) else (job.page, job.given)
-    values = resolve(read_parameters(read_source(root / page.notebook)), given)
+    values = resolve(read_parameters(read_notebook(root / page.notebook)), given)
     pictures = _pictures(values)
     if sharded:
         passes = {"other": min(pictures, UNCOUNTED_PICTURES)}
     else:
-        lessons = (
+        training_passes = (
             0
             if isinstance(job, Shard) and job.after
             else _auxiliary(values) * int(values.get("epochs") or USUAL_EPOCHS)
         )
-        passes = _passes(page.notebook.stem, values, pictures, lessons)
+        passes = _passes(page.notebook.stem, values, pictures, training_passes)
     backbone = str(values.get("backbone", "embedded"))
     if backbone == "embedded":
         return Estimate(pictures, sum(passes.values()), sum(passes.values()) * EMBEDDED_S / 3600, False)
@@ -107,11 +107,7 @@ def _longest(folder: Path) -> float:
 @lru_cache(maxsize=100)
 def _longest_of(folder: Path, modified: int) -> float:
     found = [0.0]
-    for receipt in folder.glob("*.json"):
-        try:
-            found.append(float(json.loads(receipt.read_text(encoding="utf-8"))["seconds"]))
-        except (OSError, ValueError, KeyError):
-            continue
+    found += [receipt.seconds for path in folder.glob("*.json") if (receipt := read_receipt(path))]
     return max(found)
 
 
@@ -125,8 +121,8 @@ def _pictures(values: Mapping[str, object]) -> int:
     return all_of_them if limit is None else sum(min(int(limit), counted(dataset, "test", [kind])) for kind in kinds)
 
 
-def _passes(notebook: str, values: Mapping[str, object], n: int, lesson: int) -> dict[str, int]:
-    """Forward passes by kind of model, "winclip" (with its windows) or "learned"; ``lesson`` are those of one training."""
+def _passes(notebook: str, values: Mapping[str, object], n: int, training: int) -> dict[str, int]:
+    """Forward passes by kind of model, "winclip" (with its windows) or "learned"; ``training`` are those of one training."""
     seeds = len(values.get("seeds") or [0])
     steps = int(values.get("steps") or 0)
     tried = steps * (2 if values.get("search") == "adam" else 1) + 1
@@ -137,28 +133,28 @@ def _passes(notebook: str, values: Mapping[str, object], n: int, lesson: int) ->
             return {"winclip": n * (8 * tried + 8)}
         case "worst_case_learned":
             searched = n * (4 * tried + 5)
-            return {"winclip": searched, "learned": 2 * seeds * (searched + lesson)}
+            return {"winclip": searched, "learned": 2 * seeds * (searched + training)}
         case "search_methods":
             return {"winclip": 3 * n * int(values["passes"])}
         case "best_case":
             points = int(values["points"])
             return {"winclip": n * (points + 2) // 2 + n * (points * (2 if values["search"] == "adam" else 1) + 5) // 2}
         case "winclip_vs_anomalyclip":
-            return {"winclip": n, "learned": seeds * (n + lesson)}
+            return {"winclip": n, "learned": seeds * (n + training)}
         case "few_shot":
             return {"winclip": 6 * n + n * len(values["windows"]) // 2}
         case "defect_groups":
             learned = [name for name in values["models"] if name != "winclip"]
-            return {"winclip": 2 * n * ("winclip" in values["models"]), "learned": (2 * n + lesson) * len(learned)}
+            return {"winclip": 2 * n * ("winclip" in values["models"]), "learned": (2 * n + training) * len(learned)}
         case "vcp_factorial":
-            return {"learned": 9 * seeds * (n + lesson)}
+            return {"learned": 9 * seeds * (n + training)}
         case "vcp_comparison":
-            return {"winclip": n, "learned": 4 * seeds * (n + lesson)}
+            return {"winclip": n, "learned": 4 * seeds * (n + training)}
         case "vcp_sensitivity":
             settings = (len(values["tokens"]) + len(values["temperatures"])) * seeds + 2 * len(values["spread_seeds"])
-            return {"learned": settings * (n + lesson)}
+            return {"learned": settings * (n + training)}
         case "audit":
-            return {"winclip": 4 * n, "learned": (seeds + 6) * (n + lesson)}
+            return {"winclip": 4 * n, "learned": (seeds + 6) * (n + training)}
         case "open_questions":
             return {"winclip": n * (5 + 7 * steps // 2 + 4 * int(values["points"]))}
         case "winclip_windows":

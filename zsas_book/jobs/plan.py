@@ -12,9 +12,10 @@ from zsas_lib.store.folder import results_folder
 from ..machine.gpus import machine_gpus
 from ..pages.certificate import stale_reason
 from ..project.chapters import Page, load_pages, load_profile
+from ..project.notebooks import read_notebook
 from ..project.parameters import read_parameters, resolve
 from .estimates import OTHER_PICTURES, Estimate, estimated
-from .shards import Shard, page_shards, read_source, stale_shards
+from .shards import Shard, page_shards, stale_shards
 
 EXECUTORS = "zsas_book/workflow/profiles"
 COMMON = "default"
@@ -144,7 +145,7 @@ def require_executor(root: Path, name: str) -> None:
 
 def _values(work: Page | Shard, root: Path) -> dict[str, object]:
     page, given = (work, work.parameters) if isinstance(work, Page) else (work.page, work.given)
-    return resolve(read_parameters(read_source(root / page.notebook)), given)
+    return resolve(read_parameters(read_notebook(root / page.notebook)), given)
 
 
 def _datasets(values: Iterable[dict]) -> tuple[str, ...]:

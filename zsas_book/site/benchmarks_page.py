@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from .made_pages import MADE, WIDE
+from .staging import MADE, WIDE
 
 BARS = Path("benchmarks", "bars.csv")
 MEASURED = Path("benchmarks", "measured.csv")

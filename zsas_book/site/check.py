@@ -13,6 +13,8 @@ from pathlib import Path
 
 import yaml
 
+from ..pages.certificate import CertificateError, PageCertificate
+
 BOOK = Path("book")
 HTML = BOOK / "_build" / "html"
 CONTENTS = BOOK / "_build" / "source" / "_toc.yml"
@@ -71,7 +73,13 @@ def _half_made(notebook: Path) -> list[str]:
     run = json.loads(notebook.read_text(encoding="utf-8"))["metadata"].get("papermill", {})
     found = [] if run.get("duration") and not run.get("exception") else [f"{notebook} is not from a whole run."]
     certificate = notebook.with_suffix(".json")
-    return found if certificate.is_file() else [*found, f"{notebook} has no certificate {certificate.name} beside it."]
+    try:
+        PageCertificate.read(certificate)
+    except FileNotFoundError:
+        found.append(f"{notebook} has no certificate {certificate.name} beside it.")
+    except CertificateError as error:
+        found.append(f"{error} Compute {notebook.stem} again.")
+    return found
 
 
 def _wordless(text: str | None) -> bool:

@@ -15,13 +15,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zsas_lib.base.digests import PACKAGE
+from zsas_lib.papers import claims
 
 from ..pages.states import PageState
 from ..project.chapters import COMPUTED
-from .made_pages import MADE, WIDE
+from .staging import MADE, WIDE
 
-CLAIMS = PACKAGE / "papers" / "claims.csv"
 HOLDS, FAILS, CHANCE, ELSEWHERE, UNTESTED, NO_NUMBER = (
     "holds here",
     "does not hold here",
@@ -71,11 +70,6 @@ class Verdict:
     evidence: str = ""
 
 
-def claims() -> pd.DataFrame:
-    """The table of claims; empty cells are empty strings."""
-    return pd.read_csv(CLAIMS, dtype=str, keep_default_na=False)
-
-
 def judge(test: str, computed: Path) -> Verdict:
     """The verdict of a test on the computed pages in the folder `computed`, see the module's head.
 
@@ -93,7 +87,7 @@ def judge(test: str, computed: Path) -> Verdict:
     except LookupError:
         return Verdict(NO_NUMBER)
     except ValueError as error:
-        raise ClaimError(f"{CLAIMS.name}: {test!r} is no test: {error}") from None
+        raise ClaimError(f"claims.csv: {test!r} is no test: {error}") from None
     if not np.isfinite([one, other]).all():
         return Verdict(NO_NUMBER)
     error = float(np.hypot(one_error, other_error))

@@ -12,14 +12,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from zsas_book.pages.states import page_state
-from zsas_book.project.chapters import load_pages
-from zsas_book.site.benchmarks_page import write_benchmarks
-from zsas_book.site.claims import write_claims
-from zsas_book.site.made_pages import write_results_index, write_status
-from zsas_book.site.staging import RUNNABLE, stage
-
+from ..pages.states import page_state
+from ..project.chapters import load_pages
 from . import check
+from .benchmarks_page import write_benchmarks
+from .claims import write_claims
+from .results_index import write_results_index
+from .staging import RUNNABLE, stage
+from .status_page import write_status
 
 SOURCE = Path("book/_build/source")
 HTML = Path("book/_build/html")

@@ -8,6 +8,7 @@ replaced by one that says what is missing and how to get it. What lies in ``book
 import re
 import shutil
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,13 +17,19 @@ import yaml
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
+from ..pages.certificate import PageCertificate
 from ..pages.states import ABSENT, FAILED, FRESH, PageState
 from ..project.chapters import COMPUTED, Page
+from ..project.notebooks import read_notebook
 from ..project.parameters import parameters_cell, parameters_source, read_parameters, resolve
 from ..project.repository import repository
 from ..tables.readable import readable
 
 RUNNABLE = "_runnable"
+MADE = "_made"
+"""The folder of the pages that are made from what the computed pages carry."""
+WIDE = "---\nhtml_theme.sidebar_secondary.remove: true\n---\n\n"
+"""Head of a page whose table takes the room of the list of sections as well."""
 BADGES = {FRESH: "success", FAILED: "danger", ABSENT: "danger"}
 TITLE = re.compile(r"(?m)^# [^\n]*\n?")
 PUBLISHED = re.compile(r"\bpublish(?:_table)?\(.*?,\s*\"([\w-]+)\"", re.DOTALL)
@@ -65,12 +72,21 @@ def stage_page(state: PageState, folder: Path, to: Path, address: Mapping[str, s
     nbformat.write(notebook, to / f"{name}.ipynb")
 
 
-def write_runnable(page: Page, root: Path, to: Path, certificate: Mapping) -> None:
+def page_title(root: Path, state: PageState) -> str:
+    """The title that the page shows: of its computed notebook, else of `PageState.title`."""
+    path = root / COMPUTED / f"{state.page.name}.ipynb"
+    if state.certificate and (first := nbformat.read(path, as_version=4).cells[0]).cell_type == "markdown":
+        if found := re.search(r"(?m)^# (.*)", first.source):
+            return found[1].strip()
+    return state.title
+
+
+def write_runnable(page: Page, root: Path, to: Path, certificate: PageCertificate | None) -> None:
     """The page's notebook without outputs, with the page's parameters as its defaults: what a reader downloads."""
-    source = nbformat.read(root / page.notebook, as_version=4)
+    source = deepcopy(read_notebook(root / page.notebook))
     declared = read_parameters(source)
     if declared:
-        values = certificate.get("parameters") or resolve(declared, page.parameters)
+        values = (certificate.parameters if certificate else {}) or resolve(declared, page.parameters)
         known = {parameter.name for parameter in declared}
         if known == set(values):
             parameters_cell(source).source = parameters_source(declared, values)
@@ -111,9 +127,10 @@ def trim_contents(path: Path, names: set[str]) -> None:
 
 
 def _facts(state: PageState, address: Mapping[str, str]) -> str:
-    record = state.certificate["record"]
+    record = state.certificate.record
     badge = f"{{bdg-{BADGES.get(state.word, 'warning')}}}`{state.word}`"
-    made = f"computed {record.get('computed', 'at an unknown time')} in {record.get('duration', '?')} on {record['device']}"
+    when, took = record.get("computed", "at an unknown time"), state.certificate.duration or "?"
+    made = f"computed {when} in {took} on {record['device']}"
     links = [f"{{download}}`notebook <../{RUNNABLE}/{state.page.name}.ipynb>`"]
     links += [f"[{name}]({link})" for name, link in launch_links(state.page.notebook, address).items()]
     return f":::{{div}} zsas-facts\n{badge} {made} · {' · '.join(links)}\n:::"
@@ -139,7 +156,7 @@ def _warnings(state: PageState) -> list[str]:
 
 
 def _missing_page(state: PageState) -> str:
-    """A page in place of one that was never computed."""
+    """A page in place of one that cannot be shown: never computed, or without a readable certificate."""
     name = state.page.name
     lines = [f"# {state.title}", ""]
     if state.word == FAILED:
@@ -149,8 +166,10 @@ def _missing_page(state: PageState) -> str:
             ":::",
             "",
         ]
-    else:
+    elif state.word == ABSENT:
         lines += [":::{warning}", "This page has not been computed yet.", ":::", ""]
+    else:
+        lines += [":::{warning}", f"This page cannot be shown as it is: {state.reason}.", ":::", ""]
     lines += [
         f"It is made from `{state.page.notebook}` by",
         "",
