@@ -91,5 +91,16 @@ def _write(root: Path, page: str, cells: list) -> None:
     path.parent.mkdir(exist_ok=True)
     nbformat.write(notebook, path)
     path.with_suffix(".json").write_text(
-        json.dumps({"page": page, "digest": "not made from anything", "data": {}, "record": RECORD})
+        json.dumps(
+            {
+                "page": page,
+                "profile": "embedded",
+                "given": {},
+                "notebook": {"path": f"notebooks/{page}.ipynb", "digest": ""},
+                "digest": "not made from anything",
+                "library": {},
+                "data": {},
+                "record": RECORD,
+            }
+        )
     )

@@ -73,9 +73,9 @@ def frame_slider(
     """HTML that shows one of the ``frames``, chosen with a slider, and beneath it the frame's caption.
 
     ``values`` say in words what each frame stands for ("45 degrees"), ``label`` what the slider changes, ``alt`` what
-    every frame shows; a frame's alternative text is ``alt`` and its value. ``curve`` is one finite number a frame, drawn
-    below as a line from its smallest to its largest value with a dot at the frame shown. The same input gives the same
-    HTML.
+    every frame shows; a frame's alternative text is ``alt`` and its value. ``curve`` is one finite number a frame,
+    drawn below as a line from its smallest to its largest value with a dot at the frame shown. The same input gives the
+    same HTML.
 
     Raises ValueError for no frame, lists of other lengths, a ``start`` that is no frame, frames of different sizes, a
     curve that is not finite, and for HTML that would be larger than 2.5 MB.

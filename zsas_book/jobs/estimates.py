@@ -1,8 +1,11 @@
-"""What a page or a shard costs before it is run: pictures, forward passes, hours of a GPU, disk; no model is loaded for it.
+"""What a page or a shard costs before it is run: pictures, forward passes, hours of a GPU, disk.
 
-Passes are counted from the parameters of the page, notebook by notebook, a backward pass or a step of training as one more.
-A pass has the floating-point operations of its backbone, an H100 does `NOMINAL` of them in a second in float32, and
-so an estimate is good to within a factor of two or three. Once a page's own shards have run, their receipts say better.
+No model is loaded for it.
+
+Passes are counted from the parameters of the page, notebook by notebook, a backward pass or a step of training as one
+more. A pass has the floating-point operations of its backbone, an H100 does `NOMINAL` of them in a second in float32,
+and so an estimate is good to within a factor of two or three. Once a page's own shards have run, their receipts say
+better.
 """
 
 import csv
@@ -29,7 +32,7 @@ TFLOP_PER_PASS = {
     ("winclip", "fare2-vit-l-14"): 2.028,
     ("learned", "vit-l-14-336"): 1.072,
 }
-"""Of one picture: WinCLIP's windows are some thirteen more passes of the tower than the learned models' one, at 518 pixels."""
+"""Of one picture: WinCLIP's windows are some thirteen more passes of the tower than the learned models' one (518 px)."""
 UNKNOWN_TFLOP = 1.0
 EMBEDDED_S = 0.07
 """Seconds that a picture takes with the embedded backbone on one core, metrics included."""
@@ -48,7 +51,7 @@ MINUTES_LEAST, MARGIN = 10, 2.0
 
 @dataclass(frozen=True)
 class Estimate:
-    """Pictures that are read, forward passes, and the hours these take: of one GPU, or of one core where `gpu` is False."""
+    """Pictures that are read, forward passes, and the hours these take of one GPU (of one core where `gpu` is False)."""
 
     pictures: int
     passes: int
@@ -57,7 +60,7 @@ class Estimate:
 
 
 def estimated(job: Page | Shard, root: Path, *, sharded: bool = False, tflops: float = NOMINAL) -> Estimate:
-    """The cost of a page or shard with an empty store; of a page whose shards are done (`sharded`), of what is left to it.
+    """The cost of a page or shard with an empty store; of a page whose shards are done (`sharded`), of what is left.
 
     ``tflops`` is the GPU's speed. Raises as `parameters.resolve`.
     """
@@ -122,7 +125,7 @@ def _pictures(values: Mapping[str, object]) -> int:
 
 
 def _passes(notebook: str, values: Mapping[str, object], n: int, training: int) -> dict[str, int]:
-    """Forward passes by kind of model, "winclip" (with its windows) or "learned"; ``training`` are those of one training."""
+    """Forward passes by kind of model, "winclip" (with its windows) or "learned"; one training has ``training``."""
     seeds = len(values.get("seeds") or [0])
     steps = int(values.get("steps") or 0)
     tried = steps * (2 if values.get("search") == "adam" else 1) + 1

@@ -1,4 +1,4 @@
-"""Receipts: the certificates of shards, which say what was made from what, and which results are in the store for it."""
+"""Receipts: the certificates of shards, which also say which results are in the store."""
 
 import os
 from collections.abc import Iterator, Mapping

@@ -1,13 +1,13 @@
 """Shards: the costly cells of a page's notebook as scripts, one for each category or seed, which fill the store.
 
-A page that lists ``shards`` in ``chapters.yaml`` can be computed in pieces. A shard is its notebook's parameters cell with
-single values in the list parameters of that name, the code cells tagged ``shard``, and the ``record(...)`` at the end. So a
-notebook says once what is computed, and asks the store later for just what its shards put there. With
+A page that lists ``shards`` in ``chapters.yaml`` can be computed in pieces. A shard is its notebook's parameters cell
+with single values in the list parameters of that name, the code cells tagged ``shard``, and the ``record(...)`` at the
+end. So a notebook says once what is computed, and later finds in the store what its shards put there. With
 ``shards: [seeds, categories]`` there is first a shard for each seed, on the first category, which trains what all
 categories need, and after them one for each category with all seeds.
 
-A finished shard leaves a receipt, ``shards/PROFILE/PAGE/SHARD.json`` in the store, which says by digests what it was made from
-and which results it asked for; beside it stand its script and, where the workflow ran it, its log.
+A finished shard leaves a receipt, ``shards/PROFILE/PAGE/SHARD.json`` in the store, which says by digests what it was
+made from and which results it asked for; beside it stand its script and, where the workflow ran it, its log.
 """
 
 import ast
@@ -48,8 +48,8 @@ class ShardError(RuntimeError):
 
 @dataclass(frozen=True)
 class Shard:
-    """One piece of a page's work: `given` are its parameters that differ from the notebook's defaults, `after` the names of
-    the page's shards that must be finished before."""
+    """One piece of a page's work: `given` are its parameters that differ from the notebook's defaults, `after` the
+    names of the page's shards that must be finished before."""
 
     page: Page
     name: str
@@ -65,10 +65,10 @@ class Shard:
 def page_shards(page: Page, root: Path) -> dict[str, Shard]:
     """The shards of a page by name, those of an earlier stage first; none for a page that lists none.
 
-    A shard is called by its value where that is a word, such as a category, else by parameter and value (``seeds_0``). Where
-    the categories are not written out, they are those of the official data set; of one without official ones there is a
-    single shard, "all". Raises ChaptersError for a notebook without a cell tagged ``shard`` or a parameter that is no list,
-    and as `parameters.resolve`.
+    A shard is called by its value where that is a word, such as a category, else by parameter and value (``seeds_0``).
+    Where the categories are not written out, they are those of the official data set; of one without official ones
+    there is a single shard, "all". Raises ChaptersError for a notebook without a cell tagged ``shard`` or a parameter
+    that is no list, and as `parameters.resolve`.
     """
     if not page.shards:
         return {}
@@ -180,7 +180,7 @@ def stale_shards(shards: Iterable[Shard], root: Path) -> dict[tuple[str, str], s
 
 
 def _run(script: str, path: Path) -> dict[str, object]:
-    """Run a shard's script, which lies in ``path``; what it recorded, without the library's files, which are noted apart."""
+    """What a shard's script, which lies in ``path``, recorded when it was run; the library's files are left out."""
     os.environ.setdefault("MPLBACKEND", "Agg")
     asked.clear()
     watch_files()
@@ -192,9 +192,7 @@ def _run(script: str, path: Path) -> dict[str, object]:
 def _require_stored(results: Iterable[Path], name: str) -> None:
     lost = [file.as_posix() for file in results if not file.is_file()]
     if lost:
-        raise ShardError(
-            f"{len(lost)} results of {name} are not in the store, such as {lost[0]}; is the disk full?"
-        )
+        raise ShardError(f"{len(lost)} results of {name} are not in the store, such as {lost[0]}; is the disk full?")
 
 
 @lru_cache(maxsize=100)

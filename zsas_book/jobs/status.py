@@ -1,4 +1,4 @@
-"""How far the book is: every page and shard as fresh, stale (why), missing or failed (where its log is), with run times."""
+"""How far the book is: every page and shard as fresh, stale, missing or failed, with the reason and the run time."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +16,10 @@ STATES = (FRESH, STALE, ABSENT, FAILED)
 
 @dataclass(frozen=True)
 class State:
-    """A page's or shard's `state`, one of `STATES`, why (`reason`, "" where fresh) and how long its last run took, "" if unknown."""
+    """A page's or shard's `state`, one of `STATES`, why, and how long its last run took ("" if unknown).
+
+    `reason` is "" where the state is fresh.
+    """
 
     kind: str
     name: str
@@ -28,7 +31,8 @@ class State:
 def book_state(root: Path, profile: str) -> list[State]:
     """Pages in the book's order, each followed by its shards where the profile computes in shards or some have been.
 
-    Where the last run failed (`failure_left`), the reason is the last line of its log. Raises as `load_pages` and `page_shards`.
+    Where the last run failed (`failure_left`), the reason is the last line of its log. Raises as `load_pages` and
+    `page_shards`.
     """
     sharded = load_profile(root, profile).shards
     found = []

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Self, get_args, get_origin, get_type_hints
+from typing import get_args, get_origin, get_type_hints
 
 from zsas_lib.base.digests import PACKAGE, file_digest
 from zsas_lib.base.files import written_whole
@@ -46,7 +46,7 @@ class Certificate:
     record: dict[str, object]
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: Path) -> "Certificate":
         """The certificate in ``path``; entries of other versions of this program are ignored.
 
         Raises FileNotFoundError where there is none, and CertificateError for a file that is no JSON, or lacks an entry
@@ -115,7 +115,7 @@ class Certificate:
 
 @dataclass(frozen=True, kw_only=True)
 class PageCertificate(Certificate):
-    """The certificate of a computed page: ``parameters`` are the values used, ``digest`` that of the computed notebook."""
+    """A computed page: ``parameters`` are the values used, ``digest`` is that of the computed notebook."""
 
     title: str = ""
     parameters: dict[str, object] = field(default_factory=dict)
@@ -159,7 +159,7 @@ def unreadable(path: Path, root: Path) -> str:
 
 
 def sources_of(facts: dict[str, object], root: Path, files: Mapping[str, str], started: float) -> dict[str, dict]:
-    """The entries library, data, weights and record of a certificate, from recorded ``facts`` and the library ``files``.
+    """A certificate's library, data, weights and record, from recorded ``facts`` and the digests of ``files``.
 
     ``started`` is when the run began. Of the facts, those that are entries of their own, and the folders of this
     machine, are left out of the record.
@@ -168,7 +168,9 @@ def sources_of(facts: dict[str, object], root: Path, files: Mapping[str, str], s
     subjects = record["subjects"] = {
         name: dict(subject) if isinstance(subject, Mapping) else subject for name, subject in facts["subjects"].items()
     }
-    folders = {Path(subject.pop("root")) for subject in subjects.values() if isinstance(subject, dict) and "root" in subject}
+    folders = {
+        Path(subject.pop("root")) for subject in subjects.values() if isinstance(subject, dict) and "root" in subject
+    }
     return {
         "library": unedited_since(started, files),
         "data": {abbreviated(folder, root): folder_fingerprint(folder) for folder in sorted(folders)},
@@ -207,13 +209,13 @@ def abbreviated(folder: Path, root: Path) -> str:
     return folder.as_posix()
 
 
-def _misfits(text: Mapping[str, object], kinds: Mapping[str, type]) -> tuple[list[str], list[str]]:
+def _misfits(text: Mapping[str, object], kinds: Mapping[str, object]) -> tuple[list[str], list[str]]:
     """The entries of these types that a JSON object lacks, and those that it holds as another type."""
     lacking = [name for name in kinds if name not in text]
     return lacking, [name for name, kind in kinds.items() if name in text and not _is_of(kind, text[name])]
 
 
-def _is_of(kind: type, value: object) -> bool:
+def _is_of(kind: object, value: object) -> bool:
     """Whether a JSON value is of an annotated type: str, int, float, object, or a dict or list of them."""
     items = get_args(kind)
     if get_origin(kind) is dict:

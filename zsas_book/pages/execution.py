@@ -24,7 +24,10 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 PROGRESS = {"bar_format": "{desc}: cell {n_fmt} of {total_fmt}, {elapsed}", "mininterval": 1, "disable": False}
 KERNEL_CONFIGURATION = f"""\
 c.IPKernelApp.log_level = "CRITICAL"
-c.IPKernelApp.exec_lines = ["from {watch_packages.__module__} import watch_packages", "watch_packages(); del watch_packages"]
+c.IPKernelApp.exec_lines = [
+    "from {watch_packages.__module__} import watch_packages",
+    "watch_packages(); del watch_packages",
+]
 """
 
 

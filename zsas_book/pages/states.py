@@ -13,8 +13,8 @@ FRESH, STALE, FAILED, ABSENT = "fresh", "stale", "failed", "missing"
 class PageState:
     """One page: `word` is one of fresh, stale, failed, missing; `reason` says why it is not fresh.
 
-    `certificate` is that of the run which is shown, None where none can be shown; `log` is the trace of a run that failed
-    after it; `missing_data` names the folders of its data that are not on this machine.
+    `certificate` is that of the run which is shown, None where none can be shown; `log` is the trace of a run that
+    failed after it; `missing_data` names the folders of its data that are not on this machine.
     """
 
     page: Page

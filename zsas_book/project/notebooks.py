@@ -1,8 +1,8 @@
 """Notebooks as files: the one reader of ``NAME.ipynb``, and the cell of ``NAME.md`` that installs the library.
 
-``python -m zsas_book.project.notebooks``, in the project's folder, writes that cell into every ``notebooks/NAME.md``: where
-the library is missing, as on Colab, it installs it from the repository that ``_config.yml`` names; where none is named,
-it says what to do. `make notebooks` runs it.
+``python -m zsas_book.project.notebooks``, in the project's folder, writes that cell into every ``notebooks/NAME.md``:
+where the library is missing, as on Colab, it installs it from the repository that ``_config.yml`` names; where none is
+named, it says what to do. `make notebooks` runs it.
 """
 
 import re
@@ -37,7 +37,7 @@ PARAMETERS = re.compile(r"```\{code-cell\} ipython3\n:tags: \[parameters\]\n")
 
 
 class NotebookError(ValueError):
-    """A notebook that cannot be read or is not for this environment's kernel. The message names it and what is wrong."""
+    """A notebook that cannot be read or is not for this environment's kernel. The message names it, and why."""
 
 
 def read_notebook(path: Path) -> NotebookNode:

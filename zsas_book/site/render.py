@@ -2,9 +2,10 @@
 
     python -m zsas_book.site.render [PROFILE]
 
-Run in the project's folder. What is rendered is staged in book/_build/source first: see zsas_book/site/staging.py. A page
-that failed or is not there is rendered as one that says so, and the exit status is 1. A failed build leaves no cache of
-read pages behind: Sphinx does not repeat the warnings of a page that it finds there, so the next build would pass.
+Run in the project's folder. What is rendered is staged in book/_build/source first: see zsas_book/site/staging.py. A
+page that failed or is not there is rendered as one that says so, and the exit status is 1. A failed build leaves no
+cache of read pages behind: Sphinx does not repeat the warnings of a page that it finds there, so the next build would
+pass.
 """
 
 import shutil

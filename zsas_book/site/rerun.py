@@ -163,7 +163,8 @@ def _index(
         "|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {row.table} | {_cell(row.row)} | {_cell(row.column)} | {_number(row.book)} | {_number(row.run)} | {_number(row.difference, '+')} |"
+        f"| {row.table} | {_cell(row.row)} | {_cell(row.column)} | {_number(row.book)} | {_number(row.run)} "
+        f"| {_number(row.difference, '+')} |"
         for row in table.itertuples()
     ]
     return "\n".join([*lines, ":::", ""])

@@ -18,16 +18,17 @@ RESULTS = (
     + """\
 # Results index
 
-Every number that a page of this book publishes: {count:,} numbers of {pages} pages. Type words to keep the rows that hold
-all of them, such as `winclip pixel_auroc mean`; press a column's name to sort. `±` is the standard error or deviation that
-stands beside the number. The whole table: {{download}}`numbers.csv <numbers.csv>`.
+Every number that a page of this book publishes: {count:,} numbers of {pages} pages. Type words to keep the rows that
+hold all of them, such as `winclip pixel_auroc mean`; press a column's name to sort. `±` is the standard error or
+deviation that stands beside the number. The whole table: {{download}}`numbers.csv <numbers.csv>`.
 
 ```{{raw}} html
 <div id="zsas-results">
 <label for="zsas-search">Search the numbers</label>
 <input id="zsas-search" type="search" autocomplete="off" spellcheck="false">
 <output id="zsas-count" aria-live="polite"></output>
-<div class="zsas-wide" tabindex="0" role="region" aria-label="Numbers found"><table class="table zsas-rows" role="table">
+<div class="zsas-wide" tabindex="0" role="region" aria-label="Numbers found">
+<table class="table zsas-rows" role="table">
 <thead><tr role="row">{heads}</tr></thead>
 <tbody id="zsas-rows"></tbody>
 </table></div>

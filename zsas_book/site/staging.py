@@ -1,8 +1,8 @@
-"""The book's sources as they are rendered: its prose, and every computed page with what only the moment of rendering knows.
+"""The sources of the book as they are rendered: its prose, and every computed page with how it stands at that moment.
 
-A page gets, under its title, how it stands (fresh, stale, failed), when and in how long it was computed, and links to its
-runnable notebook; beside every figure and table, its data and its vector file. A page without a computed notebook is
-replaced by one that says what is missing and how to get it. What lies in ``book/_computed`` stays as it is.
+A page gets, under its title, how it stands (fresh, stale, failed), when and in how long it was computed, and links to
+its runnable notebook; beside every figure and table, its data and its vector file. A page without a computed notebook
+is replaced by one that says what is missing and how to get it. What lies in ``book/_computed`` stays as it is.
 """
 
 import re
@@ -94,7 +94,7 @@ def write_runnable(page: Page, root: Path, to: Path, certificate: PageCertificat
 
 
 def launch_links(notebook: Path, address: Mapping[str, str]) -> dict[str, str]:
-    """Where the runnable notebook opens in Colab and Binder; nothing where the repository is not named or not on GitHub."""
+    """Where the runnable notebook opens in Colab and Binder; {} where no repository on GitHub is named."""
     found = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+)", address["url"])
     if not found:
         return {}
@@ -106,7 +106,7 @@ def launch_links(notebook: Path, address: Mapping[str, str]) -> dict[str, str]:
 
 
 def trim_contents(path: Path, names: set[str]) -> None:
-    """Leave out of the table of contents the computed pages that are not among `names`, as a profile does not make them."""
+    """Leave the computed pages that are not among `names`, which a profile does not make, out of the contents."""
     if not path.is_file():
         return
     contents = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -140,8 +140,8 @@ def _warnings(state: PageState) -> list[str]:
     name = state.page.name
     if state.word == FAILED:
         return [
-            f":::{{error}}\nThe last run of this page failed: {_code(state.reason)} What is shown is the run before it. "
-            f"The whole trace: {{download}}`{name}.log`.\n:::"
+            f":::{{error}}\nThe last run of this page failed: {_code(state.reason)} What is shown is the run before "
+            f"it. The whole trace: {{download}}`{name}.log`.\n:::"
         ]
     if state.word != FRESH:
         return [
@@ -150,7 +150,8 @@ def _warnings(state: PageState) -> list[str]:
         ]
     if state.missing_data:
         return [
-            f":::{{note}}\nThis page was computed on another machine; its data are not on the one that rendered it. {HOW_TO}.\n:::"
+            ":::{note}\nThis page was computed on another machine; its data are not on the one that rendered it. "
+            f"{HOW_TO}.\n:::"
         ]
     return []
 

@@ -24,8 +24,8 @@ STATUS = (
 
 {places}
 
-*Fresh* pages are what their notebook, parameters, library files and data would give now, judged by their contents, not by
-file times. What makes a page stale stands at its top.
+*Fresh* pages are what their notebook, parameters, library files and data would give now, judged by their contents, not
+by file times. What makes a page stale stands at its top.
 """
 )
 
@@ -53,7 +53,10 @@ def write_status(root: Path, source: Path, states: Sequence[PageState]) -> None:
         rows.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
     counts = pd.Series([state.word for state in states]).value_counts()
     summary = f"{len(states)} pages: " + ", ".join(f"{count} {word}" for word, count in counts.items())
-    summary += f". One after another they took {seconds / 60:.0f} minutes where named below; a page whose results were stored takes seconds."
+    summary += (
+        f". One after another they took {seconds / 60:.0f} minutes where named below; a page whose results were stored "
+        "takes seconds."
+    )
     folder = source / MADE
     folder.mkdir(exist_ok=True)
     text = STATUS.format(

@@ -15,9 +15,11 @@ import pytest
 from mini_project import REPOSITORY, write_notebook
 
 from zsas_book.pages.certificate import stale_reason
-from zsas_book.pages.compute import commands, compute_page
+from zsas_book.pages.compute import compute_page
 from zsas_book.pages.execution import PageError
+from zsas_book.pages.finish import commands, finish
 from zsas_book.project.chapters import Page
+from zsas_book.project.notebooks import NotebookError
 from zsas_book.project.parameters import ParameterError, read_parameters, resolve
 from zsas_lib.base.digests import file_digest
 from zsas_lib.base.errors import UnknownNameError
@@ -255,13 +257,13 @@ def test_a_record_that_is_not_the_last_line_is_refused(tmp_path):
 def test_what_is_no_notebook_is_refused(tmp_path):
     broken = tmp_path / "broken.ipynb"
     broken.write_text('{"cells": [')
-    with pytest.raises(PageError, match="cannot be read as a notebook"):
+    with pytest.raises(NotebookError, match="cannot be read as a notebook"):
         compute_page(Page("broken", broken), tmp_path / "out.ipynb", root=REPOSITORY)
-    with pytest.raises(PageError, match=r"No notebook .*; expected a \.ipynb file"):
+    with pytest.raises(NotebookError, match=r"No notebook .*; expected a \.ipynb file"):
         compute_page(Page("none", tmp_path / "none.ipynb"), tmp_path / "out.ipynb", root=REPOSITORY)
     foreign = write_notebook(tmp_path / "foreign.ipynb", "1")
     foreign.write_text(foreign.read_text().replace('"python3"', '"conda-env-mine"'))
-    with pytest.raises(PageError, match="asks for kernel 'conda-env-mine'; expected 'python3'"):
+    with pytest.raises(NotebookError, match="asks for kernel 'conda-env-mine'; expected 'python3'"):
         compute_page(Page("foreign", foreign), tmp_path / "out.ipynb", root=REPOSITORY)
 
 
