@@ -61,7 +61,7 @@ data: $(ENVIRONMENT)
 
 check: $(ENVIRONMENT)
 	@$(PYTHON) -m zsas_book.site.check
-	$(PYTHON) -m pytest --quiet tests/test_browser.py
+	$(PYTHON) -m pytest --quiet tests/zsas_book/site/test_browser.py
 
 pdf: $(ENVIRONMENT)
 	@$(PYTHON) -m zsas_book.site.print

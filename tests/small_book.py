@@ -54,7 +54,7 @@ def make(root: Path) -> Path:
         "second",
         [new_markdown_cell("# The other page\n\nNothing but words. See {numref}`fig-lines` and {numref}`tab-ones`.")],
     )
-    rendered = mini_project.run_in(root, "-m zsas_book.site.render")
+    rendered = mini_project.run_in(root, "-m", "zsas_book.site.render")
     assert rendered.returncode == 0, rendered.stderr
     return root / "book" / "_build" / "html"
 

@@ -52,7 +52,7 @@ def test_every_parameter_is_typed_and_explained(notebook):
 
 def shown_kind(cell) -> str:
     """What a code cell shows: "figure", "slider", "table", or nothing that needs a caption."""
-    if re.search(r"\bplots\.publish\(figure", cell.source):
+    if re.search(r"\bfigures\.publish\(figure", cell.source):
         return "figure"
     last = ast.parse(cell.source).body[-1]
     if not isinstance(last, ast.Expr):

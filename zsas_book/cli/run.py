@@ -74,7 +74,8 @@ def shard(
         raise UnknownNameError(f"shard of {page}", name, shards)
     with one_gpu() if gpu else nullcontext():
         counts = compute_shard(shards[name], root, overrides_of(parameter or ()))
-    typer.echo(f"{page}/{name} is in the store: {counts['asked']} results, {counts['computed']} of them computed now.")
+    results = f"{counts['requested']} results, {counts['computed']} of them computed now"
+    typer.echo(f"{page}/{name} is in the store: {results}.")
 
 
 def paired(arguments: Sequence[str]) -> list[str]:

@@ -18,7 +18,7 @@ PALETTE = {
     "grey": "#8a8a8a",
 }
 """Every colour of a line, bar or point. Any two but the grey can be told apart with each kind of colour blindness, and
-each stands out from white and from black (tests/test_plots.py); `INK` can be read on both."""
+each stands out from white and from black (tests/zsas_book/figures/test_figures.py); `INK` can be read on both."""
 COLOURS = {
     name: PALETTE[colour]
     for name, colour in {

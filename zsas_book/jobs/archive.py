@@ -75,7 +75,7 @@ def pack(
         ]
         sources |= {f"pages/{file.relative_to(computed).as_posix()}": file for file in files}
     if not sources:
-        raise ArchiveError(f"Nothing to pack: no result in {store} and no page in {computed} was asked for.")
+        raise ArchiveError(f"Nothing to pack: no result in {store} and no page in {computed} was chosen.")
     info = {
         "Bag-Software-Agent": "zsas results pack",
         "Bagging-Date": datetime.now(UTC).date().isoformat(),

@@ -32,7 +32,7 @@ TFLOP_PER_PASS = {
     ("winclip", "fare2-vit-l-14"): 2.028,
     ("learned", "vit-l-14-336"): 1.072,
 }
-"""Of one picture: WinCLIP's windows are some thirteen more passes of the tower than the learned models' one (518 px)."""
+"""Of one picture, at 518 pixels for the learned models; WinCLIP's windows are thirteen more passes or so."""
 UNKNOWN_TFLOP = 1.0
 EMBEDDED_S = 0.07
 """Seconds that a picture takes with the embedded backbone on one core, metrics included."""
@@ -51,7 +51,7 @@ MINUTES_LEAST, MARGIN = 10, 2.0
 
 @dataclass(frozen=True)
 class Estimate:
-    """Pictures that are read, forward passes, and the hours these take of one GPU (of one core where `gpu` is False)."""
+    """Pictures that are read, forward passes, and the hours they take of one GPU, or of one core without `gpu`."""
 
     pictures: int
     passes: int

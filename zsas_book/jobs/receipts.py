@@ -13,8 +13,8 @@ from ..pages.certificate import Certificate, CertificateError, folder_fingerprin
 
 @dataclass(frozen=True, kw_only=True)
 class Receipt(Certificate):
-    """A finished shard: ``script`` is the digest of what ran, ``results`` are the files of the store that it asked for,
-    ``computed`` of which were computed by it, in ``seconds`` altogether."""
+    """A finished shard: ``script`` is the digest of what ran, ``results`` are the files of the store that it requested,
+    of which it computed ``computed``, in ``seconds`` altogether."""
 
     shard: str
     script: str

@@ -7,7 +7,7 @@ end. So a notebook says once what is computed, and later finds in the store what
 categories need, and after them one for each category with all seeds.
 
 A finished shard leaves a receipt, ``shards/PROFILE/PAGE/SHARD.json`` in the store, which says by digests what it was
-made from and which results it asked for; beside it stand its script and, where the workflow ran it, its log.
+made from and which results it requested; beside it stand its script and, where the workflow ran it, its log.
 """
 
 import ast
@@ -124,7 +124,7 @@ def shard_script(shard: Shard, root: Path, overrides: Mapping[str, object] | Non
 def compute_shard(shard: Shard, root: Path, overrides: Mapping[str, object] | None = None) -> dict[str, int]:
     """Run a shard in this process, in the folder `root`, and write its receipt; none where there are `overrides`.
 
-    Returns how many results it needed from the store ("asked") and how many of them it computed. Raises what its cells
+    Returns how many results of the store it requested and how many of them it computed. Raises what its cells
     raise, and ShardError where a result could not be stored.
     """
     script = shard_script(shard, root, overrides)
@@ -140,7 +140,7 @@ def compute_shard(shard: Shard, root: Path, overrides: Mapping[str, object] | No
     started, start = time(), monotonic()
     facts = _run(script, path)
     _require_stored(asked, f"{shard.page.name}/{shard.name}")
-    counts = {"asked": len(asked), "computed": sum(asked.values())}
+    counts = {"requested": len(asked), "computed": sum(asked.values())}
     if not overrides:
         Receipt(
             page=shard.page.name,

@@ -73,7 +73,7 @@ def run_notebook(
             raise failure("a cell that did not end", cell.source, cause, str(error)) from None
     for cell in executed.cells:
         if cell.cell_type == "code" and cell.source.strip() and cell.execution_count is None:
-            raise failure("a cell that was never reached", cell.source, "the kernel was told to exit before it")
+            raise failure("a cell that was never reached", cell.source, "the kernel exited before it")
     return executed
 
 

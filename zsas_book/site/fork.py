@@ -27,7 +27,7 @@ class ForkError(ValueError):
 
 @dataclass(frozen=True)
 class Point:
-    """One point of a fork's checklist: what is asked for, whether it is done, and what to do where it is not."""
+    """One point of a fork's checklist: what is needed, whether it is done, and what to do where it is not."""
 
     what: str
     done: bool

@@ -230,7 +230,7 @@ def test_a_failing_cell_is_named_and_the_page_before_it_stays(tmp_path):
 @pytest.mark.parametrize(
     ("cell", "message"),
     [
-        ("import sys; sys.exit(0)", r"never reached, `print\('never'\)`: the kernel was told to exit"),
+        ("import sys; sys.exit(0)", r"never reached, `print\('never'\)`: the kernel exited before it"),
         ("import os; os._exit(9)", r"did not end, `import os; os._exit\(9\)`: .*[Kk]ernel"),
     ],
 )
