@@ -98,6 +98,7 @@ def make(root: Path, *, sharded: bool = False, seconds: float = 0.0) -> Path:
     (library / "gamma.py").write_text("base = 10\n")
     shutil.copytree(REPOSITORY / "zsas_book", root / "zsas_book", ignore=without)
     (library / "papers").mkdir()
+    shutil.copy(REPOSITORY / "zsas_lib" / "papers" / "__init__.py", library / "papers")
     (library / "papers" / "claims.csv").write_text(CLAIMS)
     for name in ("_static", "_extra", "_templates"):
         shutil.copytree(REPOSITORY / "book" / name, root / "book" / name)

@@ -1,12 +1,14 @@
-"""What a page or a shard costs before it is run: pictures, forward passes, hours of a GPU, disk; no model is loaded for it.
+"""What a page or a shard costs before it is run: pictures, forward passes, hours of a GPU, disk.
 
-Passes are counted from the parameters of the page, notebook by notebook, a backward pass or a step of training as one more.
-A pass has the floating-point operations of its backbone, an H100 does `NOMINAL` of them in a second in float32, and
-so an estimate is good to within a factor of two or three. Once a page's own shards have run, their receipts say better.
+No model is loaded for it.
+
+Passes are counted from the parameters of the page, notebook by notebook, a backward pass or a step of training as one
+more. A pass has the floating-point operations of its backbone, an H100 does `NOMINAL` of them in a second in float32,
+and so an estimate is good to within a factor of two or three. Once a page's own shards have run, their receipts say
+better.
 """
 
 import csv
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +18,10 @@ from pathlib import Path
 from zsas_lib.store.folder import results_folder
 
 from ..project.chapters import Page
+from ..project.notebooks import read_notebook
 from ..project.parameters import read_parameters, resolve
-from .shards import CATEGORIES, OFFICIAL, Shard, read_source
+from .receipts import read_receipt
+from .shards import CATEGORIES, OFFICIAL, Shard
 
 NOMINAL = 40.0
 """TFLOP/s of float32 that one H100 sustains in such networks, about 60 % of its printed 67."""
@@ -28,7 +32,7 @@ TFLOP_PER_PASS = {
     ("winclip", "fare2-vit-l-14"): 2.028,
     ("learned", "vit-l-14-336"): 1.072,
 }
-"""Of one picture: WinCLIP's windows are some thirteen more passes of the tower than the learned models' one, at 518 pixels."""
+"""Of one picture, at 518 pixels for the learned models; WinCLIP's windows are thirteen more passes or so."""
 UNKNOWN_TFLOP = 1.0
 EMBEDDED_S = 0.07
 """Seconds that a picture takes with the embedded backbone on one core, metrics included."""
@@ -43,12 +47,11 @@ OTHER_PICTURES = {
 }
 USUAL_EPOCHS = 12
 MINUTES_LEAST, MARGIN = 10, 2.0
-BYTES_PER_PICTURE_RESULT = 20_000
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Pictures that are read, forward passes, and the hours these take: of one GPU, or of one core where `gpu` is False."""
+    """Pictures that are read, forward passes, and the hours they take of one GPU, or of one core without `gpu`."""
 
     pictures: int
     passes: int
@@ -57,22 +60,22 @@ class Estimate:
 
 
 def estimated(job: Page | Shard, root: Path, *, sharded: bool = False, tflops: float = NOMINAL) -> Estimate:
-    """The cost of a page or shard with an empty store; of a page whose shards are done (`sharded`), of what is left to it.
+    """The cost of a page or shard with an empty store; of a page whose shards are done (`sharded`), of what is left.
 
     ``tflops`` is the GPU's speed. Raises as `parameters.resolve`.
     """
     page, given = (job, job.parameters) if isinstance(job, Page) else (job.page, job.given)
-    values = resolve(read_parameters(read_source(root / page.notebook)), given)
+    values = resolve(read_parameters(read_notebook(root / page.notebook)), given)
     pictures = _pictures(values)
     if sharded:
         passes = {"other": min(pictures, UNCOUNTED_PICTURES)}
     else:
-        lessons = (
+        training_passes = (
             0
             if isinstance(job, Shard) and job.after
             else _auxiliary(values) * int(values.get("epochs") or USUAL_EPOCHS)
         )
-        passes = _passes(page.notebook.stem, values, pictures, lessons)
+        passes = _passes(page.notebook.stem, values, pictures, training_passes)
     backbone = str(values.get("backbone", "embedded"))
     if backbone == "embedded":
         return Estimate(pictures, sum(passes.values()), sum(passes.values()) * EMBEDDED_S / 3600, False)
@@ -107,11 +110,7 @@ def _longest(folder: Path) -> float:
 @lru_cache(maxsize=100)
 def _longest_of(folder: Path, modified: int) -> float:
     found = [0.0]
-    for receipt in folder.glob("*.json"):
-        try:
-            found.append(float(json.loads(receipt.read_text(encoding="utf-8"))["seconds"]))
-        except (OSError, ValueError, KeyError):
-            continue
+    found += [receipt.seconds for path in folder.glob("*.json") if (receipt := read_receipt(path))]
     return max(found)
 
 
@@ -125,8 +124,8 @@ def _pictures(values: Mapping[str, object]) -> int:
     return all_of_them if limit is None else sum(min(int(limit), counted(dataset, "test", [kind])) for kind in kinds)
 
 
-def _passes(notebook: str, values: Mapping[str, object], n: int, lesson: int) -> dict[str, int]:
-    """Forward passes by kind of model, "winclip" (with its windows) or "learned"; ``lesson`` are those of one training."""
+def _passes(notebook: str, values: Mapping[str, object], n: int, training: int) -> dict[str, int]:
+    """Forward passes by kind of model, "winclip" (with its windows) or "learned"; one training has ``training``."""
     seeds = len(values.get("seeds") or [0])
     steps = int(values.get("steps") or 0)
     tried = steps * (2 if values.get("search") == "adam" else 1) + 1
@@ -137,28 +136,28 @@ def _passes(notebook: str, values: Mapping[str, object], n: int, lesson: int) ->
             return {"winclip": n * (8 * tried + 8)}
         case "worst_case_learned":
             searched = n * (4 * tried + 5)
-            return {"winclip": searched, "learned": 2 * seeds * (searched + lesson)}
+            return {"winclip": searched, "learned": 2 * seeds * (searched + training)}
         case "search_methods":
             return {"winclip": 3 * n * int(values["passes"])}
         case "best_case":
             points = int(values["points"])
             return {"winclip": n * (points + 2) // 2 + n * (points * (2 if values["search"] == "adam" else 1) + 5) // 2}
         case "winclip_vs_anomalyclip":
-            return {"winclip": n, "learned": seeds * (n + lesson)}
+            return {"winclip": n, "learned": seeds * (n + training)}
         case "few_shot":
             return {"winclip": 6 * n + n * len(values["windows"]) // 2}
         case "defect_groups":
             learned = [name for name in values["models"] if name != "winclip"]
-            return {"winclip": 2 * n * ("winclip" in values["models"]), "learned": (2 * n + lesson) * len(learned)}
+            return {"winclip": 2 * n * ("winclip" in values["models"]), "learned": (2 * n + training) * len(learned)}
         case "vcp_factorial":
-            return {"learned": 9 * seeds * (n + lesson)}
+            return {"learned": 9 * seeds * (n + training)}
         case "vcp_comparison":
-            return {"winclip": n, "learned": 4 * seeds * (n + lesson)}
+            return {"winclip": n, "learned": 4 * seeds * (n + training)}
         case "vcp_sensitivity":
             settings = (len(values["tokens"]) + len(values["temperatures"])) * seeds + 2 * len(values["spread_seeds"])
-            return {"learned": settings * (n + lesson)}
+            return {"learned": settings * (n + training)}
         case "audit":
-            return {"winclip": 4 * n, "learned": (seeds + 6) * (n + lesson)}
+            return {"winclip": 4 * n, "learned": (seeds + 6) * (n + training)}
         case "open_questions":
             return {"winclip": n * (5 + 7 * steps // 2 + 4 * int(values["points"]))}
         case "winclip_windows":

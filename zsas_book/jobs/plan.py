@@ -11,10 +11,12 @@ from zsas_lib.store.folder import results_folder
 
 from ..machine.gpus import machine_gpus
 from ..pages.certificate import stale_reason
+from ..parts import MissingPartError, require
 from ..project.chapters import Page, load_pages, load_profile
+from ..project.notebooks import read_notebook
 from ..project.parameters import read_parameters, resolve
 from .estimates import OTHER_PICTURES, Estimate, estimated
-from .shards import Shard, page_shards, read_source, stale_shards
+from .shards import Shard, page_shards, stale_shards
 
 EXECUTORS = "zsas_book/workflow/profiles"
 COMMON = "default"
@@ -63,7 +65,7 @@ def make_plan(
     """What is to be done for the book under a profile. Nothing is computed, made or downloaded.
 
     Raises UnknownNameError for an unknown profile or executor, and as `shards.page_shards`. What else is missing (data
-    sets, weights, disk, Slurm or its partition) is in ``problems``, a sentence each.
+    sets, weights, packages, disk, Slurm or its partition) is in ``problems``, a sentence each.
     """
     chosen = load_profile(root, profile)
     require_executor(root, executor)
@@ -85,6 +87,7 @@ def make_plan(
     disk = RESULT_GB_PER_PASS * sum(job.estimate.passes for job in jobs) + PAGE_GB * len(stale) + TRAINED_GB * trains
     missing = tuple(name for name in backbones if _has_no_weights(name))
     problems = [
+        *_part_problems(),
         *_slurm_problems(executor, partition),
         *_data_problems(datasets, values),
         *_weights_problems(missing),
@@ -100,7 +103,8 @@ def report(plan: Plan, profile: str, root: Path) -> list[str]:
     for job in plan.jobs:
         cost, unit = job.estimate, "GPU" if job.estimate.gpu else "core"
         lines.append(
-            f"{job.name:{width}}  {cost.pictures:>6,} pictures  {cost.passes:>12,} passes  {cost.hours:>8.2f} {unit} hours  {job.reason}"
+            f"{job.name:{width}}  {cost.pictures:>6,} pictures  {cost.passes:>12,} passes  "
+            f"{cost.hours:>8.2f} {unit} hours  {job.reason}"
         )
     if not plan.jobs:
         return ["Nothing is to be computed."]
@@ -130,7 +134,8 @@ def report(plan: Plan, profile: str, root: Path) -> list[str]:
         if isinstance(job.work, Shard) and job.estimate.gpu and dataset not in tried and "weights" in values:
             tried.add(dataset)
             lines.append(
-                f"Try first, without weights: zsas shard {job.work.page.name} {job.work.name} --profile {profile} -p weights random"
+                f"Try first, without weights: zsas shard {job.work.page.name} {job.work.name} --profile {profile} "
+                "-p weights random"
             )
     return lines
 
@@ -144,7 +149,7 @@ def require_executor(root: Path, name: str) -> None:
 
 def _values(work: Page | Shard, root: Path) -> dict[str, object]:
     page, given = (work, work.parameters) if isinstance(work, Page) else (work.page, work.given)
-    return resolve(read_parameters(read_source(root / page.notebook)), given)
+    return resolve(read_parameters(read_notebook(root / page.notebook)), given)
 
 
 def _datasets(values: Iterable[dict]) -> tuple[str, ...]:
@@ -173,6 +178,14 @@ def _has_no_weights(name: str) -> bool:
     return weights_at_hand(name) is None
 
 
+def _part_problems() -> list[str]:
+    try:
+        require("snakemake", "jupyter_book")
+    except MissingPartError as error:
+        return [str(error)]
+    return []
+
+
 def _data_problems(datasets: Sequence[str], values: Sequence[dict]) -> list[str]:
     problems = []
     given = {own.get("dataset"): own.get("data_root") for own in values}
@@ -195,8 +208,8 @@ def _weights_problems(missing: Sequence[str]) -> list[str]:
 
         if reason := why_no_downloads():
             problems.append(
-                f"No weights of {name} on this machine, and none can be downloaded ({reason}). Fetch them where there is a "
-                f"network, with load_backbone({name!r}), and copy its Hugging Face cache here (HF_HOME)."
+                f"No weights of {name} on this machine, and none can be downloaded ({reason}). Fetch them where there "
+                f"is a network, with load_backbone({name!r}), and copy its Hugging Face cache here (HF_HOME)."
             )
     return problems
 
@@ -209,7 +222,8 @@ def _disk_problems(needed: float) -> list[str]:
     if free >= needed + SPARE_GB:
         return []
     return [
-        f"{free:.1f} GB are free for results in {folder}; {needed + SPARE_GB:.1f} GB are needed. Name a folder with more in $ZSAS_RESULTS."
+        f"{free:.1f} GB are free for results in {folder}; {needed + SPARE_GB:.1f} GB are needed. "
+        "Name a folder with more in $ZSAS_RESULTS."
     ]
 
 
@@ -218,7 +232,8 @@ def _slurm_problems(executor: str, partition: str | None) -> list[str]:
         return [f"PARTITION={partition} is for EXECUTOR=slurm; this is {executor}."] if partition else []
     if not (shutil.which("sbatch") and shutil.which("sinfo")):
         return [
-            "EXECUTOR=slurm needs Slurm's sbatch and sinfo, which are not here. Run this on a login node of the cluster."
+            "EXECUTOR=slurm needs Slurm's sbatch and sinfo, which are not here. "
+            "Run this on a login node of the cluster."
         ]
     listed = subprocess.run(
         ["sinfo", "--noheader", "--format=%P"], capture_output=True, text=True, timeout=60, check=False

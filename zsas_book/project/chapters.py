@@ -89,6 +89,21 @@ def load_pages(root: Path, profile: str) -> dict[str, Page]:
     }
 
 
+def find_page(target: str, profile: str, root: Path) -> Page:
+    """The page called `target` under `profile`, or a page of its own for a notebook's path, which ends in ``.ipynb``.
+
+    Raises UnknownNameError for an unknown page, and as `load_pages`.
+    """
+    if target.endswith(".ipynb"):
+        notebook = Path(target).resolve()
+        inside = notebook.is_relative_to(root)
+        return Page(notebook.stem, notebook.relative_to(root) if inside else notebook)
+    pages = load_pages(root, profile)
+    if target not in pages:
+        raise UnknownNameError("page", target, pages, f"These are the ones of profile {profile!r} in {CHAPTERS}.")
+    return pages[target]
+
+
 def page_profiles(root: Path) -> dict[str, dict]:
     """The entries of all pages in ``chapters.yaml`` of the project at `root`, of whatever profile, by name.
 
