@@ -33,7 +33,7 @@ GRID = 13
 """Values of a sweep's even grid."""
 
 
-def passes(costs: Mapping[str, str], values: Mapping[str, object], pictures: int, lesson: int) -> dict[str, int]:
+def passes(costs: Mapping[str, str | int], values: Mapping[str, object], pictures: int, lesson: int) -> dict[str, int]:
     """The passes of each kind of model by its formula; ``values`` are the notebook's parameters.
 
     Raises ChaptersError for a formula that cannot be read, or a name in it that is none.
@@ -63,7 +63,7 @@ def _facts(values: Mapping[str, object]) -> dict[str, int]:
     }
 
 
-def _value(formula: str, names: Mapping[str, int]) -> int:
+def _value(formula: str | int, names: Mapping[str, int]) -> int:
     try:
         return _evaluated(ast.parse(str(formula), mode="eval").body, names)
     except (SyntaxError, ValueError, ZeroDivisionError) as error:

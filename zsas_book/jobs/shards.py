@@ -11,21 +11,20 @@ made from and which results it requested; beside it stand its script and, where 
 """
 
 import ast
-import csv
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from time import monotonic, time
 
 from nbformat import NotebookNode
 
-from zsas_lib.base.digests import PACKAGE, canonical
+from zsas_lib.base.digests import canonical
 from zsas_lib.base.errors import UnknownNameError
 from zsas_lib.base.files import written_whole
 from zsas_lib.base.ledger import asked, watch_files
 from zsas_lib.base.surroundings import library_files
+from zsas_lib.data import official
 from zsas_lib.store.folder import results_folder
 
 from ..pages.certificate import NOT_COMPUTED, CertificateError, sources_of, text_digest, unreadable
@@ -39,7 +38,6 @@ SHARD_TAG = "shard"
 WHOLE = "all"
 CATEGORIES = "categories"
 RECORD = "record_of_shard"
-OFFICIAL = PACKAGE / "data" / "tables" / "official_counts.csv"
 
 
 class ShardError(RuntimeError):
@@ -195,13 +193,6 @@ def _require_stored(results: Iterable[Path], name: str) -> None:
         raise ShardError(f"{len(lost)} results of {name} are not in the store, such as {lost[0]}; is the disk full?")
 
 
-@lru_cache(maxsize=100)
-def official_categories(dataset: str) -> tuple[str, ...]:
-    """The categories of a benchmark as published, () for a data set that has no official ones."""
-    with OFFICIAL.open(newline="") as file:
-        return tuple(dict.fromkeys(row["category"] for row in csv.DictReader(file) if row["dataset"] == dataset))
-
-
 def _code(notebook: NotebookNode) -> list[tuple[int, NotebookNode]]:
     cells = [(number, cell) for number, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
     return [(number, cell) for number, cell in cells if TAG not in cell.metadata.get("tags", ())]
@@ -214,7 +205,7 @@ def _tagged(notebook: NotebookNode) -> bool:
 def _single_values(parameter: str, values: Mapping[str, object]) -> Sequence[object]:
     if values[parameter] is not None:
         return values[parameter]
-    return official_categories(str(values.get("dataset"))) if parameter == CATEGORIES else ()
+    return official.categories(str(values.get("dataset"))) if parameter == CATEGORIES else ()
 
 
 def _name(parameter: str, value: object) -> str:

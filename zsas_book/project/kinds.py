@@ -1,4 +1,4 @@
-"""What a parameter may name, such as ``(a data set)`` or ``(a model that learns)``: looked up in the registries of zsas_lib.
+"""What a parameter may name, such as ``(a data set)`` or ``(a model that learns)``: looked up in zsas_lib's registries.
 
 A registry is imported when a value is checked against it, so that reading a notebook's parameters needs none of them.
 """
@@ -45,9 +45,15 @@ def _models_that_learn() -> list[str]:
 
 
 def _perturbations() -> list[str]:
-    from zsas_lib.perturbations import RANGES
+    from zsas_lib.perturbations import PERTURBATIONS
 
-    return list(RANGES)
+    return list(PERTURBATIONS)
+
+
+def _metrics() -> list[str]:
+    from zsas_lib.metrics import list_metrics
+
+    return list_metrics()
 
 
 KINDS: dict[str, Callable[[], list[str]]] = {
@@ -58,6 +64,7 @@ KINDS: dict[str, Callable[[], list[str]]] = {
     "model": _models,
     "model that learns": _models_that_learn,
     "perturbation": _perturbations,
+    "metric": _metrics,
 }
 
 

@@ -58,7 +58,7 @@ class Parameter:
 
     @property
     def names(self) -> tuple[Scalar, ...]:
-        """The choices: those written out, or those of its kind that the registries have now; () where all is allowed."""
+        """The choices: those written out, or those of its kind that the registries have; () where all is allowed."""
         return tuple(known_names(self.kind)) if self.kind else self.choices
 
     @property

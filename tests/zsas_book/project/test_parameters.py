@@ -22,6 +22,7 @@ from zsas_book.project.parameters import (
 )
 from zsas_lib.base.errors import UnknownNameError
 from zsas_lib.data.registry import DATASETS
+from zsas_lib.metrics import METRICS
 
 SOURCE = """\
 # A comment of its own is no parameter's help.
@@ -167,6 +168,7 @@ def test_values_are_coerced_by_the_declared_type(given, expected):
         ("model", "winclip", "aa-clip", "anomalyclip, april-gan, vcpclip, vcpclip+, winclip"),
         ("model that learns", "vcpclip+", "winclip", "anomalyclip, april-gan, vcpclip, vcpclip+"),
         ("perturbation", "hue", "tint", "rotation, hue, saturation"),
+        ("metric", "aupro", "auroc", ", ".join(sorted(METRICS))),
     ],
 )
 def test_names_are_those_that_the_registries_have(kind, good, bad, known):
