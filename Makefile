@@ -61,7 +61,7 @@ data: $(ENVIRONMENT)
 
 check: $(ENVIRONMENT)
 	@$(PYTHON) -m zsas_book.site.check
-	$(PYTHON) -m pytest --quiet tests/test_browser.py
+	$(PYTHON) -m pytest --quiet tests/zsas_book/site/test_browser.py
 
 pdf: $(ENVIRONMENT)
 	@$(PYTHON) -m zsas_book.site.print
@@ -71,7 +71,7 @@ benchmarks: data
 	@env -u OMP_NUM_THREADS $(PYTHON) -m benchmarks $(NAMES) --device $(or $(DEVICE),cpu)
 
 notebooks: $(ENVIRONMENT)
-	@$(PYTHON) -m zsas_book.project.install_cells
+	@$(PYTHON) -m zsas_book.project.notebooks
 	@$(PYTHON) -m jupytext --to ipynb --update notebooks/*.md
 
 lock: $(ENVIRONMENT)

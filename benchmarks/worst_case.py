@@ -1,6 +1,7 @@
 """The worst-case search of a batch against a plain loop: the same Adam, one image and one start after the other.
 
-Both must find the same, up to rounding: Adam divides gradients by their own size, so what rounding does grows with the steps.
+Both must find the same, up to rounding: Adam divides gradients by their own size, so what rounding does grows with the
+steps.
 """
 
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from collections.abc import Iterator
 import torch
 
 import zsas_lib as zsas
-from zsas_lib.robustness.search.adam import RATES
+from zsas_lib.perturbations import PERTURBATIONS
 from zsas_lib.robustness.search.amounts import into_box, random_amounts
 from zsas_lib.robustness.search.objective import Objective
 
@@ -24,11 +25,12 @@ def plain_loop(model, images, masks, name: str, steps: int, restarts: int, seeds
     for image, mask, seed in zip(images, masks, seeds):
         objective, lowest = Objective(model, image[None], mask[None], name), []
         starts = random_amounts(objective.over, restarts, [seed])[0]
-        starts[0] = 0
+        starts[0] = 0  # these three change nothing at 0
         for start in starts:
             free = [amount.clone().requires_grad_() for amount in start]
             optimiser = torch.optim.Adam(
-                [{"params": [one], "lr": RATES[kind]} for kind, one in zip(objective.over, free)], maximize=True
+                [{"params": [one], "lr": PERTURBATIONS[kind].rate} for kind, one in zip(objective.over, free)],
+                maximize=True,
             )
             for _ in range(steps // restarts):
                 optimiser.zero_grad()

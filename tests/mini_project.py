@@ -43,7 +43,7 @@ def kept(kind, name, value, seconds):
 """
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-ROOMS = ("base", "store", "data/tables")
+ROOMS = ("base", "store", "data", "models", "backbones")
 CHAPTERS = """\
 profiles:
   embedded: {notice: These numbers show the method at work.}
@@ -88,7 +88,7 @@ def make(root: Path, *, sharded: bool = False, seconds: float = 0.0) -> Path:
     """
     library = root / "zsas_lib"
     library.mkdir(parents=True)
-    without = shutil.ignore_patterns("__pycache__")
+    without = shutil.ignore_patterns("__pycache__", "*.safetensors")
     for name in ROOMS:
         shutil.copytree(REPOSITORY / "zsas_lib" / name, library / name, ignore=without)
     for name in ("__init__.py", "__init__.pyi"):
@@ -98,6 +98,7 @@ def make(root: Path, *, sharded: bool = False, seconds: float = 0.0) -> Path:
     (library / "gamma.py").write_text("base = 10\n")
     shutil.copytree(REPOSITORY / "zsas_book", root / "zsas_book", ignore=without)
     (library / "papers").mkdir()
+    shutil.copy(REPOSITORY / "zsas_lib" / "papers" / "__init__.py", library / "papers")
     (library / "papers" / "claims.csv").write_text(CLAIMS)
     for name in ("_static", "_extra", "_templates"):
         shutil.copytree(REPOSITORY / "book" / name, root / "book" / name)

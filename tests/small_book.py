@@ -54,7 +54,7 @@ def make(root: Path) -> Path:
         "second",
         [new_markdown_cell("# The other page\n\nNothing but words. See {numref}`fig-lines` and {numref}`tab-ones`.")],
     )
-    rendered = mini_project.run_in(root, "-m zsas_book.site.render")
+    rendered = mini_project.run_in(root, "-m", "zsas_book.site.render")
     assert rendered.returncode == 0, rendered.stderr
     return root / "book" / "_build" / "html"
 
@@ -91,5 +91,16 @@ def _write(root: Path, page: str, cells: list) -> None:
     path.parent.mkdir(exist_ok=True)
     nbformat.write(notebook, path)
     path.with_suffix(".json").write_text(
-        json.dumps({"page": page, "digest": "not made from anything", "data": {}, "record": RECORD})
+        json.dumps(
+            {
+                "page": page,
+                "profile": "embedded",
+                "given": {},
+                "notebook": {"path": f"notebooks/{page}.ipynb", "digest": ""},
+                "digest": "not made from anything",
+                "library": {},
+                "data": {},
+                "record": RECORD,
+            }
+        )
     )

@@ -9,7 +9,7 @@ import jupytext
 import pytest
 from mini_project import REPOSITORY
 
-from zsas_book.project import install_cells
+from zsas_book.project import notebooks
 from zsas_book.project.chapters import load_pages
 from zsas_book.project.parameters import read_parameters
 from zsas_book.project.repository import repository
@@ -52,7 +52,7 @@ def test_every_parameter_is_typed_and_explained(notebook):
 
 def shown_kind(cell) -> str:
     """What a code cell shows: "figure", "slider", "table", or nothing that needs a caption."""
-    if re.search(r"\bplots\.publish\(figure", cell.source):
+    if re.search(r"\bfigures\.publish\(figure", cell.source):
         return "figure"
     last = ast.parse(cell.source).body[-1]
     if not isinstance(last, ast.Expr):
@@ -96,10 +96,10 @@ def test_it_ends_with_its_record(notebook):
 
 
 def test_its_first_cell_installs_what_is_missing(notebook):
-    assert code(notebook)[0].source in install_cells.install_cell(repository(REPOSITORY))
-    named = install_cells.install_cell({"url": "https://github.com/someone/book", "branch": "main"})
+    assert code(notebook)[0].source in notebooks.install_cell(repository(REPOSITORY))
+    named = notebooks.install_cell({"url": "https://github.com/someone/book", "branch": "main"})
     assert '%pip install --quiet "zsas-lib @ git+https://github.com/someone/book@main"' in named
-    text = install_cells.with_install_cell(jupytext.writes(notebook, fmt="md:myst"), named)
+    text = notebooks.with_install_cell(jupytext.writes(notebook, fmt="md:myst"), named)
     assert text.count("import importlib.util") == 1 and "someone/book" in text
 
 

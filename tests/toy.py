@@ -8,33 +8,46 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from torch import nn
 
+from zsas_lib.backbones.backbone import Backbone
 from zsas_lib.data.dataset import AnomalyDataset, Record
-from zsas_lib.models.prediction import Prediction
+from zsas_lib.models.prediction import AnomalyModel, Prediction
 
 SIZE = 32
 
 
-class ToyBackbone(nn.Module):
+class ToyBackbone(Backbone):
+    """A backbone by its facts alone, without towers."""
+
+    def __init__(self):
+        nn.Module.__init__(self)
+
     digest = "toy"
     precision = "float32"
     device = torch.device("cpu")
 
 
-class Glow(nn.Module):
+class Glow(AnomalyModel):
     """Says that what glows in one channel is anomalous; counts the images it has seen."""
 
     name = "glow"
 
     def __init__(self, channel: int = 0, gain: float = 1.0):
-        super().__init__()
-        self.backbone = ToyBackbone()
-        self.options = {"channel": channel}
+        super().__init__(ToyBackbone(), {"channel": channel})
         self.gain = nn.Parameter(torch.tensor(gain))
         self.seen = 0
 
     def forward(self, images: torch.Tensor, class_names: str | list[str]) -> Prediction:
         self.seen += len(images)
         maps = torch.nn.functional.avg_pool2d(images[:, self.options["channel"]], 5, stride=1, padding=2) * self.gain
+        return Prediction(maps, maps.amax((1, 2)))
+
+
+class Speckled(Glow):
+    """Glow with a fixed speckle: no two pixels score nearly the same, so that rounding decides no rank of them."""
+
+    def forward(self, images: torch.Tensor, class_names: str | list[str]) -> Prediction:
+        maps = super().forward(images, class_names).anomaly_map
+        maps = maps + 0.1 * torch.rand(maps.shape[1:], generator=torch.Generator().manual_seed(0))
         return Prediction(maps, maps.amax((1, 2)))
 
 

@@ -1,4 +1,7 @@
-"""The book: everything that turns a notebook into a page and pages into a book; what notebooks use is listed in ``__init__.pyi``."""
+"""The book: everything that turns a notebook into a page and pages into a book.
+
+What notebooks use is listed in ``__init__.pyi``.
+"""
 
 import lazy_loader
 

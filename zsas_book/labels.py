@@ -4,24 +4,12 @@ registries, all other names with spaces for underscores."""
 from collections.abc import Mapping
 
 import zsas_lib as zsas
+from zsas_lib.models import MODELS
+from zsas_lib.perturbations import PERTURBATIONS
 
 ERROR = "_se"  # ends the name of a column of standard errors
-MODEL_LABELS: Mapping[str, str] = {
-    "winclip": "WinCLIP",
-    "april-gan": "APRIL-GAN",
-    "anomalyclip": "AnomalyCLIP",
-    "vcpclip": "VCP-CLIP",
-    "vcpclip+": "VCP-CLIP+",
-    "anovl": "AnoVL",
-    "adaclip": "AdaCLIP",
-    "aa-clip": "AA-CLIP",
-}
-"""How the papers write the models' names; the last three are not in the library, but their printed numbers are."""
-PERTURBATION_LABELS: Mapping[str, str] = {
-    "rotation": "rotation, clockwise (degrees)",
-    "hue": "hue shift (radians)",
-    "saturation": "saturation shift",
-}
+MODEL_LABELS: Mapping[str, str] = {name: record.label for name, record in MODELS.items()}
+"""How the papers write the models' names, also of those whose printed numbers are shown, but which are not here."""
 
 
 def label(name: str) -> str:
@@ -42,4 +30,4 @@ def axis_label(name: str) -> str:
     known: "pixel AUROC (%)", "hue shift (radians)"."""
     if name in zsas.METRICS:
         return zsas.METRICS[name].axis
-    return PERTURBATION_LABELS.get(name) or label(name)
+    return PERTURBATIONS[name].label if name in PERTURBATIONS else label(name)

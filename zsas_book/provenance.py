@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from zsas_lib.base import ledger
+from zsas_lib.base.digests import PACKAGE
 from zsas_lib.base.surroundings import commit, device_of, digest_of_lines, library_files, versions
 
 PACKAGES = ("zsas_lib", "zsas_book")
@@ -18,6 +19,11 @@ class Record:
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
         return {RECORD_TYPE: self.facts, "text/markdown": record_table(self.facts), "text/plain": repr(self)}
+
+
+def watch_packages() -> None:
+    """From now on, note which data files of the two packages this process opens, for `record`."""
+    ledger.watch_files(*(PACKAGE.parent / name for name in PACKAGES))
 
 
 def record(**subjects: object) -> Record:

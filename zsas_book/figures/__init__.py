@@ -1,7 +1,6 @@
 """Figures in one style, with their data: what notebooks draw with."""
 
 from ..labels import MODEL_LABELS as MODEL_LABELS
-from ..labels import PERTURBATION_LABELS as PERTURBATION_LABELS
 from ..labels import axis_label as axis_label
 from ..labels import label as label
 from .charts import category_bars as category_bars

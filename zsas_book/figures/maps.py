@@ -26,7 +26,10 @@ def overlay(
     title: str = "",
     limits: tuple[float, float] | None = None,
 ) -> None:
-    """An anomaly map over its greyed picture, with the ground truth's outline; colours span `limits` or the map's range."""
+    """An anomaly map over its greyed picture, with the outline of the ground truth.
+
+    Colours span `limits`, or the map's range without them.
+    """
     axes.imshow(blended(image, anomaly_map, limits))
     if mask is not None and mask.any():
         axes.contour(mask.numpy(force=True), levels=[0.5], colors=TRUTH_COLOUR, linewidths=1.2)

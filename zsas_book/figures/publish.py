@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 
 def publish(figure: Figure, name: str, data: pd.DataFrame | None = None) -> None:
-    """Save `figure` as ``NAME.svg`` and `data` as ``NAME.csv`` among the page's downloads; nothing outside a page run."""
+    """Save `figure` as ``NAME.svg`` and `data` as ``NAME.csv`` among the page's downloads; does nothing elsewhere."""
     if folder := _downloads():
         figure.savefig(folder / f"{name}.svg")
     if data is not None:

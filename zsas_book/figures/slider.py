@@ -11,6 +11,7 @@ import html
 import io
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
@@ -20,42 +21,9 @@ LIMIT = 2_500_000  # bytes of HTML: a page of the book stays below 3 MB
 WIDTH, HEIGHT, MARGIN = 600, 90, 8  # of the curve, in its own units
 QUALITY = 80  # of the WebP frames
 
-TEMPLATE = """\
-<div class="zsas-slider" id="{id}" role="group" aria-label="{label}" style="max-width: 46rem; text-align: start">
-<img src="{shown}" alt="{alt}" width="{width}" height="{height}" style="width: 100%; height: auto">
-<label style="display: block; margin: 0.4rem 0">{label}
-<input type="range" min="0" max="{last}" step="1" value="{start}" aria-valuetext="{value}" style="width: 100%"></label>
-<output aria-live="polite">{caption}</output>
-{curve}<noscript><p>Moving the slider needs JavaScript; without it the picture stays at {value}.</p></noscript>
-<script>
-(function () {{
-  const frames = {frames};
-  const here = document.getElementById("{id}");
-  const [img, input, output] = ["img", "input", "output"].map((name) => here.querySelector(name));
-  const dot = here.querySelector("circle");
-  input.addEventListener("input", function () {{
-    const frame = frames[input.value];
-    img.src = frame.picture;
-    img.alt = frame.alt;
-    input.setAttribute("aria-valuetext", frame.value);
-    output.textContent = frame.caption;
-    if (dot) {{
-      dot.setAttribute("cx", frame.x);
-      dot.setAttribute("cy", frame.y);
-    }}
-  }});
-}})();
-</script>
-</div>
-"""
-
-CURVE = """\
-<div style="font-size: 0.9em; margin-top: 0.4rem">{label}</div>
-<svg viewBox="0 0 {width} {height}" role="img" aria-label="{label}" style="width: 100%; height: auto">
-<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"></polyline>
-<circle cx="{x}" cy="{y}" r="5" fill="currentColor"></circle>
-</svg>
-"""
+TEMPLATE = Path(__file__).with_name("slider.html").read_text(encoding="utf-8")
+CURVE = Path(__file__).with_name("slider_curve.html").read_text(encoding="utf-8")
+"""Texts for `str.format`, so that braces of script stand twice."""
 
 
 def frame_slider(
@@ -73,9 +41,9 @@ def frame_slider(
     """HTML that shows one of the ``frames``, chosen with a slider, and beneath it the frame's caption.
 
     ``values`` say in words what each frame stands for ("45 degrees"), ``label`` what the slider changes, ``alt`` what
-    every frame shows; a frame's alternative text is ``alt`` and its value. ``curve`` is one finite number a frame, drawn
-    below as a line from its smallest to its largest value with a dot at the frame shown. The same input gives the same
-    HTML.
+    every frame shows; a frame's alternative text is ``alt`` and its value. ``curve`` is one finite number a frame,
+    drawn below as a line from its smallest to its largest value with a dot at the frame shown. The same input gives the
+    same HTML.
 
     Raises ValueError for no frame, lists of other lengths, a ``start`` that is no frame, frames of different sizes, a
     curve that is not finite, and for HTML that would be larger than 2.5 MB.

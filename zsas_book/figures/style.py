@@ -6,6 +6,8 @@ import matplotlib.pyplot as plt
 import seaborn as sns
 
 from zsas_lib.metrics import METRICS
+from zsas_lib.models import MODELS
+from zsas_lib.perturbations import PERTURBATIONS
 
 INK = "#767676"
 PALETTE = {
@@ -21,27 +23,25 @@ PALETTE = {
 }
 """Every colour of a line, bar or point. Any two but the grey can be told apart with each kind of colour blindness, and
 each stands out from white and from black (tests/zsas_book/figures/test_figures.py); `INK` can be read on both."""
-COLOURS = {
-    name: PALETTE[colour]
-    for name, colour in {
-        "winclip": "blue",
-        "anomalyclip": "amber",
-        "vcpclip": "plum",
-        "vcpclip+": "teal",
-        "april-gan": "red",
-        "anovl": "lavender",
-        "adaclip": "violet",
-        "aa-clip": "crimson",
-        "rotation": "blue",
-        "hue": "amber",
-        "saturation": "teal",
-        "reported": "grey",
-        "chance": "grey",
-    }.items()
-}
-"""What a colour means: on every page the same model, or the same perturbation."""
 SERIES = tuple(colour for name, colour in PALETTE.items() if name != "grey")
 """The same palette for series without a colour of their own, such as categories."""
+
+
+def colours_of(keys: Mapping[str, str]) -> dict[str, str]:
+    """The colour of each name by its key in `PALETTE`; those without a key take the colours of `SERIES` in turn.
+
+    Raises KeyError for a key that is not in the palette.
+    """
+    without = [name for name, key in keys.items() if not key]
+    return {name: PALETTE[key] if key else SERIES[without.index(name) % len(SERIES)] for name, key in keys.items()}
+
+
+COLOURS = {
+    **colours_of({name: record.colour for name, record in MODELS.items()}),
+    **colours_of({name: record.colour for name, record in PERTURBATIONS.items()}),
+    **colours_of({"reported": "grey", "chance": "grey"}),
+}
+"""What a colour means: on every page the same model, or the same perturbation."""
 MAP_COLOURS = "inferno"
 TRUTH_COLOUR = "#00e5ff"
 

@@ -1,12 +1,11 @@
-"""Results that travel: the store, or a part of it, and the pages computed from it, as one file with a manifest.
+"""Results that travel: the store, or a part of it, and the pages computed from it, as one file.
 
-The file is a zip archive. Its ``manifest.json`` names the format and its version, where and when it was packed, and
-every other file with size and SHA-256. `unpack` believes nothing before it has checked everything, and writes nothing
-outside the store and the folder of computed pages.
+The file is a zip archive with a BagIt bag in it (`bag`): results and pages lie in its ``data/``, every file with its
+SHA-256 in ``manifest-sha256.txt``, and ``bag-info.txt`` names the format and its version, the day and the commit.
+`unpack` trusts nothing before it has checked everything, and writes nothing outside the store and the folder of
+computed pages.
 """
 
-import hashlib
-import json
 import re
 import shutil
 import tempfile
@@ -23,9 +22,10 @@ from zsas_lib.base.files import written_whole
 from zsas_lib.base.surroundings import commit
 from zsas_lib.store.results import DamagedResultError, read_result
 
-FORMAT, VERSION = "zsas results", 1
-MANIFEST = "manifest.json"
-MANIFEST_LIMIT = 100_000_000  # bytes; a name takes some 200
+from ..pages.certificate import CertificateError, PageCertificate
+from .bag import BagError, extract_payload, read_bag, write_bag
+
+FORMAT, VERSION = "zsas results", "2"
 RESULT = re.compile(r"results/(\w+)/([0-9a-f]{64})\.parquet")
 PAGE = re.compile(r"pages/((\w+)(?:\.ipynb|\.json|_files/\w[\w.+-]*))")
 
@@ -75,18 +75,16 @@ def pack(
         ]
         sources |= {f"pages/{file.relative_to(computed).as_posix()}": file for file in files}
     if not sources:
-        raise ArchiveError(f"Nothing to pack: no result in {store} and no page in {computed} was asked for.")
-    manifest = {
-        "format": FORMAT,
-        "version": VERSION,
-        "packed": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": commit(),
-        "files": {name: {"bytes": file.stat().st_size, "sha256": file_digest(file)} for name, file in sources.items()},
+        raise ArchiveError(f"Nothing to pack: no result in {store} and no page in {computed} was chosen.")
+    info = {
+        "Bag-Software-Agent": "zsas results pack",
+        "Bagging-Date": datetime.now(UTC).date().isoformat(),
+        "Content-Format": FORMAT,
+        "Content-Version": VERSION,
+        "Content-Commit": commit(),
     }
     with written_whole(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(MANIFEST, json.dumps(manifest, indent=1))
-        for name, source in sources.items():
-            archive.write(source, name)
+        write_bag(archive, path.stem, sources, info)
     return _counted(sources)
 
 
@@ -112,36 +110,27 @@ def unpack(path: Path, store: Path, computed: Path) -> Moved:
 def _extracted(path: Path, work: Path) -> list[str]:
     """The names of the archive's files, all of them checked and written below ``work``."""
     with zipfile.ZipFile(path) as archive:
-        files = _manifest(path, archive)["files"]
-        inside = [name for name in archive.namelist() if name != MANIFEST]
-        if sorted(inside) != sorted(files):
-            odd = sorted({*inside} ^ {*files}) or ["a file twice"]
-            raise ArchiveError(f"{path}: its manifest and its files differ, first in {odd[0]}; copy or pack it again.")
-        for name in inside:
-            if not (RESULT.fullmatch(name) or PAGE.fullmatch(name)):
-                raise ArchiveError(
-                    f"{path} holds {name!r}, which is neither a stored result nor part of a page; nothing of it is unpacked."
-                )
-        for name in inside:
-            content = hashlib.sha256()
-            place = work / name
-            place.parent.mkdir(parents=True, exist_ok=True)
-            size = 0
-            with archive.open(name) as source, place.open("xb") as target:
-                while part := source.read(2**20):
-                    size += len(part)
-                    if size > files[name]["bytes"]:
-                        break
-                    content.update(part)
-                    target.write(part)
-            if (size, content.hexdigest()) != (files[name]["bytes"], files[name]["sha256"]):
-                raise ArchiveError(f"{path}: {name} is not what was packed; copy or pack it again.")
-    for name in inside:
+        try:
+            bag = read_bag(archive)
+            _require_format(path, bag.info)
+            for name in bag.files:
+                if not (RESULT.fullmatch(name) or PAGE.fullmatch(name)):
+                    raise ArchiveError(
+                        f"{path} holds {name!r}, which is neither a stored result nor part of a page; nothing of it is "
+                        "unpacked."
+                    )
+            extract_payload(archive, bag, work)
+        except BagError as error:
+            raise ArchiveError(
+                f"{path} is no whole archive of results ({error}); copy it again, or name a file that "
+                "`zsas results pack` wrote."
+            ) from error
+    for name in bag.files:
         try:
             _check(work, name)
         except ArchiveError as error:
             raise ArchiveError(f"{path}, {name}: {error}") from error
-    return inside
+    return list(bag.files)
 
 
 def _check(work: Path, name: str) -> None:
@@ -154,27 +143,13 @@ def _check(work: Path, name: str) -> None:
         raise ArchiveError(f"It lacks {notebook.name}, which this file belongs to; pack it again.")
 
 
-def _manifest(path: Path, archive: zipfile.ZipFile) -> Mapping:
-    try:
-        if archive.getinfo(MANIFEST).file_size > MANIFEST_LIMIT:
-            raise ValueError
-        manifest = json.loads(archive.read(MANIFEST))
-        told = manifest["format"], manifest["version"]
-    except (KeyError, ValueError, TypeError):
+def _require_format(path: Path, info: Mapping[str, str]) -> None:
+    named, version = info.get("Content-Format", "unknown"), info.get("Content-Version", "unknown")
+    if (named, version) != (FORMAT, VERSION):
         raise ArchiveError(
-            f"{path} has no {MANIFEST} of results; name a file that `zsas results pack` wrote."
-        ) from None
-    if told != (FORMAT, VERSION):
-        raise ArchiveError(
-            f"{path} is in format {told[0]!r}, version {told[1]}; expected {FORMAT!r}, version {VERSION}. "
-            "Unpack it with the version of zsas_lib that packed it."
+            f"{path} is in format {named!r}, version {version}; expected {FORMAT!r}, version {VERSION}. "
+            "Unpack it with the version of zsas_book that packed it."
         )
-    files = manifest.get("files")
-    if not isinstance(files, dict) or not all(
-        isinstance(entry, dict) and {"bytes", "sha256"} <= set(entry) for entry in files.values()
-    ):
-        raise ArchiveError(f"{path}: its {MANIFEST} does not list its files; pack it again.")
-    return manifest
 
 
 def _brought_in(work: Path, names: Iterable[str], store: Path, computed: Path) -> Moved:
@@ -234,8 +209,8 @@ def _certified(notebook: Path) -> None:
 
 def _is_certified(notebook: Path) -> bool:
     try:
-        return json.loads(notebook.with_suffix(".json").read_text(encoding="utf-8"))["digest"] == file_digest(notebook)
-    except (OSError, ValueError, KeyError, TypeError):
+        return PageCertificate.read(notebook.with_suffix(".json")).digest == file_digest(notebook)
+    except (FileNotFoundError, CertificateError):
         return False
 
 

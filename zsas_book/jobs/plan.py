@@ -6,22 +6,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from zsas_lib.backbones.aliases import ALIASES
 from zsas_lib.base.errors import DataError, UnknownNameError
+from zsas_lib.data.registry import dataset_record
+from zsas_lib.models import MODELS
 from zsas_lib.store.folder import results_folder
 
 from ..machine.gpus import machine_gpus
 from ..pages.certificate import stale_reason
+from ..parts import MissingPartError, require
 from ..project.chapters import Page, load_pages, load_profile
+from ..project.notebooks import read_notebook
 from ..project.parameters import read_parameters, resolve
-from .estimates import OTHER_PICTURES, Estimate, estimated
-from .shards import Shard, page_shards, read_source, stale_shards
+from .estimates import Estimate, estimated
+from .shards import Shard, page_shards, stale_shards
 
 EXECUTORS = "zsas_book/workflow/profiles"
 COMMON = "default"
-DOWNLOAD_GB = {"vit-b-16-plus-240": 0.8, "vit-l-14": 1.7, "vit-l-14-336": 1.7, "fare2-vit-l-14": 1.7}
-DATA_GB = {"mvtec": (4.9, 5.1), "visa": (1.9, 2.0), "btad": (1.9, 2.0), "mpdd": (1.8, 2.0)}
-"""Of each benchmark, about: the archive to download, and the folder that it unpacks to."""
-MADE_HERE = ("embedded", "embedded-a", "embedded-b")
 RESULT_GB_PER_PASS = 4e-8
 """What a pass leaves in the store, histories of searches included: measured on the embedded profile, rounded up."""
 TRAINED_GB, PAGE_GB, SPARE_GB = 0.3, 0.005, 1.0
@@ -63,7 +64,7 @@ def make_plan(
     """What is to be done for the book under a profile. Nothing is computed, made or downloaded.
 
     Raises UnknownNameError for an unknown profile or executor, and as `shards.page_shards`. What else is missing (data
-    sets, weights, disk, Slurm or its partition) is in ``problems``, a sentence each.
+    sets, weights, packages, disk, Slurm or its partition) is in ``problems``, a sentence each.
     """
     chosen = load_profile(root, profile)
     require_executor(root, executor)
@@ -82,9 +83,11 @@ def make_plan(
         for job, own in zip(jobs, values)
         if job.estimate.gpu and not (isinstance(job.work, Shard) and job.work.after)
     )
-    disk = RESULT_GB_PER_PASS * sum(job.estimate.passes for job in jobs) + PAGE_GB * len(stale) + TRAINED_GB * trains
+    passes = sum(job.estimate.passes or 0 for job in jobs)
+    disk = RESULT_GB_PER_PASS * passes + PAGE_GB * len(stale) + TRAINED_GB * trains
     missing = tuple(name for name in backbones if _has_no_weights(name))
     problems = [
+        *_part_problems(),
         *_slurm_problems(executor, partition),
         *_data_problems(datasets, values),
         *_weights_problems(missing),
@@ -99,26 +102,31 @@ def report(plan: Plan, profile: str, root: Path) -> list[str]:
     lines: list[str] = []
     for job in plan.jobs:
         cost, unit = job.estimate, "GPU" if job.estimate.gpu else "core"
+        passes, hours = ("unknown",) * 2 if cost.passes is None else (f"{cost.passes:,}", f"{cost.hours:.2f}")
         lines.append(
-            f"{job.name:{width}}  {cost.pictures:>6,} pictures  {cost.passes:>12,} passes  {cost.hours:>8.2f} {unit} hours  {job.reason}"
+            f"{job.name:{width}}  {cost.pictures:>6,} pictures  {passes:>12} passes  "
+            f"{hours:>8} {unit} hours  {job.reason}"
         )
     if not plan.jobs:
         return ["Nothing is to be computed."]
-    gpu = sum(job.estimate.hours for job in plan.jobs if job.estimate.gpu)
-    core = sum(job.estimate.hours for job in plan.jobs if not job.estimate.gpu)
+    gpu = sum(job.estimate.hours or 0 for job in plan.jobs if job.estimate.gpu)
+    core = sum(job.estimate.hours or 0 for job in plan.jobs if not job.estimate.gpu)
+    unknown = sum(job.estimate.hours is None for job in plan.jobs)
     shards = sum(isinstance(job.work, Shard) for job in plan.jobs)
     hours = [f"about {gpu:,.0f} GPU hours (H100, float32, to a factor of three)"] * (gpu > 0) + [
         f"{core:,.1f} core hours"
     ] * (core > 0)
+    hours += [f"unknown hours of {unknown} jobs, whose chapters have no costs in chapters.yaml"] * (unknown > 0)
     lines.append(f"{len(plan.jobs)} jobs: {shards} shards, {len(plan.jobs) - shards} pages; {' and '.join(hours)}.")
     if gpu and not machine_gpus():
         lines.append("This machine has no GPU.")
     for name in plan.datasets:
-        if name in DATA_GB:
-            lines.append(f"Data set {name}: about {DATA_GB[name][0]} GB to download, {DATA_GB[name][1]} GB on disk.")
+        if (record := dataset_record(name)).download_gb:
+            lines.append(f"Data set {name}: about {record.download_gb} GB to download, {record.disk_gb} GB on disk.")
     for name in plan.backbones:
-        if name not in MADE_HERE:
-            size = f"about {DOWNLOAD_GB[name]} GB" if name in DOWNLOAD_GB else "of unknown size"
+        if _needs_download(name):
+            alias = ALIASES.get(name)
+            size = f"about {alias.weights_gb} GB" if alias and alias.weights_gb else "of unknown size"
             lines.append(
                 f"Weights of {name}: {size}, {'to download' if name in plan.missing_weights else 'here already'}."
             )
@@ -130,7 +138,8 @@ def report(plan: Plan, profile: str, root: Path) -> list[str]:
         if isinstance(job.work, Shard) and job.estimate.gpu and dataset not in tried and "weights" in values:
             tried.add(dataset)
             lines.append(
-                f"Try first, without weights: zsas shard {job.work.page.name} {job.work.name} --profile {profile} -p weights random"
+                f"Try first, without weights: zsas shard {job.work.page.name} {job.work.name} --profile {profile} "
+                "-p weights random"
             )
     return lines
 
@@ -144,7 +153,7 @@ def require_executor(root: Path, name: str) -> None:
 
 def _values(work: Page | Shard, root: Path) -> dict[str, object]:
     page, given = (work, work.parameters) if isinstance(work, Page) else (work.page, work.given)
-    return resolve(read_parameters(read_source(root / page.notebook)), given)
+    return resolve(read_parameters(read_notebook(root / page.notebook)), given)
 
 
 def _datasets(values: Iterable[dict]) -> tuple[str, ...]:
@@ -152,12 +161,17 @@ def _datasets(values: Iterable[dict]) -> tuple[str, ...]:
     for own in values:
         name = own.get("dataset")
         found += [name] if name else []
-        found += [OTHER_PICTURES[name]] if name in OTHER_PICTURES and _learns(own) else []
+        found += [other] if name and (other := dataset_record(name).auxiliary) and _learns(own) else []
     return tuple(dict.fromkeys(found))
 
 
 def _learns(own: dict) -> bool:
-    return "auxiliary_root" in own and own.get("model") != "winclip"
+    model = MODELS.get(str(own.get("model")))
+    return "auxiliary_root" in own and (model is None or model.learns)
+
+
+def _needs_download(backbone: str) -> bool:
+    return backbone not in ALIASES or ALIASES[backbone].needs_download
 
 
 def _backbones(values: Iterable[dict]) -> tuple[str, ...]:
@@ -166,20 +180,28 @@ def _backbones(values: Iterable[dict]) -> tuple[str, ...]:
 
 
 def _has_no_weights(name: str) -> bool:
-    if name in MADE_HERE:
+    if not _needs_download(name):
         return False
     from zsas_lib.backbones.registry import weights_at_hand
 
     return weights_at_hand(name) is None
 
 
+def _part_problems() -> list[str]:
+    try:
+        require("snakemake", "jupyter_book")
+    except MissingPartError as error:
+        return [str(error)]
+    return []
+
+
 def _data_problems(datasets: Sequence[str], values: Sequence[dict]) -> list[str]:
     problems = []
     given = {own.get("dataset"): own.get("data_root") for own in values}
     for name in datasets:
-        if name in MADE_HERE:
+        if dataset_record(name).embedded:
             continue
-        from zsas_lib.data.registry import load_dataset
+        from zsas_lib.data.load import load_dataset
 
         try:
             load_dataset(name, given.get(name))
@@ -195,8 +217,8 @@ def _weights_problems(missing: Sequence[str]) -> list[str]:
 
         if reason := why_no_downloads():
             problems.append(
-                f"No weights of {name} on this machine, and none can be downloaded ({reason}). Fetch them where there is a "
-                f"network, with load_backbone({name!r}), and copy its Hugging Face cache here (HF_HOME)."
+                f"No weights of {name} on this machine, and none can be downloaded ({reason}). Fetch them where there "
+                f"is a network, with load_backbone({name!r}), and copy its Hugging Face cache here (HF_HOME)."
             )
     return problems
 
@@ -209,7 +231,8 @@ def _disk_problems(needed: float) -> list[str]:
     if free >= needed + SPARE_GB:
         return []
     return [
-        f"{free:.1f} GB are free for results in {folder}; {needed + SPARE_GB:.1f} GB are needed. Name a folder with more in $ZSAS_RESULTS."
+        f"{free:.1f} GB are free for results in {folder}; {needed + SPARE_GB:.1f} GB are needed. "
+        "Name a folder with more in $ZSAS_RESULTS."
     ]
 
 
@@ -218,7 +241,8 @@ def _slurm_problems(executor: str, partition: str | None) -> list[str]:
         return [f"PARTITION={partition} is for EXECUTOR=slurm; this is {executor}."] if partition else []
     if not (shutil.which("sbatch") and shutil.which("sinfo")):
         return [
-            "EXECUTOR=slurm needs Slurm's sbatch and sinfo, which are not here. Run this on a login node of the cluster."
+            "EXECUTOR=slurm needs Slurm's sbatch and sinfo, which are not here. "
+            "Run this on a login node of the cluster."
         ]
     listed = subprocess.run(
         ["sinfo", "--noheader", "--format=%P"], capture_output=True, text=True, timeout=60, check=False

@@ -1,61 +1,43 @@
 """Shards: the costly cells of a page's notebook as scripts, one for each category or seed, which fill the store.
 
-A page that lists ``shards`` in ``chapters.yaml`` can be computed in pieces. A shard is its notebook's parameters cell with
-single values in the list parameters of that name, the code cells tagged ``shard``, and the ``record(...)`` at the end. So a
-notebook says once what is computed, and asks the store later for just what its shards put there. With
+A page that lists ``shards`` in ``chapters.yaml`` can be computed in pieces. A shard is its notebook's parameters cell
+with single values in the list parameters of that name, the code cells tagged ``shard``, and the ``record(...)`` at the
+end. So a notebook says once what is computed, and later finds in the store what its shards put there. With
 ``shards: [seeds, categories]`` there is first a shard for each seed, on the first category, which trains what all
 categories need, and after them one for each category with all seeds.
 
-A finished shard leaves a receipt, ``shards/PROFILE/PAGE/SHARD.json`` in the store, which says by digests what it was made from
-and which results it asked for; beside it stand its script and, where the workflow ran it, its log.
+A finished shard leaves a receipt, ``shards/PROFILE/PAGE/SHARD.json`` in the store, which says by digests what it was
+made from and which results it requested; beside it stand its script and, where the workflow ran it, its log.
 """
 
 import ast
-import csv
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
 from pathlib import Path
 from time import monotonic, time
 
-import nbformat
 from nbformat import NotebookNode
 
-from zsas_lib.base.digests import PACKAGE, canonical, file_digest
+from zsas_lib.base.digests import canonical
 from zsas_lib.base.errors import UnknownNameError
 from zsas_lib.base.files import written_whole
 from zsas_lib.base.ledger import asked, watch_files
 from zsas_lib.base.surroundings import library_files
+from zsas_lib.data import official
 from zsas_lib.store.folder import results_folder
 
-from ..pages.certificate import (
-    abbreviated,
-    changed_data,
-    changed_library,
-    changed_weights,
-    folder_fingerprint,
-    text_digest,
-    unedited_since,
-)
+from ..pages.certificate import NOT_COMPUTED, CertificateError, sources_of, text_digest, unreadable
 from ..project.chapters import ChaptersError, Page
+from ..project.notebooks import read_notebook
 from ..project.parameters import TAG, parameters_source, read_parameters, resolve
+from .receipts import Now, Receipt
 
 FOLDER = "shards"
 SHARD_TAG = "shard"
 WHOLE = "all"
 CATEGORIES = "categories"
-MACHINERY = (
-    "cli",
-    "chapters",
-    "parameters",
-    "freshness",
-    "shards",
-    "gpus",
-    "warm",
-)  # start a shard, but do not decide what it gives
-OFFICIAL = PACKAGE / "data" / "tables" / "official_counts.csv"
+RECORD = "record_of_shard"
 
 
 class ShardError(RuntimeError):
@@ -64,8 +46,8 @@ class ShardError(RuntimeError):
 
 @dataclass(frozen=True)
 class Shard:
-    """One piece of a page's work: `given` are its parameters that differ from the notebook's defaults, `after` the names of
-    the page's shards that must be finished before."""
+    """One piece of a page's work: `given` are its parameters that differ from the notebook's defaults, `after` the
+    names of the page's shards that must be finished before."""
 
     page: Page
     name: str
@@ -81,14 +63,14 @@ class Shard:
 def page_shards(page: Page, root: Path) -> dict[str, Shard]:
     """The shards of a page by name, those of an earlier stage first; none for a page that lists none.
 
-    A shard is called by its value where that is a word, such as a category, else by parameter and value (``seeds_0``). Where
-    the categories are not written out, they are those of the official data set; of one without official ones there is a
-    single shard, "all". Raises ChaptersError for a notebook without a cell tagged ``shard`` or a parameter that is no list,
-    and as `parameters.resolve`.
+    A shard is called by its value where that is a word, such as a category, else by parameter and value (``seeds_0``).
+    Where the categories are not written out, they are those of the official data set; of one without official ones
+    there is a single shard, "all". Raises ChaptersError for a notebook without a cell tagged ``shard`` or a parameter
+    that is no list, and as `parameters.resolve`.
     """
     if not page.shards:
         return {}
-    notebook = read_source(root / page.notebook)
+    notebook = read_notebook(root / page.notebook)
     if not _tagged(notebook):
         raise ChaptersError(
             f"Page {page.name} lists shards, but no code cell of {page.notebook} is tagged {SHARD_TAG!r}."
@@ -125,7 +107,7 @@ def shard_script(shard: Shard, root: Path, overrides: Mapping[str, object] | Non
     Raises ChaptersError where the notebook's last code cell does not end in ``record(...)``, UnknownNameError and
     ParameterError for parameters that it does not take.
     """
-    notebook = read_source(root / shard.page.notebook)
+    notebook = read_notebook(root / shard.page.notebook)
     declared = read_parameters(notebook)
     values = resolve(declared, {**shard.given, **(overrides or {})})
     cells = {number: cell.source for number, cell in _code(notebook) if SHARD_TAG in cell.metadata.get("tags", ())}
@@ -140,129 +122,75 @@ def shard_script(shard: Shard, root: Path, overrides: Mapping[str, object] | Non
 def compute_shard(shard: Shard, root: Path, overrides: Mapping[str, object] | None = None) -> dict[str, int]:
     """Run a shard in this process, in the folder `root`, and write its receipt; none where there are `overrides`.
 
-    Returns how many results it asked the store for and how many of them it computed. Raises what its cells raise, and
-    ShardError where a result could not be stored.
+    Returns how many results of the store it requested and how many of them it computed. Raises what its cells
+    raise, and ShardError where a result could not be stored.
     """
     script = shard_script(shard, root, overrides)
     os.chdir(root)
-    folder = results_folder()
-    receipt = folder / shard.receipt
+    store = results_folder()
+    receipt = store / shard.receipt
     path = receipt.with_suffix(".py")
     path.parent.mkdir(parents=True, exist_ok=True)
     if not overrides:
         receipt.unlink(missing_ok=True)
         with written_whole(path) as file:
             file.write(script.encode())
-    os.environ.setdefault("MPLBACKEND", "Agg")
     started, start = time(), monotonic()
-    asked.clear()
-    watch_files()
-    names = {"__name__": "shard"}
-    exec(compile(script, path, "exec"), names)
-    lost = [file.as_posix() for file in asked if not file.is_file()]
-    if lost:
-        raise ShardError(
-            f"{len(lost)} results of {shard.page.name}/{shard.name} are not in the store, such as {lost[0]}; is the disk full?"
-        )
-    counts = {"asked": len(asked), "computed": sum(asked.values())}
-    if overrides:
-        return counts
-    facts = dict(names["record_of_shard"].facts)
-    data = [subject for subject in facts["subjects"].values() if isinstance(subject, dict) and "root" in subject]
-    folders = {Path(subject.pop("root")) for subject in data}
-    files = library_files()
-    facts.pop("library")
-    weights = facts.pop("weights")
-    text = {
-        "page": shard.page.name,
-        "shard": shard.name,
-        "profile": shard.page.profile,
-        "given": canonical(shard.given),
-        "script": text_digest(script),
-        "library": unedited_since(started, files),
-        "data": {abbreviated(folder, root): folder_fingerprint(folder) for folder in sorted(folders)},
-        "weights": {abbreviated(Path(name), root): fingerprint for name, fingerprint in weights.items()},
-        "results": sorted(Path(os.path.relpath(file, folder)).as_posix() for file in asked),
-        "computed": counts["computed"],
-        "seconds": round(monotonic() - start, 1),
-        "record": facts,
-    }
-    with written_whole(receipt) as file:
-        file.write((json.dumps(text, indent=1, ensure_ascii=False) + "\n").encode())
+    facts = _run(script, path)
+    _require_stored(asked, f"{shard.page.name}/{shard.name}")
+    counts = {"requested": len(asked), "computed": sum(asked.values())}
+    if not overrides:
+        Receipt(
+            page=shard.page.name,
+            shard=shard.name,
+            profile=shard.page.profile,
+            given=canonical(shard.given),
+            script=text_digest(script),
+            results=sorted(Path(os.path.relpath(file, store)).as_posix() for file in asked),
+            computed=counts["computed"],
+            seconds=round(monotonic() - start, 1),
+            **sources_of(facts, root, library_files(), started),
+        ).write(receipt)
     return counts
 
 
 def stale_shards(shards: Iterable[Shard], root: Path) -> dict[tuple[str, str], str]:
     """Why each of these shards must be computed (again), by page and name; fresh ones are left out.
 
-    What a shard needs is compared with its receipt: its script (cells and parameters), the library's files, the data, and
-    that the results it asked for are still in the store. Every file is read once for all of them.
+    What a shard needs is compared with its receipt: its script (cells and parameters), the library's files, the data,
+    the weights, and that the results it needs are still in the store. Every file is read once for all of them. A
+    receipt that cannot be read makes its shard stale.
     """
-    folder, digest, fingerprint, listed = (
-        root / results_folder(),
-        cache(file_digest),
-        cache(folder_fingerprint),
-        cache(_names_in),
-    )
+    now = Now(root, root / results_folder())
     found = {}
     for shard in shards:
-        receipt = read_receipt(shard, folder)
-        if receipt is None:
-            reason = "not computed yet"
-        elif receipt["script"] != text_digest(shard_script(shard, root)):
-            reason = (
-                "its parameters changed"
-                if receipt["given"] != canonical(shard.given)
-                else f"its cells in {shard.page.notebook} changed"
-            )
-        else:
-            gone = (
-                f"its result {name} is gone"
-                for name in receipt["results"]
-                if Path(name).name not in listed((folder / name).parent)
-            )
-            reason = (
-                changed_library(receipt["library"], digest)
-                or changed_data(receipt["data"], root, fingerprint)
-                or changed_weights(receipt["weights"], root)
-                or next(gone, "")
-            )
+        path = now.store / shard.receipt
+        try:
+            receipt = Receipt.read(path)
+            reason = receipt.why_stale(shard.given, shard_script(shard, root), shard.page.notebook, now)
+        except FileNotFoundError:
+            reason = NOT_COMPUTED
+        except CertificateError:
+            reason = unreadable(path, root)
         if reason:
             found[shard.page.name, shard.name] = reason
     return found
 
 
-def read_receipt(shard: Shard, folder: Path) -> dict | None:
-    """What a shard's receipt in the store `folder` says, None where there is none."""
-    try:
-        return json.loads((folder / shard.receipt).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+def _run(script: str, path: Path) -> dict[str, object]:
+    """What a shard's script, which lies in ``path``, recorded when it was run; the library's files are left out."""
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    asked.clear()
+    watch_files()
+    names = {"__name__": "shard"}
+    exec(compile(script, path, "exec"), names)
+    return {name: fact for name, fact in names[RECORD].facts.items() if name != "library"}
 
 
-def _names_in(folder: Path) -> frozenset[str]:
-    return frozenset(os.listdir(folder)) if folder.is_dir() else frozenset()
-
-
-@lru_cache(maxsize=100)
-def official_categories(dataset: str) -> tuple[str, ...]:
-    """The categories of a benchmark as published, () for a data set that has no official ones."""
-    with OFFICIAL.open(newline="") as file:
-        return tuple(dict.fromkeys(row["category"] for row in csv.DictReader(file) if row["dataset"] == dataset))
-
-
-def read_source(path: Path) -> NotebookNode:
-    """The notebook in `path`, read once while it stays as it is. Raises ChaptersError where it cannot be read."""
-    try:
-        status = path.stat()
-        return _read(path, status.st_mtime_ns, status.st_size)
-    except (OSError, ValueError) as error:
-        raise ChaptersError(f"{path} cannot be read as a notebook: {' '.join(str(error).split())[:200]}") from None
-
-
-@lru_cache(maxsize=100)
-def _read(path: Path, modified: int, size: int) -> NotebookNode:
-    return nbformat.read(path, as_version=4)
+def _require_stored(results: Iterable[Path], name: str) -> None:
+    lost = [file.as_posix() for file in results if not file.is_file()]
+    if lost:
+        raise ShardError(f"{len(lost)} results of {name} are not in the store, such as {lost[0]}; is the disk full?")
 
 
 def _code(notebook: NotebookNode) -> list[tuple[int, NotebookNode]]:
@@ -277,7 +205,7 @@ def _tagged(notebook: NotebookNode) -> bool:
 def _single_values(parameter: str, values: Mapping[str, object]) -> Sequence[object]:
     if values[parameter] is not None:
         return values[parameter]
-    return official_categories(str(values.get("dataset"))) if parameter == CATEGORIES else ()
+    return official.categories(str(values.get("dataset"))) if parameter == CATEGORIES else ()
 
 
 def _name(parameter: str, value: object) -> str:
@@ -290,4 +218,4 @@ def _kept_record(source: str, page: Page) -> str:
     if not body or not isinstance(body[-1], ast.Expr) or "record(" not in source:
         raise ChaptersError(f"{page.notebook}: its last code cell does not end in record(...), which a shard needs.")
     line = body[-1].lineno - 1
-    return "\n".join([*lines[:line], f"record_of_shard = {lines[line]}", *lines[line + 1 :]])
+    return "\n".join([*lines[:line], f"{RECORD} = {lines[line]}", *lines[line + 1 :]])

@@ -1,4 +1,4 @@
-"""How far the book is: every page and shard as fresh, stale (why), missing or failed (where its log is), with run times."""
+"""How far the book is: every page and shard as fresh, stale, missing or failed, with the reason and the run time."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,14 +8,18 @@ from zsas_lib.store.folder import results_folder
 
 from ..pages.states import ABSENT, FAILED, FRESH, STALE, failure_left, page_state
 from ..project.chapters import Page, load_pages, load_profile
-from .shards import Shard, page_shards, read_receipt, stale_shards
+from .receipts import read_receipt
+from .shards import Shard, page_shards, stale_shards
 
 STATES = (FRESH, STALE, ABSENT, FAILED)
 
 
 @dataclass(frozen=True)
 class State:
-    """A page's or shard's `state`, one of `STATES`, why (`reason`, "" where fresh) and how long its last run took, "" if unknown."""
+    """A page's or shard's `state`, one of `STATES`, why, and how long its last run took ("" if unknown).
+
+    `reason` is "" where the state is fresh.
+    """
 
     kind: str
     name: str
@@ -27,7 +31,8 @@ class State:
 def book_state(root: Path, profile: str) -> list[State]:
     """Pages in the book's order, each followed by its shards where the profile computes in shards or some have been.
 
-    Where the last run failed (`failure_left`), the reason is the last line of its log. Raises as `load_pages` and `page_shards`.
+    Where the last run failed (`failure_left`), the reason is the last line of its log. Raises as `load_pages` and
+    `page_shards`.
     """
     sharded = load_profile(root, profile).shards
     found = []
@@ -60,16 +65,16 @@ def state_lines(states: list[State]) -> Iterator[str]:
 def _page_state(page: Page, root: Path) -> State:
     found = page_state(page, root)
     reason = f"{found.reason} Log: {found.log.relative_to(root)}" if found.log else found.reason
-    return State("page", page.name, found.word, reason, found.certificate.get("record", {}).get("duration", ""))
+    return State("page", page.name, found.word, reason, found.certificate.duration if found.certificate else "")
 
 
-def _shard_state(shard: Shard, reason: str, folder: Path, root: Path) -> State:
+def _shard_state(shard: Shard, reason: str, store: Path, root: Path) -> State:
     name = f"{shard.page.name}/{shard.name}"
-    receipt = read_receipt(shard, folder)
-    duration = f"{receipt['seconds']:.0f} s" if receipt else ""
-    log = folder / shard.receipt.with_suffix(".log")
-    if failure := failure_left(log, stands=bool(receipt)):
-        return State(
-            "shard", name, FAILED, f"{failure} Log: {log.relative_to(root) if log.is_relative_to(root) else log}"
-        )
-    return State("shard", name, (STALE if receipt else ABSENT) if reason else FRESH, reason, duration)
+    path = store / shard.receipt
+    receipt = read_receipt(path)
+    log = path.with_suffix(".log")
+    if failure := failure_left(log, stands=path.is_file()):
+        where = log.relative_to(root) if log.is_relative_to(root) else log
+        return State("shard", name, FAILED, f"{failure} Log: {where}")
+    word = (STALE if path.is_file() else ABSENT) if reason else FRESH
+    return State("shard", name, word, reason, receipt.duration if receipt else "")

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 VISIBLE_VARIABLE = "CUDA_VISIBLE_DEVICES"
 POLL_S = 0.2
@@ -48,18 +49,11 @@ def one_gpu(names: Sequence[str] | None = None, folder: Path | None = None) -> I
         return
     folder = folder or Path(tempfile.gettempdir(), f"zsas-gpus-{getpass.getuser()}")
     folder.mkdir(parents=True, exist_ok=True)
-    before = os.environ.get(VISIBLE_VARIABLE)
     with ExitStack() as held:
         while (name := _taken(names, folder, held)) is None:
             time.sleep(POLL_S)
-        os.environ[VISIBLE_VARIABLE] = name
-        try:
+        with patch.dict(os.environ, {VISIBLE_VARIABLE: name}):
             yield name
-        finally:
-            if before is None:
-                del os.environ[VISIBLE_VARIABLE]
-            else:
-                os.environ[VISIBLE_VARIABLE] = before
 
 
 def _taken(names: Sequence[str], folder: Path, held: ExitStack) -> str | None:

@@ -1,9 +1,10 @@
-"""Programs that start in a tenth of a second, by a fork of a process in which the heavy packages are imported already.
+"""A server that starts programs in a tenth of a second: it forks, with the heavy packages imported already.
 
 Importing torch, open_clip and the rest takes some ten seconds of a core, twice for every page of the book: once in the
 process that runs the notebook, once in its kernel. `serving` starts one process, the server, that imports them once.
-While it runs, ``python -m zsas_book.machine.warm MODULE ARGUMENT ...`` does what ``python -m MODULE ARGUMENT ...`` does, in a fork
-of the server, with the caller's folder, environment and standard streams, and ends with the program's exit status.
+While it runs, ``python -m zsas_book.machine.warm MODULE ARGUMENT ...`` does what ``python -m MODULE ARGUMENT ...``
+does, in a fork of the server, with the caller's folder, environment and standard streams, and ends with the program's
+exit status.
 
 The server imports packages of others only, so a program always runs the library as it is on disk, and what a page
 records as its sources stays exact. Where there is no server the program starts in the ordinary way. There is none on
@@ -74,7 +75,7 @@ def command(module: str) -> list[str]:
 
 @contextmanager
 def serving() -> Iterator[None]:
-    """A server for the programs that are started meanwhile, also for theirs. It ends with this process at the latest."""
+    """A server for the programs that this process and its children start; it ends with this process at the latest."""
     if sys.platform != "linux" or SOCKET_VARIABLE in os.environ:
         yield
         return
@@ -101,7 +102,7 @@ def serving() -> Iterator[None]:
 
 
 def serve(listener: socket.socket) -> None:
-    """Import the packages, then fork once for every program that is asked for, until standard input ends."""
+    """Import the packages, then fork once for every request, until standard input ends."""
     for name in PACKAGES:
         with suppress(ImportError):
             importlib.import_module(name)
@@ -117,19 +118,20 @@ def serve(listener: socket.socket) -> None:
         with caller:
             if os.fork() == 0:
                 listener.close()
-                _become_the_program(caller)
+                _run_request(caller)
 
 
 def run(module: str, arguments: Sequence[str]) -> int:
-    """The exit status of ``python -m module``, run by the server; without one, the program takes this process's place."""
+    """The exit status of ``python -m module``, run by the server; without one, the module replaces this process."""
     try:
         server = socket.socket(socket.AF_UNIX)
         server.connect(os.environ.get(SOCKET_VARIABLE, ""))
     except OSError:
         os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
     parent = os.getppid()
-    wanted = {"module": module, "arguments": list(arguments), "folder": os.getcwd(), "environment": dict(os.environ)}
-    request = json.dumps(wanted).encode()
+    request = json.dumps(
+        {"module": module, "arguments": list(arguments), "folder": os.getcwd(), "environment": dict(os.environ)}
+    ).encode()
     signal.signal(signal.SIGINT, lambda *_: server.sendall(INTERRUPT))
     with server:
         socket.send_fds(server, [len(request).to_bytes(LENGTH_BYTES, "big")], [0, 1, 2])
@@ -145,22 +147,22 @@ def run(module: str, arguments: Sequence[str]) -> int:
                 return status[0] if status else LOST
 
 
-def _become_the_program(caller: socket.socket) -> None:
+def _run_request(caller: socket.socket) -> None:
     status = LOST
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's server was started deaf to it
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs start with it ignored
         os.setsid()
         length, streams, _, _ = socket.recv_fds(caller, LENGTH_BYTES, 3)
-        wanted = json.loads(_received(caller, int.from_bytes(length, "big")))
+        request = json.loads(_received(caller, int.from_bytes(length, "big")))
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
             os.close(stream)
-        os.chdir(wanted["folder"])
+        os.chdir(request["folder"])
         os.environ.clear()
-        os.environ.update(wanted["environment"])
-        threading.Thread(target=_heed, args=[caller], daemon=True).start()
-        status = _status_of(wanted["module"], wanted["arguments"])
+        os.environ.update(request["environment"])
+        threading.Thread(target=_follow_caller, args=[caller], daemon=True).start()
+        status = _status_of(request["module"], request["arguments"])
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         caller.sendall(bytes([status]))
@@ -188,13 +190,13 @@ def _received(caller: socket.socket, length: int) -> bytes:
     while len(parts) < length:
         part = caller.recv(min(length - len(parts), 2**16))
         if not part:
-            raise ConnectionError("The caller ended before it had said what to run.")
+            raise ConnectionError("The caller ended before its request was complete.")
         parts += part
     return bytes(parts)
 
 
-def _heed(caller: socket.socket) -> None:
-    """Pass the caller's interrupts on, and end with it, however it ends."""
+def _follow_caller(caller: socket.socket) -> None:
+    """Pass the caller's interrupts on to this process, and end this process when the caller ends."""
     while caller.recv(1) == INTERRUPT:
         os.kill(os.getpid(), signal.SIGINT)
     os._exit(LOST)

@@ -1,60 +1,192 @@
-"""Whether a computed page is what its notebook, parameters, library files and data would give today, and if not, why.
+"""Certificates: what a page of the book or a shard's results were made from, and whether that is still what is there.
 
-A computed page is a notebook ``PAGE.ipynb`` with a certificate ``PAGE.json`` beside it, which says by digests what it
-was made from. Contents are compared, never times, so a checkout or a copy makes nothing stale. Data that are not on this
-machine make nothing stale either: a page computed where they are is shown, and says so (`missing_data`).
+A computed page is a notebook ``PAGE.ipynb`` with its certificate ``PAGE.json`` beside it; a shard's certificate is its
+receipt (`jobs.receipts`). Both say by digests what they were made from. Contents are compared, never times, so a
+checkout or a copy makes nothing stale. Data that are not on this machine make nothing stale either: a page computed
+where they are is shown, and says so (`Certificate.missing_data`).
 """
 
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
+from typing import get_args, get_origin, get_type_hints
 
 from zsas_lib.base.digests import PACKAGE, file_digest
+from zsas_lib.base.files import written_whole
 from zsas_lib.base.ledger import file_fingerprint
 
 from ..project.chapters import COMPUTED, Page
 
+NOT_COMPUTED = "not computed yet"
+RECORDED = {"commit": str, "device": str, "versions": dict[str, str]}
+"""What a record holds in any case; the book's pages show it."""
+
+
+class CertificateError(ValueError):
+    """A certificate that cannot be read. The message names the file and what is wrong with it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certificate:
+    """What something was made from, as JSON beside it.
+
+    ``given`` are the parameters that were given, ``library`` the SHA-256 of the packages' files by name, ``data`` the
+    `folder_fingerprint` of each folder of data, ``weights`` the `file_fingerprint` of each weights file outside the
+    packages, ``record`` what the notebook recorded (`provenance.record`).
+    """
+
+    page: str
+    profile: str
+    given: dict[str, object]
+    library: dict[str, str]
+    data: dict[str, str]
+    weights: dict[str, str] = field(default_factory=dict)
+    record: dict[str, object]
+
+    @classmethod
+    def read(cls, path: Path) -> "Certificate":
+        """The certificate in ``path``; entries of other versions of this program are ignored.
+
+        Raises FileNotFoundError where there is none, and CertificateError for a file that is no JSON, or lacks an entry
+        or holds one of another type.
+        """
+        try:
+            text = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise
+        except (OSError, ValueError, RecursionError) as error:
+            raise CertificateError(f"{path} is no certificate: {' '.join(str(error).split())[:100]}") from None
+        if not isinstance(text, dict):
+            raise CertificateError(f"{path} is no certificate: expected a JSON object, got {type(text).__name__}.")
+        kinds = get_type_hints(cls)
+        needed = [entry.name for entry in fields(cls) if entry.default is entry.default_factory is MISSING]
+        lacking, wrong = _misfits(text, {name: kinds[name] for name in needed})
+        wrong += _misfits(text, {name: kind for name, kind in kinds.items() if name in text and name not in needed})[1]
+        if "record" not in lacking + wrong:
+            for found, names in zip((lacking, wrong), _misfits(text["record"], RECORDED)):
+                found += [f"record.{name}" for name in names]
+        if lacking or wrong:
+            found = [f"it lacks {', '.join(lacking)}"] * bool(lacking)
+            found += [f"of another type than expected: {', '.join(wrong)}"] * bool(wrong)
+            raise CertificateError(f"{path} is no certificate: {'; '.join(found)}.")
+        return cls(**{name: text[name] for name in kinds if name in text})
+
+    def write(self, path: Path) -> None:
+        """Write it to ``path``, whole or not at all."""
+        with written_whole(path) as file:
+            file.write((json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n").encode())
+
+    def changed_source(
+        self,
+        root: Path,
+        digest: Callable[[Path], str] = file_digest,
+        fingerprint: Callable[[Path], str] | None = None,
+    ) -> str:
+        """Which library file, folder of data or weights file is no longer what it was, in a few words, "" if none.
+
+        ``digest`` and ``fingerprint`` are of a file and of a folder; they may remember what they have read.
+        """
+        fingerprint = fingerprint or folder_fingerprint
+        for name, before in self.library.items():
+            path = PACKAGE.parent / name
+            if not path.is_file() or digest(path) != before:
+                return f"{name} changed"
+        for folder, before in self.data.items():
+            place = root / Path(folder).expanduser()
+            if place.is_dir() and fingerprint(place) != before:
+                return f"the data in {folder} changed"
+        for name, before in self.weights.items():
+            path = root / Path(name).expanduser()
+            if path.is_file() and file_fingerprint(path) != before:
+                return f"the weights in {name} changed"
+        return ""
+
+    def missing_data(self, root: Path) -> list[str]:
+        """The folders of data that are not on this machine."""
+        return [folder for folder in self.data if not (root / Path(folder).expanduser()).is_dir()]
+
+    @property
+    def duration(self) -> str:
+        """How long the run took, such as "12 s"; "" where that is unknown."""
+        return str(self.record.get("duration", ""))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageCertificate(Certificate):
+    """A computed page: ``parameters`` are the values used, ``digest`` is that of the computed notebook."""
+
+    title: str = ""
+    parameters: dict[str, object] = field(default_factory=dict)
+    notebook: dict[str, str]
+    digest: str
+
+    def why_stale(self, page: Page, root: Path) -> str:
+        """Why ``page`` of the project at ``root`` must be computed again, in a few words; "" where it is fresh."""
+        if _changed(root / COMPUTED / f"{page.name}.ipynb", self.digest):
+            return "its computed notebook is missing or was changed"
+        if self.profile != page.profile:
+            return f"computed with profile {self.profile or 'none'}"
+        if self.given != json.loads(json.dumps(page.parameters)):
+            return "its parameters changed"
+        if self.title != page.title:
+            return "its title changed"
+        if self.notebook.get("path") != page.notebook.as_posix():
+            return f"its notebook is now {page.notebook}"
+        if _changed(root / page.notebook, self.notebook.get("digest", "")):
+            return f"{page.notebook} changed"
+        return self.changed_source(root)
+
 
 def stale_reason(page: Page, root: Path) -> str:
-    """Why the page must be computed (again), in a few words; "" where it is fresh."""
-    computed = root / COMPUTED / f"{page.name}.ipynb"
+    """Why the page must be computed (again), in a few words; "" where it is fresh.
+
+    A certificate that cannot be read makes its page stale.
+    """
+    path = root / COMPUTED / f"{page.name}.json"
     try:
-        certificate = json.loads(computed.with_suffix(".json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return "not computed yet"
-    if _changed(computed, certificate["digest"]):
-        return "its computed notebook is missing or was changed"
-    if certificate["profile"] != page.profile:
-        return f"computed with profile {certificate['profile'] or 'none'}"
-    if certificate["given"] != json.loads(json.dumps(page.parameters)):
-        return "its parameters changed"
-    if certificate.get("title", "") != page.title:
-        return "its title changed"
-    if certificate["notebook"]["path"] != page.notebook.as_posix():
-        return f"its notebook is now {page.notebook}"
-    if _changed(root / page.notebook, certificate["notebook"]["digest"]):
-        return f"{page.notebook} changed"
-    return (
-        changed_library(certificate["library"])
-        or changed_data(certificate["data"], root)
-        or changed_weights(certificate.get("weights", {}), root)
-    )
+        return PageCertificate.read(path).why_stale(page, root)
+    except FileNotFoundError:
+        return NOT_COMPUTED
+    except CertificateError:
+        return unreadable(path, root)
+
+
+def unreadable(path: Path, root: Path) -> str:
+    """What is said of a page or shard whose certificate in ``path`` cannot be read."""
+    return f"certificate unreadable: {path.relative_to(root) if path.is_relative_to(root) else path}"
+
+
+def sources_of(facts: dict[str, object], root: Path, files: Mapping[str, str], started: float) -> dict[str, dict]:
+    """A certificate's library, data, weights and record, from recorded ``facts`` and the digests of ``files``.
+
+    ``started`` is when the run began. Of the facts, those that are entries of their own, and the folders of this
+    machine, are left out of the record.
+    """
+    record = {name: fact for name, fact in facts.items() if name != "weights"}
+    subjects = record["subjects"] = {
+        name: dict(subject) if isinstance(subject, Mapping) else subject for name, subject in facts["subjects"].items()
+    }
+    folders = {
+        Path(subject.pop("root")) for subject in subjects.values() if isinstance(subject, dict) and "root" in subject
+    }
+    return {
+        "library": unedited_since(started, files),
+        "data": {abbreviated(folder, root): folder_fingerprint(folder) for folder in sorted(folders)},
+        "weights": {abbreviated(Path(name), root): fingerprint for name, fingerprint in facts["weights"].items()},
+        "record": record,
+    }
 
 
 def folder_fingerprint(folder: Path) -> str:
-    """SHA-256 over names, sizes and times of all files below `folder`: cheap, and other whenever the content is."""
+    """SHA-256 over names, sizes and times of all files below ``folder``: cheap, and other whenever the content is."""
     lines = []
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             status = path.stat()
             lines.append(f"{path.relative_to(folder).as_posix()} {status.st_size} {status.st_mtime_ns}")
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def missing_data(certificate: Mapping, root: Path) -> list[str]:
-    """The folders of data that a page was made from and that are not on this machine, as its certificate names them."""
-    return [folder for folder in certificate["data"] if not (root / Path(folder).expanduser()).is_dir()]
+    return text_digest("\n".join(lines))
 
 
 def text_digest(text: str) -> str:
@@ -63,8 +195,8 @@ def text_digest(text: str) -> str:
 
 
 def unedited_since(started: float, files: Mapping[str, str]) -> dict[str, str]:
-    """The digests of library files, but none for a file edited since the time `started`: which version of it ran is not
-    known, so what it made is stale."""
+    """The digests of library files, but none for a file edited since the time ``started``: which version of it ran is
+    not known, so what it made is stale."""
     edited = {name for name in files if (PACKAGE.parent / name).stat().st_mtime >= started}
     return {name: "edited meanwhile" if name in edited else files[name] for name in files}
 
@@ -77,33 +209,22 @@ def abbreviated(folder: Path, root: Path) -> str:
     return folder.as_posix()
 
 
-def changed_library(files: Mapping[str, str], digest: Callable[[Path], str] = file_digest) -> str:
-    """Which of the library's files is no longer what its digest says, "" if none; `digest` may remember what it has read."""
-    paths = {name: PACKAGE.parent / name for name in files}
-    return next(
-        (f"{name} changed" for name, path in paths.items() if not path.is_file() or digest(path) != files[name]), ""
-    )
+def _misfits(text: Mapping[str, object], kinds: Mapping[str, object]) -> tuple[list[str], list[str]]:
+    """The entries of these types that a JSON object lacks, and those that it holds as another type."""
+    lacking = [name for name in kinds if name not in text]
+    return lacking, [name for name, kind in kinds.items() if name in text and not _is_of(kind, text[name])]
 
 
-def changed_data(
-    fingerprints: Mapping[str, str], root: Path, fingerprint: Callable[[Path], str] = folder_fingerprint
-) -> str:
-    """Which of these folders is no longer what its `folder_fingerprint` says, "" if none."""
-    for folder, before in fingerprints.items():
-        place = root / Path(folder).expanduser()
-        if place.is_dir() and fingerprint(place) != before:
-            return f"the data in {folder} changed"
-    return ""
-
-
-def changed_weights(fingerprints: Mapping[str, str], root: Path) -> str:
-    """Which of these weights files, outside the library, is another than its `file_fingerprint` says, "" if none. One that
-    is not on this machine is no reason to compute anything."""
-    for name, before in fingerprints.items():
-        path = root / Path(name).expanduser()
-        if path.is_file() and file_fingerprint(path) != before:
-            return f"the weights in {name} changed"
-    return ""
+def _is_of(kind: object, value: object) -> bool:
+    """Whether a JSON value is of an annotated type: str, int, float, object, or a dict or list of them."""
+    items = get_args(kind)
+    if get_origin(kind) is dict:
+        return isinstance(value, dict) and all(_is_of(items[1], item) for item in value.values())
+    if get_origin(kind) is list:
+        return isinstance(value, list) and all(_is_of(items[0], item) for item in value)
+    if kind is float:
+        return isinstance(value, int | float)
+    return isinstance(value, kind)
 
 
 def _changed(path: Path, digest: str) -> bool:

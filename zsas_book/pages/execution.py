@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import nbformat
 import papermill
@@ -13,37 +14,25 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
-from zsas_lib.base.ledger import watch_files
-
 from ..machine.warm import command
+from ..project.notebooks import KERNEL
+from ..provenance import watch_packages
 
 FILES_VARIABLE = "ZSAS_PAGE_FILES"
-KERNEL = "python3"
 START_TIMEOUT_S = 180
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 PROGRESS = {"bar_format": "{desc}: cell {n_fmt} of {total_fmt}, {elapsed}", "mininterval": 1, "disable": False}
 KERNEL_CONFIGURATION = f"""\
 c.IPKernelApp.log_level = "CRITICAL"
-c.IPKernelApp.exec_lines = ["from {watch_files.__module__} import watch_files; watch_files(); del watch_files"]
+c.IPKernelApp.exec_lines = [
+    "from {watch_packages.__module__} import watch_packages",
+    "watch_packages(); del watch_packages",
+]
 """
 
 
 class PageError(RuntimeError):
     """A notebook that did not run to its end. The message names notebook, cell, cause and log; nothing is published."""
-
-
-def read_notebook(path: Path) -> NotebookNode:
-    """The notebook in `path`. Raises PageError when there is none or it is not for the kernel ``python3``."""
-    try:
-        notebook = nbformat.read(path, as_version=4)
-    except FileNotFoundError:
-        raise PageError(f"No notebook {path}; expected a .ipynb file.") from None
-    except (ValueError, nbformat.reader.NotJSONError) as error:
-        raise PageError(f"{path} cannot be read as a notebook: {' '.join(str(error).split())[:200]}") from None
-    named = notebook.metadata.get("kernelspec", {}).get("name", "none")
-    if named != KERNEL:
-        raise PageError(f"{path} asks for kernel {named!r}; expected {KERNEL!r}, the environment's own.")
-    return notebook
 
 
 def run_notebook(
@@ -84,7 +73,7 @@ def run_notebook(
             raise failure("a cell that did not end", cell.source, cause, str(error)) from None
     for cell in executed.cells:
         if cell.cell_type == "code" and cell.source.strip() and cell.execution_count is None:
-            raise failure("a cell that was never reached", cell.source, "the kernel was told to exit before it")
+            raise failure("a cell that was never reached", cell.source, "the kernel exited before it")
     return executed
 
 
@@ -106,13 +95,5 @@ def _kernel_environment(work: Path, files: Path) -> Iterator[None]:
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         "TQDM_DISABLE": "1",
     }
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
+    with patch.dict(os.environ, wanted):
         yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

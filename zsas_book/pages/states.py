@@ -1,12 +1,10 @@
 """How each page of the book stands at this moment: fresh, stale, failed or not there, and what its certificate says."""
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..project.chapters import COMPUTED, Page
-from .certificate import missing_data, stale_reason
+from .certificate import CertificateError, PageCertificate, stale_reason
 
 FRESH, STALE, FAILED, ABSENT = "fresh", "stale", "failed", "missing"
 
@@ -15,14 +13,14 @@ FRESH, STALE, FAILED, ABSENT = "fresh", "stale", "failed", "missing"
 class PageState:
     """One page: `word` is one of fresh, stale, failed, missing; `reason` says why it is not fresh.
 
-    `certificate` is that of the run which is shown, {} where there is none; `log` is the trace of a run that failed
-    after it; `missing_data` names the folders of its data that are not on this machine.
+    `certificate` is that of the run which is shown, None where none can be shown; `log` is the trace of a run that
+    failed after it; `missing_data` names the folders of its data that are not on this machine.
     """
 
     page: Page
     word: str
     reason: str = ""
-    certificate: Mapping = field(default_factory=dict)
+    certificate: PageCertificate | None = None
     log: Path | None = None
     missing_data: tuple[str, ...] = ()
 
@@ -35,27 +33,34 @@ class PageState:
 def page_state(page: Page, root: Path) -> PageState:
     """How `page` of the project at `root` stands; nothing is computed.
 
-    A log beside the computed pages means that the last run failed, as a run that ends well removes it; a page that is fresh
-    all the same, because what failed was taken back, counts as fresh.
+    A log beside the computed pages means that the last run failed, as a run that ends well removes it; a page that is
+    fresh all the same, because what failed was taken back, counts as fresh. A page whose certificate cannot be read is
+    stale, and cannot be shown.
     """
     folder = root / COMPUTED
-    certificate = _certificate(folder / f"{page.name}.json") if (folder / f"{page.name}.ipynb").is_file() else {}
     log = folder / ".logs" / f"{page.name}.log"
     reason = stale_reason(page, root)
+    certificate, word = None, ABSENT
+    if (folder / f"{page.name}.ipynb").is_file():
+        try:
+            certificate = PageCertificate.read(folder / f"{page.name}.json")
+        except FileNotFoundError:
+            pass
+        except CertificateError:
+            word = STALE
     if failure := failure_left(log, stands=not reason):
         return PageState(page, FAILED, failure, certificate, log)
-    if not certificate:
-        return PageState(page, ABSENT, reason)
-    return PageState(
-        page, STALE if reason else FRESH, reason, certificate, None, tuple(missing_data(certificate, root))
-    )
+    if certificate is None:
+        return PageState(page, word, reason)
+    missing = tuple(certificate.missing_data(root))
+    return PageState(page, STALE if reason else FRESH, reason, certificate, None, missing)
 
 
 def failure_left(log: Path, *, stands: bool) -> str:
     """Why the last run of a page or a shard failed, "" where it did not.
 
     It failed where it left a log and what it was to make does not stand: a page that is not fresh, a shard without its
-    receipt, which a failure takes away. File times have no say, as they do not survive a copy.
+    receipt, which a failure takes away. File times are not looked at, as they do not survive a copy.
     """
     return "" if stands or not log.is_file() else failure_cause(log)
 
@@ -64,10 +69,3 @@ def failure_cause(log: Path) -> str:
     """The last line of a failed run's log, which names the error."""
     lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
     return next((line.strip() for line in reversed(lines) if line.strip()), "it ended without a word.")
-
-
-def _certificate(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}

@@ -29,7 +29,8 @@ class Page:
     `title` stands in place of the notebook's own where the page runs with the book's parameters, so that pages of one
     notebook can be told apart; "" leaves the notebook's. A `long` page takes longer than most and is computed first.
     `shards` are the list parameters by whose values its work can be cut (see `shards`). `fork_of` is the page that
-    this one was forked from, "" for the book's own.
+    this one was forked from, "" for the book's own. `costs` are formulas for its forward passes (see `jobs.costs`),
+    None where none are given; a fork has those of the page it was forked from.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Page:
     long: bool = False
     shards: tuple[str, ...] = ()
     fork_of: str = ""
+    costs: Mapping[str, str | int] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,10 +85,26 @@ def load_pages(root: Path, profile: str) -> dict[str, Page]:
             notice,
             **{key: entry[key] for key in ("title", "long", "fork_of") if key in entry},
             shards=tuple(entry.get("shards", ())),
+            costs=_costs(chapters, entry),
         )
         for name, entry in chapters["pages"].items()
         if profile in entry["parameters"]
     }
+
+
+def find_page(target: str, profile: str, root: Path) -> Page:
+    """The page called `target` under `profile`, or a page of its own for a notebook's path, which ends in ``.ipynb``.
+
+    Raises UnknownNameError for an unknown page, and as `load_pages`.
+    """
+    if target.endswith(".ipynb"):
+        notebook = Path(target).resolve()
+        inside = notebook.is_relative_to(root)
+        return Page(notebook.stem, notebook.relative_to(root) if inside else notebook)
+    pages = load_pages(root, profile)
+    if target not in pages:
+        raise UnknownNameError("page", target, pages, f"These are the ones of profile {profile!r} in {CHAPTERS}.")
+    return pages[target]
 
 
 def page_profiles(root: Path) -> dict[str, dict]:
@@ -100,6 +118,13 @@ def page_profiles(root: Path) -> dict[str, dict]:
 def load_profile(root: Path, name: str) -> Profile:
     """The profile of this name in ``chapters.yaml`` of the project at `root`. Raises as `load_pages`."""
     return _profile(_checked(root), name)
+
+
+def _costs(chapters: dict, entry: dict) -> Mapping[str, str | int] | None:
+    """What its notebook's passes are, or else those of the page that it was forked from."""
+    costs, pages = chapters.get("costs", {}), chapters["pages"]
+    origin = pages.get(entry.get("fork_of"), entry)
+    return costs.get(Path(entry["notebook"]).stem, costs.get(Path(origin["notebook"]).stem))
 
 
 def _profile(chapters: dict, name: str) -> Profile:

@@ -3,7 +3,8 @@
 Each line of that cell reads ``name: type = default  # help``, so that plain papermill, Jupyter and this module read
 the same thing. Types are ``int``, ``float``, ``str``, ``bool`` and ``list[...]`` of them; a default of ``None``
 allows ``None``. The help may end in what is allowed: ``(one of: a, b)``, ``(0 to 90 degrees)``, ``(at least 1)`` or
-``(at most 1)``; for a list this holds for each item.
+``(at most 1)``, or the name of something that the library knows: ``(a data set)``, ``(a model)`` or another of
+`kinds.KINDS`. For a list this holds for each item.
 """
 
 import ast
@@ -22,6 +23,8 @@ from nbformat import NotebookNode
 
 from zsas_lib.base.errors import UnknownNameError
 
+from .kinds import KINDS, known_names
+
 Scalar = int | float | str | bool
 Value = Scalar | list | None
 
@@ -30,7 +33,7 @@ SCALARS = {"int": int, "float": float, "str": str, "bool": bool}
 NUMBER = r"[-+]?[\d.]+(?:e[-+]?\d+)?"
 ALLOWED = re.compile(
     rf"\((?:one of: (?P<choices>[^()]+)|(?P<low>{NUMBER}) to (?P<high>{NUMBER})(?: [^()]+)?"
-    rf"|at least (?P<least>{NUMBER})(?: [^()]+)?|at most (?P<most>{NUMBER})(?: [^()]+)?)\)$"
+    rf"|at least (?P<least>{NUMBER})(?: [^()]+)?|at most (?P<most>{NUMBER})(?: [^()]+)?|an? (?P<kind>[a-z ]+))\)$"
 )
 
 
@@ -40,7 +43,8 @@ class ParameterError(ValueError):
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter as a notebook declares it; `choices`, `low` and `high` are what its help allows."""
+    """One parameter as a notebook declares it; `choices`, `low` and `high` are what its help allows, `kind` what its
+    value names."""
 
     name: str
     scalar: str
@@ -50,6 +54,12 @@ class Parameter:
     choices: tuple[Scalar, ...] = ()
     low: float = -math.inf
     high: float = math.inf
+    kind: str = ""
+
+    @property
+    def names(self) -> tuple[Scalar, ...]:
+        """The choices: those written out, or those of its kind that the registries have; () where all is allowed."""
+        return tuple(known_names(self.kind)) if self.kind else self.choices
 
     @property
     def type(self) -> str:
@@ -59,8 +69,8 @@ class Parameter:
     @property
     def allowed(self) -> str:
         """Type, choices and range in words."""
-        if self.choices:
-            return f"{self.type}, one of {', '.join(map(str, self.choices))}"
+        if names := self.names:
+            return f"{self.type}, one of {', '.join(map(str, names))}"
         if math.isfinite(self.low) and math.isfinite(self.high):
             return f"{self.type} from {self.low:g} to {self.high:g}"
         if math.isfinite(self.low):
@@ -105,7 +115,7 @@ class Parameter:
             raise self._refusal(whole)
         if self.scalar in ("int", "float") and not (math.isfinite(item) and self.low <= item <= self.high):
             raise self._refusal(whole)
-        if self.choices and item not in self.choices:
+        if (names := self.names) and item not in names:
             raise self._refusal(whole)
         return item
 
@@ -227,17 +237,26 @@ def _read_declaration(statement: ast.stmt, comment: str, source: str) -> Paramet
         raise ParameterError(f"The default in `{source}` must be written out, not computed.") from None
     is_list = declared[1] is not None
     bare = Parameter(statement.target.id, scalar, is_list, default, comment)
-    parameter = Parameter(bare.name, scalar, is_list, bare.check(default), comment, *_allowed(comment, bare))
-    parameter.check(parameter.default)
+    parameter = Parameter(bare.name, scalar, is_list, bare.check(default), comment, *_allowed(comment, bare, source))
+    if not parameter.kind:
+        parameter.check(parameter.default)
     return parameter
 
 
-def _allowed(comment: str, parameter: Parameter) -> tuple[tuple[Scalar, ...], float, float]:
-    """Choices, lowest and highest value that a help text ends in."""
+def _allowed(comment: str, parameter: Parameter, source: str) -> tuple[tuple[Scalar, ...], float, float, str]:
+    """Choices, lowest and highest value, and kind of names that a help text ends in."""
     found = ALLOWED.search(comment)
     if found is None:
-        return (), -math.inf, math.inf
+        return (), -math.inf, math.inf, ""
     if found["choices"]:
         choices = tuple(parameter._read(item.strip(), comment) for item in found["choices"].split(","))
-        return choices, -math.inf, math.inf
-    return (), float(found["low"] or found["least"] or -math.inf), float(found["high"] or found["most"] or math.inf)
+        return choices, -math.inf, math.inf, ""
+    if found["kind"]:
+        if found["kind"] not in KINDS or parameter.scalar != "str":
+            raise ParameterError(
+                f"The help of `{source}` ends in what no registry has, ({found['kind']}); expected a str, and one of "
+                f"{', '.join(KINDS)}. Write other remarks without brackets."
+            )
+        return (), -math.inf, math.inf, found["kind"]
+    low, high = found["low"] or found["least"], found["high"] or found["most"]
+    return (), float(low or -math.inf), float(high or math.inf), ""

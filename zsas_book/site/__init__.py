@@ -1,1 +1,5 @@
 """From computed pages to the rendered book."""
+
+from ..parts import require
+
+require("jupyter_book", "jupytext", "sphinx")

@@ -1,8 +1,8 @@
 """The table of benchmarks: what was measured on which machine, the bars, and the page of the book that shows both.
 
-``benchmarks/bars.csv`` lists what is to be measured: benchmark, device ("cpu" or "cuda"), what, and the bar, such as ``ratio >=
-1.7`` or ``ours <= 5``, empty where there is none. ``benchmarks/measured.csv`` has what ``python -m benchmarks`` found, a row for
-each measurement on each machine. Verdicts are not stored: they follow from both.
+``benchmarks/bars.csv`` lists what is to be measured: benchmark, device ("cpu" or "cuda"), what, and the bar, such as
+``ratio >= 1.7`` or ``ours <= 5``, empty where there is none. ``benchmarks/measured.csv`` has what ``python -m
+benchmarks`` found, a row for each measurement on each machine. Verdicts are not stored: they follow from both.
 """
 
 import operator
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from .made_pages import MADE, WIDE
+from .staging import MADE, WIDE
 
 BARS = Path("benchmarks", "bars.csv")
 MEASURED = Path("benchmarks", "measured.csv")
@@ -30,8 +30,8 @@ PAGE = (
     + """\
 # Benchmarks
 
-The library against others, and against the bars that it is to meet. Ours and the other run in turn, in one run; a number is
-the median over rounds, a ratio the median of how many times better ours was in a round, above 1 where it was.
+The library against others, and against the bars that it is to meet. Ours and the other run in turn, in one run; a
+number is the median over rounds, a ratio the median of how many times better ours was in a round, above 1 where it was.
 
 ```bash
 make benchmarks                                      # all of them; NAMES="aupro rotation" for some
@@ -50,15 +50,18 @@ class BenchmarkTableError(ValueError):
 
 
 def measured(root: Path) -> pd.DataFrame:
-    """What was measured in the project at `root`, with `COLUMNS`; no rows where nothing was. Raises BenchmarkTableError."""
+    """What was measured in the project at `root`, with `COLUMNS`; no rows where nothing was.
+
+    Raises BenchmarkTableError.
+    """
     return _read(root / MEASURED, COLUMNS)
 
 
 def judged(root: Path) -> pd.DataFrame:
-    """Every measurement with its `bar` and `verdict`, and a row without numbers, "not measured", for every bar that was not.
+    """Every measurement with its `bar` and `verdict`, and a row without numbers for every bar without measurement.
 
-    The verdict is "met", "not met", "no bar" or "not measured". Rows stand in the order of the bars, then of the machines.
-    Raises BenchmarkTableError for a bar or a table that cannot be read.
+    The verdict is "met", "not met", "no bar" or "not measured". Rows stand in the order of the bars, then of the
+    machines. Raises BenchmarkTableError for a bar or a table that cannot be read.
     """
     bars, table = _read(root / BARS, [*KEY, "bar"]), measured(root)
     for bar in bars.bar[bars.bar != ""]:

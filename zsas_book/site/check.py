@@ -1,7 +1,7 @@
 """Check the rendered book: every page of the table of contents is there, from a whole run, and its pictures have words.
 
-The table of contents is the one that was rendered. A page that failed or was not computed is rendered too, as one that says
-so; it is a problem all the same.
+The table of contents is the one that was rendered. A page that failed or was not computed is rendered too, as one that
+says so; it is a problem all the same.
 
 Run in the project's folder; prints one line per problem and exits with 1 if there is any.
 """
@@ -12,6 +12,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import yaml
+
+from ..pages.certificate import CertificateError, PageCertificate
 
 BOOK = Path("book")
 HTML = BOOK / "_build" / "html"
@@ -63,15 +65,20 @@ def problems_of(page: str) -> list[str]:
 
 def _half_made(notebook: Path) -> list[str]:
     if (CONTENTS.parent / COMPUTED / f"{notebook.stem}.log").is_file():
-        return [
-            f"{notebook.stem} failed when it was last run; the trace is in {notebook.parent / '.logs' / notebook.stem}.log."
-        ]
+        log = notebook.parent / ".logs" / f"{notebook.stem}.log"
+        return [f"{notebook.stem} failed when it was last run; the trace is in {log}."]
     if not notebook.is_file():
         return [f"{notebook.stem} is not computed; its page only says so."]
     run = json.loads(notebook.read_text(encoding="utf-8"))["metadata"].get("papermill", {})
     found = [] if run.get("duration") and not run.get("exception") else [f"{notebook} is not from a whole run."]
     certificate = notebook.with_suffix(".json")
-    return found if certificate.is_file() else [*found, f"{notebook} has no certificate {certificate.name} beside it."]
+    try:
+        PageCertificate.read(certificate)
+    except FileNotFoundError:
+        found.append(f"{notebook} has no certificate {certificate.name} beside it.")
+    except CertificateError as error:
+        found.append(f"{error} Compute {notebook.stem} again.")
+    return found
 
 
 def _wordless(text: str | None) -> bool:

@@ -13,7 +13,10 @@ class NoBrowserError(RuntimeError):
 
 @contextmanager
 def chromium() -> Iterator:
-    """A running browser (`playwright.sync_api.Browser`). Raises NoBrowserError where Playwright or Chromium is missing."""
+    """A running browser, a `playwright.sync_api.Browser`.
+
+    Raises NoBrowserError where Playwright or Chromium is missing.
+    """
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:

@@ -2,9 +2,10 @@
 
 ``papers/claims.csv`` has one claim a row: paper, place, claim (in our words), pages, test, note. A test compares two
 sides by ``<``, ``>`` or ``=``; a side is a number or terms joined by `` - ``; a term is ``PAGE:TABLE[ROWS][COLUMN]``,
-where ROWS is ``name=value`` pairs joined by ``; `` (empty for all), with ``max``, ``min``, ``mean`` or ``2 *`` before it.
-Where several rows match, their mean counts. Where a column NAME has its standard error beside it in a column NAME_se, a
-difference within two of them is within chance. A test that is one term of words (``audit:claims[...][verdict]``) quotes it.
+where ROWS is ``name=value`` pairs joined by ``; `` (empty for all), with ``max``, ``min``, ``mean`` or ``2 *`` before
+it. Where several rows match, their mean counts. Where a column NAME has its standard error beside it in a column
+NAME_se, a difference within two of them is within chance. A test that is one term of words
+(``audit:claims[...][verdict]``) quotes it.
 """
 
 import re
@@ -15,13 +16,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zsas_lib.base.digests import PACKAGE
+from zsas_lib.papers import claims
 
 from ..pages.states import PageState
 from ..project.chapters import COMPUTED
-from .made_pages import MADE, WIDE
+from .staging import MADE, WIDE
 
-CLAIMS = PACKAGE / "papers" / "claims.csv"
 HOLDS, FAILS, CHANCE, ELSEWHERE, UNTESTED, NO_NUMBER = (
     "holds here",
     "does not hold here",
@@ -46,11 +46,11 @@ PAGE = (
     + """\
 # Claims
 
-Every claim of the papers that this book takes up: where it is tested, and what came out. A verdict is computed, when the book
-is rendered, from the numbers that the named pages publish; *holds here* and *does not hold here* are about the data and the
-backbone of those pages, and mostly about a direction. A difference within two standard errors (±) is *within chance here*;
-where no ± stands, the page publishes none for this number. It takes both sides as independent, which makes it too large where
-both are of the same pictures. {profile}
+Every claim of the papers that this book takes up: where it is tested, and what came out. A verdict is computed, when
+the book is rendered, from the numbers that the named pages publish; *holds here* and *does not hold here* are about the
+data and the backbone of those pages, and mostly about a direction. A difference within two standard errors (±) is
+*within chance here*; where no ± stands, the page publishes none for this number. It takes both sides as independent,
+which makes it too large where both are of the same pictures. {profile}
 
 {counts}
 
@@ -71,11 +71,6 @@ class Verdict:
     evidence: str = ""
 
 
-def claims() -> pd.DataFrame:
-    """The table of claims; empty cells are empty strings."""
-    return pd.read_csv(CLAIMS, dtype=str, keep_default_na=False)
-
-
 def judge(test: str, computed: Path) -> Verdict:
     """The verdict of a test on the computed pages in the folder `computed`, see the module's head.
 
@@ -93,7 +88,7 @@ def judge(test: str, computed: Path) -> Verdict:
     except LookupError:
         return Verdict(NO_NUMBER)
     except ValueError as error:
-        raise ClaimError(f"{CLAIMS.name}: {test!r} is no test: {error}") from None
+        raise ClaimError(f"claims.csv: {test!r} is no test: {error}") from None
     if not np.isfinite([one, other]).all():
         return Verdict(NO_NUMBER)
     error = float(np.hypot(one_error, other_error))

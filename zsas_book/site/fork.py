@@ -1,4 +1,4 @@
-"""A chapter of one's own from a page of the book: its notebook pair, its entries, and a checklist of what is left to do."""
+"""A chapter of one's own from a page of the book: its notebook pair, its entries, and a checklist."""
 
 import re
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ class ForkError(ValueError):
 
 @dataclass(frozen=True)
 class Point:
-    """One point of a fork's checklist: what is asked for, whether it is done, and what to do where it is not."""
+    """One point of a fork's checklist: what is needed, whether it is done, and what to do where it is not."""
 
     what: str
     done: bool
@@ -42,10 +42,11 @@ def fork_page(
 ) -> list[Path]:
     """Make the chapter `name` from the page `of`, with `backbone` as its default; returns the files written or changed.
 
-    `backbone` is what `load_backbone` takes. With `weights` (a file, as in `register_backbone`) it is a new name that the
-    notebook itself registers, with `architecture`, an open_clip name or a JSON file. The notebook's answer and caveat
-    become points to fill in. Raises UnknownNameError for a page that is not there, ForkError for a name that is taken or
-    badly formed, a notebook without a parameter `backbone`, or one of `architecture` and `weights` without the other.
+    `backbone` is what `load_backbone` takes. With `weights` (a file, as in `register_backbone`) it is a new name that
+    the notebook itself registers, with `architecture`, an open_clip name or a JSON file. The notebook's answer and
+    caveat become points to fill in. Raises UnknownNameError for a page that is not there, ForkError for a name that is
+    taken or badly formed, a notebook without a parameter `backbone`, or one of `architecture` and `weights` without the
+    other.
     """
     profiles = page_profiles(root)
     if of not in profiles:
@@ -58,7 +59,8 @@ def fork_page(
         raise ForkError(f"{name!r} is taken by a page or a notebook; choose another name.")
     if (architecture is None) != (weights is None):
         raise ForkError(
-            "A backbone of your own needs both --architecture (an open_clip name or a JSON file) and --weights (a file)."
+            "A backbone of your own needs both --architecture (an open_clip name or a JSON file) and --weights (a "
+            "file)."
         )
     notebook = jupytext.read(source.with_suffix(".md"))
     if "backbone" not in {parameter.name for parameter in read_parameters(notebook)}:

@@ -1,8 +1,8 @@
 """Sphinx extension of the book: what a cell shows under a label ``tab-NAME`` is a table, numbered and captioned as one.
 
-MyST-NB puts a caption under any output of a cell, with ``mystnb: figure:`` in the cell's metadata, and calls it a figure.
-Here the ones that hold tables are counted on their own, have their caption above, and are "Table 3" where text refers to
-them with ``{numref}``.
+MyST-NB puts a caption under any output of a cell, with ``mystnb: figure:`` in the cell's metadata, and calls it a
+figure. Here the ones that hold tables are counted on their own, have their caption above, and are "Table 3" where text
+refers to them with ``{numref}``.
 """
 
 import re

@@ -1,7 +1,7 @@
-"""Print the rendered book as one PDF, ``book/_build/book.pdf``: each page by Chromium, in the order of the table of contents.
+"""Print the rendered book as one PDF, ``book/_build/book.pdf``, page by page with Chromium.
 
-Run in the project's folder when the book is rendered. Formulas and figures are as on the screen, in light colours;
-hidden code stays hidden. The outline of the PDF has each part and page.
+Run in the project's folder when the book is rendered. Pages follow the table of contents. Formulas and figures are as
+on the screen, in light colours; hidden code stays hidden. The outline of the PDF has each part and page.
 """
 
 import io

@@ -2,9 +2,10 @@
 
     python -m zsas_book.site.render [PROFILE]
 
-Run in the project's folder. What is rendered is staged in book/_build/source first: see zsas_book/site/staging.py. A page
-that failed or is not there is rendered as one that says so, and the exit status is 1. A failed build leaves no cache of
-read pages behind: Sphinx does not repeat the warnings of a page that it finds there, so the next build would pass.
+Run in the project's folder. What is rendered is staged in book/_build/source first: see zsas_book/site/staging.py. A
+page that failed or is not there is rendered as one that says so, and the exit status is 1. A failed build leaves no
+cache of read pages behind: Sphinx does not repeat the warnings of a page that it finds there, so the next build would
+pass.
 """
 
 import shutil
@@ -12,14 +13,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from zsas_book.pages.states import page_state
-from zsas_book.project.chapters import load_pages
-from zsas_book.site.benchmarks_page import write_benchmarks
-from zsas_book.site.claims import write_claims
-from zsas_book.site.made_pages import write_results_index, write_status
-from zsas_book.site.staging import RUNNABLE, stage
-
+from ..pages.states import page_state
+from ..project.chapters import load_pages
 from . import check
+from .benchmarks_page import write_benchmarks
+from .claims import write_claims
+from .results_index import write_results_index
+from .staging import RUNNABLE, stage
+from .status_page import write_status
 
 SOURCE = Path("book/_build/source")
 HTML = Path("book/_build/html")

@@ -10,7 +10,8 @@ import nbformat
 import pandas as pd
 import yaml
 
-from ..pages.compute import own_labels
+from ..pages.certificate import PageCertificate
+from ..pages.finish import own_labels
 from ..pages.states import FRESH, PageState, page_state
 from ..project.chapters import COMPUTED, Page
 from ..project.repository import repository
@@ -61,7 +62,7 @@ def render_beside(page: Page, run: Path, root: Path) -> tuple[Path, pd.DataFrame
         root / "book", source, ignore=shutil.ignore_patterns("_build", "_computed", ".*", "*.md", "_toc.yml")
     )
     state = page_state(page, root)
-    here = PageState(page, FRESH, certificate=page_certificate(run))
+    here = PageState(page, FRESH, certificate=PageCertificate.read(run.with_suffix(".json")))
     states = {"run": here, "book": state} if state.certificate else {"run": here}
     (source / "_runnable").mkdir()
     shutil.copy(root / page.notebook, source / "_runnable" / f"{name}.ipynb")
@@ -102,15 +103,10 @@ def render_beside(page: Page, run: Path, root: Path) -> tuple[Path, pd.DataFrame
     return html, table
 
 
-def page_certificate(computed: Path) -> dict:
-    """The certificate beside a computed notebook."""
-    return yaml.safe_load(computed.with_suffix(".json").read_text(encoding="utf-8"))
-
-
-def changed_parameters(old: Mapping, new: Mapping) -> dict[str, tuple[object, object]]:
-    """The parameters that differ between two certificates, as (book, run)."""
-    names = dict.fromkeys([*old.get("parameters", {}), *new.get("parameters", {})])
-    pairs = {name: (old.get("parameters", {}).get(name), new.get("parameters", {}).get(name)) for name in names}
+def changed_parameters(old: PageCertificate, new: PageCertificate) -> dict[str, tuple[object, object]]:
+    """The parameters that differ between two runs, as (book, run)."""
+    names = dict.fromkeys([*old.parameters, *new.parameters])
+    pairs = {name: (old.parameters.get(name), new.parameters.get(name)) for name in names}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
@@ -167,7 +163,8 @@ def _index(
         "|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {row.table} | {_cell(row.row)} | {_cell(row.column)} | {_number(row.book)} | {_number(row.run)} | {_number(row.difference, '+')} |"
+        f"| {row.table} | {_cell(row.row)} | {_cell(row.column)} | {_number(row.book)} | {_number(row.run)} "
+        f"| {_number(row.difference, '+')} |"
         for row in table.itertuples()
     ]
     return "\n".join([*lines, ":::", ""])

@@ -1,13 +1,14 @@
-"""The book's sources as they are rendered: its prose, and every computed page with what only the moment of rendering knows.
+"""The sources of the book as they are rendered: its prose, and every computed page with how it stands at that moment.
 
-A page gets, under its title, how it stands (fresh, stale, failed), when and in how long it was computed, and links to its
-runnable notebook; beside every figure and table, its data and its vector file. A page without a computed notebook is
-replaced by one that says what is missing and how to get it. What lies in ``book/_computed`` stays as it is.
+A page gets, under its title, how it stands (fresh, stale, failed), when and in how long it was computed, and links to
+its runnable notebook; beside every figure and table, its data and its vector file. A page without a computed notebook
+is replaced by one that says what is missing and how to get it. What lies in ``book/_computed`` stays as it is.
 """
 
 import re
 import shutil
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,13 +17,19 @@ import yaml
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
+from ..pages.certificate import PageCertificate
 from ..pages.states import ABSENT, FAILED, FRESH, PageState
 from ..project.chapters import COMPUTED, Page
+from ..project.notebooks import read_notebook
 from ..project.parameters import parameters_cell, parameters_source, read_parameters, resolve
 from ..project.repository import repository
 from ..tables.readable import readable
 
 RUNNABLE = "_runnable"
+MADE = "_made"
+"""The folder of the pages that are made from what the computed pages carry."""
+WIDE = "---\nhtml_theme.sidebar_secondary.remove: true\n---\n\n"
+"""Head of a page whose table takes the room of the list of sections as well."""
 BADGES = {FRESH: "success", FAILED: "danger", ABSENT: "danger"}
 TITLE = re.compile(r"(?m)^# [^\n]*\n?")
 PUBLISHED = re.compile(r"\bpublish(?:_table)?\(.*?,\s*\"([\w-]+)\"", re.DOTALL)
@@ -65,12 +72,21 @@ def stage_page(state: PageState, folder: Path, to: Path, address: Mapping[str, s
     nbformat.write(notebook, to / f"{name}.ipynb")
 
 
-def write_runnable(page: Page, root: Path, to: Path, certificate: Mapping) -> None:
+def page_title(root: Path, state: PageState) -> str:
+    """The title that the page shows: of its computed notebook, else of `PageState.title`."""
+    path = root / COMPUTED / f"{state.page.name}.ipynb"
+    if state.certificate and (first := nbformat.read(path, as_version=4).cells[0]).cell_type == "markdown":
+        if found := re.search(r"(?m)^# (.*)", first.source):
+            return found[1].strip()
+    return state.title
+
+
+def write_runnable(page: Page, root: Path, to: Path, certificate: PageCertificate | None) -> None:
     """The page's notebook without outputs, with the page's parameters as its defaults: what a reader downloads."""
-    source = nbformat.read(root / page.notebook, as_version=4)
+    source = deepcopy(read_notebook(root / page.notebook))
     declared = read_parameters(source)
     if declared:
-        values = certificate.get("parameters") or resolve(declared, page.parameters)
+        values = (certificate.parameters if certificate else {}) or resolve(declared, page.parameters)
         known = {parameter.name for parameter in declared}
         if known == set(values):
             parameters_cell(source).source = parameters_source(declared, values)
@@ -78,7 +94,7 @@ def write_runnable(page: Page, root: Path, to: Path, certificate: Mapping) -> No
 
 
 def launch_links(notebook: Path, address: Mapping[str, str]) -> dict[str, str]:
-    """Where the runnable notebook opens in Colab and Binder; nothing where the repository is not named or not on GitHub."""
+    """Where the runnable notebook opens in Colab and Binder; {} where no repository on GitHub is named."""
     found = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+)", address["url"])
     if not found:
         return {}
@@ -90,7 +106,7 @@ def launch_links(notebook: Path, address: Mapping[str, str]) -> dict[str, str]:
 
 
 def trim_contents(path: Path, names: set[str]) -> None:
-    """Leave out of the table of contents the computed pages that are not among `names`, as a profile does not make them."""
+    """Leave the computed pages that are not among `names`, which a profile does not make, out of the contents."""
     if not path.is_file():
         return
     contents = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -111,9 +127,10 @@ def trim_contents(path: Path, names: set[str]) -> None:
 
 
 def _facts(state: PageState, address: Mapping[str, str]) -> str:
-    record = state.certificate["record"]
+    record = state.certificate.record
     badge = f"{{bdg-{BADGES.get(state.word, 'warning')}}}`{state.word}`"
-    made = f"computed {record.get('computed', 'at an unknown time')} in {record.get('duration', '?')} on {record['device']}"
+    when, took = record.get("computed", "at an unknown time"), state.certificate.duration or "?"
+    made = f"computed {when} in {took} on {record['device']}"
     links = [f"{{download}}`notebook <../{RUNNABLE}/{state.page.name}.ipynb>`"]
     links += [f"[{name}]({link})" for name, link in launch_links(state.page.notebook, address).items()]
     return f":::{{div}} zsas-facts\n{badge} {made} · {' · '.join(links)}\n:::"
@@ -123,8 +140,8 @@ def _warnings(state: PageState) -> list[str]:
     name = state.page.name
     if state.word == FAILED:
         return [
-            f":::{{error}}\nThe last run of this page failed: {_code(state.reason)} What is shown is the run before it. "
-            f"The whole trace: {{download}}`{name}.log`.\n:::"
+            f":::{{error}}\nThe last run of this page failed: {_code(state.reason)} What is shown is the run before "
+            f"it. The whole trace: {{download}}`{name}.log`.\n:::"
         ]
     if state.word != FRESH:
         return [
@@ -133,13 +150,14 @@ def _warnings(state: PageState) -> list[str]:
         ]
     if state.missing_data:
         return [
-            f":::{{note}}\nThis page was computed on another machine; its data are not on the one that rendered it. {HOW_TO}.\n:::"
+            ":::{note}\nThis page was computed on another machine; its data are not on the one that rendered it. "
+            f"{HOW_TO}.\n:::"
         ]
     return []
 
 
 def _missing_page(state: PageState) -> str:
-    """A page in place of one that was never computed."""
+    """A page in place of one that cannot be shown: never computed, or without a readable certificate."""
     name = state.page.name
     lines = [f"# {state.title}", ""]
     if state.word == FAILED:
@@ -149,8 +167,10 @@ def _missing_page(state: PageState) -> str:
             ":::",
             "",
         ]
-    else:
+    elif state.word == ABSENT:
         lines += [":::{warning}", "This page has not been computed yet.", ":::", ""]
+    else:
+        lines += [":::{warning}", f"This page cannot be shown as it is: {state.reason}.", ":::", ""]
     lines += [
         f"It is made from `{state.page.notebook}` by",
         "",

@@ -88,7 +88,7 @@ class Backbone(nn.Module):
         if not sentences:
             raise ValueError("encode_text got no sentences; expected at least one.")
         with torch.inference_mode(False), torch.no_grad():
-            tokens = self.tokenizer(sentences).to(self.device)
+            tokens = self.tokenizer(sentences)
             embeddings = torch.cat([self._encode_text_tokens(part) for part in tokens.split(SENTENCES_AT_ONCE)])
             return F.normalize(embeddings, dim=-1) if normalise else embeddings
 
@@ -171,12 +171,8 @@ class Backbone(nn.Module):
             raise ValueError(
                 f"Expected RGB images of floats (batch, 3, height, width), got {images.dtype} {tuple(images.shape)}."
             )
-        low, high = images.detach().aminmax()
-        if low < -0.5 or high > 1.5:
-            raise ValueError(
-                f"Expected image values in [0, 1], got {low:.3g}..{high:.3g}; divide by 255, and do not normalise: "
-                "the backbone does it."
-            )
+        if not images.is_meta:
+            _require_unit_range(images)
         images = images.to(device=self.device, dtype=self.mean.dtype)
         size = (self.image_size, self.image_size)
         if images.shape[-2:] == size:
@@ -193,9 +189,10 @@ class Backbone(nn.Module):
     def _encode_text_tokens(self, tokens: Int[Tensor, "text token"]) -> Float[Tensor, "text embed"]:
         clip = self.clip
         if not self._short_text:
-            return clip.encode_text(tokens)
+            return clip.encode_text(tokens.to(self.device))
         ends = tokens.argmax(dim=-1)
-        length = int(ends.max()) + 1
+        length = int(ends.max()) + 1  # before they leave for the device, which would have to be waited for
+        tokens, ends = tokens.to(self.device), ends.to(self.device)
         states = clip.token_embedding(tokens[:, :length]) + clip.positional_embedding[:length]
         states = clip.transformer(states.to(clip.transformer.get_cast_dtype()), clip.attn_mask[:length, :length])
         states = states[torch.arange(len(states), device=states.device), ends].to(clip.text_projection.dtype)
@@ -214,6 +211,15 @@ def _reads_only_up_to_its_end(clip: CLIP | CustomTextCLIP) -> bool:
     """Whether the text tower is causal and pooled at the end token, so that the padding after it changes nothing."""
     standard = type(clip) is CLIP and clip.text_pool_type == "argmax" and clip.attn_mask is not None
     return standard and isinstance(clip.text_projection, nn.Parameter)
+
+
+def _require_unit_range(images: Tensor) -> None:
+    low, high = images.detach().aminmax()
+    if low < -0.5 or high > 1.5:
+        raise ValueError(
+            f"Expected image values in [0, 1], got {low:.3g}..{high:.3g}; divide by 255, and do not normalise: "
+            "the backbone does it."
+        )
 
 
 @lru_cache(maxsize=8)

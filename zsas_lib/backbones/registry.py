@@ -7,7 +7,6 @@ open_clip 3 no longer switches on for the plain architecture names; here the act
 import json
 from collections.abc import Collection, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -17,30 +16,14 @@ from open_clip.model import CLIP, CustomTextCLIP
 from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
 
 from ..base.errors import DataError, UnknownNameError
+from .aliases import ALIASES, Registration
 from .backbone import ACTIVATIONS, PRECISIONS, Backbone
 from .weights import HUB, HUB_WEIGHTS, assign_weights, cached_file, hub_file, read_weights, tag_file
 
 POSITIONS = ("bicubic", "bilinear")
-EMBEDDED = Path(__file__).parents[1] / "data" / "embedded"
 
 
-@dataclass(frozen=True)
-class Registration:
-    """What a name stands for: an open_clip architecture and where its weights are."""
-
-    architecture: str | Path | Mapping[str, object]
-    pretrained: str | Path | None = None
-    image_size: int | None = None
-    activation: str | None = None
-
-
-_REGISTERED = {
-    "embedded": Registration(EMBEDDED / "backbone.json", EMBEDDED / "backbone.safetensors"),
-    "vit-b-16-plus-240": Registration("ViT-B-16-plus-240", "laion400m_e31"),
-    "vit-l-14": Registration("ViT-L-14-quickgelu", "openai"),
-    "vit-l-14-336": Registration("ViT-L-14-336-quickgelu", "openai"),
-    "fare2-vit-l-14": Registration("ViT-L-14-quickgelu", "hf-hub:chs20/fare2-clip"),
-}
+_REGISTERED = dict(ALIASES)
 
 
 def list_backbones() -> list[str]:
@@ -92,8 +75,8 @@ def load_backbone(
     `device`: None for CUDA where there is one. `precision`: "float32" or "bfloat16".
 
     Raises UnknownNameError for an unknown name, tag, activation, precision or interpolation; DataError if a file cannot
-    be fetched, read, or does not fit the architecture; ValueError if the architecture is no vision transformer with a class
-    token, or the size no multiple of the patch size.
+    be fetched, read, or does not fit the architecture; ValueError if the architecture is no vision transformer with a
+    class token, or the size no multiple of the patch size.
     """
     _require_known("activation", activation, ACTIVATIONS)
     _require_known("precision", precision, PRECISIONS)
@@ -136,6 +119,14 @@ def weights_at_hand(name: str) -> Path | None:
     if isinstance(source, Mapping) or str(source).startswith(HUB):
         return cached_file(source)
     return Path(source) if source and Path(source).is_file() else None
+
+
+def backbone_record(name: str) -> Registration:
+    """What is known of a backbone that `load_backbone` takes; of an open_clip pair or "hf-hub:ORG/NAME" little is.
+
+    Raises UnknownNameError for a name that `load_backbone` does not know.
+    """
+    return _find(name)
 
 
 def _require_known(kind: str, value: str | None, known: Collection[str]) -> None:

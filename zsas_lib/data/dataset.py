@@ -29,8 +29,8 @@ from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2.functional import resize
 
 from ..base.errors import DataError, UnknownNameError
+from .record import Record, missing_files
 
-NORMAL = "good"
 ASPECTS = ("squash", "keep")
 
 _ORIENTATION = 0x0112
@@ -38,20 +38,6 @@ _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBo
 _CLOCK_GRAIN_NS = 2_000_000_000
 
 _content_digests: dict[tuple[str, int, int, int], str] = {}
-
-
-@dataclass(frozen=True)
-class Record:
-    """One picture of a data set before it is read. ``defect`` is "good" for a normal one, whose mask is None."""
-
-    path: Path
-    mask_path: Path | None
-    category: str
-    defect: str
-
-    @property
-    def is_anomalous(self) -> bool:
-        return self.defect != NORMAL
 
 
 @dataclass(frozen=True)
@@ -160,9 +146,8 @@ class AnomalyDataset(Dataset):
         and what its files contain. The content of a file is hashed again only when the file has changed."""
         lines = [[self.name, self.image_size, self.aspect]]
         for record in self.records:
-            relative = Path(os.path.relpath(record.path, self.root)).as_posix()
             mask = record.mask_path and _content_digest(record.mask_path)
-            lines.append([relative, record.category, record.defect, _content_digest(record.path), mask])
+            lines.append([record.name(self.root), record.category, record.defect, _content_digest(record.path), mask])
         return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
 
     def batches(self, batch_size: int) -> Iterator[Batch]:
@@ -257,23 +242,6 @@ def require_files(dataset: AnomalyDataset) -> None:
             f"Anomalous pictures of data set {dataset.name!r} without a mask in {dataset.root}: "
             f"{_first(masks)}. Add the masks; if these pictures are normal, move them to the normal ones."
         )
-
-
-def missing_files(root: Path, records: Sequence[Record]) -> tuple[list[str], list[str]]:
-    """One line per picture that does not exist, and one per anomalous picture whose mask does not."""
-
-    def below(path: Path) -> str:
-        return Path(os.path.relpath(path, root)).as_posix()
-
-    pictures, masks = [], []
-    for record in records:
-        if not record.path.is_file():
-            pictures.append(below(record.path))
-        if record.is_anomalous and record.mask_path is None:
-            masks.append(f"{below(record.path)} (no mask is listed)")
-        elif record.mask_path is not None and not record.mask_path.is_file():
-            masks.append(f"{below(record.path)} (expected {below(record.mask_path)})")
-    return pictures, masks
 
 
 def _spaced_half(records: Sequence[Record], category: str, count: int) -> list[Record]:

@@ -1,96 +1,158 @@
-"""Data sets: finding them on disk and reading them in their official layouts.
+"""The data sets that the library knows, one record each, and where they lie on disk. Needs no torch.
 
-To add a data set, write a module with a function ``records(root, split)`` and a text ``EXPECTED`` that says its layout
-and where to get it, and enter it in `LAYOUTS`.
+To add one, write a module in ``layouts`` with a function ``records(root, split)`` and a text ``EXPECTED`` that says its
+layout, and enter a record of it in `DATASETS`. All else that is to be known of a data set is read from its record.
 """
 
 import os
-from collections.abc import Sequence
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from types import ModuleType
 
 from ..base.errors import DataError, UnknownNameError
-from .cache import cache_folder
-from .dataset import AnomalyDataset, Batch, Record, Sample, require_files
 from .layouts import btad, folder, mpdd, mvtec, visa
 
-__all__ = [
-    "LAYOUTS",
-    "SPLITS",
-    "AnomalyDataset",
-    "Batch",
-    "Record",
-    "Sample",
-    "cache_folder",
-    "list_datasets",
-    "load_dataset",
-    "located",
-]
-
-LAYOUTS: dict[str, ModuleType] = {
-    "mvtec": mvtec,
-    "visa": visa,
-    "btad": btad,
-    "mpdd": mpdd,
-    "folder": folder,
-    "embedded-a": visa,
-    "embedded-b": mvtec,
-}
 SPLITS = ("train", "test")
 DATA_VARIABLE = "ZSAS_DATA"
 
 
+@dataclass(frozen=True)
+class DatasetRecord:
+    """What is known of a data set.
+
+    :param name: as `load_dataset` takes it, and :param label: as the papers write it.
+    :param layout: the module that reads its official layout.
+    :param family: the data set, by its name in the papers' tables, whose printed numbers a page may show beside this
+        one's; None where nothing is printed. Where this data set only takes that one's place, `stand_in` is True.
+    :param auxiliary: the data set that models learn from which are tested on this one, None where there is none.
+    :param licence: of the pictures, and :param source: where to get them.
+    :param download_gb: size of the archive, and :param disk_gb: of the folder it unpacks to, about; 0 where the data
+        set is not downloaded.
+    :param embedded: the library makes it itself, in the cache folder, when it is first asked for.
+    :param names_defects: whether its layout tells kinds of defects apart.
+    """
+
+    name: str
+    label: str
+    layout: ModuleType
+    family: str | None = None
+    auxiliary: str | None = None
+    licence: str = ""
+    source: str = ""
+    download_gb: float = 0.0
+    disk_gb: float = 0.0
+    embedded: bool = False
+    names_defects: bool = True
+
+    @property
+    def stand_in(self) -> bool:
+        """Whether it takes the place of its family where that is not at hand, and cannot be compared with it."""
+        return self.embedded
+
+
+DATASETS: dict[str, DatasetRecord] = {
+    record.name: record
+    for record in (
+        DatasetRecord(
+            "mvtec",
+            "MVTec AD",
+            mvtec,
+            family="MVTec-AD",
+            auxiliary="visa",
+            licence=mvtec.LICENCE,
+            source=mvtec.SOURCE,
+            download_gb=4.9,
+            disk_gb=5.1,
+        ),
+        DatasetRecord(
+            "visa",
+            "VisA",
+            visa,
+            family="VisA",
+            auxiliary="mvtec",
+            licence=visa.LICENCE,
+            source=visa.SOURCE,
+            download_gb=1.9,
+            disk_gb=2.0,
+            names_defects=False,
+        ),
+        DatasetRecord(
+            "btad",
+            "BTAD",
+            btad,
+            family="BTAD",
+            auxiliary="visa",
+            licence=btad.LICENCE,
+            source=btad.SOURCE,
+            download_gb=1.9,
+            disk_gb=2.0,
+        ),
+        DatasetRecord(
+            "mpdd",
+            "MPDD",
+            mpdd,
+            family="MPDD",
+            auxiliary="visa",
+            licence=mpdd.LICENCE,
+            source=mpdd.SOURCE,
+            download_gb=1.8,
+            disk_gb=2.0,
+        ),
+        DatasetRecord("folder", "own folder", folder, licence="its owner's"),
+        DatasetRecord(
+            "embedded-a",
+            "embedded A",
+            visa,
+            family="VisA",
+            auxiliary="embedded-b",
+            licence="MIT",
+            embedded=True,
+            names_defects=False,
+        ),
+        DatasetRecord(
+            "embedded-b",
+            "embedded B",
+            mvtec,
+            family="MVTec-AD",
+            auxiliary="embedded-a",
+            licence="MIT",
+            embedded=True,
+        ),
+    )
+}
+
+
 def list_datasets() -> list[str]:
     """The names that `load_dataset` knows."""
-    return list(LAYOUTS)
+    return list(DATASETS)
 
 
-def load_dataset(
-    name: str,
-    root: str | PathLike | None = None,
-    *,
-    categories: str | Sequence[str] | None = None,
-    split: str = "test",
-    image_size: int | None = None,
-    aspect: str = "squash",
-) -> AnomalyDataset:
-    """A data set whose pictures are read when asked for. That all its files exist is checked here.
-
-    :param name: one of `list_datasets`.
-    :param root: folder of the data set. Where it is None, that is the folder of the data set's name in $ZSAS_DATA; the
-        embedded ones are made in the cache folder.
-    :param categories: those to read, in the data set's own order; None reads every one that is there.
-    :param split: "test" or "train" (normal pictures only).
-    :param image_size: None keeps each picture's own size; see `AnomalyDataset`.
-    :param aspect: "squash" to a square, or "keep" the aspect with ``image_size`` as the shorter side.
-    :raises UnknownNameError: unknown data set, category, split or aspect.
-    :raises DataError: the folder is missing, empty or laid out otherwise; a listed picture or the mask of an anomalous
-        one is missing. The message says where it looked, what it expected and where to get it.
-    """
-    layout, root = located(name, root)
-    if split not in SPLITS:
-        raise UnknownNameError("split", split, SPLITS)
-    records = layout.records(root, split)
-    if not records:
-        raise DataError(f"No {split} pictures in {root}. Expected {layout.EXPECTED}.")
-    dataset = AnomalyDataset(name, root, records, image_size, aspect)
-    if categories is not None:
-        dataset = dataset.select([categories] if isinstance(categories, str) else categories)
-    require_files(dataset)
-    return dataset
+def dataset_record(name: str) -> DatasetRecord:
+    """What is known of the data set of this name. Raises UnknownNameError for an unknown one."""
+    if name not in DATASETS:
+        raise UnknownNameError("data set", name, DATASETS)
+    return DATASETS[name]
 
 
-def located(name: str, root: str | PathLike | None = None) -> tuple[ModuleType, Path]:
-    """The module that reads this data set's layout, and the data set's folder.
+def auxiliary_name(dataset: str) -> str:
+    """The data set that models are trained on which are tested on ``dataset``: the papers', VisA for all but VisA
+    itself, and so for the embedded two. Raises UnknownNameError for a data set without one."""
+    known = {name: record.auxiliary for name, record in DATASETS.items() if record.auxiliary}
+    if dataset not in known:
+        raise UnknownNameError("data set with an auxiliary one", dataset, known)
+    return known[dataset]
+
+
+def located(name: str, root: str | PathLike | None = None) -> Path:
+    """The folder of a data set: ``root``, or else the folder of its name in $ZSAS_DATA; an embedded one is made in the
+    cache folder.
 
     :raises UnknownNameError: unknown data set.
     :raises DataError: no folder was given, or there is none.
     """
-    if name not in LAYOUTS:
-        raise UnknownNameError("data set", name, LAYOUTS)
-    layout = LAYOUTS[name]
-    if root is None and name.startswith("embedded-"):
+    record = dataset_record(name)
+    if root is None and record.embedded:
         from .embedded import written
 
         root = written(name)
@@ -99,13 +161,13 @@ def located(name: str, root: str | PathLike | None = None) -> tuple[ModuleType, 
     if root is None:
         raise DataError(
             f"Data set {name!r} needs root=FOLDER, the folder that holds it, or ${DATA_VARIABLE}, one that holds {name}/. "
-            f"Expected {layout.EXPECTED}."
+            f"Expected {record.layout.EXPECTED}."
         )
     root = Path(root).expanduser()
     if not root.is_dir():
         came = "a file" if root.exists() else "nothing"
-        remedy = "Leave root out to have it made." if name.startswith("embedded-") else "Unpack it and pass its folder."
+        remedy = "Leave root out to have it made." if record.embedded else "Unpack it and pass its folder."
         raise DataError(
-            f"No folder {root} for data set {name!r}: there is {came}. Expected {layout.EXPECTED}. {remedy}"
+            f"No folder {root} for data set {name!r}: there is {came}. Expected {record.layout.EXPECTED}. {remedy}"
         )
-    return layout, root
+    return root

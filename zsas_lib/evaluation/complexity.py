@@ -1,64 +1,33 @@
-"""Parameters and floating point operations of a model on its backbone, from shapes: V Table 2 for any backbone.
+"""Parameters and floating point operations of any model on its backbone.
 
 Weights are not needed: see `shapes_only`.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
-from ..backbones.registry import Backbone, load_backbone
-from ..models.anomalyclip import AnomalyCLIP
-from ..models.april_gan import AprilGAN
+from ..backbones.backbone import Backbone
+from ..backbones.registry import load_backbone
 from ..models.learned import LearnedModel
-from ..models.vcpclip import VCPCLIP
-
-RELEASED_TOKENS = 77
-"""Tokens a sentence in the released code. This library stops at the end token, which changes no result."""
+from ..models.prediction import AnomalyModel
 
 
 @dataclass(frozen=True)
 class ParameterCounts:
-    """Numbers of parameters: the frozen backbone's, those that training changes, and by name what else the released
-    code counts or leaves out (negative), which nothing computes with."""
+    """Numbers of parameters: the frozen backbone's, and those that training changes."""
 
     backbone: int
     learned: int
-    extras: dict[str, int] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
         """Backbone and learned."""
         return self.backbone + self.learned
-
-    @property
-    def released(self) -> int:
-        """With the extras: what counting the released code's modules gives."""
-        return self.total + sum(self.extras.values())
-
-
-@dataclass(frozen=True)
-class Flops:
-    """Floating point operations for one picture, a multiplication and an addition each counted as one, by part.
-
-    `layers` are the linear and convolutional layers outside attention, all that a profiler sees which listens to such
-    modules (as paper V's does); `attention` its projections, scores and mixtures; `bare` matrix products with plain
-    parameters and between embeddings. Norms, activations, softmax and enlarging are not counted.
-    """
-
-    layers: dict[str, int]
-    attention: dict[str, int]
-    bare: dict[str, int]
-
-    @property
-    def profiled(self) -> int:
-        """Linear and convolutional layers alone, as V Table 2 prints."""
-        return sum(self.layers.values())
-
-    @property
-    def total(self) -> int:
-        return self.profiled + sum(self.attention.values()) + sum(self.bare.values())
 
 
 def shapes_only(name: str, image_size: int | None = None) -> Backbone:
@@ -68,117 +37,38 @@ def shapes_only(name: str, image_size: int | None = None) -> Backbone:
         return load_backbone(name, "random", image_size=image_size, device="meta")
 
 
-def parameter_counts(model: nn.Module) -> ParameterCounts:
-    """How many parameters a model has on its backbone.
-
-    For VCP-CLIP on ViT-L-14-336 at 518 pixels `released` is V Table 2's 437.035 M, for VCP-CLIP+ its 438.217 M: the
-    paper leaves out the pre-VCP that the code of VCP-CLIP+ still builds, and alpha and beta, which are no module's.
-    AnomalyCLIP's 5.5 M unused ones are in its checkpoints. A model that learns nothing counts its backbone alone.
-    """
+def parameter_counts(model: AnomalyModel) -> ParameterCounts:
+    """How many parameters a model has on its backbone; one that learns nothing has its backbone's alone."""
     backbone = sum(value.numel() for value in model.backbone.clip.parameters())
-    if not isinstance(model, LearnedModel):
-        return ParameterCounts(backbone, 0)
-    return ParameterCounts(backbone, sum(value.numel() for value in model.learnable().values()), _extras(model))
+    return ParameterCounts(backbone, sum(value.numel() for value in model.learnable().values()))
 
 
-def _extras(model: LearnedModel) -> dict[str, int]:
-    text = model.backbone.clip.transformer.width
-    if isinstance(model, AnomalyCLIP):
-        projected = 896
-        return {"linear layers beside the compound prompts, unused": len(model.compound) * (text + 1) * projected}
-    if not isinstance(model, VCPCLIP):
-        return {}
-    switches = model.options["uniop"] + model.options["loreb"]
-    extras = {
-        "a 49409th word, replaced before it is read": text,
-        "second text projection, unused": text * model.backbone.embed_dim,
-    }
-    if model.options["temperature"] != "learned":
-        extras["two temperatures, fixed"] = 2
-    if switches:
-        extras["alpha and beta, not in a module"] = -switches
-    return extras
+def operations(model: AnomalyModel, class_name: str = "object") -> int:
+    """Floating point operations of a prediction for one picture of the backbone's size, as torch counts them.
 
-
-def flops(model: nn.Module, text_tokens: int = RELEASED_TOKENS) -> Flops:
-    """Operations for one picture of the backbone's size, each sentence ``text_tokens`` long.
-
-    Sentences count where they depend on the picture (VCP-CLIP); elsewhere they are encoded once and are left out.
-    For VCP-CLIP on ViT-L-14-336 at 518 pixels `profiled` is V Table 2's 602.362 GFLOP, for VCP-CLIP+ its 602.364; with
-    attention it is 1.072 TFLOP. As in the released code, the linear layer of the deep prompts runs once per sentence and
-    post-VCP's queries once per tapped layer; this library runs both once, which changes no result.
-
-    Raises TypeError for a model whose operations are not known.
+    Matrix products, convolutions and attention count, a multiplication and an addition each as one; norms, activations,
+    softmax and enlarging do not. Sentences that do not depend on the picture are encoded once per class, and are left
+    out. A model that has learned nothing yet is counted as it begins.
     """
-    backbone = model.backbone
-    layers, attention = _image_tower(backbone)
-    bare = {"image projection": 2 * backbone.width * backbone.embed_dim}
-    match model:
-        case VCPCLIP():
-            _add_vcpclip(model, text_tokens, layers, attention, bare)
-        case AprilGAN():
-            layers["patch projections"] = _patch_projections(model)
-            patches = backbone.grid**2 * len(model.projections)
-            bare["comparison"] = 2 * (patches + 1) * 2 * backbone.embed_dim
-        case AnomalyCLIP():
-            _add_anomalyclip(model, attention, bare)
-        case _:
-            known = ", ".join(kind.__name__ for kind in (AnomalyCLIP, AprilGAN, VCPCLIP))
-            raise TypeError(
-                f"The operations of {getattr(model, 'name', type(model).__name__)} are not known; expected one of {known}."
-            )
-    return Flops(layers, attention, bare)
+    side = model.backbone.image_size
+    image = torch.zeros(1, 3, side, side, device=model.backbone.device)
+    with _predicting(model), torch.no_grad():
+        model(image, class_name)
+        with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+            model(image, class_name)
+    return counter.get_total_flops()
 
 
-def _image_tower(backbone: Backbone) -> tuple[dict[str, int], dict[str, int]]:
-    patches, width = backbone.grid**2, backbone.width
-    mlps, attention = _blocks(backbone.clip.visual.transformer.resblocks, width, patches + 1)
-    return {"patch embedding": 2 * patches * width * 3 * backbone.patch_size**2, "image MLPs": mlps}, {
-        "image": attention
-    }
-
-
-def _blocks(blocks: nn.ModuleList, width: int, tokens: int) -> tuple[int, int]:
-    """MLPs and attention of a sequence that runs through blocks."""
-    mlp = 2 * 2 * tokens * width * blocks[0].mlp.c_fc.out_features
-    return len(blocks) * mlp, len(blocks) * _attention(width, tokens, projections=4)
-
-
-def _attention(width: int, tokens: int, projections: int) -> int:
-    """Products with width x width matrices, then scores and mixtures."""
-    return 2 * projections * tokens * width**2 + 2 * 2 * tokens**2 * width
-
-
-def _patch_projections(model: AprilGAN | VCPCLIP) -> int:
-    return 2 * len(model.projections) * model.backbone.grid**2 * model.backbone.width * model.backbone.embed_dim
-
-
-def _add_anomalyclip(model: AnomalyCLIP, attention: dict[str, int], bare: dict[str, int]) -> None:
-    """The value-value path runs beside the tower: queries, keys and values once more, scores, mixtures, output."""
-    backbone, tokens = model.backbone, model.backbone.grid**2 + 1
-    blocks = sum(layer - model._first + 1 for layer in model._layers)
-    attention["local path"] = blocks * _attention(backbone.width, tokens, projections=4)
-    tapped = len(model._layers)
-    bare["patch projection"] = 2 * tapped * tokens * backbone.width * backbone.embed_dim
-    bare["comparison"] = 2 * (tapped * (tokens - 1) + 1) * 2 * backbone.embed_dim
-
-
-def _add_vcpclip(model: VCPCLIP, text_tokens: int, layers: dict, attention: dict, bare: dict) -> None:
-    backbone = model.backbone
-    transformer, width, embed, patches = backbone.clip.transformer, backbone.width, backbone.embed_dim, backbone.grid**2
-    text, depth, tapped = transformer.width, len(transformer.resblocks), len(model.projections)
-    mlps, attended = _blocks(transformer.resblocks, text, text_tokens)
-    layers["text MLPs"] = 2 * mlps
-    layers["patch projections"] = _patch_projections(model)
-    layers["post-VCP"] = 2 * tapped * (2 * embed * width + 2 * patches * width**2 + 2 * width**2)
-    layers["prompt projection"] = 2 * 2 * depth * text**2
-    if model.options["idp"]:
-        layers["IDP"] = 2 * (model.options["tokens"] * text + (embed + text) * text)
-    else:
-        layers["pre-VCP"] = 2 * text * model.class_word.convolution.weight.numel()
-        if embed != text:
-            bare["pre-VCP"] = 2 * embed * text
-    attention["text"] = 2 * attended
-    attention["post-VCP"] = 2 * tapped * 2 * 2 * patches * width
-    bare["text projection"] = 2 * 2 * text * embed
-    bare["comparison"] = 2 * tapped * patches * 2 * (embed + width)
+@contextmanager
+def _predicting(model: AnomalyModel) -> Iterator[None]:
+    """A model that learns predicts before it has learned, and attention is written out, which the counter needs."""
+    fast, trained = torch.backends.mha.get_fastpath_enabled(), getattr(model, "trained", None)
+    torch.backends.mha.set_fastpath_enabled(False)
+    if isinstance(model, LearnedModel) and trained is None:
+        model.trained = {"settings": "as it begins, to be counted"}
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+        if isinstance(model, LearnedModel):
+            model.trained = trained

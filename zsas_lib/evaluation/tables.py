@@ -1,8 +1,6 @@
 """Tables of results: one row per category and setting, their means, and the per-image rows and errors beside them."""
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -93,7 +91,7 @@ def picture_rows(dataset: AnomalyDataset, scores: Float[Tensor, " image"], own: 
     own = pd.DataFrame(own)
     return pd.DataFrame(
         {
-            "path": [Path(os.path.relpath(record.path, dataset.root)).as_posix() for record in dataset.records],
+            "path": [record.name(dataset.root) for record in dataset.records],
             "category": [record.category for record in dataset.records],
             "defect": [record.defect for record in dataset.records],
             "is_anomalous": [record.is_anomalous for record in dataset.records],

@@ -1,53 +1,76 @@
-"""Published models behind one call: `model(images, class_names) -> Prediction`."""
+"""Published models, one record each. Needs no torch; `load.load_model` makes one.
 
-import inspect
-from importlib import import_module
-from pathlib import Path
+To add one, write its module and enter a record in `MODELS`. All else that is to be known of a model is read from it.
+"""
 
-from torch import nn
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from ..backbones.registry import Backbone
 from ..base.errors import UnknownNameError
 
-MODELS = {
-    "winclip": ("winclip:WinCLIP", {}),
-    "anomalyclip": ("anomalyclip:AnomalyCLIP", {}),
-    "vcpclip": ("vcpclip:VCPCLIP", {}),
-    "vcpclip+": ("vcpclip:VCPCLIP", {"temperature": 0.07, "uniop": True, "loreb": True, "idp": True}),
-    "april-gan": ("april_gan:AprilGAN", {}),
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """What is known of a model.
+
+    :param name: as `load_model` takes it, and :param label: as the papers write it.
+    :param place: "FILE:CLASS" in this folder; "" for one that the library has not, but whose printed numbers are shown.
+    :param options: that differ from the class's own defaults.
+    :param learns: whether it is trained on an auxiliary data set before it predicts.
+    :param colour: its colour in figures, a key of `zsas_book.figures.style.PALETTE`; "" takes one of those in turn.
+    :param paper: who published it, and where.
+    """
+
+    name: str
+    label: str
+    place: str = ""
+    options: Mapping[str, object] = field(default_factory=dict)
+    learns: bool = False
+    colour: str = ""
+    paper: str = ""
+
+
+PLUS = {"temperature": 0.07, "uniop": True, "loreb": True, "idp": True}
+MODELS: dict[str, ModelRecord] = {
+    record.name: record
+    for record in (
+        ModelRecord("winclip", "WinCLIP", "winclip:WinCLIP", colour="blue", paper="Jeong et al., CVPR 2023"),
+        ModelRecord(
+            "april-gan",
+            "APRIL-GAN",
+            "april_gan:AprilGAN",
+            learns=True,
+            colour="red",
+            paper="Chen et al., arXiv 2305.17382",
+        ),
+        ModelRecord(
+            "anomalyclip",
+            "AnomalyCLIP",
+            "anomalyclip:AnomalyCLIP",
+            learns=True,
+            colour="amber",
+            paper="Zhou et al., ICLR 2024",
+        ),
+        ModelRecord("vcpclip", "VCP-CLIP", "vcpclip:VCPCLIP", learns=True, colour="plum", paper="Qu et al., ECCV 2024"),
+        ModelRecord("vcpclip+", "VCP-CLIP+", "vcpclip:VCPCLIP", PLUS, learns=True, colour="teal", paper="paper V"),
+        ModelRecord("anovl", "AnoVL", learns=True, colour="lavender", paper="Deng et al., arXiv 2308.15939"),
+        ModelRecord("adaclip", "AdaCLIP", learns=True, colour="violet", paper="Cao et al., ECCV 2024"),
+        ModelRecord("aa-clip", "AA-CLIP", learns=True, colour="crimson", paper="Ma et al., CVPR 2025"),
+    )
 }
-"""Name -> file and class, and the options that differ from the class's own defaults."""
+"""By name, in the order of figures and tables."""
 
 
 def list_models() -> list[str]:
     """The names `load_model` knows, sorted."""
-    return sorted(MODELS)
+    return sorted(name for name, record in MODELS.items() if record.place)
 
 
-def load_model(name: str, backbone: Backbone, *, checkpoint: str | Path | None = None, **options: object) -> nn.Module:
-    """A published model on a backbone; `options` are the keyword arguments of its class, such as `WinCLIP`.
+def model_record(name: str) -> ModelRecord:
+    """What is known of the model of this name, be it in the library or printed only.
 
-    Every model has `.name`, `.backbone`, `.options` (all of them, JSON-able) and is called with images
-    `(batch, 3, height, width)` in [0, 1] and one class name or one per image. One with learnable parts predicts after
-    `zsas.fit`, or from a `checkpoint` that its `save` wrote. Raises UnknownNameError for an unknown model or option,
-    ValueError for an option's value, or a checkpoint of a model that learns nothing; DataError for a checkpoint that
-    does not fit.
+    Raises UnknownNameError for an unknown one.
     """
     if name not in MODELS:
         raise UnknownNameError("model", name, MODELS)
-    place, defaults = MODELS[name]
-    module, attribute = place.split(":")
-    model = getattr(import_module(f".{module}", __name__), attribute)
-    parameters = inspect.signature(model).parameters.values()
-    known = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
-    for option in options:
-        if option not in known:
-            raise UnknownNameError(f"option of model {name!r}", option, known)
-    loaded = model(backbone, **defaults | options)
-    if checkpoint is not None:
-        if not hasattr(loaded, "load"):
-            raise ValueError(
-                f"Model {name!r} learns nothing, so it has no checkpoint; leave checkpoint={checkpoint} out."
-            )
-        loaded.load(checkpoint)
-    return loaded
+    return MODELS[name]

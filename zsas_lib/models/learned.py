@@ -12,13 +12,13 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..backbones.registry import Backbone
 from ..base.errors import DataError
 from ..base.files import written_whole
 from ..perturbations.smoothing import gaussian_smoothed
-from .prediction import Prediction, names_of_images
+from .prediction import AnomalyModel, Prediction, names_of_images
 
 REFERENCE_SIZE = 518
 """The image size in pixels that the papers' widths and pixel counts are meant for; at other sizes they are scaled."""
@@ -50,7 +50,7 @@ class NothingToLearnError(TypeError):
     """A model without learnable parts was asked to train."""
 
 
-class LearnedModel(nn.Module):
+class LearnedModel(AnomalyModel):
     """A model that learns a few parameters beside a frozen backbone.
 
     A subclass has a `name` and a `recipe` and says, in `features`, what it reads of the frozen towers (cacheable:
@@ -59,13 +59,10 @@ class LearnedModel(nn.Module):
     `history` has a row per step of that training.
     """
 
-    name: str
     recipe: Recipe
 
     def __init__(self, backbone: Backbone, options: Mapping[str, object]):
-        super().__init__()
-        self.backbone = backbone
-        self.options = dict(options)
+        super().__init__(backbone, options)
         self.trained: dict | None = None
         self.history: pd.DataFrame | None = None
 
@@ -109,10 +106,6 @@ class LearnedModel(nn.Module):
         """No parameter takes a gradient, dropout is off: how a model predicts."""
         self.eval()
         self.requires_grad_(False)
-
-    def learnable(self) -> dict[str, nn.Parameter]:
-        """The parameters beside the backbone, by name."""
-        return {name: value for name, value in self.named_parameters() if not name.startswith("backbone.")}
 
     def forward(self, images: Float[Tensor, "batch 3 height width"], class_names: str | Sequence[str]) -> Prediction:
         """Maps at the images' size and image scores, for one class name or one per image (only APRIL-GAN reads them).

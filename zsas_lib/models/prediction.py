@@ -1,10 +1,12 @@
 """What every model is asked and answers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
+
+from ..backbones.backbone import Backbone
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,29 @@ class Prediction:
 
     anomaly_map: Float[Tensor, "batch height width"]
     image_score: Float[Tensor, " batch"]
+
+
+class AnomalyModel(nn.Module):
+    """What every model is: called with images `(batch, 3, height, width)` in [0, 1] and one class name or one per
+    image, it gives a `Prediction`.
+
+    A subclass has a `name`. `options` holds all of its options, as JSON can.
+    """
+
+    name: str
+
+    def __init__(self, backbone: Backbone, options: Mapping[str, object]):
+        super().__init__()
+        self.backbone = backbone
+        self.options = dict(options)
+
+    def learnable(self) -> dict[str, nn.Parameter]:
+        """The parameters beside the backbone, by name."""
+        return {name: value for name, value in self.named_parameters() if not name.startswith("backbone.")}
+
+    def identity(self, class_names: Sequence[str]) -> dict[str, object]:
+        """What decides the predictions for these classes beside options, backbone and weights, as JSON can hold it."""
+        return {}
 
 
 def names_of_images(class_names: str | Sequence[str], count: int) -> list[str]:

@@ -41,7 +41,7 @@ class References(nn.Module):
         return self._memories[class_name]
 
     def digests(self, class_names: Sequence[str]) -> dict[str, str | None]:
-        """What tells the remembered images of these classes from others, for `results.describe_model`."""
+        """What tells the remembered images of these classes from others, for `AnomalyModel.identity`."""
         return {name: self._digests.get(name) for name in sorted(set(class_names))}
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "References":

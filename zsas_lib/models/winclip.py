@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..backbones.image_tower import last_patches
 from ..backbones.registry import Backbone
 from ..base.errors import UnknownNameError
-from .prediction import Prediction, names_of_images
+from .prediction import AnomalyModel, Prediction, names_of_images
 from .prompts import mean_embeddings, winclip_prompts
 from .references import References, image_digest, nearest_distance
 
@@ -37,7 +37,7 @@ class Embedded:
     parts: dict[int | str, Float[Tensor, "batch _ _"]]
 
 
-class WinCLIP(nn.Module):
+class WinCLIP(AnomalyModel):
     """WinCLIP on any backbone; differentiable with respect to the images through all of its terms.
 
     With unit embeddings e of a window and T_n, T_a of the class's normal and abnormal sentences, a window's score is
@@ -88,7 +88,6 @@ class WinCLIP(nn.Module):
         shots: int = 0,
         patch_memory: str = "normed",
     ):
-        super().__init__()
         for option, value, known in (
             ("text_mean", text_mean, TEXT_MEANS),
             ("non_square", non_square, NON_SQUARE),
@@ -106,20 +105,22 @@ class WinCLIP(nn.Module):
             raise ValueError(
                 f"WinCLIP got scales={tuple(scales)}; expected different window sides in 1..{backbone.grid} patches."
             )
-        self.backbone = backbone
-        self.options = {
-            "temperature": temperature,
-            "scales": list(scales),
-            "image_term": image_term,
-            "templates": templates,
-            "full_stop": full_stop,
-            "raw_names": raw_names,
-            "text_mean": text_mean,
-            "non_square": non_square,
-            "window_gradient": window_gradient,
-            "shots": shots,
-            "patch_memory": patch_memory,
-        }
+        super().__init__(
+            backbone,
+            {
+                "temperature": temperature,
+                "scales": list(scales),
+                "image_term": image_term,
+                "templates": templates,
+                "full_stop": full_stop,
+                "raw_names": raw_names,
+                "text_mean": text_mean,
+                "non_square": non_square,
+                "window_gradient": window_gradient,
+                "shots": shots,
+                "patch_memory": patch_memory,
+            },
+        )
         self.references = References()
         self._prompting = {"templates": templates, "full_stop": full_stop, "raw_names": raw_names}
         winclip_prompts("object", **self._prompting)
@@ -159,6 +160,10 @@ class WinCLIP(nn.Module):
             tiles = [self.embed(tile).parts for tile, _ in self._tiles(images)]
             memory = {part: torch.cat([parts[part].flatten(0, 1) for parts in tiles]) for part in tiles[0]}
         self.references.add(class_name, memory, image_digest(images))
+
+    def identity(self, class_names: Sequence[str]) -> dict[str, object]:
+        """Of a few-shot model, what it remembers of these classes."""
+        return self.references.digests(class_names) if self.options["shots"] else {}
 
     def embed(self, images: Float[Tensor, "batch 3 height width"]) -> Embedded:
         """What the predictions are made of, without a class; images are squashed to a square."""

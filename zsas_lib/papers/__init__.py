@@ -53,3 +53,11 @@ def reported(paper: str, table: str | int) -> pd.DataFrame:
     if str(table) not in numbers:
         raise UnknownNameError(f"table of paper {paper}", str(table), numbers)
     return pd.read_csv(tables[paper, str(table)], dtype={"table": str, "category": str, "setting": str})
+
+
+def claims() -> pd.DataFrame:
+    """What the papers claim, one claim a row: paper, place, claim (in our words), pages that take it up, test, note.
+
+    All columns are text; an empty cell is an empty string. The book's page of claims says how a test is written.
+    """
+    return pd.read_csv(Path(__file__).parent / "claims.csv", dtype=str, keep_default_na=False)

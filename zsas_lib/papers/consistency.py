@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from ..studies.groups import GROUPING
+from ..data.groups import category_groups
 from . import reported
 
 ROUNDING = 0.0005
@@ -18,7 +18,7 @@ def printed_means() -> pd.DataFrame:
     gap = printed - recomputed, follows. A mean of rounded rows is off by at most half a digit and the printed mean by
     another half, so one follows if the gap is at most one unit of the last digit.
     """
-    groups = dict(pd.read_csv(GROUPING).query("dataset == 'mvtec'")[["category", "group"]].to_numpy())
+    groups = category_groups("mvtec", reported("K", 1).category.unique().tolist())
     text = reported("K", "text").query("metric == 'AUROC'").dropna(subset="category")
     rows = []
     for model, number in PER_CATEGORY.items():

@@ -20,5 +20,6 @@ def per_image(amount: Amount, images: Float[Tensor, "batch channel height width"
     return torch.as_tensor(amount, dtype=images.dtype, device=images.device).reshape(-1)
 
 
-def is_zero(amount: Amount) -> bool:
-    return not isinstance(amount, Tensor) and amount == 0
+def is_number(amount: Amount, number: int | float) -> bool:
+    """Whether an amount is just this Python number; a tensor never is, as gradients may be wanted of it."""
+    return not isinstance(amount, Tensor) and bool(amount == number)

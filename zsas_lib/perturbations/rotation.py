@@ -1,6 +1,6 @@
-"""Rotation, hue and saturation shifts, differentiable in the image and in the parameter (S sec. 2 and A.1).
+"""Rotation, differentiable in the image and in the angle (S sec. 2 and A.1).
 
-Rotation is the three-pass scheme of Unser et al.: a turn by t is a shear along x by tan(t/2), one along y by -sin(t),
+It is the three-pass scheme of Unser et al.: a turn by t is a shear along x by tan(t/2), one along y by -sin(t),
 and the first again. A shear displaces each row (column) by its own amount, which the Fourier transform does without
 the blur of local interpolation. Quarter turns are taken out first, so only angles in [-45, 45] degrees are sheared:
 little padding suffices, finer detail survives, and multiples of 90 degrees are exact.
@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from .amounts import Amount, per_image, straight_through_clip
+from .record import Motion, Perturbation
 
 Fill: TypeAlias = Literal["replicate", "zero"]
 
@@ -80,6 +81,11 @@ def valid_region(degrees: Amount, height: int, width: int) -> Bool[Tensor, "*bat
     ``valid_region(-degrees, height, width)``.
     """
     return coverage(degrees, height, width) >= 0.5
+
+
+def _shown(degrees: Amount, height: int, width: int) -> Bool[Tensor, "*batch height width"]:
+    """Where a map that `derotate` turned back was shown."""
+    return valid_region(-degrees, height, width)
 
 
 def _turn(
@@ -191,3 +197,18 @@ def _source(
     x = torch.arange(width, dtype=angle.dtype, device=device) - (width - 1) / 2
     y = torch.arange(height, dtype=angle.dtype, device=device)[:, None] - (height - 1) / 2
     return x * torch.cos(angle) + y * torch.sin(angle), y * torch.cos(angle) - x * torch.sin(angle)
+
+
+ROTATION = Perturbation(
+    name="rotation",
+    function=rotate,
+    low=-90.0,
+    high=90.0,
+    unit="degrees",
+    column="degrees",
+    label="rotation, clockwise (degrees)",
+    colour="blue",
+    rate=5.0,  # as in S's released code
+    sweep_values=13,
+    motion=Motion(masks_along=rotate_masks, maps_back=derotate, shown=_shown),
+)

@@ -4,9 +4,7 @@ Paper S studies objects whose corners look the same after a turn by 45 degrees, 
 eq. (6) and a threshold chosen by hand. A hue shift has the like: what has no saturation has no hue to shift.
 """
 
-import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -68,7 +66,7 @@ def picture_table(
             values += QUANTITIES[name](batch.images).tolist()
     return pd.DataFrame(
         {
-            "path": [Path(os.path.relpath(record.path, dataset.root)).as_posix() for record in dataset.records],
+            "path": [record.name(dataset.root) for record in dataset.records],
             "category": [record.category for record in dataset.records],
             "defect": [record.defect for record in dataset.records],
             "is_anomalous": [record.is_anomalous for record in dataset.records],

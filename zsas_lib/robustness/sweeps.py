@@ -15,11 +15,9 @@ from ..evaluation.evaluate import labels_of, measured, predict
 from ..evaluation.tables import with_means
 from ..metrics.pixel_scores import EIGHT_CONNECTED
 from ..models.prediction import Prediction
-from ..perturbations import RANGES, check_amount
-from ..perturbations.colour import shift_hue, shift_saturation
-from ..perturbations.rotation import derotate, rotate, rotate_masks, valid_region
+from ..perturbations import check_amount, named
+from ..perturbations.record import Perturbation
 
-PERTURBED = {"rotation": rotate, "hue": shift_hue, "saturation": shift_saturation}
 DEROTATIONS = ("zero", "valid", "mask")
 
 
@@ -27,7 +25,7 @@ def uniform_sweep(
     model: nn.Module,
     dataset: AnomalyDataset,
     perturbation: str,
-    values: Iterable[int | float],
+    values: Iterable[int | float] | None = None,
     *,
     seed: int = 0,
     batch_size: int = 16,
@@ -36,8 +34,9 @@ def uniform_sweep(
 ) -> pd.DataFrame:
     """Metrics of a model when one perturbation of one value meets all pictures, for each value.
 
-    ``perturbation`` is "rotation" (degrees, clockwise), "hue" (radians) or "saturation", with ``values`` in
-    `perturbations.RANGES`. How the map of a turned picture meets the upright mask is ``derotation``:
+    ``perturbation`` is one of `perturbations.PERTURBATIONS`, such as "rotation" (degrees, clockwise), "hue" (radians)
+    or "saturation", with ``values`` in its range; None takes its grid. How the map of a turned picture, or of one whose
+    pixels are moved in another way, meets the upright mask is ``derotation``:
 
     * "zero", S eq. (3): the map is turned back, with 0 where it does not reach. These corners count as normal pixels
       found normal, so they raise pixel AUROC from A to (1 - c) A + c if they share c of the pixels (17 % at 45 degrees)
@@ -49,13 +48,14 @@ def uniform_sweep(
 
     Returns one row per category and value, then rows "mean" over the categories; columns category, perturbation,
     value, unit, the metrics (as in `evaluate`), pixel_auroc_se and image_auroc_se. For a list of derotations there is
-    a row for each, and a column derotation behind unit. The bootstrap draws the same images for every value. The value
-    0 leaves the pictures as they are and gives the numbers of `evaluate`.
+    a row for each, and a column derotation behind unit. The bootstrap draws the same images for every value. The
+    neutral value (0) leaves the pictures as they are and gives the numbers of `evaluate`.
 
     Each picture is read once; one category is held in memory at a time. Raises UnknownNameError for an unknown
     perturbation or derotation, ValueError for none of either, a value outside its range, or a map that is not finite.
     """
-    values = [float(value) for value in values]
+    record = named(perturbation)
+    values = record.grid() if values is None else [float(value) for value in values]
     if not values:
         raise ValueError(f"Expected at least one value of {perturbation!r} to sweep over, got none.")
     for value in values:
@@ -75,42 +75,42 @@ def uniform_sweep(
             batches = list(part.batches(batch_size))
             labels = labels_of(part)
             for value in values:
-                setting = {"perturbation": perturbation, "value": value, "unit": RANGES[perturbation].unit}
-                predictions = [_prediction(model, batch, perturbation, value) for batch in batches]
+                setting = {"perturbation": perturbation, "value": value, "unit": record.unit}
+                predictions = [_prediction(model, batch, record, value) for batch in batches]
                 scores = torch.cat([prediction.image_score for prediction in predictions])
-                degrees = value if perturbation == "rotation" else 0.0
                 for name in derotations:
                     told_apart = {} if isinstance(derotation, str) else {"derotation": name}
-                    maps, masks, pieces = _matched(predictions, batches, degrees, name)
+                    maps, masks, pieces = _matched(predictions, batches, record, value, name)
                     numbers = measured(maps, masks, scores, labels, resamples, seed, pieces)
                     rows.append({"category": category} | setting | told_apart | numbers)
                 progress.update()
     return with_means(pd.DataFrame(rows), by=[*setting, *told_apart])
 
 
-def _prediction(model: nn.Module, batch: Batch, perturbation: str, value: float) -> Prediction:
+def _prediction(model: nn.Module, batch: Batch, perturbation: Perturbation, value: float) -> Prediction:
     images = batch.images.to(model.backbone.device)
-    if value != 0:
-        images = PERTURBED[perturbation](images, value)
+    if value != perturbation.neutral:
+        images = perturbation.apply(images, value)
     return predict(model, images, batch.categories, batch.paths)
 
 
 def _matched(
-    predictions: list[Prediction], batches: list[Batch], degrees: float, derotation: str
+    predictions: list[Prediction], batches: list[Batch], perturbation: Perturbation, value: float, derotation: str
 ) -> tuple[list[Float[Tensor, "_ _"]], list[Bool[Tensor, "_ _"]], tuple[list, list] | None]:
     """Maps and masks that fit each other, and for the valid region what `measured` takes as pieces."""
+    motion = perturbation.motion if value != perturbation.neutral else None
     maps, masks = [], []
     for prediction, batch in zip(predictions, batches):
         found, truth = prediction.anomaly_map, batch.masks
-        if degrees != 0 and derotation == "mask":
-            truth = rotate_masks(truth, degrees)
-        elif degrees != 0:
-            found = derotate(found, degrees, fill="zero" if derotation == "zero" else "replicate")
+        if motion and derotation == "mask":
+            truth = motion.masks_along(truth, value)
+        elif motion:
+            found = motion.maps_back(found, value, "zero" if derotation == "zero" else "replicate")
         maps += found
         masks += truth
-    if degrees == 0 or derotation != "valid":
+    if not motion or derotation != "valid":
         return maps, masks, None
-    shown = [valid_region(-degrees, *mask.shape) for mask in masks]
+    shown = [motion.shown(value, *mask.shape) for mask in masks]
     pieces = _whole_regions(maps, masks, shown)
     maps = [map_[region][None] for map_, region in zip(maps, shown)]
     masks = [mask[region][None] for mask, region in zip(masks, shown)]

@@ -210,7 +210,7 @@ def read_result(path: Path) -> pd.DataFrame:
 
 def describe_model(model: nn.Module, class_names: Sequence[str]) -> dict[str, object]:
     """What decides a model's predictions for these classes: its class, options, backbone, all weights outside the
-    backbone, and, of a model that remembers normal pictures (`models.references`), those of these classes."""
+    backbone, and what else tells it from others (`AnomalyModel.identity`), such as remembered normal pictures."""
     weights = hashlib.sha256()
     for name, values in sorted(model.state_dict().items()):
         if not name.startswith("backbone."):
@@ -221,7 +221,7 @@ def describe_model(model: nn.Module, class_names: Sequence[str]) -> dict[str, ob
         "options": model.options,
         "backbone": model.backbone.digest,
         "weights": weights.hexdigest(),
-        "references": model.references.digests(class_names) if model.options.get("shots") else {},
+        "references": model.identity(class_names),
     }
 
 

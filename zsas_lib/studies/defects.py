@@ -1,12 +1,9 @@
 """Which defects are found: groups of defects by type and by visual contrast, as in paper K's Tables 5 and 6.
 
-Paper K gives no rule for its groups; its counts add up to 52 defect types, MVTec AD has 73 pairs of category and
-defect. Here every pair has a type, published in ``data/defect_types.csv``, and contrast is measured.
+Here every pair of category and defect has a type (`data.groups.type_mapping`), and contrast is measured.
 """
 
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -24,46 +21,10 @@ from ..metrics.image import image_auroc
 from ..metrics.pixel import pixel_auroc
 from ..metrics.pixel_scores import EIGHT_CONNECTED
 
-TYPES: Mapping[str, str] = {
-    "missing_component": "a part that belongs there is absent",
-    "logical_error": "an intact part, but the wrong one, or in the wrong place or orientation",
-    "geometric_deformation": "bent, folded or squeezed, in one piece",
-    "surface_pattern": "a print or the pattern of the surface differs",
-    "multiple": "several defects in one picture, or a folder of various ones",
-    "surface_damage": "scratched, cut or poked, in one piece",
-    "foreign_material": "something lies on it that does not belong there",
-    "appearance_change": "discoloured or stained, shape and surface as before",
-    "structural_break": "cracked or broken",
-    "missing_material": "a hole, or a piece is gone",
-}
-"""Paper K's ten types, with this project's rule for each; what is done to the part decides, not what it looks like."""
 LEVELS = ("low", "medium", "high")
-MAPPING = Path(__file__).parents[1] / "data" / "tables" / "defect_types.csv"
 RING = 0.04
 """Width of the ring around a region, in parts of the picture's shorter side."""
 ALL = "all"
-
-
-def type_mapping(dataset: str, path: Path | None = None) -> pd.DataFrame:
-    """The published mapping of a data set's defects to `TYPES`: columns category ("" for any), defect, type.
-
-    ``path`` is a CSV with these columns instead. Raises DataError for a data set or file without rows, a file that
-    lacks a column, or a type that is none.
-    """
-    table = pd.read_csv(path or MAPPING, dtype=str, keep_default_na=False)
-    lacking = [column for column in ("category", "defect", "type") if column not in table]
-    if lacking:
-        raise DataError(f"{path or MAPPING} lacks the columns {', '.join(lacking)}; expected category, defect, type.")
-    if path is None:
-        table = table[table.dataset == dataset]
-    if table.empty:
-        raise DataError(
-            f"No defect of data set {dataset!r} has a type in {path or MAPPING}; write a CSV with the columns "
-            "category, defect and type, and pass its path."
-        )
-    if unknown := sorted(set(table.type) - set(TYPES)):
-        raise DataError(f"{path or MAPPING} has the types {', '.join(unknown)}; expected some of {', '.join(TYPES)}.")
-    return table[["category", "defect", "type"]].reset_index(drop=True)
 
 
 def contrast(image: Float[Tensor, "3 height width"], mask: Bool[Tensor, "height width"]) -> float:
@@ -111,7 +72,7 @@ def defect_table(
         sample = dataset[index]
         rows.append(
             {
-                "path": _below(record.path, dataset.root),
+                "path": record.name(dataset.root),
                 "category": record.category,
                 "defect": record.defect,
                 "type": kind,
@@ -154,7 +115,7 @@ def group_metrics(
     for part, predictions in category_predictions(model, dataset, batch_size, "group_metrics"):
         maps, masks, scores = zip(*predictions)
         score = torch.stack(scores)
-        paths = [_below(record.path, part.root) for record in part.records]
+        paths = [record.name(part.root) for record in part.records]
         good = [place for place, record in enumerate(part.records) if not record.is_anomalous]
         damaged = {paths[place]: ALL for place in range(len(paths)) if place not in good}
         for grouping, named in {ALL: damaged, **groupings}.items():
@@ -208,7 +169,3 @@ def group_summary(metrics: pd.DataFrame, defects: pd.DataFrame, grouping: str, c
         }
         rows[group] = row | counts
     return pd.DataFrame(rows).T.rename_axis("group").astype({name: int for name in counts}).sort_values("image_auroc")
-
-
-def _below(path: Path, root: Path) -> str:
-    return Path(os.path.relpath(path, root)).as_posix()

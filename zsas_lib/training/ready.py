@@ -1,4 +1,4 @@
-"""Models that predict: loaded, or trained on auxiliary data, once for every model, data set, setting and state of the library."""
+"""Models that predict: loaded, or trained on auxiliary data once for each model, data set, setting and library state."""
 
 import inspect
 import warnings
@@ -9,24 +9,17 @@ from torch import nn
 
 from ..backbones.registry import Backbone
 from ..base.digests import canonical, configuration_digest, source_digest
-from ..base.errors import DataError, UnknownNameError
+from ..base.errors import DataError
 from ..base.files import alone
 from ..data.dataset import AnomalyDataset
-from ..data.registry import load_dataset
-from ..models import load_model
+from ..data.load import load_dataset
+from ..data.registry import auxiliary_name
 from ..models.learned import LearnedModel
+from ..models.load import load_model
 from ..store.folder import results_folder
 from .fit import fit
 
 FOLDER = "trained"
-AUXILIARY = {
-    "mvtec": "visa",
-    "visa": "mvtec",
-    "btad": "visa",
-    "mpdd": "visa",
-    "embedded-b": "embedded-a",
-    "embedded-a": "embedded-b",
-}
 
 
 def trained(
@@ -34,8 +27,9 @@ def trained(
 ) -> LearnedModel:
     """``model`` after ``fit(model, dataset, **options)``, from the store where that has been done before.
 
-    A training that was stopped goes on from its last whole epoch; who asks for one that another process is at waits for it. ``store`` is a folder, by default
-    `store.results_folder`. What `fit` raises, and TypeError for an option that it does not have.
+    A training that was stopped goes on from its last whole epoch; one that another process is at is waited for.
+    ``store`` is a folder, by default `store.results_folder`. Raises what `fit` raises, and TypeError for an option that
+    it does not have.
     """
     bound = inspect.signature(fit).bind(model, dataset, **options)
     bound.apply_defaults()
@@ -85,17 +79,9 @@ def model_for(
     fit: Mapping[str, object] | None = None,
     **options: object,
 ) -> nn.Module:
-    """A model ready to be tested on the data set of that name: `ready_model` on its `auxiliary_name`, which is read from
-    ``auxiliary_root``, ``per_category`` pictures of each category (None: all), and only if the model learns."""
+    """A model ready to be tested on the data set of that name: `ready_model` on its `auxiliary_name`, which is read
+    from ``auxiliary_root``, ``per_category`` pictures of each category (None: all), and only if the model learns."""
     if not isinstance(model := load_model(name, backbone, **options), LearnedModel):
         return model
     auxiliary = load_dataset(auxiliary_name(dataset), auxiliary_root).select(per_category=per_category)
     return trained(model, auxiliary, store=store, **(fit or {}))
-
-
-def auxiliary_name(dataset: str) -> str:
-    """The data set that models are trained on which are tested on ``dataset``: the papers', VisA for all but VisA
-    itself, and so for the embedded two. Raises UnknownNameError for a data set without one."""
-    if dataset not in AUXILIARY:
-        raise UnknownNameError("data set with an auxiliary one", dataset, AUXILIARY)
-    return AUXILIARY[dataset]

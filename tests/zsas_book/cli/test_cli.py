@@ -1,9 +1,13 @@
+import sys
+
 import nbformat
 import pytest
-from mini_project import REPOSITORY, write_notebook
+from mini_project import REPOSITORY, run_in, write_notebook
 
 import zsas_lib
 from zsas_book import cli
+from zsas_book.parts import MissingPartError, require
+from zsas_book.project import chapters
 
 
 @pytest.fixture
@@ -82,7 +86,7 @@ def test_an_error_that_is_none_of_ours_keeps_its_traceback(zsas, monkeypatch):
     def broken(*arguments):
         raise KeyError("a bug")
 
-    monkeypatch.setattr(cli, "load_pages", broken)
+    monkeypatch.setattr(chapters, "load_pages", broken)
     monkeypatch.chdir(REPOSITORY)
     with pytest.raises(KeyError, match="a bug"):
         cli.main(["run", "uniform_sweep"])
@@ -105,8 +109,8 @@ def test_doctor_finds_the_environment_in_order(zsas):
 
 
 def test_doctor_finds_a_torchvision_that_does_not_fit(zsas, monkeypatch):
-    real = cli.metadata.version
-    monkeypatch.setattr(cli.metadata, "version", lambda name: "2.13.0+cpu" if name == "torch" else real(name))
+    real = cli.doctor.metadata.version
+    monkeypatch.setattr(cli.doctor.metadata, "version", lambda name: "2.13.0+cpu" if name == "torch" else real(name))
     status, out, _ = zsas("doctor")
     assert status == 1
     assert "amiss: that one is built for torch 2.12.1" in out
@@ -138,3 +142,61 @@ def test_results_are_packed_and_unpacked_from_the_command_line(tmp_path, monkeyp
     with pytest.raises(SystemExit) as end:
         cli.main(["results", "unpack", "all.zip"])
     assert end.value.code == 2 and "zsas: all.zip is damaged or no archive of results" in capsys.readouterr().err
+
+
+BLOCKED = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class Blocker(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {names!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Blocker())
+{code}
+"""
+EXTRA = (
+    *("jsonschema", "nbformat", "nbclient", "papermill", "ipykernel"),
+    *("jupytext", "jupyter_book", "snakemake", "sphinx", "docutils"),
+)
+COMMANDS = (["run", "uniform_sweep"], ["status"], ["plan"], ["fork", "x", "--as", "y", "--backbone", "z"])
+
+
+def without(names: tuple[str, ...], code: str):
+    """Run code in a process in which packages cannot be imported."""
+    return run_in(REPOSITORY, "-c", BLOCKED.format(names=names, code=code))
+
+
+@pytest.mark.parametrize("names", [("papermill",), ("nbformat",), ("jsonschema",), EXTRA])
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_without_the_books_packages_one_sentence_says_what_to_install(names, command):
+    outcome = without(names, f"from zsas_book.cli import main; main({command})")
+    assert outcome.returncode == 2
+    assert outcome.stderr.startswith("zsas: The book needs ")
+    assert outcome.stderr.endswith(' not installed here: pip install "zsas-lib[book]"\n')
+    assert outcome.stderr.count("\n") == 1
+
+
+def test_without_the_books_packages_python_users_read_the_same_and_the_rest_works(tmp_path):
+    outcome = without(EXTRA, "import zsas_book.pages.compute")
+    assert outcome.stderr.splitlines()[-1] == (
+        "zsas_book.parts.MissingPartError: The book needs jsonschema, nbformat, which are not installed here: "
+        'pip install "zsas-lib[book]"'
+    ) or "The book needs ipykernel, nbclient, papermill, which are not installed here" in outcome.stderr
+    outcome = without(EXTRA, "from zsas_book import figures, record; print(sorted(record().facts))")
+    assert outcome.returncode == 0 and "commit" in outcome.stdout, outcome.stderr
+    outcome = without(EXTRA, "from zsas_book.cli import main; main(['data', 'check', 'mvtec', 'no_such_folder'])")
+    assert outcome.stderr == "zsas: No folder no_such_folder.\n" or "No folder no_such_folder" in outcome.stderr
+    outcome = without(EXTRA, "from zsas_book.cli import main; main(['doctor'])")
+    assert outcome.returncode == 1
+    assert "book tools  amiss: The book needs jupyter_book, papermill, jupytext, snakemake" in outcome.stdout
+    assert 'project     amiss: The book needs jsonschema, nbformat, which are not installed here: pip' in outcome.stdout
+
+
+def test_what_is_there_is_not_missed(monkeypatch):
+    require("json", "papermill")
+    monkeypatch.setitem(sys.modules, "papermill", None)
+    with pytest.raises(MissingPartError, match="needs papermill, which is not installed here") as raised:
+        require("json", "papermill")
+    assert raised.value.name == "papermill"

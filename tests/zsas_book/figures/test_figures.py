@@ -11,9 +11,10 @@ from mini_project import REPOSITORY
 from skimage.color import rgb2lab
 
 from zsas_book import figures
-from zsas_lib.models import list_models
+from zsas_book.figures.style import colours_of
+from zsas_lib.models import MODELS, list_models
+from zsas_lib.perturbations import PERTURBATIONS
 
-PERTURBATIONS = ("rotation", "hue", "saturation")
 SIMULATED = {  # Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB
     "none": np.eye(3),
     "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
@@ -30,7 +31,9 @@ def test_an_overlay_is_grey_where_nothing_is_found_and_coloured_where_most_is():
     colours = plt.get_cmap(figures.MAP_COLOURS)
     np.testing.assert_allclose(pixels[0, 0], 0.75 * grey[0, 0] + 0.25 * np.array(colours(0.0)[:3]), atol=1e-6)
     np.testing.assert_allclose(pixels[2, 3], 0.15 * grey[2, 3] + 0.85 * np.array(colours(1.0)[:3]), atol=1e-6)
-    np.testing.assert_allclose(figures.blended(IMAGE, anomaly_map, (2.0, 3.0)), figures.blended(IMAGE, torch.zeros(6, 8)))
+    np.testing.assert_allclose(
+        figures.blended(IMAGE, anomaly_map, (2.0, 3.0)), figures.blended(IMAGE, torch.zeros(6, 8))
+    )
 
 
 def test_the_outline_lies_around_the_mask_and_changes_nothing_else():
@@ -75,6 +78,18 @@ def test_each_model_and_each_perturbation_has_a_colour_that_no_other_has():
     for names in (list_models(), PERTURBATIONS):
         colours = [figures.COLOURS[name] for name in names]
         assert len(set(colours)) == len(colours) and figures.PALETTE["grey"] not in colours
+
+
+def test_names_without_a_key_take_the_colours_in_turn_and_a_wrong_key_is_refused():
+    given = colours_of({"mine": "", "winclip": "blue", "yours": ""})
+    assert given == {"mine": figures.SERIES[0], "winclip": figures.PALETTE["blue"], "yours": figures.SERIES[1]}
+    with pytest.raises(KeyError, match="bleu"):
+        colours_of({"mine": "bleu"})
+
+
+def test_every_model_has_a_label_also_those_that_are_printed_only():
+    assert set(list_models()) < set(figures.MODEL_LABELS) == set(MODELS)
+    assert figures.MODEL_LABELS["vcpclip+"] == "VCP-CLIP+" and figures.MODEL_LABELS["aa-clip"] == "AA-CLIP"
 
 
 def test_no_notebook_names_a_colour_of_its_own():

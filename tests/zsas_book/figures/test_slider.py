@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from mini_project import REPOSITORY, run_in
 from PIL import Image
 
 from zsas_book.figures import slider as sliders
@@ -153,3 +154,16 @@ def test_moving_the_control_changes_picture_words_and_dot(text):
     assert parts["input"]["attributes"] == {"aria-valuetext": "90 degrees"}
     assert parts["output"]["textContent"] == frame["caption"]
     assert parts["circle"]["attributes"] == {"cx": frame["x"], "cy": frame["y"]}
+
+
+FILES_OF_A_PAGE = """
+from zsas_book.provenance import record, watch_packages
+watch_packages()
+import zsas_book.figures
+print(*record().facts["library"]["files"])
+"""
+
+
+def test_a_page_with_figures_depends_on_the_sliders_html():
+    files = run_in(REPOSITORY, "-c", FILES_OF_A_PAGE).stdout.split()
+    assert {"zsas_book/figures/slider.html", "zsas_book/figures/slider_curve.html"} <= set(files)

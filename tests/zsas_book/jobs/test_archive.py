@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import zipfile
 from hashlib import sha256
 from pathlib import Path
@@ -11,7 +12,9 @@ import pandas as pd
 import pytest
 
 from zsas_book import provenance
-from zsas_book.jobs.archive import MANIFEST, ArchiveError, pack, unpack
+from zsas_book.jobs.archive import ArchiveError, pack, unpack
+from zsas_book.jobs.bag import BAGIT, INFO, MANIFEST, TAG_MANIFEST, TAGS
+from zsas_book.pages.certificate import PageCertificate
 from zsas_lib.base import ledger
 from zsas_lib.base.errors import UnknownNameError
 from zsas_lib.store.results import load_or_compute, read_result
@@ -25,6 +28,19 @@ print(stale_reason(load_pages(Path.cwd(), "embedded")["first"], Path.cwd()))
 TABLE = pd.DataFrame({"pixel_auroc": [0.5, 0.75]}, index=pd.Index(["nut", "mean"], name="category"))
 
 
+def certificate(page: str, digest: str) -> PageCertificate:
+    return PageCertificate(
+        page=page,
+        profile="embedded",
+        given={},
+        library={},
+        data={},
+        record={"commit": "abc", "device": "cpu", "versions": {}},
+        notebook={"path": f"notebooks/{page}.ipynb", "digest": "0"},
+        digest=digest,
+    )
+
+
 @pytest.fixture
 def here(tmp_path) -> Path:
     """A store with three results of two kinds, and two computed pages, one with files."""
@@ -36,7 +52,7 @@ def here(tmp_path) -> Path:
     for page in ("one", "two"):
         (computed / f"{page}.ipynb").write_text(json.dumps({"cells": [], "page": page}))
         digest = sha256((computed / f"{page}.ipynb").read_bytes()).hexdigest()
-        (computed / f"{page}.json").write_text(json.dumps({"digest": digest}))
+        certificate(page, digest).write(computed / f"{page}.json")
     return tmp_path / "here"
 
 
@@ -50,25 +66,31 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def rewritten(archive: Path, changed: dict[str, bytes | None], target: Path, manifest: dict | None = None) -> Path:
-    """A copy of an archive with other or further files, its manifest as it was or with other entries."""
-    with zipfile.ZipFile(archive) as old, zipfile.ZipFile(target, "w") as new:
-        told = json.loads(old.read(MANIFEST)) | (manifest or {})
-        files = {name: old.read(name) for name in old.namelist() if name != MANIFEST} | changed
-        new.writestr(MANIFEST, json.dumps(told))
-        for name, data in files.items():
-            if data is not None:
-                new.writestr(name, data)
+def rewritten(archive: Path, changed: dict[str, bytes | None], target: Path, relisted: bool = True) -> Path:
+    """A copy of an archive with other or further files, by their names in the bag; None leaves one out.
+
+    With `relisted`, digests and counts are those of its files; else the tag files stay as they were.
+    """
+    with zipfile.ZipFile(archive) as old:
+        files = {name.partition("/")[2]: old.read(name) for name in old.namelist()}
+    tags = {name: files.pop(name) for name in TAGS} | {name: changed[name] for name in TAGS if name in changed}
+    files = {name: data for name, data in (files | changed).items() if data is not None and name not in TAGS}
+    if relisted:
+        tags[MANIFEST] = changed.get(MANIFEST, listed(files))
+        octets = f"{sum(map(len, files.values()))}.{len(files)}"
+        tags[INFO] = b"".join(
+            f"Payload-Oxum: {octets}\n".encode() if line.startswith(b"Payload-Oxum") else line
+            for line in changed.get(INFO, tags[INFO]).splitlines(keepends=True)
+        )
+        tags[TAG_MANIFEST] = listed({name: data for name, data in tags.items() if name != TAG_MANIFEST})
+    with zipfile.ZipFile(target, "w") as new:
+        for name, data in (tags | files).items():
+            new.writestr(f"bag/{name}", data)
     return target
 
 
-def listed(archive: Path, added: dict[str, bytes]) -> dict:
-    with zipfile.ZipFile(archive) as old:
-        files = json.loads(old.read(MANIFEST))["files"]
-    return {
-        "files": files
-        | {name: {"bytes": len(data), "sha256": sha256(data).hexdigest()} for name, data in added.items()}
-    }
+def listed(files: dict[str, bytes]) -> bytes:
+    return "".join(f"{sha256(data).hexdigest()}  {name}\n" for name, data in files.items()).encode()
 
 
 def test_all_of_it_comes_out_the_same_elsewhere(here, packed, tmp_path):
@@ -91,11 +113,13 @@ def test_a_result_that_travelled_is_found_and_says_where_it_was_made(here, packe
 def test_a_part_of_it_can_be_packed(here, tmp_path):
     moved = pack(tmp_path / "part.zip", here / "results", here / "computed", kinds=["evaluate"], pages=["one"])
     assert (moved.results, moved.pages) == (2, 1)
-    assert {Path(name).parts[:2] for name in zipfile.ZipFile(tmp_path / "part.zip").namelist()[1:]} == {
-        ("results", "evaluate"),
-        ("pages", "one.ipynb"),
-        ("pages", "one.json"),
-        ("pages", "one_files"),
+    names = [name.removeprefix("part/") for name in zipfile.ZipFile(tmp_path / "part.zip").namelist()]
+    assert tuple(names[:4]) == TAGS
+    assert {Path(name).parts[:3] for name in names[4:]} == {
+        ("data", "results", "evaluate"),
+        ("data", "pages", "one.ipynb"),
+        ("data", "pages", "one.json"),
+        ("data", "pages", "one_files"),
     }
     with pytest.raises(UnknownNameError, match="Unknown kind of result 'evalute'.*Did you mean 'evaluate'"):
         pack(tmp_path / "no.zip", here / "results", here / "computed", kinds=["evalute"])
@@ -115,42 +139,76 @@ def test_what_is_there_stays_and_what_is_damaged_there_is_mended(here, packed, t
     assert (moved.results, moved.pages, moved.kept) == (1, 1, 3) and contents(here) == before
 
 
+def test_it_is_a_bag_that_sha256sum_checks(packed, tmp_path):
+    with zipfile.ZipFile(packed) as archive:
+        archive.extractall(tmp_path / "bags")
+    bag = tmp_path / "bags" / "all"
+    assert (bag / BAGIT).read_text() == "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
+    payload = [path for path in (bag / "data").rglob("*") if path.is_file()]
+    info = dict(line.split(": ", 1) for line in (bag / INFO).read_text().splitlines())
+    assert info["Payload-Oxum"] == f"{sum(path.stat().st_size for path in payload)}.{len(payload)}" and len(payload) == 8
+    assert (info["Content-Format"], info["Content-Version"]) == ("zsas results", "2")
+    for manifest, count in ((MANIFEST, 8), (TAG_MANIFEST, 3)):
+        checked = subprocess.run(["sha256sum", "-c", manifest], cwd=bag, capture_output=True, text=True, check=True)
+        assert checked.stdout.count(": OK\n") == count
+
+
+def test_a_bag_packed_again_by_another_program_is_taken(packed, tmp_path):
+    with zipfile.ZipFile(packed) as old, zipfile.ZipFile(tmp_path / "again.zip", "w") as new:
+        new.mkdir("other")
+        for name in sorted(old.namelist()):
+            new.writestr(f"other/{name.partition('/')[2]}", old.read(name))
+    moved = unpack(tmp_path / "again.zip", tmp_path / "there", tmp_path / "pages")
+    assert (moved.results, moved.pages) == (3, 2)
+
+
 def first_result(archive: Path) -> str:
-    return next(name for name in zipfile.ZipFile(archive).namelist() if name.startswith("results/"))
+    names = [name.partition("/")[2] for name in zipfile.ZipFile(archive).namelist()]
+    return next(name for name in names if name.startswith("data/results/"))
 
 
 def test_a_damaged_or_foreign_archive_is_refused_and_nothing_is_written(here, packed, tmp_path):
     whole, name = packed.read_bytes(), first_result(packed)
-    content = zipfile.ZipFile(packed).read(name)
+    content = zipfile.ZipFile(packed).read(f"all/{name}")
+    info = zipfile.ZipFile(packed).read(f"all/{INFO}")
     (tmp_path / "half.zip").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "flipped.zip").write_bytes(whole[:3000] + bytes([whole[3000] ^ 255]) + whole[3001:])
     with zipfile.ZipFile(tmp_path / "foreign.zip", "w") as foreign:
         foreign.writestr("something.txt", "else")
-    outside = {"../outside.parquet": b"x"}
-    other = {"results/evaluate/" + "0" * 64 + ".parquet": content}
+    with zipfile.ZipFile(tmp_path / "empty.zip", "w"):
+        pass
+    with zipfile.ZipFile(packed) as old, zipfile.ZipFile(tmp_path / "flat.zip", "w") as flat:
+        for member in old.namelist():
+            flat.writestr(member.partition("/")[2], old.read(member))
+    number = 0
+
+    def changed(files: dict[str, bytes | None], relisted: bool = True) -> Path:
+        nonlocal number
+        number += 1
+        return rewritten(packed, files, tmp_path / f"changed{number}.zip", relisted)
+
     cases = {
         tmp_path / "half.zip": "is damaged or no archive of results",
-        tmp_path
-        / "flipped.zip": "is damaged or no archive of results|is not what was packed|differ|no manifest.json of results",
-        tmp_path / "foreign.zip": "has no manifest.json of results; name a file that `zsas results pack` wrote",
-        rewritten(packed, {name: content[:-1] + b"!"}, tmp_path / "changed.zip"): "is not what was packed",
-        rewritten(packed, {name: None}, tmp_path / "missing.zip"): "its manifest and its files differ, first in "
-        + name,
-        rewritten(packed, {"results/evaluate/more": b"x"}, tmp_path / "more.zip"): "its manifest and its files differ",
-        rewritten(
-            packed, outside, tmp_path / "out.zip", listed(packed, outside)
-        ): "neither a stored result nor part of a page",
-        rewritten(
-            packed, {}, tmp_path / "version.zip", {"version": 2}
-        ): "version 2; expected 'zsas results', version 1",
-        rewritten(packed, {}, tmp_path / "format.zip", {"format": "other"}): "in format 'other'",
-        rewritten(packed, {}, tmp_path / "files.zip", {"files": [1]}): "does not list its files",
-        rewritten(
-            packed, other, tmp_path / "renamed.zip", listed(packed, other)
-        ): "does not hold the result that was written",
-        rewritten(
-            packed, {"pages/one.json": b"{}"}, tmp_path / "page.zip", listed(packed, {"pages/one.json": b"{}"})
-        ): "no certificate one.json that fits",
+        tmp_path / "flipped.zip": "is damaged or no archive of results|is not what was packed|differ|it has no ",
+        tmp_path / "foreign.zip": r"\(it has no bagit.txt\); .*name a file that `zsas results pack` wrote",
+        tmp_path / "empty.zip": "it has no bagit.txt",
+        tmp_path / "flat.zip": "it has no bagit.txt",
+        changed({name: content[:-1] + b"!"}, False): "is not what was packed",
+        changed({name: content + b"!"}, False): "is not what was packed|more than the",
+        changed({name: None}, False): f"its manifest and its files differ, first in {name}",
+        changed({"data/results/evaluate/more": b"x"}, False): "its manifest and its files differ",
+        changed({"extra.txt": b"x"}, False): "its manifest and its files differ, first in extra.txt",
+        changed({MANIFEST: b"no digest\n"}): "manifest-sha256.txt is not one line of digest and name for each file",
+        changed({MANIFEST: b"0  out.txt\n"}): "manifest-sha256.txt lists files outside data/",
+        changed({INFO: info + b"More: x\n"}, False): "bag-info.txt is not what was packed",
+        changed({BAGIT: b"BagIt-Version: 0.97\n"}): "bagit.txt is not that of a bag of version 1.0",
+        changed({"data/../../outside.parquet": b"x"}): "neither a stored result nor part of a page",
+        changed({"data//outside.parquet": b"x"}): "neither a stored result nor part of a page",
+        changed({INFO: info.replace(b"Version: 2", b"Version: 3")}): "version 3; expected 'zsas results', version 2",
+        changed({INFO: info.replace(b"Format: zsas results", b"Format: other")}): "in format 'other'",
+        changed({f"data/results/evaluate/{'0' * 64}.parquet": content}): "does not hold the result that was written",
+        changed({"data/pages/one.json": b"{}"}): "no certificate one.json that fits",
+        changed({"data/pages/three.json": b"{}"}): "It lacks three.ipynb",
     }
     for archive, message in cases.items():
         with pytest.raises(ArchiveError, match=message) as refused:
@@ -159,6 +217,19 @@ def test_a_damaged_or_foreign_archive_is_refused_and_nothing_is_written(here, pa
         assert contents(tmp_path / "there") == {} and not (tmp_path / "outside.parquet").exists()
     with pytest.raises(FileNotFoundError, match="No archive"):
         unpack(tmp_path / "nowhere.zip", tmp_path / "there", tmp_path / "there")
+
+
+def test_sizes_other_than_counted_are_refused(packed, tmp_path):
+    info = zipfile.ZipFile(packed).read(f"all/{INFO}")
+    octets = int(info.partition(b"Payload-Oxum: ")[2].partition(b".")[0])
+    for other, message in ((octets - 1, f"more than the {octets - 1} bytes"), (octets + 5, "5 bytes less than")):
+        text = info.replace(f"{octets}.".encode(), f"{other}.".encode())
+        with zipfile.ZipFile(packed) as old:
+            tags = {name: old.read(f"all/{name}") for name in (BAGIT, MANIFEST)} | {INFO: text}
+        changed = {INFO: text, TAG_MANIFEST: listed(tags)}
+        with pytest.raises(ArchiveError, match=message):
+            unpack(rewritten(packed, changed, tmp_path / f"{other}.zip", False), tmp_path / "there", tmp_path / "pages")
+    assert contents(tmp_path / "there") == {}
 
 
 def test_every_truncation_is_refused(packed, tmp_path):
@@ -173,9 +244,12 @@ def test_every_truncation_is_refused(packed, tmp_path):
 def test_damaged_results_and_pages_are_not_packed(here, tmp_path):
     page = here / "computed" / "two.ipynb"
     page.write_text("{}")
-    with pytest.raises(
-        ArchiveError, match="two.ipynb has no certificate two.json that fits it; compute the page again"
-    ):
+    refusal = "two.ipynb has no certificate two.json that fits it; compute the page again"
+    with pytest.raises(ArchiveError, match=refusal):
+        pack(tmp_path / "no.zip", here / "results", here / "computed")
+    digest = sha256(page.read_bytes()).hexdigest()
+    page.with_suffix(".json").write_text(json.dumps({"digest": digest}))
+    with pytest.raises(ArchiveError, match=refusal):
         pack(tmp_path / "no.zip", here / "results", here / "computed")
     result = next((here / "results" / "sweep").iterdir())
     result.write_bytes(b"PAR1")

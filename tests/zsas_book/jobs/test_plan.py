@@ -9,12 +9,12 @@ import pytest
 from mini_project import REPOSITORY
 
 import zsas_book.jobs.plan
-from zsas_book.jobs.estimates import MINUTES_LEAST, counted, estimated, minutes
+from zsas_book.jobs.estimates import MINUTES_LEAST, estimated, minutes
 from zsas_book.jobs.plan import make_plan, report
 from zsas_book.jobs.shards import Shard, compute_shard, page_shards
 from zsas_book.project.chapters import load_pages
 from zsas_lib.base.errors import UnknownNameError
-from zsas_lib.data.registry import load_dataset
+from zsas_lib.data.load import load_dataset
 from zsas_lib.models.winclip import WinCLIP
 
 PAPER = load_pages(REPOSITORY, "paper")
@@ -89,10 +89,6 @@ def test_unknown_profiles_executors_and_partitions_are_refused(tmp_path, monkeyp
 
 
 def test_official_pictures_are_counted():
-    assert counted("mvtec", "test") == 1725
-    assert counted("visa", "test") == 2162
-    assert counted("mvtec", "test", ["bottle"]) == 83
-    assert counted("embedded-b", "test") is None
     shard = page_shards(PAPER["uniform_sweep"], REPOSITORY)["bottle"]
     assert (estimated(shard, REPOSITORY).pictures, estimated(shard, REPOSITORY).passes) == (83, 83 * 37)
 

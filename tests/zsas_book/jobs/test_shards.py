@@ -97,12 +97,12 @@ def test_a_page_computes_nothing_after_its_shards_and_shows_the_same_numbers(pro
     ]
     text = (project / "book/_computed/squares.ipynb").read_text()
     assert "squares: {1: 12, 2: 18, 3: 28}" in text
-    alone = mini_project.make(tmp_path / "book", sharded=True)
-    outcome = run_in(alone, "-m", "zsas_book.cli", "run", "squares")
+    other = mini_project.make(tmp_path / "book", sharded=True)
+    outcome = run_in(other, "-m", "zsas_book.cli", "run", "squares")
     assert outcome.returncode == 0, outcome.stderr
-    assert "squares: {1: 12, 2: 18, 3: 28}" in (alone / "book/_computed/squares.ipynb").read_text()
-    assert sorted(computed(alone)) == sorted(computed(project))
-    assert not (alone / SQUARES).exists()
+    assert "squares: {1: 12, 2: 18, 3: 28}" in (other / "book/_computed/squares.ipynb").read_text()
+    assert sorted(computed(other)) == sorted(computed(project))
+    assert not (other / SQUARES).exists()
 
 
 def test_a_receipt_says_what_a_shard_was_made_from_and_a_log_and_a_script_lie_beside_it(project, built):
@@ -223,7 +223,7 @@ def test_shards_store_what_the_page_would_to_the_last_digit(store):
     assert made == {path.relative_to(pieces) for path in pieces.rglob("*.parquet")}
     for path in made:
         pd.testing.assert_frame_equal(read_result(whole / path), read_result(pieces / path), check_exact=True)
-    assert all(count["computed"] == count["asked"] > 0 for count in counts)
+    assert all(count["computed"] == count["requested"] > 0 for count in counts)
     assert stale_shards(page_shards(page, REPOSITORY).values(), REPOSITORY) == {}
     assert compute_shard(Shard(page, "whole", both), REPOSITORY)["computed"] == 0
 
@@ -238,7 +238,7 @@ def test_models_trained_by_the_shards_of_the_seeds_serve_all_categories(store):
     when = trained.stat().st_mtime_ns
     computed += [compute_shard(shards[name], REPOSITORY)["computed"] for name in ("ceramic_ring", "woven_sheet")]
     assert computed == [2, 0, 2]
-    assert compute_shard(Shard(page, "whole", page.parameters), REPOSITORY) == {"asked": 4, "computed": 0}
+    assert compute_shard(Shard(page, "whole", page.parameters), REPOSITORY) == {"requested": 4, "computed": 0}
     assert [path.stat().st_mtime_ns for path in (folder / "trained").iterdir()] == [when]
 
 

@@ -15,9 +15,11 @@ import pytest
 from mini_project import REPOSITORY, write_notebook
 
 from zsas_book.pages.certificate import stale_reason
-from zsas_book.pages.compute import commands, compute_page
+from zsas_book.pages.compute import compute_page
 from zsas_book.pages.execution import PageError
+from zsas_book.pages.finish import commands, finish
 from zsas_book.project.chapters import Page
+from zsas_book.project.notebooks import NotebookError
 from zsas_book.project.parameters import ParameterError, read_parameters, resolve
 from zsas_lib.base.digests import file_digest
 from zsas_lib.base.errors import UnknownNameError
@@ -228,7 +230,7 @@ def test_a_failing_cell_is_named_and_the_page_before_it_stays(tmp_path):
 @pytest.mark.parametrize(
     ("cell", "message"),
     [
-        ("import sys; sys.exit(0)", r"never reached, `print\('never'\)`: the kernel was told to exit"),
+        ("import sys; sys.exit(0)", r"never reached, `print\('never'\)`: the kernel exited before it"),
         ("import os; os._exit(9)", r"did not end, `import os; os._exit\(9\)`: .*[Kk]ernel"),
     ],
 )
@@ -255,13 +257,13 @@ def test_a_record_that_is_not_the_last_line_is_refused(tmp_path):
 def test_what_is_no_notebook_is_refused(tmp_path):
     broken = tmp_path / "broken.ipynb"
     broken.write_text('{"cells": [')
-    with pytest.raises(PageError, match="cannot be read as a notebook"):
+    with pytest.raises(NotebookError, match="cannot be read as a notebook"):
         compute_page(Page("broken", broken), tmp_path / "out.ipynb", root=REPOSITORY)
-    with pytest.raises(PageError, match=r"No notebook .*; expected a \.ipynb file"):
+    with pytest.raises(NotebookError, match=r"No notebook .*; expected a \.ipynb file"):
         compute_page(Page("none", tmp_path / "none.ipynb"), tmp_path / "out.ipynb", root=REPOSITORY)
     foreign = write_notebook(tmp_path / "foreign.ipynb", "1")
     foreign.write_text(foreign.read_text().replace('"python3"', '"conda-env-mine"'))
-    with pytest.raises(PageError, match="asks for kernel 'conda-env-mine'; expected 'python3'"):
+    with pytest.raises(NotebookError, match="asks for kernel 'conda-env-mine'; expected 'python3'"):
         compute_page(Page("foreign", foreign), tmp_path / "out.ipynb", root=REPOSITORY)
 
 

@@ -21,10 +21,10 @@ from papermill.cli import _resolve_type
 
 from zsas_book.machine.warm import serving
 from zsas_book.pages.compute import compute_page
-from zsas_book.pages.execution import read_notebook
 from zsas_book.project.chapters import Page, load_pages
+from zsas_book.project.notebooks import read_notebook
 from zsas_book.project.parameters import parameters_cell, read_parameters, resolve
-from zsas_book.site.made_pages import MADE
+from zsas_book.site.staging import MADE
 from zsas_lib.base.digests import file_digest
 
 SMOKE = load_pages(REPOSITORY, "smoke")

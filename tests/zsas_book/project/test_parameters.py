@@ -1,4 +1,6 @@
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -6,6 +8,7 @@ import nbformat
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mini_project import REPOSITORY
 from nbformat.v4 import new_code_cell, new_notebook
 from papermill.cli import papermill
 
@@ -18,6 +21,8 @@ from zsas_book.project.parameters import (
     resolve,
 )
 from zsas_lib.base.errors import UnknownNameError
+from zsas_lib.data.registry import DATASETS
+from zsas_lib.metrics import METRICS
 
 SOURCE = """\
 # A comment of its own is no parameter's help.
@@ -83,6 +88,11 @@ def test_without_a_parameters_cell_there_are_none():
         ("steps: int = True", "takes int; got True"),
         ("steps: int = 0  # how many (1 to 9)", "takes int from 1 to 9; got 0"),
         ("kind: str = 'tint'  # which (one of: hue, saturation)", "one of hue, saturation; got 'tint'"),
+        (
+            "data: str = 'mvtec'  # which (a data sett)",
+            "ends in what no registry has, (data sett); expected a str, and",
+        ),
+        ("data: int = 1  # which (a data set)", "ends in what no registry has, (data set); expected a str"),
     ],
 )
 def test_a_wrong_declaration_is_refused(source, message):
@@ -146,6 +156,54 @@ def test_values_are_coerced_by_the_declared_type(given, expected):
         came = value(**given)
         assert came == expected
         assert type(came) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("kind", "good", "bad", "known"),
+    [
+        ("data set", "folder", "cups", "mvtec, visa, btad, mpdd, folder, embedded-a, embedded-b"),
+        ("data set with an auxiliary one", "visa", "folder", "mvtec, visa, btad, mpdd, embedded-a, embedded-b"),
+        ("data set that names its defects", "folder", "visa", "mvtec, btad, mpdd, folder, embedded-b"),
+        ("embedded data set", "embedded-a", "mvtec", "embedded-a, embedded-b"),
+        ("model", "winclip", "aa-clip", "anomalyclip, april-gan, vcpclip, vcpclip+, winclip"),
+        ("model that learns", "vcpclip+", "winclip", "anomalyclip, april-gan, vcpclip, vcpclip+"),
+        ("perturbation", "hue", "tint", "rotation, hue, saturation"),
+        ("metric", "aupro", "auroc", ", ".join(sorted(METRICS))),
+    ],
+)
+def test_names_are_those_that_the_registries_have(kind, good, bad, known):
+    (one,) = read_parameters(notebook(f"what: str = None  # which (a {kind})"))
+    assert one.coerce(good) == good and one.coerce("None") is None
+    with pytest.raises(ParameterError) as raised:
+        one.coerce(bad)
+    assert f"takes str | None, one of {known}; got {bad!r}" in str(raised.value)
+    (several,) = read_parameters(notebook(f'what: list[str] = ["{good}"]  # which (a {kind})'))
+    assert several.coerce(f"{good},{good}") == [good, good]
+    with pytest.raises(ParameterError, match="takes list"):
+        several.coerce([good, bad])
+
+
+def test_a_data_set_that_is_added_is_taken_without_another_word(monkeypatch):
+    (one,) = read_parameters(notebook('what: str = "mvtec"  # which (a data set)'))
+    monkeypatch.setitem(DATASETS, "cups", DATASETS["folder"])
+    assert one.coerce("cups") == "cups"
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_defaults_of_every_chapter_are_names_that_are_known(path):
+    for parameter in read_parameters(nbformat.read(path, as_version=4)):
+        assert parameter.check(parameter.default) == parameter.default
+
+
+def test_declarations_and_names_are_read_without_torch():
+    script = (
+        "import sys, nbformat; from zsas_book.project.parameters import read_parameters, resolve\n"
+        "for page in sys.argv[1:]: declared = read_parameters(nbformat.read(page, as_version=4))\n"
+        "resolve(declared, {'dataset': 'visa'}); assert 'torch' not in sys.modules"
+    )
+    pages = [str(REPOSITORY / "notebooks" / f"{name}.ipynb") for name in ("worst_case_learned", "uniform_sweep")]
+    ran = subprocess.run([sys.executable, "-c", script, *pages], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_the_source_with_values_declares_the_same_parameters():

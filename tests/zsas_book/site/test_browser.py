@@ -73,6 +73,25 @@ def test_a_table_of_words_is_read_row_by_row_on_a_phone(page):
     assert box.evaluate("(box) => box.scrollWidth <= box.clientWidth")
 
 
+def test_a_figure_that_is_cut_on_a_phone_says_so_until_its_end_is_seen(page):
+    figure = page.locator("#fig-lines")
+    hint = """(box) => [getComputedStyle(box, "::before").content, getComputedStyle(box, "::before").visibility,
+                        getComputedStyle(box).maskImage !== "none"]"""
+    assert figure.evaluate(hint)[::2] == ["none", False], "there is room for it on a desktop"
+    page.set_viewport_size({"width": PHONE, "height": 844})
+    page.locator("#fig-lines.zsas-more").wait_for(timeout=5000)
+    assert figure.evaluate("(box) => box.scrollWidth > box.clientWidth")
+    assert figure.evaluate(hint) == ['"scroll →"', "visible", True]
+    assert page.locator("#fig-lines img").bounding_box()["width"] > PHONE, "its letters keep their size"
+    height = figure.bounding_box()["height"]
+    figure.evaluate("(box) => box.scrollTo(box.scrollWidth, 0)")
+    page.locator("#fig-lines:not(.zsas-more)").wait_for(timeout=5000)
+    assert figure.evaluate(hint) == ['"scroll →"', "hidden", False]
+    assert figure.bounding_box()["height"] == height
+    page.set_viewport_size({"width": DESKTOP, "height": 844})
+    page.locator("#fig-lines:not(.zsas-scrolls)").wait_for(timeout=5000)
+
+
 def test_no_request_leaves_the_machine(visits):
     assert {visit.page: visit.elsewhere for visit in visits if visit.elsewhere} == {}
 
@@ -199,7 +218,7 @@ def test_nothing_lies_behind_a_figure_in_dark_mode(page):
 
 def test_the_book_is_printed_as_one_pdf_with_an_outline(browser, small):
     root = small.parents[2]
-    made = run_in(root, "-m zsas_book.site.print")
+    made = run_in(root, "-m", "zsas_book.site.print")
     listed = re.findall(r"(?:root|file): ", (root / "book" / "_build" / "source" / "_toc.yml").read_text())
     assert made.returncode == 0 and f"{len(listed)} pages of the book" in made.stdout, made.stderr
     book = PdfReader(root / "book" / "_build" / "book.pdf")
@@ -209,7 +228,7 @@ def test_the_book_is_printed_as_one_pdf_with_an_outline(browser, small):
     text = "".join(sheet.extract_text() for sheet in book.pages)
     assert "Nothing but words." in text and "show()" not in text
     (small / "_computed" / "second.html").rename(small / "second.html")
-    refused = run_in(root, "-m zsas_book.site.print")
+    refused = run_in(root, "-m", "zsas_book.site.print")
     (small / "second.html").rename(small / "_computed" / "second.html")
     assert refused.returncode == 1 and "second.html is not rendered; run `make book` first." in refused.stderr
 

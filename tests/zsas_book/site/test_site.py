@@ -32,7 +32,7 @@ def project(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def rendered(project):
-    return run_in(project, "-m zsas_book.site.render")
+    return run_in(project, "-m", "zsas_book.site.render")
 
 
 def html(project, page: str) -> str:

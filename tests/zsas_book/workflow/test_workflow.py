@@ -1,6 +1,5 @@
 """The DAG, rendering and its checks, tried on a small book with this project's real machinery."""
 
-import importlib.util
 import json
 import os
 import re
@@ -12,6 +11,7 @@ import yaml
 from mini_project import run_in, snakemake, write_notebook
 
 from zsas_book.project.chapters import ChaptersError, load_pages, project_root
+from zsas_book.site import check
 from zsas_lib.base.errors import UnknownNameError
 
 REASONS = """
@@ -48,7 +48,7 @@ def first_run(project):
     text = intro.read_text()
     intro.write_text(text + "\n[nowhere](nowhere.md)\n")
     outcome = snakemake(project)
-    again = run_in(project, "-m zsas_book.site.render")
+    again = run_in(project, "-m", "zsas_book.site.render")
     intro.write_text(text)
     return outcome, again
 
@@ -111,8 +111,8 @@ def test_what_changes_makes_stale_what_depends_on_it_and_no_more(project, built)
         (f"{library}/alpha.py", "", "\n"),
         (f"{library}/beta.py", "", "\n"),
         (f"{library}/gamma.py", "", "\n"),
-        (f"{library}/pages.py", "", "\n"),
-        (f"{library}/cli.py", "", "\n"),
+        ("zsas_book/pages/finish.py", "", "\n"),
+        ("zsas_book/cli/run.py", "", "\n"),
         ("chapters.yaml", "parameters: {embedded: {}}", "parameters: {embedded: {rows: 3}}"),
         ("./chapters.yaml", "second: {", "second: {title: The other page, "),
         ("book/_computed/second.ipynb", "", "\n"),
@@ -127,11 +127,8 @@ def test_what_changes_makes_stale_what_depends_on_it_and_no_more(project, built)
         f"{library}/alpha.py": {"first": "zsas_lib/alpha.py changed"},
         f"{library}/beta.py": {"second": "zsas_lib/beta.py changed"},
         f"{library}/gamma.py": {"second": "zsas_lib/gamma.py changed"},
-        f"{library}/pages.py": {
-            "first": "zsas_book/pages/compute.py changed",
-            "second": "zsas_book/pages/compute.py changed",
-        },
-        f"{library}/cli.py": {},
+        "zsas_book/pages/finish.py": dict.fromkeys(["first", "second"], "zsas_book/pages/finish.py changed"),
+        "zsas_book/cli/run.py": {},
         "chapters.yaml": {"second": "its parameters changed"},
         "./chapters.yaml": {"second": "its title changed"},
         "book/_computed/second.ipynb": {"second": "its computed notebook is missing or was changed"},
@@ -164,7 +161,7 @@ def test_a_failed_page_is_named_the_others_are_made_and_the_book_is_not(project,
     assert "The last run of this page failed: ValueError: no such thing" in words and "11\n" in words
     (log,) = (project / "book" / "_build" / "html" / "_downloads").rglob("second.log")
     assert "raise ValueError('no such thing')" in log.read_text()
-    check = run_in(project, "-m zsas_book.site.check")
+    check = run_in(project, "-m", "zsas_book.site.check")
     assert check.returncode == 1 and "second failed when it was last run" in check.stderr
     again = snakemake(project)
     assert again.returncode == 0, again.stderr
@@ -175,10 +172,7 @@ def test_a_failed_page_is_named_the_others_are_made_and_the_book_is_not(project,
 @pytest.fixture
 def check_book(project, built, monkeypatch):
     monkeypatch.chdir(project)
-    specification = importlib.util.spec_from_file_location("check_book", project / "-m zsas_book.site.check")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return check
 
 
 def test_the_check_finds_what_is_missing_half_made_or_wordless(check_book):

@@ -4,7 +4,8 @@ import pytest
 from layouts import visa_rows, write_mask, write_mvtec, write_picture, write_visa_table
 
 from zsas_lib.base.errors import DataError, UnknownNameError
-from zsas_lib.data.check import COLUMNS, _official_counts, check_dataset
+from zsas_lib.data import official
+from zsas_lib.data.check import COLUMNS, check_dataset
 from zsas_lib.data.layouts import visa
 
 
@@ -28,7 +29,7 @@ def problems_but_absent_categories(table):
     ],
 )
 def test_official_totals_are_the_published_ones(name, categories, train, normal, anomalous):
-    counts = _official_counts(name)
+    counts = official.counts(name)
     assert len({part.category for part in counts}) == categories
     totals = [
         sum(count for part, count in counts.items() if part.split == split and (part.kind == "good") == good)
@@ -39,15 +40,15 @@ def test_official_totals_are_the_published_ones(name, categories, train, normal,
 
 
 def test_mvtec_has_73_kinds_of_defects():
-    assert sum(part.kind != "good" for part in _official_counts("mvtec")) == 73
+    assert sum(part.kind != "good" for part in official.counts("mvtec")) == 73
 
 
 def test_visa_counts_are_those_of_the_official_table(shared):
-    counts = dict.fromkeys(_official_counts("visa"), 0)
+    counts = dict.fromkeys(official.counts("visa"), 0)
     for split in ("train", "test"):
         for record in visa.records(shared / "data/visa", split):
             counts[record.category, split, record.defect] += 1
-    assert counts == _official_counts("visa")
+    assert counts == official.counts("visa")
 
 
 @pytest.fixture

@@ -12,8 +12,10 @@ from PIL import Image, ImageDraw
 
 from zsas_lib.base.errors import DataError, UnknownNameError
 from zsas_lib.data import dataset as dataset_module
-from zsas_lib.data.dataset import read_image, read_mask
-from zsas_lib.data.registry import AnomalyDataset, Record, cache_folder, load_dataset
+from zsas_lib.data.cache import cache_folder
+from zsas_lib.data.dataset import AnomalyDataset, read_image, read_mask
+from zsas_lib.data.load import load_dataset
+from zsas_lib.data.record import Record
 
 
 def saved(path: Path, picture: Image.Image, **options) -> Path:

@@ -9,7 +9,8 @@ from layouts import visa_rows, write_mask, write_mvtec, write_picture, write_vis
 
 from zsas_lib.base.errors import DataError, UnknownNameError
 from zsas_lib.data.layouts import visa
-from zsas_lib.data.registry import list_datasets, load_dataset
+from zsas_lib.data.load import load_dataset
+from zsas_lib.data.registry import list_datasets
 
 
 def kinds(dataset) -> Counter:

@@ -5,8 +5,8 @@ from tiny_clip import tiny, tiny_backbone
 from trained import trained
 
 from zsas_lib.base.errors import DataError, UnknownNameError
-from zsas_lib.models import load_model
 from zsas_lib.models.learned import UntrainedModelError, assign_learned, highest_mean, two_state_maps
+from zsas_lib.models.load import load_model
 
 NAMES = ["anomalyclip", "april-gan", "vcpclip", "vcpclip+"]
 

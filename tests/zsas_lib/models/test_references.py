@@ -12,7 +12,7 @@ from tiny_clip import tiny_backbone
 
 import zsas_lib as zsas
 from zsas_lib.base.errors import UnknownNameError
-from zsas_lib.models import load_model
+from zsas_lib.models.load import load_model
 from zsas_lib.models.references import draw_normal, image_digest, nearest_distance, remember_normal
 from zsas_lib.store.results import describe_model
 

@@ -7,7 +7,7 @@ from tiny_clip import tiny, tiny_backbone
 from trained import trained
 
 from zsas_lib.losses import dice_loss, focal_loss
-from zsas_lib.models import load_model
+from zsas_lib.models.load import load_model
 from zsas_lib.models.vcpclip import PostVCP
 
 TEXT = {**tiny()["text_cfg"], "layers": 3}

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from tiny_clip import tiny_backbone
 
 from zsas_lib.base.errors import UnknownNameError
-from zsas_lib.models import list_models, load_model
+from zsas_lib.models import list_models
+from zsas_lib.models.load import load_model
 from zsas_lib.models.prompts import winclip_prompts
 from zsas_lib.models.winclip import WinCLIP, harmonic_map
 

@@ -7,7 +7,7 @@ import torch
 from toy import Glow, toy_dataset
 
 from zsas_lib.base.errors import DataError
-from zsas_lib.models import load_model
+from zsas_lib.models.load import load_model
 from zsas_lib.studies import audit
 from zsas_lib.studies.audit import LogitsFirst, aupro_of_powers, paired_gap, small_gradients, variant
 

@@ -1,8 +1,5 @@
 """Groups of defects: the published mapping, contrast on drawn pictures, and metrics against single evaluations."""
 
-import csv
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,50 +8,10 @@ from toy import Glow, toy_dataset
 
 import zsas_lib as zsas
 from zsas_lib.base.errors import DataError
-from zsas_lib.data import check
 from zsas_lib.data.dataset import AnomalyDataset, Record
-from zsas_lib.studies.defects import LEVELS, TYPES, contrast, defect_table, group_metrics, group_summary, type_mapping
+from zsas_lib.studies.defects import LEVELS, contrast, defect_table, group_metrics, group_summary
 
 FEW = {"resamples": 4}
-
-
-def test_every_defect_of_mvtec_has_one_type_and_every_type_a_defect():
-    with (Path(check.__file__).parent / "tables" / "official_counts.csv").open() as file:
-        official = {
-            (row["category"], row["kind"])
-            for row in csv.DictReader(file)
-            if row["dataset"] == "mvtec" and row["split"] == "test" and row["kind"] != "good"
-        }
-    mapping = type_mapping("mvtec")
-    assert len(mapping) == 73 and set(zip(mapping.category, mapping.defect)) == official
-    assert set(mapping.type) == set(TYPES)
-
-
-def test_every_kind_of_the_embedded_data_has_a_type():
-    from zsas_lib.data.embedded.defects import DEFECTS
-
-    mapping = type_mapping("embedded-b")
-    assert sorted(mapping.defect) == sorted(kind.replace(" ", "_") for kind in DEFECTS) and set(mapping.category) == {
-        ""
-    }
-
-
-def test_a_mapping_of_ones_own(tmp_path):
-    path = tmp_path / "types.csv"
-    path.write_text("category,defect,type\nlamp,glow,appearance_change\n")
-    assert type_mapping("folder", path).iloc[0].to_dict() == {
-        "category": "lamp",
-        "defect": "glow",
-        "type": "appearance_change",
-    }
-    path.write_text("category,defect,type\nlamp,glow,glowing\n")
-    with pytest.raises(DataError, match="has the types glowing; expected some of missing_component"):
-        type_mapping("folder", path)
-    path.write_text("category,defect\nlamp,glow\n")
-    with pytest.raises(DataError, match="lacks the columns type"):
-        type_mapping("folder", path)
-    with pytest.raises(DataError, match="No defect of data set 'visa' has a type"):
-        type_mapping("visa")
 
 
 def drawn(size: int = 50) -> tuple[torch.Tensor, torch.Tensor]:

@@ -6,7 +6,7 @@ import pytest
 from layouts import write_mvtec
 
 import zsas_lib as zsas
-from zsas_lib.models import load_model
+from zsas_lib.models.load import load_model
 from zsas_lib.models.references import draw_normal
 from zsas_lib.studies.few_shot import BOTH, REFERENCES, TEXT, few_shot_table, over_draws
 

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from zsas_lib.backbones import registry as backbones
 from zsas_lib.backbones.registry import load_backbone, register_backbone
 from zsas_lib.base.errors import DataError, UnknownNameError
-from zsas_lib.models import load_model
+from zsas_lib.models.load import load_model
 from zsas_lib.training.checkpoints import load_official_checkpoint
 
 SAID = json.loads((Path(__file__).with_name("released.json")).read_text())

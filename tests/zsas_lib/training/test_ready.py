@@ -6,7 +6,8 @@ import pytest
 from toy import toy_dataset
 
 from zsas_lib.base.errors import DataError, UnknownNameError
-from zsas_lib.training.ready import auxiliary_name, model_for, ready_model
+from zsas_lib.data.registry import auxiliary_name
+from zsas_lib.training.ready import model_for, ready_model
 
 
 def test_a_model_that_learns_nothing_needs_no_auxiliary_data(backbone, tmp_path):

@@ -14,13 +14,15 @@ the numbers of pictures of 02 and 03. Copies in which every file was converted t
 
 from pathlib import Path
 
-from ..dataset import Record
+from ..record import Record
 from .folder import category_folders, category_records
 
+SOURCE = "github.com/pankajmishra000/VT-ADL"
+LICENCE = "CC BY-SA 4.0"
 EXPECTED = (
     "BTAD as unpacked: ROOT/01/train/ok/NNNN.bmp, ROOT/01/test/ok/NNNN.bmp, ROOT/01/test/ko/NNNN.bmp and "
     "ROOT/01/ground_truth/ko/NNNN.png, likewise 02 and 03 "
-    "(from github.com/pankajmishra000/VT-ADL, licence CC BY-SA 4.0)"
+    f"(from {SOURCE}, licence {LICENCE})"
 )
 
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...base.errors import DataError
-from ..dataset import NORMAL, Record
+from ..record import NORMAL, Record
 
 EXPECTED = (
     "MVTec-like folders: ROOT/[CATEGORY/]train/good/*, ROOT/[CATEGORY/]test/good/*, "

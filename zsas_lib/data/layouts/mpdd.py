@@ -12,13 +12,15 @@ All defects of ``tubes`` lie in one folder, ``anomalous``; the paper calls them 
 
 from pathlib import Path
 
-from ..dataset import Record
+from ..record import Record
 from .folder import category_folders, category_records
 
+SOURCE = "github.com/stepanje/MPDD"
+LICENCE = "CC BY-NC-SA 4.0"
 EXPECTED = (
     "MPDD as unpacked: ROOT/CATEGORY/train/good/NNN.png, ROOT/CATEGORY/test/good/NNN.png, "
     "ROOT/CATEGORY/test/DEFECT/NNN.png and ROOT/CATEGORY/ground_truth/DEFECT/NNN_mask.png "
-    "(from github.com/stepanje/MPDD, licence CC BY-NC-SA 4.0)"
+    f"(from {SOURCE}, licence {LICENCE})"
 )
 
 

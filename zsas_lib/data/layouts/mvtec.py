@@ -13,13 +13,15 @@ and as large as their picture.
 
 from pathlib import Path
 
-from ..dataset import Record
+from ..record import Record
 from .folder import category_folders, category_records
 
+SOURCE = "mvtec.com/company/research/datasets/mvtec-ad"
+LICENCE = "CC BY-NC-SA 4.0"
 EXPECTED = (
     "MVTec AD as unpacked: ROOT/CATEGORY/train/good/NNN.png, ROOT/CATEGORY/test/good/NNN.png, "
     "ROOT/CATEGORY/test/DEFECT/NNN.png and ROOT/CATEGORY/ground_truth/DEFECT/NNN_mask.png "
-    "(from mvtec.com/company/research/datasets/mvtec-ad, licence CC BY-NC-SA 4.0)"
+    f"(from {SOURCE}, licence {LICENCE})"
 )
 
 

@@ -20,16 +20,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...base.errors import DataError
-from ..dataset import NORMAL, Record
+from ..record import NORMAL, Record
 from .folder import category_folders, category_records
 
 TABLE = Path("split_csv/1cls.csv")
 COLUMNS = ("object", "split", "label", "image", "mask")
 DEFECTS = {"normal": NORMAL, "anomaly": "anomaly"}
+SOURCE = "github.com/amazon-science/spot-diff, which holds split_csv too"
+LICENCE = "CC BY 4.0"
 EXPECTED = (
     f"VisA as unpacked: ROOT/{TABLE.as_posix()} and the pictures it lists, ROOT/CATEGORY/Data/Images/Normal/NNNN.JPG, "
     "ROOT/CATEGORY/Data/Images/Anomaly/NNN.JPG and ROOT/CATEGORY/Data/Masks/Anomaly/NNN.png "
-    "(from github.com/amazon-science/spot-diff, which holds split_csv too; licence CC BY 4.0)"
+    f"(from {SOURCE}; licence {LICENCE})"
 )
 
 

@@ -1,1 +1,1 @@
-"""The worst (or best) perturbation of each picture: what is optimised, how it is searched for, and what it costs (S sec. 2.2)."""
+"""The worst (or best) perturbation of each picture: what is optimised, how it is searched for, the cost (S 2.2)."""

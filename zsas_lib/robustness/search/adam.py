@@ -6,12 +6,11 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from .amounts import into_box, random_amounts
+from ...perturbations import PERTURBATIONS
+from .amounts import into_box, neutral, random_amounts
 from .history import GOALS, Recorder
 from .objective import Objective
 
-RATES = {"rotation": 5.0, "hue": 0.1, "saturation": 0.1}
-"""Learning rates in the perturbations' units, as released."""
 PASSES = 2  # a forward and a backward
 
 log = logging.getLogger(__name__)
@@ -35,13 +34,14 @@ def search(
     """
     over, count = objective.over, len(objective.images)
     starts = random_amounts(over, restarts, seeds)
-    starts[:, 0] = 0
+    starts[:, 0] = neutral(over)
     image, start = (
         grid.flatten() for grid in torch.meshgrid(torch.arange(count), torch.arange(restarts), indexing="ij")
     )
     free = [starts[:, :, i].flatten().clone().requires_grad_() for i in range(len(over))]
     optimiser = torch.optim.Adam(
-        [{"params": [amount], "lr": RATES[name]} for name, amount in zip(over, free)], maximize=GOALS[goal] > 0
+        [{"params": [amount], "lr": PERTURBATIONS[name].rate} for name, amount in zip(over, free)],
+        maximize=GOALS[goal] > 0,
     )
     alive = torch.ones(len(image), dtype=torch.bool)
     recorder = Recorder(count, over)
@@ -68,7 +68,8 @@ def search(
         gradient = torch.stack([amount.grad for amount in free], 1)
         for point in (alive & ~gradient.isfinite().all(1)).nonzero()[:, 0].tolist():
             log.warning(
-                "Image %d, start %d, step %d: the loss or its gradient is not finite; this start ends here, the others go on.",
+                "Image %d, start %d, step %d: the loss or its gradient is not finite; this start ends here, the others "
+                "go on.",
                 image[point],
                 start[point],
                 step,

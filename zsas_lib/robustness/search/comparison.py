@@ -8,7 +8,7 @@ from torch import nn
 
 from ...data.dataset import AnomalyDataset, stacked
 from ...evaluation.tables import with_means
-from ...perturbations import RANGES
+from ...perturbations import OF_PAPER_S
 from . import adam
 from .history import bound_curve
 from .worst_case import worst_case
@@ -23,7 +23,7 @@ def bound_curves(
     *,
     search: str,
     passes: int,
-    over: Sequence[str] = tuple(RANGES),
+    over: Sequence[str] = OF_PAPER_S,
     restarts: int = 5,
     seed: int = 0,
     fill: str = "zero",

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from ...base.errors import UnknownNameError
 from ...data.dataset import AnomalyDataset, stacked
-from ...perturbations import RANGES
 from . import adam
+from .amounts import box, in_tables, ordered
 from .objective import Objective
 from .worst_case import COMBINATIONS, SEARCHES
 
@@ -43,25 +43,29 @@ def study_cost(
     restarts: int = 5,
     batch_size: int = 16,
 ) -> Cost:
-    """The cost of `study.worst_cases` with these options and an empty store.
+    """The cost of `whole_sets.worst_cases` with these options and an empty store.
 
     Counted are ``steps`` points per picture and combination, of two passes each for "adam" and one otherwise, and the
-    pass that gives the map of the chosen one. The time is that of one batch of the data set's first pictures under all
-    three perturbations, measured after another one that warms up. Raises UnknownNameError for an unknown search.
+    pass that gives the map of the chosen one. The time is that of one batch of the data set's first pictures under
+    the three perturbations of paper S and whatever else is searched over, all at once, measured after another one that
+    warms up. Raises UnknownNameError for an unknown search or perturbation.
     """
     if search not in SEARCHES:
         raise UnknownNameError("search", search, SEARCHES)
+    over = in_tables([perturbation for combination in combinations for perturbation in ordered(combination)])
     climbs = search == "adam"
     cases = len(dataset) * len(combinations)
     points = cases * (steps // restarts * restarts if climbs else steps)
-    forward = _seconds_per_point(model, dataset, batch_size, backward=False)
-    point = _seconds_per_point(model, dataset, batch_size, backward=True) if climbs else forward
+    forward = _seconds_per_point(model, dataset, over, batch_size, backward=False)
+    point = _seconds_per_point(model, dataset, over, batch_size, backward=True) if climbs else forward
     return Cost(points, points * (adam.PASSES if climbs else 1) + cases, points * point + cases * forward)
 
 
-def _seconds_per_point(model: nn.Module, dataset: AnomalyDataset, batch_size: int, backward: bool) -> float:
+def _seconds_per_point(
+    model: nn.Module, dataset: AnomalyDataset, over: Sequence[str], batch_size: int, backward: bool
+) -> float:
     batch = stacked([dataset[i] for i in range(min(batch_size, len(dataset)))])
-    objective = Objective(model, batch.images, batch.masks, batch.categories)
+    objective = Objective(model, batch.images, batch.masks, batch.categories, over)
     _try_once(objective, backward)
     start = perf_counter()
     _try_once(objective, backward)
@@ -71,8 +75,8 @@ def _seconds_per_point(model: nn.Module, dataset: AnomalyDataset, batch_size: in
 def _try_once(objective: Objective, backward: bool) -> None:
     """Every picture of an objective once, under different amounts. Pixel AUROC waits for the device."""
     count = len(objective.images)
-    shares = torch.linspace(0.1, 0.9, count)
-    amounts: Tensor = torch.stack([low + (high - low) * shares for low, high, _ in RANGES.values()], 1)
+    low, high = box(objective.over)
+    amounts: Tensor = low + (high - low) * torch.linspace(0.1, 0.9, count)[:, None]
     with torch.set_grad_enabled(backward):
         loss = objective.outcome(torch.arange(count), amounts.requires_grad_(backward)).loss
         if backward:

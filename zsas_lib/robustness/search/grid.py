@@ -1,13 +1,14 @@
-"""A search without gradients: points spread evenly over the box, then where a surrogate of each image expects the goal."""
+"""A search without gradients: points spread evenly over the box, then where a surrogate expects each image's goal."""
 
 import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
 from tqdm import tqdm
 
-from .amounts import COLUMNS, box, even_shares, into_box
+from .amounts import box, columns, even_shares, into_box, neutral
 from .history import Recorder, criterion
 from .objective import Objective
 from .surrogate import Surrogate
@@ -37,33 +38,34 @@ def search(
     """``steps`` points per image, the unperturbed image first. Points of ``known`` histories inform the surrogates.
 
     Needs no gradient, so it lowers what it is judged by, pixel AUROC, not the loss. A round tries about half the square
-    root of ``steps`` points per image. ``restarts`` and ``seeds`` are not used: the points depend on nothing but what is
-    found.
+    root of ``steps`` points per image. ``restarts`` and ``seeds`` are not used: the points depend on nothing but what
+    is found.
     """
     over, count = objective.over, len(objective.images)
     low, high = box(over)
     recorder = Recorder(count, over)
     tried = min(steps, max(len(over) + 2, round(EVEN * steps)))
     spread = low + (high - low) * even_shares(tried - 1, len(over))
-    first = torch.cat([torch.zeros(1, len(over)), spread])
+    first = torch.cat([neutral(over)[None], spread])
     found = [try_points(objective, recorder, first.expand(count, -1, -1), 0, batch_size)]
     surrogates = [Surrogate(over) for _ in range(count)]
-    at_once = max(1, round(0.5 * steps**0.5))
+    at_once, threads = max(1, round(0.5 * steps**0.5)), ThreadpoolController()
     with tqdm(
         total=steps, initial=tried, desc=f"grid over {', '.join(over)}", unit=" points", disable=None, leave=False
     ) as progress:
         while tried < steps:
             budget = min(at_once, steps - tried)
             chosen = []
-            for image, surrogate in enumerate(surrogates):
-                own = pd.concat([points[points.image == image] for points in found], ignore_index=True)
-                others = None if known is None else known[known.image == image]
-                shares, values = _informative(own, others, over, goal, select)
-                surrogate.fit(shares, values)
-                candidates = _candidates(
-                    shares[np.argsort(values, kind="stable")[:NEAR]], surrogate.lengths, over, tried
-                )
-                chosen.append(candidates[surrogate.choose(candidates, budget, turn=tried)])
+            with threads.limit(limits=1, user_api="blas"):  # the matrices are small: more threads only wait
+                for image, surrogate in enumerate(surrogates):
+                    own = pd.concat([points[points.image == image] for points in found], ignore_index=True)
+                    others = None if known is None else known[known.image == image]
+                    shares, values = _informative(own, others, over, goal, select)
+                    surrogate.fit(shares, values)
+                    candidates = _candidates(
+                        shares[np.argsort(values, kind="stable")[:NEAR]], surrogate.lengths, over, tried
+                    )
+                    chosen.append(candidates[surrogate.choose(candidates, budget, turn=tried)])
             amounts = low + (high - low) * torch.from_numpy(np.stack(chosen)).float()
             found.append(try_points(objective, recorder, into_box(over, amounts), len(found), batch_size))
             tried += budget
@@ -107,7 +109,7 @@ def _informative(
     finite = values[np.isfinite(values)]
     values = np.where(np.isfinite(values), values, finite.max() if len(finite) else 0.0)
     low, high = (end.numpy().astype(float) for end in box(over))
-    shares = (points[[COLUMNS[name] for name in over]].to_numpy(float) - low) / (high - low)
+    shares = (points[columns(over)].to_numpy(float) - low) / (high - low)
     if len(values) > KNOWN:
         order = np.argsort(values, kind="stable")
         best, rest = order[: KNOWN // 2], order[KNOWN // 2 :]
@@ -119,8 +121,8 @@ def _informative(
 def _candidates(
     best: Float[np.ndarray, "best over"], lengths: Float[np.ndarray, " over"], over: tuple[str, ...], tried: int
 ) -> Float[np.ndarray, "candidate over"]:
-    """Shares of the box: `CANDIDATES` all over it, others in every round, and as many within the lengths, or a quarter of
-    them, from the best points."""
+    """Shares of the box: `CANDIDATES` all over it, others in every round, and as many within the lengths, or a quarter
+    of them, from the best points."""
     everywhere = even_shares(CANDIDATES, len(over), start=tried * CANDIDATES).numpy()
     each = CANDIDATES // (2 * len(best))
     close = [

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ...base.errors import UnknownNameError
-from .amounts import COLUMNS
+from .amounts import columns, in_tables, neutral_columns
 
 GOALS = {"worst": 1, "best": -1}
 SELECTIONS = ("pixel_auroc", "loss")
@@ -26,8 +26,8 @@ class Recorder:
         index = np.asarray(index)
         order = pd.Series(index).groupby(index).cumcount().to_numpy() + 1
         rows = {"image": index, "start": start, "step": step, "passes": self.passes[index] + cost * order}
-        rows |= {column: 0.0 for column in COLUMNS.values()}
-        rows |= {COLUMNS[name]: np.asarray(amounts)[:, i].astype(float) for i, name in enumerate(self.over)}
+        rows |= neutral_columns(in_tables(self.over))
+        rows |= {column: np.asarray(amounts)[:, i].astype(float) for i, column in enumerate(columns(self.over))}
         np.add.at(self.passes, index, cost)
         rows = pd.DataFrame(rows | {"loss": np.asarray(loss, float), "pixel_auroc": np.asarray(pixel_auroc, float)})
         self._rows.append(rows)

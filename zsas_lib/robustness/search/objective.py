@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from ...base.errors import UnknownNameError
 from ...metrics.pixel import pixel_auroc
-from ...perturbations import RANGES, perturb
-from ...perturbations.rotation import derotate, valid_region
+from ...perturbations import OF_PAPER_S, perturb, shown, upright
+from .amounts import columns, ordered
 
 FILLS = ("zero", "valid")
 EPSILON = 1e-8
@@ -28,12 +28,13 @@ class Outcome(NamedTuple):
 class Objective:
     """How a model segments images under amounts of perturbation.
 
-    A point is an image, by its number, with an amount of rotation (degrees), hue (radians) and saturation shift. The
-    map of the perturbed image is turned back and compared with the upright mask. ``fill`` says what becomes of pixels
-    that the turned image did not show: "zero" gives them the score 0 (S eq. (3)), "valid" leaves them out of the loss
-    and of pixel AUROC. Perturbations that are not in ``over`` are not applied at all.
+    A point is an image, by its number, with an amount of each perturbation of ``over``, which stand in the order of
+    `perturbations.PERTURBATIONS`. The map of the perturbed image is turned back and compared with the upright mask.
+    ``fill`` says what becomes of pixels that the turned image did not show: "zero" gives them the score 0 (S eq. (3)),
+    "valid" leaves them out of the loss and of pixel AUROC. Other perturbations are not applied at all.
 
-    Raises ValueError for images and masks of other layouts, UnknownNameError for an unknown perturbation or fill.
+    Raises ValueError for images and masks of other layouts, and for no perturbation or one named twice,
+    UnknownNameError for an unknown perturbation or fill.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class Objective:
         images: Float[Tensor, "image 3 height width"],
         masks: Bool[Tensor, "image height width"],
         class_names: str | Sequence[str],
-        over: Sequence[str] = tuple(RANGES),
+        over: Sequence[str] = OF_PAPER_S,
         fill: str = "zero",
     ):
         names = [class_names] * len(images) if isinstance(class_names, str) else list(class_names)
@@ -53,36 +54,27 @@ class Objective:
                 f"Expected bool masks (image, height, width) and a class name for images {tuple(images.shape)}, got "
                 f"{masks.dtype} {tuple(masks.shape)} and {len(names)} names."
             )
-        if not over or len(set(over)) < len(over):
-            raise ValueError(f"Expected one or more different perturbations of {', '.join(RANGES)}, got {list(over)}.")
-        for perturbation in over:
-            if perturbation not in RANGES:
-                raise UnknownNameError("perturbation", perturbation, RANGES)
         if fill not in FILLS:
             raise UnknownNameError("fill", fill, FILLS)
         self.model, self.class_names, self.fill = model, names, fill
-        self.over = tuple(perturbation for perturbation in RANGES if perturbation in over)
+        self.over = ordered(over)
         self.images, self.masks = images.to(model.backbone.device), masks.to(model.backbone.device)
 
     def outcome(self, index: Int[Tensor, " point"], amounts: Float[Tensor, "point over"]) -> Outcome:
         """Loss, pixel AUROC, map and image score at points: image ``index[i]`` under ``amounts[i]``, in the order of
         ``over``. Where a model's map is not finite, loss and pixel AUROC are nan; so is the AUROC of a normal image."""
         amounts = amounts.to(self.images.device)
-        given = dict(zip(self.over, amounts.unbind(1)))
-        degrees, hue, saturation = (given.get(perturbation, 0) for perturbation in RANGES)
-        perturbed = perturb(self.images[index], degrees, hue, saturation)
+        given = dict(zip(columns(self.over), amounts.unbind(1)))
+        perturbed = perturb(self.images[index], **given)
         prediction = self.model(perturbed, [self.class_names[i] for i in index.tolist()])
-        maps, masks = prediction.anomaly_map.float(), self.masks[index]
-        shown = torch.ones_like(masks)
-        if "rotation" in self.over:
-            maps = derotate(maps, degrees, fill="zero" if self.fill == "zero" else "replicate")
-            if self.fill == "valid":
-                shown = valid_region(-degrees.detach(), *maps.shape[1:])
-        loss, maps = segmentation_loss(maps, masks, shown), maps.detach()
+        masks, zero = self.masks[index], self.fill == "zero"
+        maps = upright(prediction.anomaly_map.float(), given, fill="zero" if zero else "replicate")
+        counted = torch.ones_like(masks) if zero else shown(maps, given)
+        loss, maps = segmentation_loss(maps, masks, counted), maps.detach()
         finite = maps.isfinite().all(2).all(1)
         found = torch.full((len(index),), torch.nan)
         for point in finite.nonzero()[:, 0].tolist():
-            seen = shown[point]
+            seen = counted[point]
             found[point] = pixel_auroc(maps[point][seen][None, None], masks[point][seen][None, None])
         return Outcome(torch.where(finite, loss, torch.nan), found, maps, prediction.image_score.detach())
 

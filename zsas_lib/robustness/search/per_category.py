@@ -1,7 +1,7 @@
 """One perturbation for a whole category: chosen on half of its pictures, judged on the others.
 
 Paper S proposes as future work to look for the perturbation that helps. Per picture that takes its mask (an oracle,
-`study.bounds` with ``goal="best"``); per category it can be learnt from some pictures and used on others.
+`whole_sets.bounds` with ``goal="best"``); per category it can be learnt from some pictures and used on others.
 """
 
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ from ...base.errors import UnknownNameError
 from ...data.dataset import AnomalyDataset
 from ...evaluation.evaluate import labels_of, measured
 from ...metrics.pixel import pixel_auroc
-from ...perturbations import RANGES
-from .amounts import COLUMNS, box, even_shares
+from ...perturbations import OF_PAPER_S
+from .amounts import box, columns, even_shares, in_tables, neutral, neutral_columns, ordered
 from .history import GOALS
 from .objective import Objective
 
@@ -49,7 +49,7 @@ def shared_amounts(
     model: nn.Module,
     dataset: AnomalyDataset,
     *,
-    over: Sequence[str] = tuple(RANGES),
+    over: Sequence[str] = OF_PAPER_S,
     points: int = 24,
     goal: str = "best",
     fill: str = "zero",
@@ -61,10 +61,10 @@ def shared_amounts(
 
     ``points`` amounts are tried, none first, the others spread evenly over the box; the choice is by the pixel AUROC of
     the half's pictures together. Four rows per category: ``half`` is "chosen on" or "held out" (`halves`), ``amounts``
-    "original" or "chosen"; degrees, hue, saturation, the metrics of `evaluation.evaluate`, pixel_auroc_se and
-    image_auroc_se. No mean rows. With ``fill`` "valid" the corners that a turned map leaves repeat its border and count,
-    so that all points are judged by the same pixels. One forward pass per picture of the first half and point, and two
-    per picture after it.
+    "original" or "chosen"; degrees, hue, saturation and those of other perturbations in ``over``, the metrics of
+    `evaluation.evaluate`, pixel_auroc_se and image_auroc_se. No mean rows. With ``fill`` "valid" the corners that a
+    turned map leaves repeat its border and count, so that all points are judged by the same pixels. One forward pass
+    per picture of the first half and point, and two per picture after it.
 
     Raises ValueError for less than one point, UnknownNameError for an unknown goal, and as `halves` and `Objective`.
     """
@@ -72,9 +72,9 @@ def shared_amounts(
         raise UnknownNameError("goal", goal, GOALS)
     if points < 1:
         raise ValueError(f"Expected at least one point, got {points}.")
-    over = tuple(perturbation for perturbation in RANGES if perturbation in over)
+    over = ordered(over)
     low, high = box(over)
-    candidates = torch.cat([torch.zeros(1, len(over)), low + (high - low) * even_shares(points - 1, len(over))])
+    candidates = torch.cat([neutral(over)[None], low + (high - low) * even_shares(points - 1, len(over))])
     rows = []
     with tqdm(
         total=len(dataset.categories) * points, desc=f"{goal} for all", unit=" points", disable=None, leave=False
@@ -89,9 +89,7 @@ def shared_amounts(
             for half, part in parts.items():
                 for words, amounts in ((ORIGINAL, candidates[0]), (CHOSEN, candidates[int(np.argmax(quality))])):
                     maps, masks, scores = _maps(model, part, over, amounts, fill, batch_size)
-                    named = dict.fromkeys(COLUMNS.values(), 0.0) | {
-                        COLUMNS[name]: float(amount) for name, amount in zip(over, amounts)
-                    }
+                    named = neutral_columns(in_tables(over)) | dict(zip(columns(over), amounts.tolist()))
                     numbers = measured(maps, masks, scores, labels_of(part), resamples, seed)
                     rows.append({"category": category, "half": half, "amounts": words} | named | numbers)
     return pd.DataFrame(rows)

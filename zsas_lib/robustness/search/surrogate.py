@@ -1,7 +1,7 @@
 """A cheap stand-in for what a search measures: a Gaussian process through the points tried on one image.
 
-How fast the judged number changes with each perturbation is read off the points themselves: the process has a length for
-each of them, so a number that jumps with the angle and drifts with the hue is searched accordingly.
+How fast the judged number changes with each perturbation is read off the points themselves: the process has a length
+for each of them, so a number that jumps with the angle and drifts with the hue is searched accordingly.
 """
 
 from collections.abc import Sequence
@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.linalg import solve_triangular
+
+from ...perturbations import PERTURBATIONS
 
 CAUTION = (0.0, 1.0, 2.0, 4.0)
 """Points are chosen in turn where the mean minus so many standard deviations is lowest: from greedy to curious."""
@@ -22,13 +24,14 @@ SMALLEST = 1e-8
 
 
 class Surrogate:
-    """A Gaussian process with Matérn 5/2 covariance over shares of the box of ``over``, in which the hue is a circle.
+    """A Gaussian process with Matérn 5/2 covariance over shares of the box of ``over``; what wraps, as the hue, is a
+    circle.
 
     Lengths and noise are the most probable given the points. Later fits start from earlier ones.
     """
 
     def __init__(self, over: Sequence[str]):
-        self._circular = np.array([name == "hue" for name in over])
+        self._circular = np.array([PERTURBATIONS[name].wraps for name in over])
         kinds = np.array([0] * len(over) + [1])  # a length for each perturbation, then the noise
         self._usual, self._limits, self._widths = (np.array(values)[kinds] for values in (USUAL, LIMITS, WIDTHS))
         self._given = np.log(self._usual)
@@ -101,9 +104,11 @@ class Surrogate:
         return (1 + distance + distance**2 / 3) * np.exp(-distance)
 
     def _gaps(self, a: Float[np.ndarray, "a over"], b: Float[np.ndarray, "b over"]) -> Float[np.ndarray, "over a b"]:
-        """Squared distances along each perturbation, the box being 2 wide and the hue's circle 2 around."""
+        """Squared distances along each perturbation, the box being 2 wide and a circle 2 around."""
         away = (a[:, None] - b).transpose(2, 0, 1)
-        return np.where(self._circular[:, None, None], np.sin(np.pi * away) * 2 / np.pi, 2 * away) ** 2
+        gaps = 2 * away
+        gaps[self._circular] = np.sin(np.pi * away[self._circular]) * 2 / np.pi
+        return gaps**2
 
     def _close(self, a: Float[np.ndarray, "a over"], b: Float[np.ndarray, "b over"]) -> Bool[np.ndarray, "a b"]:
         return (self._gaps(a, b) < (2 * APART) ** 2).all(0)

@@ -1,11 +1,11 @@
-"""Whether what is worst for one model is bad for another: found perturbations, applied to a model they were not found for."""
+"""Whether what is worst for one model is bad for another: found perturbations, applied to another model."""
 
 import pandas as pd
 import torch
 from torch import nn
 
 from ...data.dataset import AnomalyDataset, stacked
-from .amounts import COLUMNS
+from .amounts import columns, in_table
 from .objective import Objective
 
 
@@ -14,17 +14,18 @@ def transferred(
 ) -> pd.DataFrame:
     """``model``'s own pixel AUROC of every picture under the amounts in ``cases``, one forward pass per row.
 
-    ``cases`` has a row per picture: picture (its number in the data set), degrees, hue, saturation, such as those of one
-    combination that `study.worst_cases` found for another model. Returned are the same rows with ``pixel_auroc`` and
-    ``loss`` replaced by this model's (nan for a normal picture's AUROC).
+    ``cases`` has a row per picture: picture (its number in the data set) and amounts by their columns (degrees, hue,
+    saturation), such as those of one combination that `whole_sets.worst_cases` found for another model. Returned
+    are the same rows with ``pixel_auroc`` and ``loss`` replaced by this model's (nan for a normal picture's AUROC).
     """
+    over = in_table(cases)
     quality, losses = [], []
     for begin in range(0, len(cases), batch_size):
         part = cases.iloc[begin : begin + batch_size]
         batch = stacked([dataset[int(number)] for number in part.picture])
-        amounts = torch.tensor(part[list(COLUMNS.values())].to_numpy()).float()
+        amounts = torch.tensor(part[columns(over)].to_numpy()).float()
         with torch.no_grad():
-            outcome = Objective(model, batch.images, batch.masks, batch.categories, fill=fill).outcome(
+            outcome = Objective(model, batch.images, batch.masks, batch.categories, over, fill).outcome(
                 torch.arange(len(part)), amounts
             )
         quality += outcome.pixel_auroc.tolist()

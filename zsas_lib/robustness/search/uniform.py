@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from .amounts import random_amounts
+from .amounts import neutral, random_amounts
 from .grid import try_points
 from .history import Recorder
 from .objective import Objective
@@ -21,5 +21,5 @@ def search(
 ) -> pd.DataFrame:
     """``steps`` points per image; what they find decides nothing."""
     amounts = random_amounts(objective.over, steps, seeds)
-    amounts[:, 0] = 0
+    amounts[:, 0] = neutral(objective.over)
     return try_points(objective, Recorder(len(amounts), objective.over), amounts, 0, batch_size)

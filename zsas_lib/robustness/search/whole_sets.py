@@ -13,8 +13,9 @@ from ...base.digests import source_digest
 from ...data.dataset import AnomalyDataset, Sample, stacked
 from ...evaluation.evaluate import labels_of, measured
 from ...evaluation.tables import with_means
+from ...perturbations import PERTURBATIONS
 from ...store.results import describe_model, load_or_compute_all
-from .amounts import COLUMNS
+from .amounts import columns, completed, in_table, in_tables, ordered
 from .history import chosen_points
 from .objective import Objective
 from .worst_case import COMBINATIONS, worst_case
@@ -46,18 +47,15 @@ def worst_cases(
     """The worst case of every picture over every combination of perturbations, as `worst_case` finds it.
 
     One row per picture and combination, the unperturbed picture ("none") first: category, picture (its number in the
-    data set), is_anomalous, combination, degrees, hue, saturation, loss, pixel_auroc, passes. A combination builds on
-    those of its subsets that are asked for: their points compete in it, so a larger one is never weaker, and its
-    ``passes`` are its own.
+    data set), is_anomalous, combination, degrees, hue, saturation and the columns of other perturbations that are
+    searched over, loss, pixel_auroc, passes. A combination builds on those of its subsets that are asked for: their
+    points compete in it, so a larger one is never weaker, and its ``passes`` are its own.
 
     The history of each picture and combination is stored on its own (in ``store``, by default
     `results.results_folder`): a study that was stopped goes on at the picture it had reached, and one with other
     pictures or more combinations computes only what is new. Raises as `worst_case`, and ValueError for no combination.
     """
-    combinations = sorted(
-        {tuple(over) for over in combinations},
-        key=lambda over: (len(over), COMBINATIONS.index(over) if over in COMBINATIONS else 0),
-    )
+    combinations = sorted({ordered(over) for over in combinations}, key=_place)
     if not combinations:
         raise ValueError("Expected at least one combination of perturbations, got none.")
     searching = {
@@ -110,7 +108,7 @@ def bounds(
     One forward pass per picture and combination, after the search.
     """
     cases = worst_cases(model, dataset, combinations=combinations, batch_size=batch_size, **searching)
-    fill = searching.get("fill", "zero")
+    fill, over = searching.get("fill", "zero"), in_table(cases)
     rows = []
     for (category, combination), chosen in cases.groupby(["category", "combination"], sort=False):
         part = dataset.select([category])
@@ -118,8 +116,8 @@ def bounds(
         for begin in range(0, len(part), batch_size):
             batch = stacked([part[i] for i in range(begin, min(begin + batch_size, len(part)))])
             count = len(batch.images)
-            objective = Objective(model, batch.images, batch.masks, batch.categories, fill=fill)
-            amounts = torch.tensor(chosen[list(COLUMNS.values())].to_numpy()[begin : begin + count]).float()
+            objective = Objective(model, batch.images, batch.masks, batch.categories, over, fill)
+            amounts = torch.tensor(chosen[columns(over)].to_numpy()[begin : begin + count]).float()
             with torch.no_grad():
                 outcome = objective.outcome(torch.arange(count), amounts)
             maps += outcome.maps.cpu()
@@ -177,26 +175,27 @@ def _histories(
 
 def _rows(histories: dict[tuple, pd.DataFrame], goal: str, select: str, picture: dict) -> list[dict]:
     """A picture's row of every combination; the unperturbed picture is the first point of every history."""
-    clean = next(iter(histories.values())).iloc[:1].assign(image=0)
-    best = {(): clean} | {
+    everything = [perturbation for over in histories for perturbation in over]
+    tables = {over: completed(points, everything).assign(image=0) for over, points in histories.items()}
+    best = {(): next(iter(tables.values())).iloc[:1]} | {
         over: chosen_points(
-            pd.concat(
-                [histories[less].assign(image=0) for less in histories if set(less) <= set(over)], ignore_index=True
-            ),
-            goal,
-            select,
+            pd.concat([tables[less] for less in tables if set(less) <= set(over)], ignore_index=True), goal, select
         )
-        for over in histories
+        for over in tables
     }
     passes = {over: int(histories[over].passes.max()) if over else 0 for over in best}
-    columns = [*COLUMNS.values(), "loss", "pixel_auroc"]
     return [
         picture
         | {"combination": combination_name(over)}
-        | best[over].iloc[0][columns].to_dict()
+        | best[over].iloc[0][[*columns(in_tables(everything)), "loss", "pixel_auroc"]].to_dict()
         | {"passes": passes[over]}
         for over in best
     ]
+
+
+def _place(over: tuple[str, ...]) -> tuple[int, list[int]]:
+    """By which combinations are sorted: smaller ones first, those of earlier perturbations before others."""
+    return len(over), [list(PERTURBATIONS).index(perturbation) for perturbation in over]
 
 
 def _content(picture: Sample) -> str:

@@ -1,6 +1,6 @@
 """The worst case of each image: the perturbation under which a model segments it worst (S sec. 2.2, eq. (5))."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from zlib import crc32
@@ -11,14 +11,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from ...base.errors import UnknownNameError
-from ...perturbations import RANGES
+from ...perturbations import OF_PAPER_S
 from . import adam, grid, uniform
-from .amounts import COLUMNS
+from .amounts import columns, completed, in_table, in_tables, neutral_columns
 from .history import GOALS, SELECTIONS, chosen_points
 from .objective import Objective
 
 SEARCHES = {"adam": adam.search, "grid": grid.search, "random": uniform.search}
-COMBINATIONS = tuple(over for size in (1, 2, 3) for over in combinations(RANGES, size))
+COMBINATIONS = tuple(over for size in (1, 2, 3) for over in combinations(OF_PAPER_S, size))
 """The seven combinations of perturbations of S Figs 4 and 10, smaller ones first."""
 
 
@@ -26,15 +26,15 @@ COMBINATIONS = tuple(over for size in (1, 2, 3) for over in combinations(RANGES,
 class WorstCase:
     """What a search found: one entry per image.
 
-    An empirical worst case: the true one is at least as bad. Amounts of perturbations that were not searched over are
-    0. ``loss`` is S eq. (4), ``pixel_auroc`` the image's own (nan for a normal one), ``anomaly_map`` upright again,
-    ``forward_passes`` what the search cost, a backward pass counted as another forward one. ``history`` holds every
-    point tried: image, start, step, passes, degrees, hue, saturation, loss, pixel_auroc.
+    An empirical worst case: the true one is at least as bad. ``amounts`` has the amounts of every perturbation of paper
+    S and of any other that was searched over, by column; each is also an attribute: ``degrees``, ``hue``,
+    ``saturation``. Those that were not searched over are neutral (0). ``loss`` is S eq. (4), ``pixel_auroc`` the
+    image's own (nan for a normal one), ``anomaly_map`` upright again, ``forward_passes`` what the search cost, a
+    backward pass counted as another forward one. ``history`` holds every point tried: image, start, step, passes, the
+    amounts, loss, pixel_auroc.
     """
 
-    degrees: Float[Tensor, " image"]
-    hue: Float[Tensor, " image"]
-    saturation: Float[Tensor, " image"]
+    amounts: Mapping[str, Float[Tensor, " image"]]
     loss: Float[Tensor, " image"]
     pixel_auroc: Float[Tensor, " image"]
     anomaly_map: Float[Tensor, "image height width"]
@@ -42,13 +42,22 @@ class WorstCase:
     forward_passes: Int[Tensor, " image"]
     history: pd.DataFrame
 
+    def __getattr__(self, name: str) -> Float[Tensor, " image"]:
+        amounts = vars(self).get("amounts", {})
+        if name not in amounts:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return amounts[name]
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self.amounts})
+
 
 def worst_case(
     model: nn.Module,
     images: Float[Tensor, "image 3 height width"],
     masks: Bool[Tensor, "image height width"],
     class_names: str | Sequence[str],
-    over: Sequence[str] = tuple(RANGES),
+    over: Sequence[str] = OF_PAPER_S,
     search: str = "adam",
     steps: int = 200,
     restarts: int = 5,
@@ -62,6 +71,8 @@ def worst_case(
 ) -> WorstCase:
     """Searches, for each image apart, the amounts of ``over`` under which ``model`` segments it worst.
 
+    ``over`` are names of `perturbations.PERTURBATIONS`, in any order.
+
     ``search`` and ``steps``, the points tried per image:
 
     * "adam": S's search. Ascends the loss of S eq. (4) by its gradient, ``steps // restarts`` steps from each of
@@ -74,7 +85,8 @@ def worst_case(
     Of all points tried, the image's result is the one with the lowest pixel AUROC of its own, or for a normal image
     with the highest loss (``select="loss"``: the highest loss for all). ``goal="best"`` looks for the opposite.
     ``fill`` is that of `Objective`. ``known`` is the history of another search on the same images over some of the
-    same perturbations: its points compete too, so searching over more is never weaker than over less.
+    same perturbations, or several such tables joined: its points compete too, so searching over more is never weaker
+    than over less.
     ``seed`` is one number, from which each image takes its own by its content, or one per image.
 
     Any model of the library will do; "adam" needs it to be differentiable in the images. Raises ValueError for images,
@@ -109,11 +121,14 @@ def worst_case(
             f"{model.name} gave no finite map for image {best.index[best.loss.isna()][0]} at any point tried."
         )
     maps, scores = _outcomes(objective, best, batch_size)
-    columns = {
-        column: torch.tensor(best[column].to_numpy()).float() for column in (*COLUMNS.values(), "loss", "pixel_auroc")
+    found = {
+        column: torch.tensor(best[column].to_numpy()).float()
+        for column in (*columns(in_tables(objective.over)), "loss", "pixel_auroc")
     }
     return WorstCase(
-        **columns,
+        loss=found.pop("loss"),
+        pixel_auroc=found.pop("pixel_auroc"),
+        amounts=found,
         anomaly_map=maps,
         image_score=scores,
         forward_passes=torch.tensor(passes.to_numpy()) + 1,
@@ -122,14 +137,15 @@ def worst_case(
 
 
 def _inside(points: pd.DataFrame, over: Sequence[str]) -> pd.DataFrame:
-    """The points at which nothing but ``over`` is perturbed."""
-    others = [column for name, column in COLUMNS.items() if name not in over]
-    return points[(points[others] == 0).all(axis=1)]
+    """The points at which nothing but ``over`` is perturbed, with its columns."""
+    points = completed(points, (*over, *in_table(points)))
+    others = pd.Series(neutral_columns([name for name in in_table(points) if name not in over]), dtype=float)
+    return points[(points[others.index] == others).all(axis=1)]
 
 
 def _outcomes(objective: Objective, points: pd.DataFrame, batch_size: int) -> tuple[Tensor, Tensor]:
     """Maps and image scores at one point per image."""
-    amounts = torch.tensor(points[[COLUMNS[name] for name in objective.over]].to_numpy()).float()
+    amounts = torch.tensor(points[columns(objective.over)].to_numpy()).float()
     with torch.no_grad():
         parts = [objective.outcome(i, amounts[i]) for i in torch.arange(len(points)).split(batch_size)]
     return torch.cat([part.maps for part in parts]).cpu(), torch.cat([part.image_score for part in parts]).float().cpu()

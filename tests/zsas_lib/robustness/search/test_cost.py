@@ -8,9 +8,9 @@ from zsas_lib.robustness.search.cost import Cost, study_cost
 from zsas_lib.robustness.search.whole_sets import worst_cases
 
 
-@pytest.fixture
-def data(tmp_path):
-    return toy_dataset(tmp_path / "data", {"bolt": 3, "nut": 2}, normal=2)
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return toy_dataset(tmp_path_factory.mktemp("data"), {"bolt": 2, "nut": 1}, normal=1)
 
 
 @pytest.mark.parametrize("search", ["grid", "random"])

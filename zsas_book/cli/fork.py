@@ -1,0 +1,28 @@
+"""``zsas fork``: a chapter of one's own."""
+
+import os
+from typing import Annotated
+
+import typer
+
+
+def fork(
+    page: Annotated[str, typer.Argument(help="The page of chapters.yaml to start from, such as uniform_sweep.")],
+    name: Annotated[str, typer.Option("--as", help="The new page's name: small letters, digits and _.")],
+    backbone: Annotated[
+        str, typer.Option(help="An alias, ARCHITECTURE:PRETRAINED, hf-hub:ORG/NAME, or a new name with the next two.")
+    ],
+    architecture: Annotated[
+        str | None, typer.Option(help="Of a backbone of your own: an open_clip name or a JSON file.")
+    ] = None,
+    weights: Annotated[str | None, typer.Option(help="Of a backbone of your own: its weights file.")] = None,
+) -> None:
+    """Make a chapter of your own: a notebook pair, its entries, and a checklist that zsas doctor ticks off."""
+    from ..project.chapters import load_pages, project_root
+    from ..site.fork import checklist, fork_page
+
+    root = project_root()
+    for path in fork_page(page, name, backbone, root, architecture=architecture, weights=weights):
+        typer.echo(f"written: {os.path.relpath(path)}")
+    for point in checklist(load_pages(root, "embedded")[name], root):
+        typer.echo(str(point))

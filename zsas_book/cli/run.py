@@ -1,0 +1,97 @@
+"""``zsas run`` and ``zsas shard``: one page, or one piece of a page's work, with checked parameters."""
+
+import os
+from collections.abc import Sequence
+from contextlib import nullcontext
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zsas_lib.base.errors import UnknownNameError
+
+from ..machine.gpus import one_gpu
+
+Given = Annotated[
+    list[str] | None, typer.Option("-p", metavar="NAME VALUE", help="A parameter's value; may be repeated.")
+]
+Gpu = Annotated[bool, typer.Option("--gpu", help="Take one of this machine's GPUs for this run only.")]
+
+
+def run(
+    target: Annotated[str, typer.Argument(metavar="PAGE_OR_NOTEBOOK", help="A page of chapters.yaml or a notebook.")],
+    parameter: Given = None,
+    profile: Annotated[str, typer.Option(help="Under which profile of chapters.yaml a page is made.")] = "embedded",
+    output: Annotated[Path | None, typer.Option(help="Where the computed notebook goes.")] = None,
+    gpu: Gpu = False,
+) -> None:
+    """Check the parameters, run the notebook and publish the result.
+
+    A page with the book's own parameters becomes part of the book. Anything else goes to a new folder in runs/, where
+    it is rendered beside the book's own run, with the differences of their numbers.
+    """
+    from ..pages.compute import check_parameters, compute_page
+    from ..project.chapters import COMPUTED, find_page, project_root
+
+    root = project_root()
+    overrides = overrides_of(parameter or ())
+    page = find_page(target, profile, root)
+    if output is not None or (page.profile and not overrides):
+        output = output or root / COMPUTED / f"{page.name}.ipynb"
+        with one_gpu() if gpu else nullcontext():
+            compute_page(page, output, root=root, overrides=overrides)
+        typer.echo(f"{page.name} is computed: {os.path.relpath(output)}")
+        return
+    from ..site.rerun import new_run_folder, render_beside, summary
+
+    check_parameters(page, root, overrides)
+    output = new_run_folder(page.name, root) / f"{page.name}.ipynb"
+    with one_gpu() if gpu else nullcontext():
+        compute_page(page, output, root=root, overrides=overrides)
+    typer.echo(f"{page.name} is computed: {os.path.relpath(output)}; rendering it beside the book's run")
+    html, differences = render_beside(page, output, root)
+    typer.echo(f"{summary(differences)} Open {os.path.relpath(html)}")
+
+
+def shard(
+    page: Annotated[str, typer.Argument(help="A page of chapters.yaml that lists shards.")],
+    name: Annotated[str, typer.Argument(metavar="SHARD", help="One of its shards, such as a category.")],
+    parameter: Given = None,
+    profile: Annotated[str, typer.Option(help="Under which profile of chapters.yaml.")] = "embedded",
+    gpu: Gpu = False,
+) -> None:
+    """Compute one piece of a page's work and put it into the store, from where the page takes it.
+
+    With parameters of your own it leaves no receipt.
+    """
+    from ..jobs.shards import compute_shard, page_shards
+    from ..project.chapters import find_page, project_root
+
+    root = project_root()
+    shards = page_shards(find_page(page, profile, root), root)
+    if name not in shards:
+        raise UnknownNameError(f"shard of {page}", name, shards)
+    with one_gpu() if gpu else nullcontext():
+        counts = compute_shard(shards[name], root, overrides_of(parameter or ()))
+    results = f"{counts['requested']} results, {counts['computed']} of them computed now"
+    typer.echo(f"{page}/{name} is in the store: {results}.")
+
+
+def paired(arguments: Sequence[str]) -> list[str]:
+    """``-p NAME VALUE``, as papermill spells it, becomes ``-p NAME=VALUE``: typer repeats one-value options only."""
+    paired, rest = [], iter(arguments)
+    for argument in rest:
+        paired.append(argument)
+        if argument == "-p":
+            name = next(rest, "")
+            paired.append(name if "=" in name else "=".join([name, *islice(rest, 1)]))
+    return paired
+
+
+def overrides_of(pairs: Sequence[str]) -> dict[str, str]:
+    """The values by name of what ``-p`` was given, each as NAME=VALUE."""
+    split = [pair.partition("=") for pair in pairs]
+    if not all(name and separator for name, separator, _ in split):
+        raise typer.BadParameter("-p takes a name and a value, such as -p steps 9.")
+    return {name: value for name, _, value in split}

@@ -1,0 +1,75 @@
+"""What a parameter may name, such as ``(a data set)`` or ``(a model that learns)``: looked up in zsas_lib's registries.
+
+A registry is imported when a value is checked against it, so that reading a notebook's parameters needs none of them.
+"""
+
+from collections.abc import Callable
+
+from zsas_lib.base.errors import UnknownNameError
+
+
+def _datasets() -> list[str]:
+    from zsas_lib.data.registry import list_datasets
+
+    return list_datasets()
+
+
+def _datasets_to_learn_for() -> list[str]:
+    from zsas_lib.data.registry import DATASETS
+
+    return [name for name, record in DATASETS.items() if record.auxiliary]
+
+
+def _datasets_with_kinds() -> list[str]:
+    from zsas_lib.data.registry import DATASETS
+
+    return [name for name, record in DATASETS.items() if record.names_defects]
+
+
+def _embedded_datasets() -> list[str]:
+    from zsas_lib.data.registry import DATASETS
+
+    return [name for name, record in DATASETS.items() if record.embedded]
+
+
+def _models() -> list[str]:
+    from zsas_lib.models import list_models
+
+    return list_models()
+
+
+def _models_that_learn() -> list[str]:
+    from zsas_lib.models import MODELS, list_models
+
+    return [name for name in list_models() if MODELS[name].learns]
+
+
+def _perturbations() -> list[str]:
+    from zsas_lib.perturbations import PERTURBATIONS
+
+    return list(PERTURBATIONS)
+
+
+def _metrics() -> list[str]:
+    from zsas_lib.metrics import list_metrics
+
+    return list_metrics()
+
+
+KINDS: dict[str, Callable[[], list[str]]] = {
+    "data set": _datasets,
+    "data set with an auxiliary one": _datasets_to_learn_for,
+    "data set that names its defects": _datasets_with_kinds,
+    "embedded data set": _embedded_datasets,
+    "model": _models,
+    "model that learns": _models_that_learn,
+    "perturbation": _perturbations,
+    "metric": _metrics,
+}
+
+
+def known_names(kind: str) -> list[str]:
+    """The names of a kind that the registries have now. Raises UnknownNameError for a kind that is none."""
+    if kind not in KINDS:
+        raise UnknownNameError("kind of names", kind, KINDS)
+    return KINDS[kind]()

@@ -1,0 +1,87 @@
+"""Notebooks as files: the one reader of ``NAME.ipynb``, and the cell of ``NAME.md`` that installs the library.
+
+``python -m zsas_book.project.notebooks``, in the project's folder, writes that cell into every ``notebooks/NAME.md``:
+where the library is missing, as on Colab, it installs it from the repository that ``_config.yml`` names; where none is
+named, it says what to do. `make notebooks` runs it.
+"""
+
+import re
+from functools import lru_cache
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from .repository import repository
+
+KERNEL = "python3"
+CELL = """\
+```{{code-cell}} ipython3
+:tags: [remove-cell]
+
+import importlib.util
+
+if importlib.util.find_spec("zsas_lib") is None:  # on Colab, say
+    {remedy}
+```
+
+"""
+INSTALL = '%pip install --quiet "zsas-lib @ git+{url}@{branch}"'
+EXPLAIN = (
+    'raise ModuleNotFoundError("zsas_lib is not installed: pip install PATH, where PATH is a checkout of this book.")'
+)
+OLD = re.compile(
+    r"```\{code-cell\} ipython3\n:tags: \[remove-cell\]\n\nimport importlib\.util\n.*?\n```\n\n", re.DOTALL
+)
+PARAMETERS = re.compile(r"```\{code-cell\} ipython3\n:tags: \[parameters\]\n")
+
+
+class NotebookError(ValueError):
+    """A notebook that cannot be read or is not for this environment's kernel. The message names it, and why."""
+
+
+def read_notebook(path: Path) -> NotebookNode:
+    """The notebook in `path`, parsed once while the file stays as it is: copy it before changing it.
+
+    Raises NotebookError where there is none, it cannot be read, or it is not for the kernel ``python3``.
+    """
+    try:
+        status = path.stat()
+        notebook = _parsed(path, status.st_mtime_ns, status.st_size)
+    except FileNotFoundError:
+        raise NotebookError(f"No notebook {path}; expected a .ipynb file.") from None
+    except (OSError, ValueError) as error:
+        raise NotebookError(f"{path} cannot be read as a notebook: {' '.join(str(error).split())[:200]}") from None
+    named = notebook.metadata.get("kernelspec", {}).get("name", "none")
+    if named != KERNEL:
+        raise NotebookError(f"{path} asks for kernel {named!r}; expected {KERNEL!r}, the environment's own.")
+    return notebook
+
+
+@lru_cache(maxsize=100)
+def _parsed(path: Path, modified: int, size: int) -> NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+def install_cell(address: dict[str, str]) -> str:
+    """The cell that installs the library, for a repository as `repository` gives it."""
+    return CELL.format(remedy=INSTALL.format(**address) if address["url"] else EXPLAIN)
+
+
+def with_install_cell(text: str, cell: str) -> str:
+    """The notebook's text with `cell` before its parameters, in place of an older one."""
+    text = OLD.sub("", text)
+    return PARAMETERS.sub(lambda found: cell + found[0], text, count=1)
+
+
+def main() -> None:
+    cell = install_cell(repository(Path.cwd()))
+    for path in sorted(Path("notebooks").glob("*.md")):
+        before = path.read_text(encoding="utf-8")
+        after = with_install_cell(before, cell)
+        if after != before:
+            path.write_text(after, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

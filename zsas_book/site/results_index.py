@@ -1,0 +1,88 @@
+"""The index of results: every number that the book's pages publish, as a page to search and a table to download."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from ..pages.states import PageState
+from ..project.chapters import COMPUTED
+from ..tables.numbers import published_numbers
+from .staging import MADE, WIDE, page_title
+
+INDEX = "results"
+
+RESULTS = (
+    WIDE
+    + """\
+# Results index
+
+Every number that a page of this book publishes: {count:,} numbers of {pages} pages. Type words to keep the rows that
+hold all of them, such as `winclip pixel_auroc mean`; press a column's name to sort. `±` is the standard error or
+deviation that stands beside the number. The whole table: {{download}}`numbers.csv <numbers.csv>`.
+
+```{{raw}} html
+<div id="zsas-results">
+<label for="zsas-search">Search the numbers</label>
+<input id="zsas-search" type="search" autocomplete="off" spellcheck="false">
+<output id="zsas-count" aria-live="polite"></output>
+<div class="zsas-wide" tabindex="0" role="region" aria-label="Numbers found">
+<table class="table zsas-rows" role="table">
+<thead><tr role="row">{heads}</tr></thead>
+<tbody id="zsas-rows"></tbody>
+</table></div>
+<button id="zsas-more" type="button" hidden>Show more</button>
+<noscript><p>Searching needs JavaScript; without it, take the whole table above.</p></noscript>
+</div>
+<script src="../{index}/numbers.js"></script>
+<script src="../{index}/index.js"></script>
+```
+"""
+)
+HEADS = ("page", "table", "row", "column", "value", "±")
+
+
+def write_results_index(root: Path, source: Path, states: Iterable[PageState]) -> None:
+    """Write the index of results and its data into the staged sources `source`."""
+    titles, tables = {}, []
+    for state in states:
+        if state.certificate:
+            numbers = published_numbers(root / COMPUTED / f"{state.page.name}_files")
+            tables.append(numbers.assign(page=state.page.name))
+            titles[state.page.name] = page_title(root, state)
+    numbers = (
+        pd.concat(tables, ignore_index=True)
+        if tables
+        else pd.DataFrame(columns=["page", "table", "row", "column", "value", "spread"])
+    )
+    numbers = numbers[["page", "table", "row", "column", "value", "spread"]]
+    folder = source / MADE
+    folder.mkdir(exist_ok=True)
+    numbers.to_csv(folder / "numbers.csv", index=False, float_format="%.6g")
+    data = source / "_extra" / INDEX
+    data.mkdir(parents=True, exist_ok=True)
+    (data / "numbers.js").write_text(f"window.zsasNumbers = {_compact(numbers, titles)};\n", encoding="utf-8")
+    heads = "".join(
+        f'<th scope="col" role="columnheader"><button type="button" data-column="{place}">{name}</button></th>'
+        for place, name in enumerate(HEADS)
+    )
+    text = RESULTS.format(count=len(numbers), pages=len(tables), heads=heads, index=INDEX)
+    (folder / "results.md").write_text(text, encoding="utf-8")
+
+
+def _compact(numbers: pd.DataFrame, titles: dict[str, str]) -> str:
+    """The numbers as JSON in which every text stands once."""
+    texts = {name: pd.factorize(numbers[name]) for name in ("page", "table", "row", "column")}
+    rows = [
+        [
+            *(int(codes[place]) for codes, _ in texts.values()),
+            float(f"{value:.6g}"),
+            None if pd.isna(spread) else float(f"{spread:.3g}"),
+        ]
+        for place, (value, spread) in enumerate(zip(numbers.value, numbers.spread))
+    ]
+    packed = {name: list(map(str, words)) for name, (_, words) in texts.items()} | {"titles": titles, "rows": rows}
+    return (
+        json.dumps(packed, ensure_ascii=False, separators=(",", ":")).replace("Infinity", "null").replace("</", "<\\/")
+    )

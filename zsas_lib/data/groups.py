@@ -1,0 +1,73 @@
+"""Categories and defects in groups: ``tables/category_groups.csv`` and ``tables/defect_types.csv``. Needs no torch.
+
+Paper K averages over groups of categories (section 4.5) and of defects (its Tables 5 and 6). Its categories' groups are
+its own; its counts add up to 52 defect types where MVTec AD has 73 pairs of category and defect, so each pair has got a
+type here by the rules of `TYPES`.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from ..base.errors import DataError
+
+TABLES = Path(__file__).parent / "tables"
+GROUPING, MAPPING = TABLES / "category_groups.csv", TABLES / "defect_types.csv"
+UNGROUPED = "other"
+
+TYPES: Mapping[str, str] = {
+    "missing_component": "a part that belongs there is absent",
+    "logical_error": "an intact part, but the wrong one, or in the wrong place or orientation",
+    "geometric_deformation": "bent, folded or squeezed, in one piece",
+    "surface_pattern": "a print or the pattern of the surface differs",
+    "multiple": "several defects in one picture, or a folder of various ones",
+    "surface_damage": "scratched, cut or poked, in one piece",
+    "foreign_material": "something lies on it that does not belong there",
+    "appearance_change": "discoloured or stained, shape and surface as before",
+    "structural_break": "cracked or broken",
+    "missing_material": "a hole, or a piece is gone",
+}
+"""Paper K's ten types, with this project's rule for each; what is done to the part decides, not what it looks like."""
+
+
+def category_groups(dataset: str, categories: Sequence[str], path: str | Path | None = None) -> dict[str, str]:
+    """The group of each category, in the categories' order.
+
+    ``path`` is a CSV with the columns category and group. Without it, MVTec AD's are paper K's texture, rigid and
+    flexible; the embedded products are texture, where the surface fills the picture, or object; all other categories
+    are `UNGROUPED`. Raises DataError for a file that lacks a column or a category.
+    """
+    if path is None:
+        table = pd.read_csv(GROUPING, dtype=str)
+        known = dict(table[table.dataset == dataset][["category", "group"]].to_numpy())
+        return {category: known.get(category, UNGROUPED) for category in categories}
+    table = pd.read_csv(path, dtype=str)
+    if lacking := [column for column in ("category", "group") if column not in table]:
+        raise DataError(f"{path} lacks the columns {', '.join(lacking)}; expected category and group.")
+    known = dict(zip(table.category, table.group))
+    if missing := [category for category in categories if category not in known]:
+        raise DataError(f"{path} has no group for {', '.join(missing)}; add a row for each.")
+    return {category: known[category] for category in categories}
+
+
+def type_mapping(dataset: str, path: str | Path | None = None) -> pd.DataFrame:
+    """The published mapping of a data set's defects to `TYPES`: columns category ("" for any), defect, type.
+
+    ``path`` is a CSV with these columns instead. Raises DataError for a data set or file without rows, a file that lacks
+    a column, or a type that is none.
+    """
+    table = pd.read_csv(path or MAPPING, dtype=str, keep_default_na=False)
+    lacking = [column for column in ("category", "defect", "type") if column not in table]
+    if lacking:
+        raise DataError(f"{path or MAPPING} lacks the columns {', '.join(lacking)}; expected category, defect, type.")
+    if path is None:
+        table = table[table.dataset == dataset]
+    if table.empty:
+        raise DataError(
+            f"No defect of data set {dataset!r} has a type in {path or MAPPING}; write a CSV with the columns category, "
+            "defect and type, and pass its path."
+        )
+    if unknown := sorted(set(table.type) - set(TYPES)):
+        raise DataError(f"{path or MAPPING} has the types {', '.join(unknown)}; expected some of {', '.join(TYPES)}.")
+    return table[["category", "defect", "type"]].reset_index(drop=True)

@@ -1,0 +1,64 @@
+"""How many pictures each benchmark has as published: ``tables/official_counts.csv``. Needs no torch.
+
+The table (columns dataset, category, split, kind, count) was established as follows.
+
+=====  ==========================================================================================================
+mvtec  Counted in the file lists that UniAS (github.com/Mwxinnn/UniAS, ``data/MVTec-AD``) publishes for the official
+       archive; the test part agrees with AA-CLIP's list and the training part with VCP-CLIP's. 3,629 training pictures,
+       467 normal and 1,258 anomalous test pictures, the totals of the paper.
+visa   Counted in the official ``split_csv/1cls.csv``: 8,659, 962 and 1,200.
+btad   Counted in the per-picture statistics of github.com/dataset-ninja/btad; the test part agrees with AA-CLIP's list
+       (github.com/Mwxinnn/AA-CLIP, ``dataset/metadata``). 1,799, 451 and 290.
+mpdd   Test: counted in AA-CLIP's list. Training: an inventory that a public repository took from the archive's
+       directory, whose test part agrees with that list. 888, 176 and 282.
+=====  ==========================================================================================================
+"""
+
+import csv
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+TABLE = Path(__file__).parent / "tables" / "official_counts.csv"
+
+
+class Part(NamedTuple):
+    """Pictures that are counted together: a category's of one split ("train" or "test") and kind ("good" or a defect)."""
+
+    category: str
+    split: str
+    kind: str
+
+
+def counts(dataset: str) -> Mapping[Part, int]:
+    """The published number of pictures of each part of a data set; empty for one without published numbers."""
+    return _table().get(dataset, MappingProxyType({}))
+
+
+def categories(dataset: str) -> tuple[str, ...]:
+    """The categories of a data set as published, in the table's order; () for one without published numbers."""
+    return tuple(dict.fromkeys(part.category for part in counts(dataset)))
+
+
+def pictures(dataset: str, split: str, categories: Sequence[str] | None = None) -> int | None:
+    """How many pictures these categories (None: all) have in a split, None for a data set without published numbers."""
+    found = counts(dataset)
+    if not found:
+        return None
+    return sum(
+        count
+        for part, count in found.items()
+        if part.split == split and (categories is None or part.category in categories)
+    )
+
+
+@lru_cache(maxsize=1)
+def _table() -> Mapping[str, Mapping[Part, int]]:
+    table: dict[str, dict[Part, int]] = {}
+    with TABLE.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            part = Part(row["category"], row["split"], row["kind"])
+            table.setdefault(row["dataset"], {})[part] = int(row["count"])
+    return {name: MappingProxyType(own) for name, own in table.items()}

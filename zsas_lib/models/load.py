@@ -1,0 +1,40 @@
+"""Making a model by its name."""
+
+import inspect
+from importlib import import_module
+from pathlib import Path
+
+from torch import nn
+
+from ..backbones.backbone import Backbone
+from ..base.errors import UnknownNameError
+from . import MODELS, list_models
+
+
+def load_model(name: str, backbone: Backbone, *, checkpoint: str | Path | None = None, **options: object) -> nn.Module:
+    """A published model on a backbone; `options` are the keyword arguments of its class, such as `WinCLIP`.
+
+    Every model has `.name`, `.backbone`, `.options` (all of them, JSON-able) and is called with images
+    `(batch, 3, height, width)` in [0, 1] and one class name or one per image. One with learnable parts predicts after
+    `zsas.fit`, or from a `checkpoint` that its `save` wrote. Raises UnknownNameError for an unknown model or option,
+    ValueError for an option's value, or a checkpoint of a model that learns nothing; DataError for a checkpoint that
+    does not fit.
+    """
+    if name not in list_models():
+        raise UnknownNameError("model", name, list_models())
+    record = MODELS[name]
+    module, attribute = record.place.split(":")
+    model = getattr(import_module(f".{module}", __package__), attribute)
+    parameters = inspect.signature(model).parameters.values()
+    known = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+    for option in options:
+        if option not in known:
+            raise UnknownNameError(f"option of model {name!r}", option, known)
+    loaded = model(backbone, **{**record.options, **options})
+    if checkpoint is not None:
+        if not record.learns:
+            raise ValueError(
+                f"Model {name!r} learns nothing, so it has no checkpoint; leave checkpoint={checkpoint} out."
+            )
+        loaded.load(checkpoint)
+    return loaded

@@ -1,0 +1,44 @@
+"""AnomalyCLIP's file, as zqhang/AnomalyCLIP writes it."""
+
+import torch
+from torch import Tensor
+
+from ...backbones.backbone import Backbone
+from .entries import Entries
+
+ACTIVATION = "quick_gelu"
+"""What the released code runs both towers with, and OpenAI trained them with."""
+
+
+def anomalyclip(entries: Entries, backbone: Backbone) -> tuple[dict, dict[str, Tensor]]:
+    """The model's options, as far as the file decides them, and what it learned, by our names."""
+    text = backbone.clip.transformer
+    contexts = [entries.take(f"prompt_learner.ctx_{end}", 1, 1, None, text.width)[0, 0] for end in ("pos", "neg")]
+    if contexts[0].shape != contexts[1].shape:
+        entries.problems.append(
+            f"has {len(contexts[0])} normal and {len(contexts[1])} abnormal contexts, expected as many"
+        )
+    prefix = "prompt_learner.compound_prompts_text."
+    deep = max(1, sum(key.startswith(prefix) for key in entries.tensors))
+    if deep >= len(text.resblocks):
+        entries.problems.append(
+            f"has {deep} compound prompts, expected fewer than the text tower's {len(text.resblocks)} blocks"
+        )
+    compound = [entries.take(f"{prefix}{number}", None, text.width) for number in range(deep)]
+    if len({part.shape for part in compound}) > 1:
+        entries.problems.append("has compound prompts of different lengths")
+    entries.pass_over("prompt_learner.compound_prompt_projections.", "prompt_learner.tokenized_prompts_")
+    if entries.problems:
+        entries.pass_over("prompt_learner.token_")
+        return {}, {}
+    sentences = [" ".join(["X"] * len(contexts[0]) + [ending]) for ending in ("object.", "damaged object.")]
+    table = backbone.clip.token_embedding(backbone.tokenizer(sentences).to(backbone.device))
+    for words, end in zip(table, ("pos", "neg")):
+        entries.require_words(f"prompt_learner.token_prefix_{end}", words[None, None, :1])
+        entries.require_words(f"prompt_learner.token_suffix_{end}", words[None, None, 1 + len(contexts[0]) :])
+    options = {
+        "context": len(contexts[0]),
+        "compound": len(compound[0]),
+        "compound_depth": (deep + 1) / len(text.resblocks),
+    }
+    return options, {"contexts": torch.stack(contexts), "compound": torch.stack(compound).half().float()}
