@@ -1,5 +1,9 @@
 """Figures in one style, with their data: what notebooks draw with."""
 
+from ..parts import require
+
+require("matplotlib", "seaborn")
+
 from .charts import category_bars as category_bars
 from .charts import model_bars as model_bars
 from .charts import sweep_lines as sweep_lines
