@@ -183,8 +183,8 @@ NEEDED = {
     "zsas_book.project.chapters": "jsonschema, nbformat, yaml",
     "zsas_book.figures": "matplotlib, seaborn",
     "zsas_book.cli.commands": "typer",
-    "zsas_book.site.chromium": "jupyter_book, jupytext, sphinx",
-    "zsas_book.pages.compute": "ipykernel, nbclient, papermill",
+    "zsas_book.site.chromium": "jupyter_book, jupytext, nbformat, sphinx, yaml",
+    "zsas_book.pages.compute": "ipykernel, nbclient, nbformat, papermill",
 }
 
 
