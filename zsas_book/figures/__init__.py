@@ -3,6 +3,10 @@
 from ..labels import MODEL_LABELS as MODEL_LABELS
 from ..labels import axis_label as axis_label
 from ..labels import label as label
+from ..parts import require
+
+require("matplotlib", "seaborn")
+
 from .charts import category_bars as category_bars
 from .charts import model_bars as model_bars
 from .charts import sweep_lines as sweep_lines
