@@ -25,8 +25,8 @@ from nbformat import NotebookNode
 
 from zsas_lib.base.digests import PACKAGE, canonical, file_digest
 from zsas_lib.base.errors import UnknownNameError
-from zsas_lib.base.files import written_whole
-from zsas_lib.base.ledger import asked, watch_files
+from zsas_lib.base.files import write_atomically
+from zsas_lib.base.ledger import requested, watch_files
 from zsas_lib.base.surroundings import library_files
 from zsas_lib.store.folder import results_folder
 
@@ -151,20 +151,20 @@ def compute_shard(shard: Shard, root: Path, overrides: Mapping[str, object] | No
     path.parent.mkdir(parents=True, exist_ok=True)
     if not overrides:
         receipt.unlink(missing_ok=True)
-        with written_whole(path) as file:
+        with write_atomically(path) as file:
             file.write(script.encode())
     os.environ.setdefault("MPLBACKEND", "Agg")
     started, start = time(), monotonic()
-    asked.clear()
+    requested.clear()
     watch_files()
     names = {"__name__": "shard"}
     exec(compile(script, path, "exec"), names)
-    lost = [file.as_posix() for file in asked if not file.is_file()]
+    lost = [file.as_posix() for file in requested if not file.is_file()]
     if lost:
         raise ShardError(
             f"{len(lost)} results of {shard.page.name}/{shard.name} are not in the store, such as {lost[0]}; is the disk full?"
         )
-    counts = {"asked": len(asked), "computed": sum(asked.values())}
+    counts = {"asked": len(requested), "computed": sum(requested.values())}
     if overrides:
         return counts
     facts = dict(names["record_of_shard"].facts)
@@ -182,12 +182,12 @@ def compute_shard(shard: Shard, root: Path, overrides: Mapping[str, object] | No
         "library": unedited_since(started, files),
         "data": {abbreviated(folder, root): folder_fingerprint(folder) for folder in sorted(folders)},
         "weights": {abbreviated(Path(name), root): fingerprint for name, fingerprint in weights.items()},
-        "results": sorted(Path(os.path.relpath(file, folder)).as_posix() for file in asked),
+        "results": sorted(Path(os.path.relpath(file, folder)).as_posix() for file in requested),
         "computed": counts["computed"],
         "seconds": round(monotonic() - start, 1),
         "record": facts,
     }
-    with written_whole(receipt) as file:
+    with write_atomically(receipt) as file:
         file.write((json.dumps(text, indent=1, ensure_ascii=False) + "\n").encode())
     return counts
 

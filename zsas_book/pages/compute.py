@@ -26,7 +26,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 from PIL import Image
 
 from zsas_lib.base.digests import file_digest
-from zsas_lib.base.files import alone
+from zsas_lib.base.files import locked
 from zsas_lib.base.surroundings import library_files
 
 from ..project.chapters import Page
@@ -117,7 +117,7 @@ def compute_page(
             _show_notice(notebook, page)
         own_labels(notebook, page.name)
         _scrub(notebook, page, values)
-        with alone(output):
+        with locked(output):
             _publish(notebook, certificate, files, output, work)
     return output
 

@@ -8,7 +8,8 @@ import pytest
 
 from zsas_lib import perturbations
 from zsas_lib.base import digests
-from zsas_lib.base.digests import configuration_digest, file_digest, source_digest, source_files
+from zsas_lib.base.digests import configuration_digest, file_digest
+from zsas_lib.base.sources import source_digest, source_files
 
 FILES = {
     "__init__.py": "import lazy",

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from zsas_lib.base.files import OLD_S, written_whole
+from zsas_lib.base.files import OLD_S, write_atomically
 
 LIVE_WRITER = """
 import sys
 from pathlib import Path
-from zsas_lib.base.files import written_whole
+from zsas_lib.base.files import write_atomically
 
-with written_whole(Path(sys.argv[1])) as file:
+with write_atomically(Path(sys.argv[1])) as file:
     file.write(b"half")
     file.flush()
     print("writing", flush=True)
@@ -23,7 +23,7 @@ with written_whole(Path(sys.argv[1])) as file:
 
 
 def write(path: Path) -> None:
-    with written_whole(path) as file:
+    with write_atomically(path) as file:
         file.write(b"whole")
 
 
@@ -52,7 +52,7 @@ def writer(tmp_path):
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path):
-    with written_whole(tmp_path / "result") as file:
+    with write_atomically(tmp_path / "result") as file:
         file.write(b"whole")
         assert not (tmp_path / "result").exists()
     assert (tmp_path / "result").read_bytes() == b"whole"
@@ -61,7 +61,7 @@ def test_a_file_appears_when_it_is_whole(tmp_path):
 
 def test_an_error_leaves_what_was_there(tmp_path):
     write(tmp_path / "result")
-    with pytest.raises(KeyboardInterrupt), written_whole(tmp_path / "result") as file:
+    with pytest.raises(KeyboardInterrupt), write_atomically(tmp_path / "result") as file:
         file.write(b"half")
         raise KeyboardInterrupt
     assert (tmp_path / "result").read_bytes() == b"whole"

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from toy import Glow, toy_dataset
 
-from zsas_lib.base.digests import source_digest
+from zsas_lib.base.sources import source_digest
 from zsas_lib.evaluation.evaluate import evaluate
 from zsas_lib.evaluation.tables import ResultTable
 from zsas_lib.robustness.sweeps import uniform_sweep
@@ -258,7 +258,10 @@ def writers(tmp_path_factory) -> Iterator[tuple[subprocess.Popen, Path, Path]]:
     """A process whose children first write one result all at once, then many, each until it is killed."""
     raced, killed = tmp_path_factory.mktemp("raced") / f"{'0' * 64}.parquet", tmp_path_factory.mktemp("killed")
     here = Path(__file__).parent
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, [here.parents[2], here, here.parents[1]])), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(map(str, [here.parents[2], here, here.parents[1]])),
+        "OMP_NUM_THREADS": "1",
+    }
     command = [sys.executable, "-W", "ignore", "-c", WRITERS, str(raced), str(killed)]
     with subprocess.Popen(command, env=environment) as process:
         yield process, raced, killed
