@@ -189,10 +189,10 @@ class _Graph:
                     if not (further := [t for each in modules for t in self.named(each, attributes[covered])]):
                         break
                     targets, covered = further, covered + 1
+                outside = sorted(target for target in targets if isinstance(target, str))
                 if nodes := self.nodes(targets):
                     used.append(nodes)
-                    return "", covered
-                outside = sorted(target for target in targets if isinstance(target, str))
+                    return "|".join(outside), covered
                 return (
                     ("|".join(".".join([each, *attributes]) for each in outside), len(attributes)) if outside else None
                 )
@@ -254,7 +254,7 @@ class _Graph:
                 for name in sorted({*target.definitions, *target.imports}):
                     nodes += self.nodes(self.named(target, name), inside)
                 for star in target.stars:
-                    nodes += self.nodes(filter(None, [self.module(star)]), inside)
+                    nodes += self.nodes([inner] if (inner := self.module(star)) else [], inside)
         return list(dict.fromkeys(nodes))
 
     def effects(self, module: str) -> list[_Node]:
@@ -265,7 +265,8 @@ class _Graph:
                 name = waiting.pop()
                 if name in self.sources and name not in found:
                     found.add(name)
-                    own = self.module(name)
+                    is_package, source, _ = self.sources[name]
+                    own = parsed(name, is_package, source)  # without its stub: what that lists is imported when used
                     imported = [each for imports in own.imports.values() for each in imports]
                     waiting += [name.rpartition(".")[0], *own.stars]
                     waiting += [each.module for each in imported] + [f"{each.module}.{each.name}" for each in imported]

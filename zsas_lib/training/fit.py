@@ -64,8 +64,7 @@ def fit(
             teaches the same.
         rates: learning rates of single parameters, by name; the recipe's others keep their proportion to ``rate``
             (`proportional_rates`).
-        held_out: categories of this data set that are not trained on but choose the epoch, by the best pixel AP on
-        them.
+        held_out: categories of this data set that are not trained on but choose the epoch, by the best pixel AP.
             Without any the last epoch's parameters are kept.
         checkpoint: a file that is rewritten atomically after every epoch and from which the same call goes on; it is
             removed at the end.

@@ -1,4 +1,4 @@
-"""Runs that are killed, run out of disk or meet another run: nothing finished is lost or made again, nothing is half read."""
+"""Runs that are killed, run out of disk or meet another run: nothing finished is lost or made again or half read."""
 
 import multiprocessing
 import os
