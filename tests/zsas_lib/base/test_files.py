@@ -1,5 +1,7 @@
-"""What killed writers leave behind goes; what a live one writes never does."""
+"""Atomic writes and locks: stale files of killed writers go, what a live one writes stays, and who waits for whom."""
 
+import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -7,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from zsas_lib.base.files import OLD_S, write_atomically
+from zsas_lib.base.files import OLD_S, locked, only_one, write_atomically
 
 LIVE_WRITER = """
 import sys
@@ -101,3 +103,69 @@ def test_what_cannot_be_removed_stops_nobody(tmp_path):
     age(tmp_path / ".folder.part", 2 * OLD_S)
     write(tmp_path / "result")
     assert names(tmp_path) == [".folder.part", "result"]
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from zsas_lib.base.files import locked, only_one
+
+with locked(Path(sys.argv[1], "result")), only_one(Path(sys.argv[1], "run.lock"), "Held"):
+    print("holding", flush=True)
+    sys.stdin.read()
+"""
+WAITER = HOLDER.replace('print("holding", flush=True)', 'print("after", *Path(sys.argv[1]).glob("done"), flush=True)')
+
+
+def started(program: str, folder: Path) -> subprocess.Popen:
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen([sys.executable, "-c", program, str(folder)], env=environment, text=True, **pipes)
+
+
+def test_whoever_asks_for_a_held_lock_waits_and_no_lock_files_of_results_stay(tmp_path):
+    with started(HOLDER, tmp_path) as holder:
+        assert holder.stdout.readline() == "holding\n"
+        with started(WAITER.replace('locked(Path(sys.argv[1], "result")), ', ""), tmp_path) as waiter:
+            said = waiter.stderr.readline()
+            (tmp_path / "done").touch()
+            holder.communicate()
+            assert waiter.communicate()[0].strip() == f"after {tmp_path / 'done'}"
+    assert said.startswith(f"Held (process {holder.pid} on ") and said.endswith("; waiting for it to end.\n")
+    assert names(tmp_path) == ["done", "run.lock"]
+
+
+def test_a_lock_of_a_result_is_waited_for(tmp_path):
+    with started(HOLDER, tmp_path) as holder:
+        assert holder.stdout.readline() == "holding\n"
+        with started(WAITER.replace(', only_one(Path(sys.argv[1], "run.lock"), "Held")', ""), tmp_path) as waiter:
+            with pytest.raises(subprocess.TimeoutExpired):
+                waiter.wait(2)
+            (tmp_path / "done").touch()
+            holder.kill()
+            assert waiter.communicate()[0].strip() == f"after {tmp_path / 'done'}"
+        holder.communicate()
+    assert names(tmp_path) == ["done", "run.lock"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_where_a_file_system_has_no_locks_nobody_waits(tmp_path, monkeypatch, number):
+    def without_locks(file, operation):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", without_locks)
+    with locked(tmp_path / "result"), only_one(tmp_path / "run.lock", "Held"):
+        write(tmp_path / "result")
+    assert "result" in names(tmp_path)
+
+
+def test_where_no_lock_can_be_made_nobody_waits(tmp_path):
+    (tmp_path / "file").touch()
+    with locked(tmp_path / "file" / "result"):
+        assert names(tmp_path) == ["file"]
+
+
+def test_locks_of_several_files_are_taken_once_and_removed(tmp_path):
+    with locked(tmp_path / "b", tmp_path / "a", tmp_path / "b"):
+        assert names(tmp_path) == [".a.lock", ".b.lock"]
+    assert names(tmp_path) == []

@@ -1,4 +1,4 @@
-"""Cache keys: which edits of the sources change the keys of which results, and that nothing that runs is missing from them."""
+"""Cache keys: which edits of the sources change those of which results; whatever runs is part of them."""
 
 import ast
 import shutil
@@ -159,7 +159,8 @@ def test_a_definition_that_moves_to_another_module_changes_no_key(library, keys,
     (library / "evaluation" / "evaluate.py").write_text(
         text[:begin].replace("from .tables", "from .labels import labels_of as labels_of\nfrom .tables") + text[end:]
     )
-    head = "import torch\nfrom jaxtyping import Bool\nfrom torch import Tensor\nfrom ..data.dataset import AnomalyDataset\n"
+    head = "import torch\nfrom jaxtyping import Bool\nfrom torch import Tensor\n"
+    head += "from ..data.dataset import AnomalyDataset\n"
     (library / "evaluation" / "labels.py").write_text(head + text[begin:end])
     assert keys() == before
 
