@@ -1,6 +1,7 @@
 """What chapters open with: their pictures, those that models learn from, the settings of a training, single samples."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike
 
 import numpy as np
@@ -10,6 +11,8 @@ from torch import Tensor, nn
 
 from zsas_lib.data.dataset import AnomalyDataset, Sample
 from zsas_lib.data.registry import load_dataset
+from zsas_lib.perturbations.rotation import rotate_masks
+from zsas_lib.robustness.sweeps import PERTURBED
 from zsas_lib.training.ready import auxiliary_name
 
 
@@ -27,7 +30,10 @@ def pictures_of(
 
 
 def auxiliary_of(
-    dataset: str, auxiliary_root: str | PathLike | None = None, per_category: int | None = None, image_size: int | None = None
+    dataset: str,
+    auxiliary_root: str | PathLike | None = None,
+    per_category: int | None = None,
+    image_size: int | None = None,
 ) -> AnomalyDataset:
     """What models learn from that are tested on ``dataset``: the test pictures of its `auxiliary_name`."""
     return pictures_of(auxiliary_name(dataset), auxiliary_root, None, per_category, image_size)
@@ -62,10 +68,10 @@ def damaged_sample(pictures: AnomalyDataset, picture: int) -> Sample:
     return sample
 
 
-def spread_out(pictures: AnomalyDataset, count: int) -> list[Sample]:
-    """At most ``count`` of the pictures, evenly spaced in their order."""
-    places = np.linspace(0, len(pictures) - 1, min(count, len(pictures))).astype(int)
-    return [pictures[int(place)] for place in places]
+def spread_out(items: Sequence | AnomalyDataset, count: int) -> list:
+    """At most ``count`` of the items, such as the pictures of a data set, evenly spaced in their order."""
+    places = np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)
+    return [items[int(place)] for place in places]
 
 
 def damaged_examples(pictures: AnomalyDataset, count: int) -> list[Sample]:
@@ -83,3 +89,11 @@ def map_of(network: nn.Module, sample: Sample) -> Float[Tensor, "height width"]:
     """The anomaly map that a model gives of one picture, in memory and without a gradient."""
     with torch.no_grad():
         return network(sample.image[None].to(network.backbone.device), sample.category).anomaly_map[0].float().cpu()
+
+
+def perturbed_sample(sample: Sample, perturbation: str, value: float) -> Sample:
+    """A picture after one perturbation, its mask turned where the picture is; 0 leaves both as they are."""
+    if value == 0:
+        return sample
+    mask = rotate_masks(sample.mask[None], value)[0] if perturbation == "rotation" else sample.mask
+    return replace(sample, image=PERTURBED[perturbation](sample.image[None], value)[0], mask=mask)

@@ -7,18 +7,16 @@ import pandas as pd
 from IPython.display import Markdown
 
 from zsas_lib.data.dataset import AnomalyDataset
+from zsas_lib.perturbations import RANGES
+
+from .labels import label
 
 BEYOND = 2.0  # errors from which on a difference stands out from chance
 
 
-def plain(name: object) -> str:
-    """An identifier such as ``ceramic_ring`` as words."""
-    return str(name).replace("_", " ")
-
-
 def listed(items: Iterable[object], none: str = "none") -> str:
     """Names in words as a list: "a", "a and b", "a, b and c"; ``none`` for no item."""
-    items = [plain(item) for item in items]
+    items = [label(str(item)) for item in items]
     return " and ".join(filter(None, [", ".join(items[:-1]), items[-1]])) if items else none
 
 
@@ -34,15 +32,23 @@ def points(value: float, digits: int = 1) -> str:
     return "nan" if np.isnan(value) else f"{value:+z.{digits}f}" if round(value, digits) else f"{0:.{digits}f}"
 
 
+def amount(perturbation: str, value: float) -> str:
+    """How much of a perturbation, with its unit where it has one: "45 degrees", "1.05 radians", "0.25"."""
+    unit = RANGES[perturbation].unit
+    return f"{value:.3g}" + (f" {unit}" if unit != "fraction" else "")
+
+
 def of_pictures(pictures: AnomalyDataset) -> str:
     """How many pictures, and of what: "24 pictures (brushed hexagon, ceramic ring)", or their number of categories where
     there are more than six."""
     names = pictures.categories
-    of = f"({', '.join(map(plain, names))})" if len(names) <= 6 else f"of {len(names)} categories"
+    of = f"({', '.join(map(label, names))})" if len(names) <= 6 else f"of {len(names)} categories"
     return f"{counted(len(pictures), 'picture')} {of}"
 
 
-def chance(gap: float, error: float, higher: str = "higher", lower: str = "lower", within: str = "within chance") -> str:
+def chance(
+    gap: float, error: float, higher: str = "higher", lower: str = "lower", within: str = "within chance"
+) -> str:
     """Which of three words a difference deserves: ``within`` where it is no more than two errors, or its error unknown."""
     return higher if gap > BEYOND * error else lower if gap < -BEYOND * error else within
 
@@ -64,7 +70,9 @@ def extremes(values: pd.Series, digits: int = 1, unit: str = "") -> str:
     """Where values are lowest and highest: "from -0.3 (ceramic ring) to 2.2 points (star)", the unit behind the second."""
     low, high = values.idxmin(), values.idxmax()
     unit = f" {unit}" if unit else ""
-    return f"from {values[low]:z.{digits}f} ({plain(low)}) to {values[high]:z.{digits}f}{unit} ({plain(high)})"
+    return (
+        f"from {values[low]:z.{digits}f} ({label(str(low))}) to {values[high]:z.{digits}f}{unit} ({label(str(high))})"
+    )
 
 
 def paired(gaps: pd.Series, error: float | None = None, of: str = "category") -> str:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from zsas_lib.data.dataset import Sample
 
-from .. import words
+from ..labels import label
 from .maps import outlined, overlay, picture
 from .style import use_style
 
@@ -40,7 +40,7 @@ def tile(
     """A sample, or a map over it, with its defect outlined; its title is what it shows ("ceramic ring: crack") unless it is
     given or a map is shown."""
     if title is None:
-        title = "" if anomaly_map is not None else f"{words.plain(sample.category)}: {words.plain(sample.defect)}"
+        title = "" if anomaly_map is not None else f"{label(sample.category)}: {label(sample.defect)}"
     return Tile(sample.image, title, sample.mask if outline else None, anomaly_map, limits)
 
 
@@ -70,5 +70,5 @@ def gallery(rows: Sequence[Sequence[Tile | None]], *, size: float = 1.8, names: 
             axis.set_title(tile.title, fontsize=TITLE_SIZE)
     for axis, name in zip(axes[:, 0], names):
         place = {"transform": axis.transAxes, "ha": "right", "va": "center", "fontsize": TITLE_SIZE}
-        axis.text(-0.06, 0.5, words.plain(name).replace(" ", "\n"), **place)
+        axis.text(-0.06, 0.5, label(name).replace(" ", "\n"), **place)
     return figure

@@ -38,7 +38,9 @@ def steps(stages: Sequence[str | Sequence[str]], learned: Collection[str] = ()) 
         middles = [WIDTH * (place + 0.5) / len(row) for place in range(len(row))]
         for name, text, middle in zip(row, texts, middles):
             colour = SERIES[1] if name in learned else INK
-            shape = FancyBboxPatch((middle - width / 2, top - height), width, height, boxstyle="round,pad=0,rounding_size=0.08")
+            shape = FancyBboxPatch(
+                (middle - width / 2, top - height), width, height, boxstyle="round,pad=0,rounding_size=0.08"
+            )
             shape.set(facecolor="none", edgecolor=colour, linewidth=1.8 if name in learned else 1.2)
             axes.add_patch(shape)
             axes.text(middle, top - height / 2, text, ha="center", va="center", fontsize=9, color=INK)
@@ -47,7 +49,10 @@ def steps(stages: Sequence[str | Sequence[str]], learned: Collection[str] = ()) 
             axes.annotate("", (end, top), (start, top + SPACE), arrowprops=arrow)
         above, top = middles, top - height - SPACE
     if learned:
-        kinds = [Patch(facecolor="none", edgecolor=SERIES[1], label="learned"), Patch(facecolor="none", edgecolor=INK, label="fixed")]
+        kinds = [
+            Patch(facecolor="none", edgecolor=SERIES[1], label="learned"),
+            Patch(facecolor="none", edgecolor=INK, label="fixed"),
+        ]
         for patch in kinds:
             patch.set_linewidth(1.5)
         figure.legend(handles=kinds, loc="outside upper center", ncols=2)
@@ -55,7 +60,12 @@ def steps(stages: Sequence[str | Sequence[str]], learned: Collection[str] = ()) 
 
 
 def _wrapped(text: str, width: float) -> str:
-    return text if "$" in text else "\n".join(textwrap.wrap(text, int(CHARACTERS * width)))
+    lines = text.split("\n")
+    return (
+        text
+        if "$" in text
+        else "\n".join(part for line in lines for part in textwrap.wrap(line, int(CHARACTERS * width)))
+    )
 
 
 def _joined(above: list[float], below: list[float]) -> list[tuple[float, float]]:

@@ -62,6 +62,7 @@ def comparable(
     model: str | None = None,
     *,
     category: str = "mean",
+    printed_on: str | None = None,
     auxiliary: AnomalyDataset | None = None,
     training: Mapping[str, object] | None = None,
 ) -> str:
@@ -70,7 +71,7 @@ def comparable(
     They can if the data set is the table's own and no stand-in for it, its categories are exactly those of the printed
     mean (or, for a number of one ``category``, hold that one), each with every official test picture; and if ``tower``,
     None where no model takes part, has the table's backbone, image size and activation and no random weights, and reads
-    the pictures at that size. Of a model that learned, ``auxiliary`` are the pictures that it learned from (all official
+    the pictures at that size; of a table with several backbones any will do, or ``printed_on``, as the paper calls it. Of a model that learned, ``auxiliary`` are the pictures that it learned from (all official
     test pictures of the table's training set), and ``training`` the settings that were changed from the model's own.
 
     The answer is a list in words such as "embedded-b, embedded" or "1 of 15 categories"; a model that the table does not
@@ -78,6 +79,7 @@ def comparable(
     """
     rows = settings(paper, table)
     of_model = rows if model is None else rows[rows.model == model]
+    of_model = of_model if printed_on is None else of_model[of_model.called == printed_on]
     own = of_model[of_model.dataset == family(pictures.name)]
     reasons = [model] if of_model.empty else []
     rows = rows if of_model.empty else of_model
@@ -136,7 +138,9 @@ def _other_pictures(pictures: AnomalyDataset, wanted: tuple[str, ...], whole: bo
     if found == expected:
         return ""
     have, all_of_them = sum(found.values()), sum(expected.values())
-    return f"{have:,} of {all_of_them:,} pictures" if have < all_of_them else "other pictures than the official test split"
+    return (
+        f"{have:,} of {all_of_them:,} pictures" if have < all_of_them else "other pictures than the official test split"
+    )
 
 
 def _other_tower(rows: pd.DataFrame, tower: Backbone, pictures: AnomalyDataset) -> str:

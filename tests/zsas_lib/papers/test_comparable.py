@@ -112,6 +112,12 @@ def test_a_model_that_the_table_has_not_is_named():
     assert comparable("S", 1, listed(categories=OBJECTS, size=240), tower(B16), "anomalyclip") == "anomalyclip"
 
 
+def test_a_number_of_another_backbone_of_the_same_table_is_not_this_one():
+    pictures, own = listed(categories=OBJECTS, size=240), tower(B16)
+    assert comparable("S", 1, pictures, own, "winclip", printed_on="ViT-B/16+") == ""
+    assert comparable("S", 1, pictures, own, "winclip", printed_on="ViT-L/14") == "vit-b-16-plus-240"
+
+
 def test_each_model_of_a_table_has_its_own_tower():
     assert comparable("V", 5, listed(size=240), tower(B16), "winclip") == ""
     assert comparable("V", 5, listed(), tower(), "winclip") == "vit-l-14-336"
