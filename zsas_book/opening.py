@@ -10,10 +10,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from zsas_lib.data.dataset import AnomalyDataset, Sample
-from zsas_lib.data.registry import load_dataset
-from zsas_lib.perturbations.rotation import rotate_masks
-from zsas_lib.robustness.sweeps import PERTURBED
-from zsas_lib.training.ready import auxiliary_name
+from zsas_lib.data.load import load_dataset
+from zsas_lib.data.registry import auxiliary_name
+from zsas_lib.perturbations import named
 
 
 def pictures_of(
@@ -49,7 +48,13 @@ def training_settings(
 ) -> dict[str, object]:
     """The settings of `fit` that chapters have as parameters; None stands for the model's own. Without ``seed`` they have
     none, for chapters that train from several."""
-    settings = {"epochs": epochs, "batch_size": training_batch_size, "rate": rate, "augment": augment, "decay": decay}
+    settings = {
+        "epochs": epochs,
+        "training_batch_size": training_batch_size,
+        "rate": rate,
+        "augment": augment,
+        "decay": decay,
+    }
     return settings if seed is None else settings | {"seed": seed}
 
 
@@ -91,9 +96,11 @@ def map_of(network: nn.Module, sample: Sample) -> Float[Tensor, "height width"]:
         return network(sample.image[None].to(network.backbone.device), sample.category).anomaly_map[0].float().cpu()
 
 
-def perturbed_sample(sample: Sample, perturbation: str, value: float) -> Sample:
-    """A picture after one perturbation, its mask turned where the picture is; 0 leaves both as they are."""
-    if value == 0:
+def perturbed_sample(sample: Sample, perturbation: str, amount: float) -> Sample:
+    """A picture after one perturbation, its mask moved where that moves pixels; the neutral amount leaves both as they
+    are. Raises UnknownNameError for an unknown perturbation."""
+    known = named(perturbation)
+    if amount == known.neutral:
         return sample
-    mask = rotate_masks(sample.mask[None], value)[0] if perturbation == "rotation" else sample.mask
-    return replace(sample, image=PERTURBED[perturbation](sample.image[None], value)[0], mask=mask)
+    mask = known.motion.masks_along(sample.mask[None], amount)[0] if known.motion else sample.mask
+    return replace(sample, image=known.apply(sample.image[None], amount)[0], mask=mask)

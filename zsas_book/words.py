@@ -7,7 +7,7 @@ import pandas as pd
 from IPython.display import Markdown
 
 from zsas_lib.data.dataset import AnomalyDataset
-from zsas_lib.perturbations import RANGES
+from zsas_lib.perturbations import named
 
 from .labels import label
 
@@ -34,7 +34,7 @@ def points(value: float, digits: int = 1) -> str:
 
 def amount(perturbation: str, value: float) -> str:
     """How much of a perturbation, with its unit where it has one: "45 degrees", "1.05 radians", "0.25"."""
-    unit = RANGES[perturbation].unit
+    unit = named(perturbation).unit
     return f"{value:.3g}" + (f" {unit}" if unit != "fraction" else "")
 
 

@@ -27,7 +27,7 @@ def test_auxiliary_pictures_are_those_of_the_other_data_set():
 
 def test_settings_of_a_training_have_a_seed_only_where_one_is_given():
     settings = opening.training_settings(3, 8, None, False, True)
-    assert settings == {"epochs": 3, "batch_size": 8, "rate": None, "augment": False, "decay": True}
+    assert settings == {"epochs": 3, "training_batch_size": 8, "rate": None, "augment": False, "decay": True}
     assert opening.training_settings(3, 8, None, False, True, 0) == settings | {"seed": 0}
 
 
