@@ -41,13 +41,14 @@ def page_state(page: Page, root: Path) -> PageState:
     log = folder / ".logs" / f"{page.name}.log"
     reason = stale_reason(page, root)
     certificate, word = None, ABSENT
-    if (folder / f"{page.name}.ipynb").is_file():
-        try:
-            certificate = PageCertificate.read(folder / f"{page.name}.json")
-        except FileNotFoundError:
-            pass
-        except CertificateError:
-            word = STALE
+    try:
+        certificate = PageCertificate.read(folder / f"{page.name}.json")
+    except FileNotFoundError:
+        pass
+    except CertificateError:
+        word = STALE
+    if not (folder / f"{page.name}.ipynb").is_file():
+        certificate = None
     if failure := failure_left(log, stands=not reason):
         return PageState(page, FAILED, failure, certificate, log)
     if certificate is None:

@@ -14,11 +14,12 @@ from pathlib import Path
 import yaml
 
 from ..pages.certificate import CertificateError, PageCertificate
+from ..project.chapters import COMPUTED
 
 BOOK = Path("book")
 HTML = BOOK / "_build" / "html"
 CONTENTS = BOOK / "_build" / "source" / "_toc.yml"
-COMPUTED = "_computed"
+FOLDER = Path(COMPUTED).name
 
 
 class Pictures(HTMLParser):
@@ -58,13 +59,13 @@ def problems_of(page: str) -> list[str]:
         for text in pictures.texts
         if _wordless(text)
     ]
-    if page.startswith(f"{COMPUTED}/"):
+    if page.startswith(f"{FOLDER}/"):
         found += _half_made(BOOK / f"{page}.ipynb")
     return found
 
 
 def _half_made(notebook: Path) -> list[str]:
-    if (CONTENTS.parent / COMPUTED / f"{notebook.stem}.log").is_file():
+    if (CONTENTS.parent / FOLDER / f"{notebook.stem}.log").is_file():
         log = notebook.parent / ".logs" / f"{notebook.stem}.log"
         return [f"{notebook.stem} failed when it was last run; the trace is in {log}."]
     if not notebook.is_file():

@@ -1,4 +1,4 @@
-"""Tables of computed pages as they are read: names of rows in the head's one line, words for identifiers, no torn numbers."""
+"""Tables of computed pages as they are read: one line of heads, words for identifiers, no torn numbers."""
 
 import re
 

@@ -11,6 +11,7 @@ from mini_project import REPOSITORY
 import zsas_book.jobs.plan
 from zsas_book.jobs.estimates import MINUTES_LEAST, estimated, minutes
 from zsas_book.jobs.plan import make_plan, report
+from zsas_book.jobs.receipts import Receipt
 from zsas_book.jobs.shards import Shard, compute_shard, page_shards
 from zsas_book.project.chapters import load_pages
 from zsas_lib.base.errors import UnknownNameError
@@ -104,7 +105,19 @@ def test_a_finished_shard_says_better_how_long_the_others_take(tmp_path):
     guess = minutes(shards["screw"], REPOSITORY)
     receipt = tmp_path / "results" / shards["bottle"].receipt
     receipt.parent.mkdir(parents=True)
-    receipt.write_text('{"seconds": 36000}')
+    Receipt(
+        **{
+            "page": "worst_case",
+            "shard": "bottle",
+            "profile": "paper",
+            "script": "",
+            "seconds": 36000.0,
+            "computed": 1,
+        },
+        **{"given": {}, "library": {}, "data": {}, "results": []},
+        record={"commit": "", "device": "", "versions": {}},
+    ).write(receipt)
+    receipt.with_name("capsule.json").write_text('{"seconds": 72000}')
     assert minutes(shards["screw"], REPOSITORY) == 1200 != guess
 
 

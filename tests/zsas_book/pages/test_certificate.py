@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from mini_project import make, run_in
+from mini_project import make, run_in, write_notebook
 from safetensors.torch import save_file
 
 from zsas_book import provenance
@@ -89,7 +89,7 @@ def test_an_unreadable_certificate_makes_its_page_stale_and_stops_nothing(tmp_pa
     project = make(tmp_path / "book", sharded=True)
     computed = project / "book" / "_computed"
     computed.mkdir()
-    (computed / "first.ipynb").write_text("{}")
+    write_notebook(computed / "first.ipynb", "1")
     (computed / "first.json").write_text("{}")
     receipt = project / "results" / "shards" / "embedded" / "squares" / "numbers_1.json"
     receipt.parent.mkdir(parents=True)
@@ -99,6 +99,9 @@ def test_an_unreadable_certificate_makes_its_page_stale_and_stops_nothing(tmp_pa
     assert stale_reason(page, project) == why
     state = page_state(page, project)
     assert (state.word, state.reason, state.certificate) == ("stale", why, None)
+    (computed / "second.json").write_text("[]")
+    second = page_state(load_pages(project, "embedded")["second"], project)
+    assert (second.word, second.reason) == ("stale", "certificate unreadable: book/_computed/second.json")
     for command in ("status", "plan"):
         outcome = run_in(project, "-m", "zsas_book.cli", command, *["--shards"] * (command == "plan"))
         assert (outcome.returncode, outcome.stderr) == (0, "")

@@ -143,9 +143,9 @@ def test_a_page_that_failed_and_never_was_computed_says_why_and_how_to_get_what_
     page = load_pages(REPOSITORY, "paper")["worst_case"]
     log = tmp_path / "book" / "_computed" / ".logs" / "worst_case.log"
     log.parent.mkdir(parents=True)
-    log.write_text("In [2]:\n\nzsas_lib.errors.DataError: No data set mvtec: data_root is None.\n")
+    log.write_text("In [2]:\n\nzsas_lib.base.errors.DataError: No data set mvtec: data_root is None.\n")
     state = page_state(page, tmp_path)
-    assert (state.word, state.certificate) == ("failed", {})
+    assert (state.word, state.certificate) == ("failed", None)
     stage_page(state, log.parents[1], tmp_path, {"url": "", "branch": "main"})
     text = (tmp_path / "worst_case.md").read_text()
     assert text.startswith(f"# {page.title}\n") and "DataError: No data set mvtec: data_root is None." in text
