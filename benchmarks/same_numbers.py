@@ -3,10 +3,10 @@
     python -m benchmarks same_numbers OLD NEW                                # two project folders with computed pages
     python -m benchmarks same_numbers OLD NEW --renamed uniform_sweep=turns  # a page that has another name now
 
-Numbers are the same to `TOLERANCE`, texts letter by letter; two empty cells are the same. Columns are matched by name. Rows
-are matched in order; where their number differs, by the first columns that tell all of them apart. What is new (a page, a
-table, a column) is listed and is no difference. What differs on purpose is named in changed_on_purpose.csv with the reason:
-page, table and column as in OLD, `*` for any; an empty column is the table itself and its rows.
+Numbers are the same to `TOLERANCE`, texts letter by letter; two empty cells are the same. Columns are matched by name.
+Rows are matched in order; where their number differs, by the first columns that tell all of them apart. What is new (a
+page, a table, a column) is listed and is no difference. What differs on purpose is named in changed_on_purpose.csv with
+the reason: page, table and column as in OLD, `*` for any; an empty column is the table itself and its rows.
 """
 
 import argparse
@@ -52,7 +52,8 @@ class Intended:
 
 
 def read_build(folder: Path) -> Build:
-    """The tables that a build's pages published: `folder` is a project with computed pages, or its ``book/_computed``."""
+    """The tables that a build's pages published: `folder` is a project with computed pages, or its
+    ``book/_computed``."""
     computed = folder / "book" / "_computed" if (folder / "book" / "_computed").is_dir() else folder
     build: Build = {}
     for path in sorted(computed.glob("*_files/*.csv")):
@@ -154,7 +155,8 @@ def _table_differences(before: pd.DataFrame, after: pd.DataFrame) -> Iterator[tu
 
 
 def _keys(before: pd.DataFrame, after: pd.DataFrame) -> tuple[dict[tuple, int], dict[tuple, int]]:
-    """Each row's place by its first named columns, as few as tell the rows of both tables apart; empty where none do."""
+    """Each row's place by its first named columns, as few as tell the rows of both tables apart; empty where none
+    do."""
     shared = [column for column in before if column in after and not column.startswith("Unnamed:")]
     for count in range(1, len(shared) + 1):
         keys = [
@@ -181,13 +183,13 @@ def _column_difference(before: pd.Series, after: pd.Series, places: list[str]) -
     said = []
     if apart:
         distance, old, new, place = max(apart, key=lambda cell: cell[0])
-        by = f"by up to {distance:.3g}, " if math.isfinite(distance) else ""
+        by = f" by up to {distance:.3g}" if math.isfinite(distance) else ""
         said.append(
-            f"{_count(apart, 'number')} of {len(before)} {by}{place}: {old or 'nothing'}, now {new or 'nothing'}"
+            f"{_count(len(apart), 'number')} of {len(before)}{by}, {place}: {old or 'nothing'}, now {new or 'nothing'}"
         )
     if texts:
         old, new, place = texts[0]
-        said.append(f"{_count(texts, 'text')} of {len(before)}, {place}: {old!r}, now {new!r}")
+        said.append(f"{_count(len(texts), 'text')} of {len(before)}, {place}: {old!r}, now {new!r}")
     return "; ".join(said)
 
 
@@ -198,8 +200,8 @@ def _number(cell: str) -> float | None:
         return None
 
 
-def _count(cells: list, word: str) -> str:
-    return f"{len(cells)} {word}{'s' * (len(cells) != 1)}"
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'s' * (number != 1)}"
 
 
 def _first(keys: list[tuple]) -> str:
@@ -220,7 +222,8 @@ def _renamed(pairs: list[str], old: Build, new: Build) -> dict[str, list[str]]:
 
 
 def report(old: Build, new: Build, intended: list[Intended], renamed: dict[str, list[str]]) -> bool:
-    """Print what differs and what is new; True where all that differs is intended and each intended row names something."""
+    """Print what differs and what is new; True where all that differs is intended and each intended row names
+    something."""
     unintended = 0
     for found in differences(old, new, renamed):
         reason = next((row.why for row in intended if row.covers(found.page, found.table, found.column)), None)
@@ -234,7 +237,7 @@ def report(old: Build, new: Build, intended: list[Intended], renamed: dict[str, 
         print(f"{ON_PURPOSE.name}: {row.page}, {row.table}, {row.column} names nothing that OLD has")
     tables = sum(map(len, old.values()))
     cells = sum(frame.size for page in old.values() for frame in page.values())
-    verdict = f"{unintended} differences that are not named in {ON_PURPOSE.name}" if unintended else "the same numbers"
+    verdict = f"{_count(unintended, 'difference')} not named in {ON_PURPOSE.name}" if unintended else "the same numbers"
     print(f"{tables} tables of {len(old)} pages, {cells} cells: {verdict}")
     return not unintended and not unmatched
 

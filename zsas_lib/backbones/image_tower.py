@@ -44,7 +44,8 @@ def class_embedding(
 def last_patches(
     backbone: Backbone, tokens: Float[Tensor, "batch token channel"], *, normed: bool = True
 ) -> Float[Tensor, "batch patch channel"]:
-    """The patches after the last block, row by row, not projected; unit vectors. ``normed`` applies `ln_post` before."""
+    """The patches after the last block, row by row, not projected; unit vectors. ``normed`` applies `ln_post`
+    before."""
     last = residual_stream(backbone, tokens)[-1][:, 1:]
     return F.normalize(backbone.clip.visual.ln_post(last) if normed else last, dim=-1)
 

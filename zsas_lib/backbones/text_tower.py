@@ -21,8 +21,8 @@ def require_causal_text_tower(backbone: Backbone, model: str) -> None:
     """Raises ValueError if the backbone's text tower is not CLIP's own."""
     if type(backbone.clip) is not CLIP:
         raise ValueError(
-            f"{model} needs CLIP's own causal text tower, into which it puts learned tokens; backbone {backbone.name!r} "
-            f"has another ({type(backbone.clip).__name__}). Use one such as vit-l-14-336."
+            f"{model} needs CLIP's own causal text tower, into which it puts learned tokens; backbone "
+            f"{backbone.name!r} has another ({type(backbone.clip).__name__}). Use one such as vit-l-14-336."
         )
 
 

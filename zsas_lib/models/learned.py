@@ -116,8 +116,8 @@ class LearnedModel(AnomalyModel):
         """
         if self.trained is None:
             raise UntrainedModelError(
-                f"{self.name} has nothing learned yet: train it with zsas.fit(model, dataset), load what was saved with "
-                f"zsas.load_model({self.name!r}, backbone, checkpoint=PATH), or the authors' file with "
+                f"{self.name} has nothing learned yet: train it with zsas.fit(model, dataset), load what was "
+                f"saved with zsas.load_model({self.name!r}, backbone, checkpoint=PATH), or the authors' file with "
                 f"zsas.load_official_checkpoint({self.name!r}, PATH, backbone)."
             )
         side = self.backbone.image_size

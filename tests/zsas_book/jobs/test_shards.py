@@ -144,7 +144,8 @@ for name, old, new in json.loads(sys.argv[1]):
     if not new:
         path.unlink()
     page = load_pages(Path.cwd(), "embedded")["squares"]
-    found.append({shard: why for (_, shard), why in stale_shards(page_shards(page, Path.cwd()).values(), Path.cwd()).items()})
+    stale = stale_shards(page_shards(page, Path.cwd()).values(), Path.cwd())
+    found.append({shard: why for (_, shard), why in stale.items()})
     path.write_text(before)
 print(json.dumps(found))
 """

@@ -105,7 +105,8 @@ def test_a_stale_page_says_why(project, rendered):
     outcome = run_in(
         project,
         "-c",
-        "import sys; from pathlib import Path; from zsas_book.pages.states import *; from zsas_book.project.chapters import load_pages;"
+        "import sys; from pathlib import Path; from zsas_book.pages.states import *; "
+        "from zsas_book.project.chapters import load_pages;"
         "s = page_state(load_pages(Path.cwd(), 'embedded')['first'], Path.cwd()); print(s.word, '|', s.reason)",
     )
     path.write_text(before)

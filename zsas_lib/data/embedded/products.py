@@ -53,7 +53,8 @@ class Product:
 def draw_product(
     rng: Generator, material: str, shape: str, grounds: tuple[str, ...] = tuple(MATERIALS), **fixed: object
 ) -> Product:
-    """A random product of a material and a shape on one of ``grounds`` or a matte one; keywords fix fields of ``Product``."""
+    """A random product of a material and a shape on one of ``grounds`` or a matte one; keywords fix fields of
+    ``Product``."""
     colour, accent = draw_colours(rng, material)
     ground = MATTE if rng.random() < 0.6 else str(rng.choice(grounds))
     ground_colour, ground_accent = draw_colours(rng, ground)

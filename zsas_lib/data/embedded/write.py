@@ -30,9 +30,11 @@ SMALLEST, LARGEST = 0.07, 0.28
 SEEN = 0.03
 """Difference to the sound twin (0 to 1) that can be seen."""
 GAP, MARGIN = 0.01, 0.004
-"""In widths: half of the widest gap in a defect that its outline passes over, and how far outside the defect it runs."""
+"""In widths: half of the widest gap in a defect that its outline passes over, and how far outside the defect it
+runs."""
 FAINTEST, FEWEST_PIXELS, TRIES = 0.055, 100, 5
-"""Contrast (0 to 1) and pixels below which a defect counts as invisible, and how often a shot is taken to avoid that."""
+"""Contrast (0 to 1) and pixels below which a defect counts as invisible, and how often a shot is taken to avoid
+that."""
 
 
 @dataclass(frozen=True)
@@ -174,5 +176,6 @@ def write_embedded_a(root: Path, *, products=AUXILIARY, counts=(4, 10, 20), widt
 
 
 def write_embedded_b(root: Path, *, products=EVALUATION, counts=(4, 10, 20), size=512, seed=0) -> None:
-    """``embedded-b`` in MVTec AD's layout: ``counts`` normal training, normal test and damaged test pictures a category."""
+    """``embedded-b`` in MVTec AD's layout: ``counts`` normal training, normal test and damaged test pictures a
+    category."""
     _write(root, list(_plan(products, counts, seed, mvtec_places)), size, size, lambda folder, shots: None)
