@@ -7,6 +7,18 @@ import layouts
 import pytest
 from tiny_clip import tiny_backbone
 
+LONG = ("workflow", "kernel", "browser", "training", "slow")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with long tests come first. With several workers a file stays on one of them, which makes its fixtures once;
+    a test with an `xdist_group` of its own goes with that group instead."""
+    long = {item.path for item in items if any(map(item.get_closest_marker, LONG))}
+    items.sort(key=lambda item: item.path not in long)
+    for item in items:
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(item.config.rootpath).as_posix()))
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
