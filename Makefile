@@ -60,7 +60,7 @@ status: $(ENVIRONMENT)
 	@$(PYTHON) -m zsas_book.cli status --profile $(PROFILE)
 
 test: data lint
-	$(CACHED) $(PYTHON) -m pytest -n $(or $(JOBS),2) --dist loadgroup --no-loadscope-reorder $(if $(FAST),-m '$(QUICK)')
+	$(CACHED) $(PYTHON) -m pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder $(if $(FAST),-m '$(QUICK)')
 
 lint: $(ENVIRONMENT)
 	@$(PYTHON) -m ruff check --quiet .

@@ -171,6 +171,7 @@ def test_the_plain_loop_tries_the_points_of_the_batch(monkeypatch):
     torch.testing.assert_close(found, ours.pixel_auroc, atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 def test_what_is_for_a_gpu_runs_small_on_a_cpu():
     rows = list(winclip.on_gpu(QUICK, "embedded", "embedded", batch=2))
     assert [row.what for row in rows] == [

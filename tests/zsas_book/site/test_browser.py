@@ -13,6 +13,8 @@ from browsing import DESKTOP, PHONE, Visit
 from mini_project import REPOSITORY, run_in
 from pypdf import PdfReader
 
+pytestmark = pytest.mark.browser
+
 OWN = REPOSITORY / "book" / "_build" / "html"
 NO_PAGES = ("_static", "_sources", "_downloads", "mathjax", "index.html")  # the last only leads on to the first page
 LIMIT, LIMIT_WITH_SLIDERS = 3_000_000, 8_000_000  # bytes

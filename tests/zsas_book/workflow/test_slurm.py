@@ -14,6 +14,8 @@ import pytest
 import slurm_cluster as cluster
 from mini_project import REPOSITORY, environment
 
+pytestmark = pytest.mark.workflow
+
 pytestmark = pytest.mark.skipif(bool(cluster.unusable()), reason=f"no cluster can be made: {cluster.unusable()}")
 QUICK = [
     "--slurm-init-seconds-before-status-checks",
