@@ -67,7 +67,7 @@ lint: $(ENVIRONMENT)
 	@$(PYTHON) -m ruff format --check --quiet .
 
 types: $(ENVIRONMENT)
-	@$(PYTHON) -m basedpyright
+	@$(PYTHON) -m basedpyright --pythonpath $(PYTHON)
 
 format: $(ENVIRONMENT)
 	@$(PYTHON) -m ruff check --fix --quiet .
