@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from .backbone import Backbone
 
@@ -73,7 +74,7 @@ def local_embeddings(
     return F.normalize((visual.ln_post(local) @ visual.proj)[:, 1:], dim=-1)
 
 
-def _self_attention(block: nn.Module, x: Tensor, path: str) -> Tensor:
+def _self_attention(block: Any, x: Tensor, path: str) -> Tensor:
     attention, dtype = block.attn, x.dtype
     x = block.ln_1(x.to(attention.in_proj_weight.dtype))
     projected = F.linear(x, attention.in_proj_weight, attention.in_proj_bias)
