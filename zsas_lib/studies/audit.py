@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,7 +35,7 @@ class LogitsFirst(AnomalyCLIP):
 
 
 def variant(
-    model: LearnedModel, *, kind: type[LearnedModel] | None = None, backbone: Backbone | None = None, **options: object
+    model: LearnedModel, *, kind: type[LearnedModel] | None = None, backbone: Backbone | None = None, **options: Any
 ) -> LearnedModel:
     """A model with the same learned parameters, but other options, class, or backbone of the same shapes.
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, combinations
+from typing import Any
 
 import pandas as pd
 from torch import nn
@@ -26,7 +27,7 @@ class Variant:
 
     model: str
     options: Mapping[str, object] = field(default_factory=dict)
-    fit: Mapping[str, object] = field(default_factory=dict)
+    fit: Mapping[str, Any] = field(default_factory=dict)
 
 
 def factorial_variants(temperature: float = 0.07) -> dict[str, Variant]:
@@ -43,7 +44,7 @@ def factorial_variants(temperature: float = 0.07) -> dict[str, Variant]:
 
 
 def trained_variant(
-    variant: Variant, backbone: Backbone, auxiliary: AnomalyDataset, *, seed: int, fit: Mapping[str, object]
+    variant: Variant, backbone: Backbone, auxiliary: AnomalyDataset, *, seed: int, fit: Mapping[str, Any]
 ) -> nn.Module:
     """A variant ready to predict, from the store or trained with the settings ``fit`` under its own."""
     return ready_model(variant.model, backbone, auxiliary, fit={**fit, **variant.fit, "seed": seed}, **variant.options)
@@ -56,7 +57,7 @@ def study(
     auxiliary: AnomalyDataset,
     *,
     seeds: Sequence[int],
-    fit: Mapping[str, object],
+    fit: Mapping[str, Any],
     batch_size: int = 16,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Every variant trained on ``auxiliary`` with every seed and measured on ``dataset``, from the store where it was

@@ -4,6 +4,7 @@ A category is named "MATERIAL SHAPE", so that a category that a backbone has nev
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -89,12 +90,12 @@ def draw_product(
     )
 
 
-def category(material: str, shape: str, **fixed: object) -> Product:
+def category(material: str, shape: str, **fixed: Any) -> Product:
     """The product of an evaluation category: drawn from its own name, so that it is the same everywhere."""
     return draw_product(np.random.default_rng(crc32(f"{material} {shape}".encode())), material, shape, **fixed)
 
 
-def _object(material: str, shape: str, **fixed: object) -> Product:
+def _object(material: str, shape: str, **fixed: Any) -> Product:
     return category(material, shape, **{"ground": MATTE, "turns": True} | fixed)
 
 
