@@ -231,8 +231,8 @@ def _require_unit_range(images: Tensor) -> None:
 
 
 @lru_cache(maxsize=8)
-def _tokenizer(hugging_face: str | None, context_length: int, options: str):
-    options = json.loads(options)
+def _tokenizer(hugging_face: str | None, context_length: int, options_as_json: str):
+    options = json.loads(options_as_json)
     if hugging_face:
         return open_clip.tokenizer.HFTokenizer(hugging_face, context_length=context_length, **options)
     return open_clip.SimpleTokenizer(context_length=context_length, **options)

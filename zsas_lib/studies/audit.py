@@ -125,5 +125,5 @@ def paired_gap(before: pd.DataFrame, after: pd.DataFrame, metric: str) -> tuple[
 
     Both tables are those of `evaluation.evaluate` on the same categories. The error is nan for a single category.
     """
-    gains = (after[metric] - before[metric]).drop(MEAN)
+    gains = pd.Series(after[metric] - before[metric]).drop(MEAN)
     return float(gains.mean()), float(gains.sem())

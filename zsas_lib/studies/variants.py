@@ -26,7 +26,7 @@ class Variant:
     """A model's name, its options, and what of the training differs from the other variants' (arguments of `fit`)."""
 
     model: str
-    options: Mapping[str, object] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
     fit: Mapping[str, Any] = field(default_factory=dict)
 
 

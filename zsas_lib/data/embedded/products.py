@@ -52,7 +52,7 @@ class Product:
 
 
 def draw_product(
-    rng: Generator, material: str, shape: str, grounds: tuple[str, ...] = tuple(MATERIALS), **fixed: object
+    rng: Generator, material: str, shape: str, grounds: tuple[str, ...] = tuple(MATERIALS), **fixed: Any
 ) -> Product:
     """A random product of a material and a shape on one of ``grounds`` or a matte one; keywords fix fields of
     ``Product``."""

@@ -104,14 +104,14 @@ def outlined(picture: Picture) -> Bool[np.ndarray, "height width"]:
 def _visible(shot: Shot, width: int, rows: slice) -> tuple[Picture, Bool[np.ndarray, "height width"]]:
     """The shot and its mask, taken again with other seeds while its defect cannot be seen; the best of ``TRIES`` if it
     never can."""
-    best = None
+    best: tuple = ()
     for attempt in range(TRIES if shot.defect else 1):
         picture = render(shot.product, shot.seed + attempt, width, shot.defect)
         mask = outlined(picture)[rows]
         shown = mask.sum() >= FEWEST_PIXELS
         if not shot.defect or (shown and picture.contrast >= FAINTEST):
             return picture, mask
-        if best is None or (shown, picture.contrast) > best[0]:
+        if not best or (shown, picture.contrast) > best[0]:
             best = (shown, picture.contrast), (picture, mask)
     return best[1]
 
@@ -122,7 +122,7 @@ def _shoot(shot: Shot, root: Path, width: int, height: int) -> dict | None:
     path = root / shot.image
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.round(picture.image[rows] * 255).astype(np.uint8)).save(path, quality=95, compress_level=1)
-    if shot.defect is None:
+    if shot.defect is None or shot.mask is None:
         return None
     (root / shot.mask).parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(mask.astype(np.uint8) * 255).save(root / shot.mask)
