@@ -1,4 +1,5 @@
-"""Tables of computed pages as they are read: names of rows in the head's one line, words for identifiers, no torn numbers."""
+"""Tables of computed pages as they are read: names of rows in the head's one line, words for identifiers, no torn
+numbers."""
 
 import re
 

@@ -30,7 +30,7 @@ def word_tokens(
     backbone: Backbone, sentences: Sequence[str]
 ) -> tuple[Float[Tensor, "text token channel"], Int[Tensor, " text"]]:
     """Token embeddings, without positions, cut after the longest sentence's end; and where each sentence ends."""
-    ids = backbone.tokenizer(sentences)
+    ids = backbone.tokenizer(list(sentences))
     ends = ids.argmax(-1)
     ids = ids[:, : int(ends.max()) + 1].to(backbone.device)
     return backbone.clip.token_embedding(ids), ends.to(backbone.device)
