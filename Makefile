@@ -8,6 +8,9 @@
 PROFILE := embedded
 EXECUTOR := local
 SHARDS := $(if $(filter-out local,$(EXECUTOR)),1)
+QUICK := not (workflow or kernel or browser or training or slow)
+# Tests start hundreds of processes, which else would compile the sources of both packages each, with checks of types.
+CACHED := env -u PYTHONDONTWRITEBYTECODE
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 BASE_PYTHON := python3
@@ -24,13 +27,16 @@ SNAKEMAKE = $(PYTHON) -m snakemake --snakefile zsas_book/workflow/Snakefile --pr
   $(if $(strip $(ON_CLUSTER)),--default-resources $(ON_CLUSTER)) --quiet host reason $(OPTIONS) \
   --config profile=$(PROFILE) $(if $(SHARDS),shards=$(SHARDS))
 
-.PHONY: help book status test data check pdf benchmarks notebooks lock clean
+.PHONY: help book status test lint types format data check pdf benchmarks notebooks lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make book       compute the chapters and render the book (PROFILE=embedded, EXECUTOR=local, JOBS=2); DRY=1 lists the jobs'
 	@echo 'make status     list what is fresh, stale, missing or failed (PROFILE=embedded)'
-	@echo 'make test       run the tests'
+	@echo 'make test       check the format and run the tests, in five minutes on two cores; FAST=1 runs those of a minute'
+	@echo 'make lint       check the format and what can be read off the sources'
+	@echo 'make types      check the types of zsas_lib'
+	@echo 'make format     format the sources and the notebooks'
 	@echo 'make data       make the embedded data sets in the cache'
 	@echo 'make check      check the rendered book once more, and in a browser where Chromium is installed'
 	@echo 'make pdf        print the rendered book as book/_build/book.pdf, where Chromium is installed'
@@ -53,8 +59,21 @@ endif
 status: $(ENVIRONMENT)
 	@$(PYTHON) -m zsas_book.cli status --profile $(PROFILE)
 
-test: data
-	$(PYTHON) -m pytest -n $(or $(JOBS),2) --dist loadfile
+test: data lint
+	$(CACHED) $(PYTHON) -m pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder $(if $(FAST),-m '$(QUICK)')
+
+lint: $(ENVIRONMENT)
+	@$(PYTHON) -m ruff check --quiet .
+	@$(PYTHON) -m ruff format --check --quiet .
+
+types: $(ENVIRONMENT)
+	@$(PYTHON) -m basedpyright --pythonpath $(PYTHON)
+
+format: $(ENVIRONMENT)
+	@$(PYTHON) -m ruff check --fix --quiet .
+	@$(PYTHON) -m ruff format --quiet .
+	@$(PYTHON) -m jupytext --quiet --pipe '$(PYTHON) -m ruff format -' notebooks/*.md tests/notebooks/*.md
+	@$(PYTHON) -m jupytext --quiet --to ipynb --update notebooks/*.md tests/notebooks/*.md
 
 data: $(ENVIRONMENT)
 	@$(PYTHON) -m zsas_lib.data.embedded

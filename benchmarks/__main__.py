@@ -6,6 +6,7 @@
     python -m benchmarks winclip --device cuda  # on a GPU, those that make use of one
     python -m benchmarks --quick                # small sizes, to see that they work; nothing is kept
     python -m benchmarks --make-peer            # make the environment with anomalib
+    python -m benchmarks same_numbers OLD NEW   # no timing: do two builds of the book publish the same numbers?
 
 Run in the project's folder, on a quiet machine.
 """
@@ -23,6 +24,7 @@ import torch
 from zsas_book.site.benchmarks_page import BARS, judged
 from zsas_lib.base.errors import UnknownNameError
 
+from . import same_numbers
 from .table import NotRun, Settings, kept, machine, printed
 
 BENCHMARKS = ("rotation", "aupro", "worst_case", "winclip", "embedded", "memory", "engine")
@@ -63,6 +65,8 @@ def run(name: str, settings: Settings, root: Path) -> bool:
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["same_numbers"]:
+        return same_numbers.main(sys.argv[2:])
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS + LONG)}; without it all but the last two"

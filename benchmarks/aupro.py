@@ -1,4 +1,5 @@
-"""Exact AUPRO of one category against pyaupro's and anomalib's: time on the same maps, and the difference of the values.
+"""Exact AUPRO of one category against pyaupro's and anomalib's: time on the same maps, and the difference of the
+values.
 
 The maps are smooth noise, raised in the blobs that are the anomalous regions, plus a little pixel noise.
 """

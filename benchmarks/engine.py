@@ -1,8 +1,9 @@
-"""What the engine itself costs: a dry run of 600 shards, running them empty, finding them fresh, and two workers against one.
+"""What the engine itself costs: a dry run of 600 shards, running them empty, finding them fresh, and two workers
+against one.
 
-A small project is made in a temporary folder (tests/mini_project.py): its page is cut into so many shards, which store a number
-each. For the speed-up they compute for some seconds of a core first. What Snakemake itself takes for as many jobs, which do
-nothing and are described in four lines, stands beside the dry run.
+A small project is made in a temporary folder (tests/mini_project.py): its page is cut into so many shards, which store
+a number each. For the speed-up they compute for some seconds of a core first. What Snakemake itself takes for as many
+jobs, which do nothing and are described in four lines, stands beside the dry run.
 """
 
 import subprocess

@@ -4,12 +4,12 @@
     python -m benchmarks.learned --models vcpclip+ --directions embedded-b embedded-a --seeds 0
     python -m benchmarks.learned --models anomalyclip --directions held-out --options '{"local_from": 0.25}'
 
-Bars on embedded-b, mean over three seeds: VCP-CLIP+ and AnomalyCLIP at least 0.95 in pixel AUROC, each at least 0.02 above
-zero-shot WinCLIP on the same backbone; a training at most 60 s on 2 cores. The settings are not the papers', which are
-meant for thousands of pictures and a large backbone: a higher rate that falls to zero, pictures larger than the
-backbone's own (as in the papers, 518 pixels for a backbone of 336), for VCP-CLIP a loss at a quarter of that,
-smoothing over half a patch, and for AnomalyCLIP on five blocks a value-value path in the last alone. The third line shows what a
-choice does without embedded-b: three categories of embedded-a are held out of the training and judge it.
+Bars on embedded-b, mean over three seeds: VCP-CLIP+ and AnomalyCLIP at least 0.95 in pixel AUROC, each at least 0.02
+above zero-shot WinCLIP on the same backbone; a training at most 60 s on 2 cores. The settings are not the papers',
+which are meant for thousands of pictures and a large backbone: a higher rate that falls to zero, pictures larger than
+the backbone's own (as in the papers, 518 pixels for a backbone of 336), for VCP-CLIP a loss at a quarter of that,
+smoothing over half a patch, and for AnomalyCLIP on five blocks a value-value path in the last alone. The third line
+shows what a choice does without embedded-b: three categories of embedded-a are held out of the training and judge it.
 """
 
 import argparse

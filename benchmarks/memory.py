@@ -1,7 +1,8 @@
 """Peak memory of `zsas_lib.evaluate` on 2,000 maps of 518 x 518 pixels, in one category, in five and in twenty.
 
-A data set that draws its pictures when it is asked for them, and a model whose map is the picture, go through the library's own
-evaluation in a process of their own. The peak is that of the whole process, torch and the library included.
+A data set that draws its pictures when it is asked for them, and a model whose map is the picture, go through the
+library's own evaluation in a process of their own. The peak is that of the whole process, torch and the library
+included.
 """
 
 import resource
@@ -29,7 +30,8 @@ TEMPLATES = 16
 
 
 class Drawn(AnomalyDataset):
-    """Pictures that are made when they are asked for, of maps and masks (template, height, width), by the record's number."""
+    """Pictures that are made when they are asked for, of maps and masks (template, height, width), by the record's
+    number."""
 
     def __init__(self, records: Sequence[Record], maps: np.ndarray, masks: np.ndarray):
         super().__init__("drawn", Path("drawn"), records)

@@ -1,4 +1,5 @@
-"""A process of another Python that answers a line for each line it is sent: how anomalib, whose pins differ, is timed in turn."""
+"""A process of another Python that answers a line for each line it is sent: how anomalib, whose pins differ, is timed
+in turn."""
 
 import os
 import subprocess

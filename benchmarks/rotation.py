@@ -1,5 +1,5 @@
-"""Forward plus backward of the three-pass rotation, ours against torch-rotation's: a batch of 16 images of 240 x 240 pixels,
-each turned by its own angle, with gradients of the images and the angles."""
+"""Forward plus backward of the three-pass rotation, ours against torch-rotation's: a batch of 16 images of 240 x 240
+pixels, each turned by its own angle, with gradients of the images and the angles."""
 
 from collections.abc import Callable, Iterator
 from importlib import metadata

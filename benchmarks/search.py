@@ -1,10 +1,11 @@
-"""The worst-case searches against each other: Adam 5 x 200 as paper S, the grid and random points with a tenth of its passes.
+"""The worst-case searches against each other: Adam 5 x 200 as paper S, the grid and random points with a tenth of its
+passes.
 
 For each of the seven combinations of perturbations, searched on its own (nothing is known from smaller ones), the mean
-over fixed damaged pictures of embedded-b of each one's own pixel AUROC at the worst point found; the lower, the tighter.
-A step of Adam is two forward passes (a backward pass counts as one), a point of the others is one. Wanted: the grid at least
-as tight as Adam in all seven. That takes about 270,000 passes, three hours of a CPU core in bfloat16; what is found is
-stored per combination, so a run that was stopped goes on where it was.
+over fixed damaged pictures of embedded-b of each one's own pixel AUROC at the worst point found; the lower, the
+tighter. A step of Adam is two forward passes (a backward pass counts as one), a point of the others is one. Wanted: the
+grid at least as tight as Adam in all seven. That takes about 270,000 passes, three hours of a CPU core in bfloat16;
+what is found is stored per combination, so a run that was stopped goes on where it was.
 """
 
 from collections.abc import Iterator
@@ -27,7 +28,8 @@ PRECISION = "bfloat16"
 
 
 def fixed_pictures(count: int, image_size: int) -> AnomalyDataset:
-    """At least ``count`` damaged pictures of embedded-b: as many of each category, of as few categories as that takes."""
+    """At least ``count`` damaged pictures of embedded-b: as many of each category, of as few categories as that
+    takes."""
     damaged = zsas.load_dataset("embedded-b", image_size=image_size).select(anomalous=True)
     of_each = -(-count // len(damaged.categories))
     return damaged.select(damaged.categories[: -(-count // of_each)], per_category=of_each)
@@ -58,6 +60,6 @@ def measure(settings: Settings) -> Iterator[Measurement]:
             f"Adam {RESTARTS} x {steps // RESTARTS}",
             mean.adam,
             mean.adam / mean.grid,
-            note=f"{gap.mean():+.2f} ± {gap.sem():.2f}, as tight for {(gap <= 0).sum()} of {len(gap)} pictures; random points {mean.random:.2f}; "
-            f"{passes['grid']} passes against {passes['adam']}, {PRECISION}",
+            note=f"{gap.mean():+.2f} ± {gap.sem():.2f}, as tight for {(gap <= 0).sum()} of {len(gap)} pictures; "
+            f"random points {mean.random:.2f}; {passes['grid']} passes against {passes['adam']}, {PRECISION}",
         )

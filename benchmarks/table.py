@@ -25,7 +25,8 @@ class NotRun(RuntimeError):
 
 @dataclass(frozen=True)
 class Settings:
-    """How benchmarks run: `quick` makes all sizes small, to see that they work; `peer_python` is a Python that has anomalib."""
+    """How benchmarks run: `quick` makes all sizes small, to see that they work; `peer_python` is a Python that has
+    anomalib."""
 
     peer_python: Path
     device: str = "cpu"
@@ -35,8 +36,8 @@ class Settings:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a benchmark found: `ours` and `peer` are medians over `rounds`, in `unit`; `ratio` is the median over rounds of how
-    many times better ours was; `against` says what the other is, "" where there is none."""
+    """What a benchmark found: `ours` and `peer` are medians over `rounds`, in `unit`; `ratio` is the median over rounds
+    of how many times better ours was; `against` says what the other is, "" where there is none."""
 
     what: str
     ours: float
@@ -77,7 +78,8 @@ def seconds_of(call: Callable[[], object], device: str = "cpu") -> float:
 
 
 def machine(device: str) -> dict[str, object]:
-    """What the numbers of this process are made on: processor, cores, memory, GPU where it is used, threads, versions, day."""
+    """What the numbers of this process are made on: processor, cores, memory, GPU where it is used, threads, versions,
+    day."""
     return {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -101,8 +103,8 @@ def kept(
 ) -> pd.DataFrame:
     """Put what a benchmark found on the machine `here` into the table of the project at `root`, and return the table.
 
-    Its earlier rows from the same machine and device give way, or where it was not run to its end (``whole=False``) those of
-    the same name. Others stay. Raises BenchmarkTableError for a table that cannot be read.
+    Its earlier rows from the same machine and device give way, or where it was not run to its end (``whole=False``)
+    those of the same name. Others stay. Raises BenchmarkTableError for a table that cannot be read.
     """
     rows = (
         pd.DataFrame([asdict(row) for row in found]).assign(benchmark=benchmark, device=device, **here)

@@ -1,8 +1,9 @@
-"""WinCLIP's forward against anomalib's and against plain code, its peak memory, and what a GPU makes of it. Random weights.
+"""WinCLIP's forward against anomalib's and against plain code, its peak memory, and what a GPU makes of it. Random
+weights.
 
-"Plain code" is open_clip's own transformer called on all windows of a scale at once. Every case has a process of its own; its
-peak memory is that of loading the model and one batch of our forward. anomalib gets the same weights and images, and ours the
-options that are anomalib's, so both maps must agree.
+"Plain code" is open_clip's own transformer called on all windows of a scale at once. Every case has a process of its
+own; its peak memory is that of loading the model and one batch of our forward. anomalib gets the same weights and
+images, and ours the options that are anomalib's, so both maps must agree.
 """
 
 import json
@@ -170,8 +171,9 @@ def against_anomalib(settings: Settings, backbone: str, label: str, architecture
 
 
 def on_gpu(settings: Settings, backbone: str, label: str, batch: int) -> Iterator[Measurement]:
-    """Pictures in a second: compiled in bfloat16 against plain code in float32, one picture after the other; and how much of
-    what the same device does in a large matrix product of that precision is reached. Runs on a CPU too, for the tests."""
+    """Pictures in a second: compiled in bfloat16 against plain code in float32, one picture after the other; and how
+    much of what the same device does in a large matrix product of that precision is reached. Runs on a CPU too, for the
+    tests."""
     fast = load_model("winclip", load_backbone(backbone, "random", device=settings.device, precision="bfloat16"))
     slow = load_model("winclip", load_backbone(backbone, "random", device=settings.device))
     images, text = _pictures(fast, batch), slow.text_features(NAME)[None]

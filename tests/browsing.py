@@ -15,8 +15,10 @@ DESKTOP, PHONE = 1280, 390  # pixels across
 
 BEYOND_THE_EDGE = """() => {
   const wide = (part) => part.getBoundingClientRect().right > innerWidth + 1;
-  const held = (part) => part !== document.body && (getComputedStyle(part).overflowX !== "visible" || held(part.parentElement));
-  return [...document.querySelectorAll("article *")].filter((part) => wide(part) && !held(part)).map((part) => part.outerHTML.slice(0, 80));
+  const scrolls = (part) => getComputedStyle(part).overflowX !== "visible";
+  const held = (part) => part !== document.body && (scrolls(part) || held(part.parentElement));
+  const beyond = [...document.querySelectorAll("article *")].filter((part) => wide(part) && !held(part));
+  return beyond.map((part) => part.outerHTML.slice(0, 80));
 }"""
 
 

@@ -7,6 +7,31 @@ import layouts
 import pytest
 from tiny_clip import tiny_backbone
 
+LONG = ("workflow", "kernel", "browser", "training", "slow")
+APART = "tests/zsas_book/project/test_chapters.py"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with long tests come first, so that no worker is left with one at the end."""
+    long = {item.path for item in items if any(map(item.get_closest_marker, LONG))}
+    items.sort(key=lambda item: item.path not in long)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With ``--dist loadfile`` a file's tests run on one worker, which makes its fixtures once, but for the file of the
+    book's pages, where each page (what stands in brackets) may go to another worker."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFileOrPage(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file, _, test = nodeid.partition("::")
+            return file + test[test.find("[") :] if file == APART and "[" in test else file
+
+    return ByFileOrPage(config, log)
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

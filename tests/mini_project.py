@@ -139,7 +139,9 @@ def add_sharded(root: Path, seconds: float) -> None:
         new_code_cell(
             "squares = {}\n"
             "for number in numbers:\n"
-            f"    kept_ones = [kept('squares', f'{{number}}_{{seed}}', lesson + number**2, {seconds}) for seed, lesson in zip(seeds, trained)]\n"
+            "    kept_ones = []\n"
+            "    for seed, lesson in zip(seeds, trained):\n"
+            f"        kept_ones.append(kept('squares', f'{{number}}_{{seed}}', lesson + number**2, {seconds}))\n"
             "    squares[number] = sum(kept_ones)",
             metadata={"tags": ["shard"]},
         ),

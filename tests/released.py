@@ -1,4 +1,5 @@
-"""A CLIP, pictures and learned parameters that anyone can draw alike, and the files that the authors' code saves of them.
+"""A CLIP, pictures and learned parameters that anyone can draw alike, and the files that the authors' code saves of
+them.
 
 The authors' programs were run on exactly these, and what they said stands in tests/data/released.json. zsas_lib must
 not be imported here (see conftest.py).
@@ -7,14 +8,14 @@ How the numbers were made. Repositories and commits: zqhang/AnomalyCLIP 45ed4dd,
 augustinus2000/VCP-CLIP-plus c1ae2a8, ByChelsea/VAND-APRIL-GAN f13b8a6, on a CPU with torch 2.12.1, float32. Changed in
 them: calls of CUDA left out; the attention that is returned and never read comes from the last block instead of the
 twelfth; AnomalyCLIP's value-value path covers the last 7 of 8 blocks, VCP-CLIP replaces the prompts of 3 of 4 text
-blocks and its cross-attention has 2 heads (128 channels each, as with 8 of 1024). Then their own classes got the weights
-`clip_state` and their own checkpoint loading read what `checkpoint` returns, and the lines of their test programs were
-run: maps before and after smoothing (sigma scaled by 112/518), image scores (the highest round(2000 (112/518)^2) pixels),
-and their losses of the maps against `masks`. VCP-CLIP's pictures get their position table by bicubic interpolation with
-antialiasing, AnomalyCLIP's bilinear, both from 4 x 4 to 8 x 8.
+blocks and its cross-attention has 2 heads (128 channels each, as with 8 of 1024). Then their own classes got the
+weights `clip_state` and their own checkpoint loading read what `checkpoint` returns, and the lines of their test
+programs were run: maps before and after smoothing (sigma scaled by 112/518), image scores (the highest round(2000
+(112/518)^2) pixels), and their losses of the maps against `masks`. VCP-CLIP's pictures get their position table by
+bicubic interpolation with antialiasing, AnomalyCLIP's bilinear, both from 4 x 4 to 8 x 8.
 
-With the released depths and sizes (24 and 12 layers, 336 to 518 pixels, blocks 6, 12, 18, 24, no change but the calls of
-CUDA and two heads), widths as here, maps, scores and losses agreed within 2e-6; those numbers are not kept.
+With the released depths and sizes (24 and 12 layers, 336 to 518 pixels, blocks 6, 12, 18, 24, no change but the calls
+of CUDA and two heads), widths as here, maps, scores and losses agreed within 2e-6; those numbers are not kept.
 """
 
 from copy import deepcopy
@@ -142,7 +143,8 @@ def vcpclip_checkpoint() -> dict:
 
 
 def vcpclip_plus_checkpoint(clip: dict[str, Tensor]) -> dict:
-    """What VCP-CLIP+'s training saves: temperatures of 0.07, sigmoid(alpha) 0.7, and all of CLIP with a 49409th word."""
+    """What VCP-CLIP+'s training saves: temperatures of 0.07, sigmoid(alpha) 0.7, and all of CLIP with a 49409th
+    word."""
     saved = vcpclip_checkpoint()
     saved["New_Lan_Embed"]["prompt_temp"] = saved["Zero_try"]["prompt_temp_l1"] = torch.tensor(1 / 0.07).log()
     direct = {

@@ -4,8 +4,8 @@
     python tests/slurm/cluster.py kill n1        end a node and all that runs on it, as if its power had gone
     python tests/slurm/cluster.py down           end it and remove its configuration
 
-Needs root, Debian's slurm-wlm and munge, and that this machine belongs to no other cluster: jobs read their configuration
-from /etc/slurm/slurm.conf, as the executor does not hand $SLURM_CONF on to them.
+Needs root, Debian's slurm-wlm and munge, and that this machine belongs to no other cluster: jobs read their
+configuration from /etc/slurm/slurm.conf, as the executor does not hand $SLURM_CONF on to them.
 """
 
 import os

@@ -1,4 +1,5 @@
-"""A rendered book of two pages that have what the book's pages have: formulas, figures, sliders, tables, hidden code."""
+"""A rendered book of two pages that have what the book's pages have: formulas, figures, sliders, tables, hidden
+code."""
 
 import base64
 import io
@@ -30,7 +31,8 @@ def make(root: Path) -> Path:
     mini_project.make(root)
     cells = [
         new_markdown_cell(
-            "# Things to look at\n\nA formula, $\\sigma(x) = 1 / (1 + e^{-x})$, and one of its own:\n\n$$\\int_0^1 x^2\\,dx = \\tfrac13$$"
+            "# Things to look at\n\nA formula, $\\sigma(x) = 1 / (1 + e^{-x})$, and one of its own:\n\n"
+            "$$\\int_0^1 x^2\\,dx = \\tfrac13$$"
         ),
         new_markdown_cell(
             "| parameter | value | meaning |\n|---|---|---|\n| `a_long_name_of_a_parameter` | | "

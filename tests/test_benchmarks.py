@@ -1,6 +1,8 @@
 """The benchmarks' own machinery, and those that are quick in a small size; no timing is judged here."""
 
+import io
 import sys
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +12,8 @@ import pytest
 import torch
 from mini_project import REPOSITORY
 
-from benchmarks import memory, winclip, worst_case
-from benchmarks.__main__ import BENCHMARKS, LONG, run
+from benchmarks import memory, same_numbers, winclip, worst_case
+from benchmarks.__main__ import BENCHMARKS, LONG, main, run
 from benchmarks.peer import peer
 from benchmarks.table import Measurement, NotRun, Settings, compared, kept, machine, printed
 from zsas_book.site.benchmarks_page import BARS, COLUMNS, MEASURED, judged, measured
@@ -29,7 +31,10 @@ HERE = {
     "commit": "abc",
     "date": "2026-11-22",
 }
-ECHO = "import sys\nprint('echo 1')\nsys.stdout.flush()\nfor line in sys.stdin:\n    print(0.5, line.strip(), flush=True)\n"
+ECHO = (
+    "import sys\nprint('echo 1')\nsys.stdout.flush()\n"
+    "for line in sys.stdin:\n    print(0.5, line.strip(), flush=True)\n"
+)
 
 
 @pytest.fixture
@@ -166,6 +171,7 @@ def test_the_plain_loop_tries_the_points_of_the_batch(monkeypatch):
     torch.testing.assert_close(found, ours.pixel_auroc, atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 def test_what_is_for_a_gpu_runs_small_on_a_cpu():
     rows = list(winclip.on_gpu(QUICK, "embedded", "embedded", batch=2))
     assert [row.what for row in rows] == [
@@ -174,3 +180,133 @@ def test_what_is_for_a_gpu_runs_small_on_a_cpu():
         "embedded forward, share of the matrix peak",
     ]
     assert all(row.ours > 0 and row.peer > 0 and row.ratio > 0 for row in rows)
+
+
+SWEEP = "category,value,pixel_auroc,±,verdict\ncup,-90,0.9,,fine\ncup,0,0.95,0.01,fine\nmean,0,0.925,,\n"
+SMALL = "part,share\na,2e-8\nb,1e-8\n"
+BUILD = {"sweep": {"sweep": SWEEP, "reported": "claim,reported\n'up, up',in words\n"}, "cost": {"parts": SMALL}}
+
+
+def build(folder: Path, pages: dict[str, dict[str, str]]) -> Path:
+    for page, tables in pages.items():
+        (folder / "book" / "_computed" / f"{page}_files").mkdir(parents=True)
+        for table, text in tables.items():
+            (folder / "book" / "_computed" / f"{page}_files" / f"{table}.csv").write_text(text)
+    return folder
+
+
+def same(tmp_path: Path, new: dict, *options: str, intended: str = "") -> tuple[int, list[str]]:
+    """The exit status and the printed lines of the command on `BUILD` and `new`, with these intended changes."""
+    count = len(list(tmp_path.iterdir()))
+    old, new = build(tmp_path / f"old{count}", BUILD), build(tmp_path / f"new{count}", new)
+    (old / "on_purpose.csv").write_text("page,table,column,why\n" + intended)
+    command = ["benchmarks", "same_numbers", old, new, "--on-purpose", old / "on_purpose.csv", *options]
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+        patch.setattr(sys, "argv", [str(word) for word in command])
+        with redirect_stdout(said := io.StringIO()):
+            main()
+    return ended.value.code, said.getvalue().splitlines()
+
+
+def changed(page: str, table: str, old: str, new: str) -> dict:
+    assert old in BUILD[page][table]
+    return BUILD | {page: BUILD[page] | {table: BUILD[page][table].replace(old, new)}}
+
+
+def test_equal_builds_are_the_same_numbers(tmp_path):
+    assert same(tmp_path, BUILD) == (0, ["3 tables of 2 pages, 21 cells: the same numbers"])
+
+
+@pytest.mark.parametrize(
+    "page, table, old, new, said",
+    [
+        (
+            "sweep",
+            "sweep",
+            "0.95,",
+            "0.950002,",
+            "sweep, sweep, pixel_auroc: 1 number of 3 by up to 2e-06, row 2: 0.95, now",
+        ),
+        ("sweep", "sweep", "0,0.95,0.01", "0,0.95,", "sweep, sweep, ±: 1 number of 3, row 2: 0.01, now nothing"),
+        ("sweep", "sweep", "0.9,,", "0.9,inf,", "sweep, sweep, ±: 1 number of 3, row 1: nothing, now inf"),
+        (
+            "sweep",
+            "sweep",
+            "0.95,0.01,fine",
+            "0.95,0.01,poor",
+            "sweep, sweep, verdict: 1 text of 3, row 2: 'fine', now",
+        ),
+        ("sweep", "sweep", "-90", "left", "sweep, sweep, value: 1 text of 3, row 1: '-90', now 'left'"),
+        ("sweep", "sweep", "pixel_auroc", "auroc", "sweep, sweep, pixel_auroc: the column is missing"),
+        ("sweep", "sweep", "cup,0,0.95,0.01,fine\n", "", "sweep, sweep: 3 rows, now 2; missing 1: cup / 0"),
+        ("sweep", "sweep", "mean", "cap,0,0.9,,\nmean", "sweep, sweep: 3 rows, now 4; new 1: cap / 0"),
+        ("cost", "parts", "1e-8", "2e-8", "cost, parts, share: 1 number of 2 by up to 1e-08, row 2: 1e-8, now 2e-8"),
+    ],
+)
+def test_what_differs_is_said_with_its_place(tmp_path, page, table, old, new, said):
+    status, lines = same(tmp_path, changed(page, table, old, new))
+    assert status == 1 and [line for line in lines if line.startswith(said)], lines
+    assert lines[-1].endswith("1 difference not named in changed_on_purpose.csv")
+
+
+def test_numbers_are_the_same_to_a_millionth_whatever_their_digits(tmp_path):
+    assert same(tmp_path, changed("sweep", "sweep", "0.95,", "0.9500009,"))[0] == 0
+    assert same(tmp_path, changed("sweep", "sweep", "0.9,", "0.90000,"))[0] == 0
+    assert same(tmp_path, changed("sweep", "sweep", "0.9,,", "0.9,nan,"))[0] == 0
+
+
+def test_rows_are_compared_with_their_own_when_others_came_or_went(tmp_path):
+    rows = SWEEP.replace("cup,-90,0.9,,fine\n", "").replace("mean,0,0.925", "mean,0,0.9")
+    status, lines = same(tmp_path, BUILD | {"sweep": BUILD["sweep"] | {"sweep": rows}})
+    assert status == 1 and "sweep, sweep, pixel_auroc: 1 number of 2 by up to 0.025, mean / 0: 0.925, now 0.9" in lines
+    assert len(lines) == 3
+
+
+def test_what_is_missing_differs_and_what_is_new_is_listed(tmp_path):
+    without = {
+        "sweep": {"sweep": SWEEP.replace("verdict", "verdict,more").replace("fine", "fine,1")},
+        "extra": {"a": SMALL},
+    }
+    status, lines = same(tmp_path, without)
+    assert status == 1 and lines == [
+        "cost: the page is missing; its tables were parts",
+        "sweep, reported: the table is missing",
+        "extra: a new page",
+        "sweep, sweep, more: a new column",
+        "3 tables of 2 pages, 21 cells: 2 differences not named in changed_on_purpose.csv",
+    ]
+    status, lines = same(tmp_path, BUILD | {"cost": BUILD["cost"] | {"more": SMALL}})
+    assert status == 0 and lines[0] == "cost, more: a new table"
+
+
+def test_a_page_may_have_another_name_or_two(tmp_path):
+    apart = {"turns": {"sweep": SWEEP}, "colours": {"reported": BUILD["sweep"]["reported"]}, "cost": BUILD["cost"]}
+    assert same(tmp_path, apart, "--renamed", "sweep=turns")[0] == 1
+    assert same(tmp_path, apart, "--renamed", "sweep=turns", "--renamed", "sweep=colours") == (
+        0,
+        ["3 tables of 2 pages, 21 cells: the same numbers"],
+    )
+    assert same(tmp_path, apart, "--renamed", "sweep=turn")[0] == 2
+    assert same(tmp_path, apart, "--renamed", "sweep")[0] == 2
+
+
+def test_what_changes_on_purpose_is_no_difference_and_is_said(tmp_path):
+    faster = changed("sweep", "sweep", "0.95,", "0.96,")
+    status, lines = same(tmp_path, faster, intended="sweep,sweep,pixel_auroc,measured time\n")
+    assert status == 0 and "(on purpose: measured time)" in lines[0]
+    assert same(tmp_path, BUILD, intended="sweep,sweep,pixel_auroc,measured time\n")[0] == 0
+    assert same(tmp_path, faster, intended="sweep,sweep,value,other\n")[0] == 1
+    assert same(tmp_path, {"cost": BUILD["cost"]}, intended="sweep,*,*,no longer asked\n")[0] == 0
+    status, lines = same(tmp_path, BUILD, intended="sweep,sweep,pixel_aurok,measured time\n")
+    assert status == 1 and lines[0] == "changed_on_purpose.csv: sweep, sweep, pixel_aurok names nothing that OLD has"
+    assert same(tmp_path, BUILD, intended="sweep,sweep,pixel_auroc,\n")[0] == 2
+
+
+def test_a_folder_without_tables_is_no_build(tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        same_numbers.main([str(tmp_path), str(tmp_path)])
+    assert ended.value.code == 2 and "has no published tables: expected book/_computed" in capsys.readouterr().err
+
+
+def test_every_change_on_purpose_has_a_reason():
+    assert same_numbers.read_intended(same_numbers.ON_PURPOSE)

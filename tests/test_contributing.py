@@ -82,6 +82,7 @@ def test_the_model_and_the_data_set_are_evaluated(project):
     assert ran.returncode == 0, ran.stderr
 
 
+@pytest.mark.kernel
 def test_the_chapter_runs(project):
     entry = re.search(r"`(NAME: \{notebook.*?\}\})`", section("A chapter"))[1].replace("NAME", "how_many")
     pages = {"profiles": {"embedded": {}, "smoke": {"notice": "A try."}}, "pages": yaml.safe_load(entry)}

@@ -1,4 +1,5 @@
-"""What every page of the book has: looked for in every notebook, and in every rendered page where the book has been built."""
+"""What every page of the book has: looked for in every notebook, and in every rendered page where the book has been
+built."""
 
 import ast
 import re

@@ -1,4 +1,5 @@
-"""What a visitor of the repository meets: licence, citation, picture, and continuous integration that runs what it says."""
+"""What a visitor of the repository meets: licence, citation, picture, and continuous integration that runs what it
+says."""
 
 import re
 import subprocess

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from mini_project import REPOSITORY
 
 import zsas_lib as zsas
@@ -9,6 +10,7 @@ import zsas_lib as zsas
 EMBEDDED = REPOSITORY / "zsas_lib" / "data" / "embedded"
 
 
+@pytest.mark.training
 def test_the_python_of_the_page_on_forking_runs(monkeypatch, tmp_path, capsys):
     whole = zsas.load_dataset
 

@@ -7,7 +7,8 @@ from zsas_lib.models.load import load_model
 
 
 def trained(name, backbone, **options):
-    """A model that predicts: of one that learns its first parameters, changed so that no two of its sentences are alike."""
+    """A model that predicts: of one that learns its first parameters, changed so that no two of its sentences are
+    alike."""
     model = load_model(name, backbone, **options)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():

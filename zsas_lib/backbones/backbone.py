@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
+from typing import Any
 
 import open_clip
 import torch
@@ -32,6 +33,13 @@ class Backbone(nn.Module):
     weights were drawn and not read; `device`; `digest`; `clip`, the open_clip model itself.
     """
 
+    clip: Any  # a module whose parts no types name: torch's modules give each attribute as a tensor or a module
+    mean: Tensor
+    std: Tensor
+    image_size: int
+    patch_size: int
+    grid: int
+
     def __init__(
         self,
         clip: CLIP | CustomTextCLIP,
@@ -44,16 +52,16 @@ class Backbone(nn.Module):
         is_random: bool = False,
     ):
         super().__init__()
-        visual = clip.visual
         self.clip = clip.eval().requires_grad_(False)
+        visual = self.clip.visual
         self.name = name
-        self.architecture = dict(architecture)
+        self.architecture: dict[str, Any] = dict(architecture)
         self.image_size = visual.image_size[0]
         self.patch_size = visual.patch_size[0]
         self.grid = visual.grid_size[0]
-        self.width = visual.transformer.width
+        self.width: int = visual.transformer.width
         self.depth = len(visual.transformer.resblocks)
-        self.embed_dim = visual.output_dim
+        self.embed_dim: int = visual.output_dim
         self.activation = ACTIVATIONS[bool(architecture.get("quick_gelu"))]
         self.precision = precision
         self.is_random = is_random
@@ -62,7 +70,7 @@ class Backbone(nn.Module):
         self._short_text = _reads_only_up_to_its_end(clip)
         visual.transformer.to(PRECISIONS[precision])
         if self._short_text:
-            clip.transformer.to(PRECISIONS[precision])
+            self.clip.transformer.to(PRECISIONS[precision])
 
     @property
     def device(self) -> torch.device:
@@ -139,7 +147,7 @@ class Backbone(nn.Module):
             tokens = visual.transformer(tokens if side is None else self._windows(tokens, side))[:, 0]
         return F.normalize(visual.ln_post(tokens.to(visual.proj.dtype)) @ visual.proj, dim=-1)
 
-    def _class_token(self, blocks: nn.ModuleList, tokens: Tensor, side: int | None) -> Tensor:
+    def _class_token(self, blocks: Any, tokens: Tensor, side: int | None) -> Tensor:
         """The same as running the blocks on every window, without two kinds of needless work: tokens that windows
         share are projected once in the first layer, and the last layer's only query is the class token."""
         for block in blocks:
@@ -225,8 +233,8 @@ def _require_unit_range(images: Tensor) -> None:
 
 
 @lru_cache(maxsize=8)
-def _tokenizer(hugging_face: str | None, context_length: int, options: str):
-    options = json.loads(options)
+def _tokenizer(hugging_face: str | None, context_length: int, options_as_json: str):
+    options = json.loads(options_as_json)
     if hugging_face:
         return open_clip.tokenizer.HFTokenizer(hugging_face, context_length=context_length, **options)
     return open_clip.SimpleTokenizer(context_length=context_length, **options)

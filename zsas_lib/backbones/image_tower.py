@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from .backbone import Backbone
 
@@ -44,7 +45,8 @@ def class_embedding(
 def last_patches(
     backbone: Backbone, tokens: Float[Tensor, "batch token channel"], *, normed: bool = True
 ) -> Float[Tensor, "batch patch channel"]:
-    """The patches after the last block, row by row, not projected; unit vectors. ``normed`` applies `ln_post` before."""
+    """The patches after the last block, row by row, not projected; unit vectors. ``normed`` applies `ln_post`
+    before."""
     last = residual_stream(backbone, tokens)[-1][:, 1:]
     return F.normalize(backbone.clip.visual.ln_post(last) if normed else last, dim=-1)
 
@@ -72,7 +74,7 @@ def local_embeddings(
     return F.normalize((visual.ln_post(local) @ visual.proj)[:, 1:], dim=-1)
 
 
-def _self_attention(block: nn.Module, x: Tensor, path: str) -> Tensor:
+def _self_attention(block: Any, x: Tensor, path: str) -> Tensor:
     attention, dtype = block.attn, x.dtype
     x = block.ln_1(x.to(attention.in_proj_weight.dtype))
     projected = F.linear(x, attention.in_proj_weight, attention.in_proj_bias)

@@ -21,8 +21,8 @@ def require_causal_text_tower(backbone: Backbone, model: str) -> None:
     """Raises ValueError if the backbone's text tower is not CLIP's own."""
     if type(backbone.clip) is not CLIP:
         raise ValueError(
-            f"{model} needs CLIP's own causal text tower, into which it puts learned tokens; backbone {backbone.name!r} "
-            f"has another ({type(backbone.clip).__name__}). Use one such as vit-l-14-336."
+            f"{model} needs CLIP's own causal text tower, into which it puts learned tokens; backbone "
+            f"{backbone.name!r} has another ({type(backbone.clip).__name__}). Use one such as vit-l-14-336."
         )
 
 
@@ -30,7 +30,7 @@ def word_tokens(
     backbone: Backbone, sentences: Sequence[str]
 ) -> tuple[Float[Tensor, "text token channel"], Int[Tensor, " text"]]:
     """Token embeddings, without positions, cut after the longest sentence's end; and where each sentence ends."""
-    ids = backbone.tokenizer(sentences)
+    ids = backbone.tokenizer(list(sentences))
     ends = ids.argmax(-1)
     ids = ids[:, : int(ends.max()) + 1].to(backbone.device)
     return backbone.clip.token_embedding(ids), ends.to(backbone.device)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isqrt
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import huggingface_hub
@@ -97,7 +98,7 @@ def assign_weights(clip: CLIP | CustomTextCLIP, weights: Weights, positions: str
             f"{weights.path} does not fit the architecture: {listed}. Load it under the one it was made for."
         )
     clip.load_state_dict(tensors, assign=True)
-    causal = clip if isinstance(clip, CLIP) else clip.text
+    causal: Any = clip if isinstance(clip, CLIP) else clip.text
     if getattr(causal, "attn_mask", None) is not None:
         causal.attn_mask = torch.full(causal.attn_mask.shape, -torch.inf).triu(1)
 

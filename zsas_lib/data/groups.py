@@ -54,8 +54,8 @@ def category_groups(dataset: str, categories: Sequence[str], path: str | Path | 
 def type_mapping(dataset: str, path: str | Path | None = None) -> pd.DataFrame:
     """The published mapping of a data set's defects to `TYPES`: columns category ("" for any), defect, type.
 
-    ``path`` is a CSV with these columns instead. Raises DataError for a data set or file without rows, a file that lacks
-    a column, or a type that is none.
+    ``path`` is a CSV with these columns instead. Raises DataError for a data set or file without rows, a file that
+    lacks a column, or a type that is none.
     """
     table = pd.read_csv(path or MAPPING, dtype=str, keep_default_na=False)
     lacking = [column for column in ("category", "defect", "type") if column not in table]
@@ -65,8 +65,8 @@ def type_mapping(dataset: str, path: str | Path | None = None) -> pd.DataFrame:
         table = table[table.dataset == dataset]
     if table.empty:
         raise DataError(
-            f"No defect of data set {dataset!r} has a type in {path or MAPPING}; write a CSV with the columns category, "
-            "defect and type, and pass its path."
+            f"No defect of data set {dataset!r} has a type in {path or MAPPING}; write a CSV with the columns "
+            "category, defect and type, and pass its path."
         )
     if unknown := sorted(set(table.type) - set(TYPES)):
         raise DataError(f"{path or MAPPING} has the types {', '.join(unknown)}; expected some of {', '.join(TYPES)}.")

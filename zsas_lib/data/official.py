@@ -25,7 +25,8 @@ TABLE = Path(__file__).parent / "tables" / "official_counts.csv"
 
 
 class Part(NamedTuple):
-    """Pictures that are counted together: a category's of one split ("train" or "test") and kind ("good" or a defect)."""
+    """Pictures that are counted together: a category's of one split ("train" or "test") and kind ("good" or a
+    defect)."""
 
     category: str
     split: str

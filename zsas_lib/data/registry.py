@@ -160,8 +160,8 @@ def located(name: str, root: str | PathLike | None = None) -> Path:
         root = Path(os.environ[DATA_VARIABLE]) / name
     if root is None:
         raise DataError(
-            f"Data set {name!r} needs root=FOLDER, the folder that holds it, or ${DATA_VARIABLE}, one that holds {name}/. "
-            f"Expected {record.layout.EXPECTED}."
+            f"Data set {name!r} needs root=FOLDER, the folder that holds it, or ${DATA_VARIABLE}, one that holds "
+            f"{name}/. Expected {record.layout.EXPECTED}."
         )
     root = Path(root).expanduser()
     if not root.is_dir():

@@ -33,9 +33,11 @@ def milliseconds(
 def peak_memory(
     model: nn.Module, images: Float[Tensor, "batch 3 height width"], class_names: str | Sequence[str]
 ) -> float:
-    """The most megabytes (10^6 bytes) of tensors that are alive at once in a prediction, weights and images not counted.
+    """The most megabytes (10^6 bytes) of tensors that are alive at once in a prediction, weights and images not
+    counted.
 
-    What one operation allocates and frees within itself is not seen. Texts that are encoded once are, on the first call.
+    What one operation allocates and frees within itself is not seen. Texts that are encoded once are, on the first
+    call.
     """
     held = [*model.parameters(), *model.buffers(), images]
     with _Live(held) as live:

@@ -88,17 +88,17 @@ def _no_floats(rows: pd.DataFrame) -> list[str]:
 
 
 def picture_rows(dataset: AnomalyDataset, scores: Float[Tensor, " image"], own: list[dict[str, float]]) -> pd.DataFrame:
-    own = pd.DataFrame(own)
+    scored = pd.DataFrame(own)
     return pd.DataFrame(
         {
             "path": [record.name(dataset.root) for record in dataset.records],
             "category": [record.category for record in dataset.records],
             "defect": [record.defect for record in dataset.records],
             "is_anomalous": [record.is_anomalous for record in dataset.records],
-            "anomalous_fraction": own.anomalous_fraction,
+            "anomalous_fraction": scored.anomalous_fraction,
             "image_score": scores.tolist(),
-            "map_max": own.map_max,
-            "pixel_auroc": own.pixel_auroc,
+            "map_max": scored.map_max,
+            "pixel_auroc": scored.pixel_auroc,
         }
     )
 

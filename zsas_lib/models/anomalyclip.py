@@ -35,8 +35,8 @@ IMAGE_SCORES = ("text", "map", "text+map")
 
 class AnomalyCLIP(LearnedModel):
     """Object-agnostic prompts: "[V1]...[V12] object." and "[W1]...[W12] damaged object.", learned through the frozen
-    text tower, into which four more learned tokens go before each of its blocks 2 to 9 (compound prompts). They are the same
-    for all images and encoded once.
+    text tower, into which four more learned tokens go before each of its blocks 2 to 9 (compound prompts). They are the
+    same for all images and encoded once.
 
     With patch embeddings F of the value-value path and the two sentences' g, all unit vectors, a map is the
     probability of "abnormal" in softmax(F g^T / 0.07), per patch, then enlarged bilinearly; tapped layers are averaged,
@@ -79,8 +79,8 @@ class AnomalyCLIP(LearnedModel):
                 raise UnknownNameError(f"value of AnomalyCLIP's option {option}", value, known)
         if not 0 < local_from <= 1 or not layers or not all(local_from <= share <= 1 for share in layers):
             raise ValueError(
-                f"AnomalyCLIP got local_from={local_from}, layers={tuple(layers)}; expected shares of the depth in 0..1, "
-                "and layers where the local path has begun."
+                f"AnomalyCLIP got local_from={local_from}, layers={tuple(layers)}; expected shares of the depth in "
+                "0..1, and layers where the local path has begun."
             )
         if not 0 <= compound <= context:
             raise ValueError(f"AnomalyCLIP got compound={compound}; expected 0 to context={context} tokens.")
@@ -164,7 +164,8 @@ class AnomalyCLIP(LearnedModel):
     def loss(
         self, features: Features, masks: Bool[Tensor, "batch size size"], is_anomalous: Bool[Tensor, " batch"]
     ) -> Tensor:
-        """Cross-entropy of the image plus 4 (focal + dice of the abnormal + dice of the normal map), layers averaged."""
+        """Cross-entropy of the image plus 4 (focal + dice of the abnormal + dice of the normal map), layers
+        averaged."""
         whole = F.cross_entropy(features["class"] @ self.text_features().mT / TEMPERATURE, is_anomalous.long())
         local = [
             focal_loss(map_, masks) + dice_loss(map_, masks) + dice_loss(1 - map_, ~masks)

@@ -5,6 +5,8 @@ Tracks 1&2" (arXiv 2305.17382), its zero-shot track, as released (ByChelsea/VAND
 """
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import add
 
 import torch
 import torch.nn.functional as F
@@ -72,4 +74,4 @@ class AprilGAN(LearnedModel):
     ) -> Tensor:
         """Focal plus dice loss, summed over the layers."""
         maps = self.probabilities(features, masks.shape[-1]).unbind(1)
-        return sum(focal_loss(map_, masks) + dice_loss(map_, masks) for map_ in maps)
+        return reduce(add, (focal_loss(map_, masks) + dice_loss(map_, masks) for map_ in maps))

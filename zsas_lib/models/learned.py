@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -71,7 +72,7 @@ class LearnedModel(AnomalyModel):
         """What the frozen towers say, one row per image in every tensor. Differentiable in the images."""
         raise NotImplementedError
 
-    def read_options(self) -> dict[str, object]:
+    def read_options(self) -> dict[str, Any]:
         """The options that `features` depends on: all, unless a subclass knows better."""
         return self.options
 
@@ -116,8 +117,8 @@ class LearnedModel(AnomalyModel):
         """
         if self.trained is None:
             raise UntrainedModelError(
-                f"{self.name} has nothing learned yet: train it with zsas.fit(model, dataset), load what was saved with "
-                f"zsas.load_model({self.name!r}, backbone, checkpoint=PATH), or the authors' file with "
+                f"{self.name} has nothing learned yet: train it with zsas.fit(model, dataset), load what was "
+                f"saved with zsas.load_model({self.name!r}, backbone, checkpoint=PATH), or the authors' file with "
                 f"zsas.load_official_checkpoint({self.name!r}, PATH, backbone)."
             )
         side = self.backbone.image_size

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -32,7 +33,7 @@ class AnomalyModel(nn.Module):
     def __init__(self, backbone: Backbone, options: Mapping[str, object]):
         super().__init__()
         self.backbone = backbone
-        self.options = dict(options)
+        self.options: dict[str, Any] = dict(options)
 
     def learnable(self) -> dict[str, nn.Parameter]:
         """The parameters beside the backbone, by name."""

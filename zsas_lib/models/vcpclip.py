@@ -7,6 +7,9 @@ paper V's modifications as switches, so that each can be on without the others.
 
 import math
 from collections.abc import Sequence
+from functools import reduce
+from operator import add
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -164,7 +167,7 @@ class VCPCLIP(LearnedModel):
         patches = torch.stack([stream[layer][:, 1:] for layer in self._layers], 1)
         return {"whole": class_embedding(self.backbone, stream[-1]), "patches": patches}
 
-    def read_options(self) -> dict[str, object]:
+    def read_options(self) -> dict[str, Any]:
         return {}
 
     def text_features(self, whole: Float[Tensor, "batch embed"]) -> Float[Tensor, "batch 2 embed"]:
@@ -202,7 +205,7 @@ class VCPCLIP(LearnedModel):
         maps = torch.lerp(branches[0], branches[1], share)
         if self.options["image_score"] == "map":
             return maps, highest_mean(maps, self.options["top_k"])
-        return maps, sum(highest_mean(branch, self.options["top_k"]) for branch in branches)
+        return maps, reduce(add, (highest_mean(branch, self.options["top_k"]) for branch in branches))
 
     def loss_sums(
         self, features: Features, masks: Bool[Tensor, "batch size size"]
@@ -212,7 +215,9 @@ class VCPCLIP(LearnedModel):
         if self.options["uniop"]:
             branches = torch.lerp(branches[:1], branches[1:], self.alpha.sigmoid())
         maps = [map_ for branch in branches for map_ in branch.unbind(1)]
-        return sum(focal_loss(map_, masks) for map_ in maps), sum(dice_loss(map_, masks) for map_ in maps)
+        return reduce(add, (focal_loss(map_, masks) for map_ in maps)), reduce(
+            add, (dice_loss(map_, masks) for map_ in maps)
+        )
 
     def loss(
         self, features: Features, masks: Bool[Tensor, "batch size size"], is_anomalous: Bool[Tensor, " batch"]

@@ -7,6 +7,8 @@ code; where reimplementations differ, the options name the choices.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
 import torch
 import torch.nn.functional as F
@@ -235,7 +237,7 @@ class WinCLIP(AnomalyModel):
         maps = [harmonic_map(scores, self.backbone.grid, side) for side, scores in windows.items()]
         if self.options["image_term"]:
             maps.append(image_scores[:, None, None].expand_as(maps[0]))
-        return image_scores, len(maps) / sum(1 / scores.clamp_min(SMALLEST_SCORE) for scores in maps)
+        return image_scores, len(maps) / reduce(add, (1 / scores.clamp_min(SMALLEST_SCORE) for scores in maps))
 
     def _associated(
         self, embedded: Embedded, names: list[str], sides: Sequence[int], references: References

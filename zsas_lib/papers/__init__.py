@@ -40,10 +40,10 @@ def _tables() -> dict[tuple[str, str], Path]:
 def reported(paper: str, table: str | int) -> pd.DataFrame:
     """A printed table, one number a row, with the columns of ``COLUMNS``.
 
-    ``value`` is as printed, in the row's ``unit`` (``percent``, ``fraction``, ``loss``, ``mse``, ...); ``setting`` holds
-    what else the cell depends on as ``key=value`` pairs joined by ``;``. ``reported("S", 1)`` is paper S's Table 1,
-    ``reported("K", "text")`` are the numbers in K's running text, ``reported("anomalyclip", "log")`` the released log.
-    Raises ``UnknownNameError`` for a paper or a table that is not there.
+    ``value`` is as printed, in the row's ``unit`` (``percent``, ``fraction``, ``loss``, ``mse``, ...); ``setting``
+    holds what else the cell depends on as ``key=value`` pairs joined by ``;``. ``reported("S", 1)`` is paper S's Table
+    1, ``reported("K", "text")`` are the numbers in K's running text, ``reported("anomalyclip", "log")`` the released
+    log. Raises ``UnknownNameError`` for a paper or a table that is not there.
     """
     tables = _tables()
     papers = {name for name, _ in tables}

@@ -20,8 +20,8 @@ METRIC_NAMES = {
 
 
 def printed_metrics(paper: str, table: str | int, index: str = "method") -> pd.DataFrame:
-    """A printed table with one row per ``index`` ("method" or "setting"), in its order, and a column per metric, as printed
-    (percent). What has no column here (FPR and FNR, the complements of TNR and TPR) is left out."""
+    """A printed table with one row per ``index`` ("method" or "setting"), in its order, and a column per metric, as
+    printed (percent). What has no column here (FPR and FNR, the complements of TNR and TPR) is left out."""
     rows = reported(paper, table)
     rows = rows.assign(column=[METRIC_NAMES.get(pair) for pair in zip(rows.level, rows.metric)]).dropna(subset="column")
     wide = rows.pivot(index=index, columns="column", values="value")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,7 +35,7 @@ class LogitsFirst(AnomalyCLIP):
 
 
 def variant(
-    model: LearnedModel, *, kind: type[LearnedModel] | None = None, backbone: Backbone | None = None, **options: object
+    model: LearnedModel, *, kind: type[LearnedModel] | None = None, backbone: Backbone | None = None, **options: Any
 ) -> LearnedModel:
     """A model with the same learned parameters, but other options, class, or backbone of the same shapes.
 
@@ -124,5 +125,5 @@ def paired_gap(before: pd.DataFrame, after: pd.DataFrame, metric: str) -> tuple[
 
     Both tables are those of `evaluation.evaluate` on the same categories. The error is nan for a single category.
     """
-    gains = (after[metric] - before[metric]).drop(MEAN)
+    gains = pd.Series(after[metric] - before[metric]).drop(MEAN)
     return float(gains.mean()), float(gains.sem())

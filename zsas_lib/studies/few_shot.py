@@ -1,7 +1,7 @@
 """How few-shot WinCLIP depends on the number of its references, on which they are, and on the size of its windows:
 paper K's Figs 3 to 5."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import comb
 from pathlib import Path
 
@@ -96,12 +96,13 @@ def over_draws(table: pd.DataFrame) -> pd.DataFrame:
     groups = table.groupby(["category", "scales", "shots", "terms"], sort=False)
     columns = [*CURVES, *(f"{metric}{ERROR}" for metric in CURVES)]
     spread = groups[list(CURVES)].std().add_suffix("_draws")
-    return groups[columns].mean().join(spread).join(groups.size().rename("draws")).reset_index()
+    means = pd.DataFrame(groups[columns].mean())
+    return means.join(spread).join(groups.size().to_frame("draws")).reset_index()
 
 
 def _curves(
     maps: Maps, masks: Masks, scores: Scores, labels: Bool[Tensor, " image"], resamples: int, seed: int
-) -> Mapping[str, float]:
+) -> dict[str, float]:
     single = scores[:, None, None], labels[:, None, None]
     return {
         "image_auroc": image_auroc(scores, labels),

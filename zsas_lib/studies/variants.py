@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, combinations
+from typing import Any
 
 import pandas as pd
 from torch import nn
@@ -25,8 +26,8 @@ class Variant:
     """A model's name, its options, and what of the training differs from the other variants' (arguments of `fit`)."""
 
     model: str
-    options: Mapping[str, object] = field(default_factory=dict)
-    fit: Mapping[str, object] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    fit: Mapping[str, Any] = field(default_factory=dict)
 
 
 def factorial_variants(temperature: float = 0.07) -> dict[str, Variant]:
@@ -43,7 +44,7 @@ def factorial_variants(temperature: float = 0.07) -> dict[str, Variant]:
 
 
 def trained_variant(
-    variant: Variant, backbone: Backbone, auxiliary: AnomalyDataset, *, seed: int, fit: Mapping[str, object]
+    variant: Variant, backbone: Backbone, auxiliary: AnomalyDataset, *, seed: int, fit: Mapping[str, Any]
 ) -> nn.Module:
     """A variant ready to predict, from the store or trained with the settings ``fit`` under its own."""
     return ready_model(variant.model, backbone, auxiliary, fit={**fit, **variant.fit, "seed": seed}, **variant.options)
@@ -56,10 +57,11 @@ def study(
     auxiliary: AnomalyDataset,
     *,
     seeds: Sequence[int],
-    fit: Mapping[str, object],
+    fit: Mapping[str, Any],
     batch_size: int = 16,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Every variant trained on ``auxiliary`` with every seed and measured on ``dataset``, from the store where it was before.
+    """Every variant trained on ``auxiliary`` with every seed and measured on ``dataset``, from the store where it was
+    before.
 
     Returns the rows of `protocol.protocol_table` and the histories of the trainings, both with columns variant and seed
     before. A model that learns nothing has one row set, with the first seed, and no history.
@@ -80,14 +82,15 @@ def study(
 
 
 def over_seeds(table: pd.DataFrame, metrics: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Mean and standard deviation over the seeds of a `study`'s metrics, one row per variant in their order (nan for the
-    deviation of one seed). Select the category and score first."""
+    """Mean and standard deviation over the seeds of a `study`'s metrics, one row per variant in their order (nan for
+    the deviation of one seed). Select the category and score first."""
     groups = table.groupby("variant", sort=False)[list(metrics)]
     return groups.mean(), groups.std()
 
 
 def pooled_deviation(table: pd.DataFrame, metrics: Sequence[str]) -> pd.Series:
-    """Standard deviation of one run about its variant's mean over the seeds, pooled over all variants; nan for one seed."""
+    """Standard deviation of one run about its variant's mean over the seeds, pooled over all variants; nan for one
+    seed."""
     rest = table[list(metrics)] - table.groupby("variant")[list(metrics)].transform("mean")
     freedom = len(table) - table.variant.nunique()
     return (rest**2).sum().div(freedom) ** 0.5 if freedom else rest.sum() * float("nan")
@@ -96,15 +99,16 @@ def pooled_deviation(table: pd.DataFrame, metrics: Sequence[str]) -> pd.Series:
 def factorial_effects(table: pd.DataFrame, factors: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
     """Main effects and interactions of a full two-level factorial, one row per effect, named like "UniOp x LoReb".
 
-    ``table`` has one row per run, in ``factors`` bools (on or off), all combinations equally often. The effect of a set of
-    factors is the mean over the runs in which an even number of them is off, minus the mean over the others: for one, on
-    minus off; for two, half of how much more the first does with the second than without. Raises ValueError for a table
-    that is not balanced.
+    ``table`` has one row per run, in ``factors`` bools (on or off), all combinations equally often. The effect of a set
+    of factors is the mean over the runs in which an even number of them is off, minus the mean over the others: for
+    one, on minus off; for two, half of how much more the first does with the second than without. Raises ValueError for
+    a table that is not balanced.
     """
     counts = table.groupby(list(factors)).size()
     if len(counts) != 2 ** len(factors) or counts.nunique() != 1:
         raise ValueError(
-            f"Expected all {2 ** len(factors)} combinations of {', '.join(factors)} equally often, got {len(table)} rows, {counts.to_dict()}."
+            f"Expected all {2 ** len(factors)} combinations of {', '.join(factors)} equally often, got "
+            f"{len(table)} rows, {counts.to_dict()}."
         )
     signs = 2 * table[list(factors)].astype(int) - 1
     rows = {}

@@ -31,8 +31,8 @@ def augmented(
     images: Float[Tensor, "batch 3 side side"], masks: Bool[Tensor, "batch side side"]
 ) -> tuple[Float[Tensor, "batch 3 side side"], Bool[Tensor, "batch side side"]]:
     """Each picture with probability 1/2 each: turned by up to 30 degrees (edges mirrored), by quarter turns, changed in
-    contrast and brightness by up to 0.2, given noise of standard deviation 3 to 7 of 255, and blurred or shifted in
-    hue and saturation. Masks turn along (nearest pixel). Values stay in [0, 1]. Draws from torch's global random numbers.
+    contrast and brightness by up to 0.2, given noise of standard deviation 3 to 7 of 255, and blurred or shifted in hue
+    and saturation. Masks turn along (nearest pixel). Values stay in [0, 1]. Draws from torch's global random numbers.
     """
     pairs = [_one(image, mask) for image, mask in zip(images, masks)]
     return torch.stack([image for image, _ in pairs]), torch.stack([mask for _, mask in pairs])

@@ -5,6 +5,7 @@ import inspect
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -24,9 +25,7 @@ from .fit import fit
 FOLDER = "trained"
 
 
-def trained(
-    model: LearnedModel, dataset: AnomalyDataset, *, store: Path | None = None, **options: object
-) -> LearnedModel:
+def trained(model: LearnedModel, dataset: AnomalyDataset, *, store: Path | None = None, **options: Any) -> LearnedModel:
     """``model`` after ``fit(model, dataset, **options)``, from the store where that has been done before.
 
     A training that was stopped goes on from its last whole epoch. A training is locked while it runs: another process
@@ -61,8 +60,8 @@ def ready_model(
     auxiliary: AnomalyDataset,
     *,
     store: Path | None = None,
-    fit: Mapping[str, object] | None = None,
-    **options: object,
+    fit: Mapping[str, Any] | None = None,
+    **options: Any,
 ) -> nn.Module:
     """A model that predicts: `load_model(name, backbone, **options)`, and, if it learns, `trained` on ``auxiliary``
     with the settings ``fit``. What these two raise."""
@@ -78,8 +77,8 @@ def model_for(
     auxiliary_root: str | Path | None = None,
     per_category: int | None = None,
     store: Path | None = None,
-    fit: Mapping[str, object] | None = None,
-    **options: object,
+    fit: Mapping[str, Any] | None = None,
+    **options: Any,
 ) -> nn.Module:
     """A model ready to be tested on the data set of that name: `ready_model` on its `auxiliary_name`.
 

@@ -25,6 +25,7 @@ def zsas(monkeypatch, capsys):
     return run
 
 
+@pytest.mark.kernel
 def test_run_takes_parameters_as_papermill_does_and_says_where_the_result_is(zsas, tmp_path):
     notebook = write_notebook(tmp_path / "page.ipynb", "print(rows)")
     status, out, _ = zsas("run", notebook, "-p", "rows", "7", "--output", tmp_path / "out.ipynb")
@@ -117,6 +118,7 @@ def test_doctor_finds_a_torchvision_that_does_not_fit(zsas, monkeypatch):
     assert "amiss: that one is built for torch 2.12.1" in out
 
 
+@pytest.mark.training
 def test_train_writes_what_load_model_reads(zsas, mvtec_root, tmp_path):
     path = tmp_path / "april.safetensors"
     status, out, err = zsas("train", "april-gan", path, "--dataset", "mvtec", "--root", mvtec_root, "--epochs", "2")

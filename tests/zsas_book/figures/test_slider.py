@@ -1,4 +1,5 @@
-"""The kernel-free slider: its HTML read as a browser reads it, and its script run where there is a JavaScript engine."""
+"""The kernel-free slider: its HTML read as a browser reads it, and its script run where there is a JavaScript
+engine."""
 
 import base64
 import io

@@ -260,6 +260,7 @@ def test_damaged_results_and_pages_are_not_packed(here, tmp_path):
     assert not (tmp_path / "no.zip").exists()
 
 
+@pytest.mark.kernel
 def test_a_page_of_another_machine_is_fresh_where_its_data_are_absent(tmp_path):
     made = mini_project.make(tmp_path / "made")
     other = Path(shutil.copytree(made, tmp_path / "other"))

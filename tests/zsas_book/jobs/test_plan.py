@@ -121,6 +121,7 @@ def test_a_finished_shard_says_better_how_long_the_others_take(tmp_path):
     assert minutes(shards["screw"], REPOSITORY) == 1200 != guess
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("page", "tolerance"), [("uniform_sweep", 0.5), ("worst_case", 0.5), ("best_case", 0.6)])
 def test_estimated_passes_are_about_those_that_a_shard_takes(page, tolerance, tmp_path, monkeypatch):
     monkeypatch.chdir(REPOSITORY)

@@ -19,6 +19,8 @@ from mini_project import SNAKEMAKE, environment
 from zsas_lib.base.files import locked, only_one
 from zsas_lib.store.results import load_or_compute, read_result
 
+pytestmark = pytest.mark.workflow
+
 ITEMS = 24
 SEEDS = int(os.environ.get("ZSAS_KILL_SEEDS", 1))
 """How often a whole run is killed its four times: once in the suite."""

@@ -88,6 +88,7 @@ def test_every_page_that_lists_shards_has_scripts_of_its_notebooks_own_cells(nam
     assert all(cell.partition("\n")[2].strip() in notebook for cell in script.split("\n# %% ")[1:-1])
 
 
+@pytest.mark.workflow
 def test_a_page_computes_nothing_after_its_shards_and_shows_the_same_numbers(project, built, tmp_path):
     assert built.returncode == 0, built.stderr
     assert sorted(computed(project)) == [
@@ -105,6 +106,7 @@ def test_a_page_computes_nothing_after_its_shards_and_shows_the_same_numbers(pro
     assert not (other / SQUARES).exists()
 
 
+@pytest.mark.workflow
 def test_a_receipt_says_what_a_shard_was_made_from_and_a_log_and_a_script_lie_beside_it(project, built):
     receipt = json.loads((project / SQUARES / "numbers_3.json").read_text())
     assert receipt["results"] == ["squares/3_0.txt", "squares/3_1.txt", "trained/0.txt", "trained/1.txt"]
@@ -118,6 +120,7 @@ def test_a_receipt_says_what_a_shard_was_made_from_and_a_log_and_a_script_lie_be
     assert "not in a shard" not in (project / SQUARES / "numbers_3.py").read_text()
 
 
+@pytest.mark.workflow
 def test_fresh_shards_are_not_run_again_even_if_their_page_is_stale(project, built):
     notebook = project / "notebooks" / "squares.ipynb"
     text = notebook.read_text()
@@ -144,12 +147,14 @@ for name, old, new in json.loads(sys.argv[1]):
     if not new:
         path.unlink()
     page = load_pages(Path.cwd(), "embedded")["squares"]
-    found.append({shard: why for (_, shard), why in stale_shards(page_shards(page, Path.cwd()).values(), Path.cwd()).items()})
+    stale = stale_shards(page_shards(page, Path.cwd()).values(), Path.cwd())
+    found.append({shard: why for (_, shard), why in stale.items()})
     path.write_text(before)
 print(json.dumps(found))
 """
 
 
+@pytest.mark.workflow
 def test_what_changes_makes_stale_the_shards_that_depend_on_it_and_no_more(project, built):
     everyone = ["seeds_0", "seeds_1", "numbers_1", "numbers_2", "numbers_3"]
     edits = [
@@ -172,6 +177,7 @@ def test_what_changes_makes_stale_the_shards_that_depend_on_it_and_no_more(proje
     assert result == {"numbers_2": "its result squares/2_1.txt is gone"}
 
 
+@pytest.mark.workflow
 def test_a_failing_shard_is_shown_in_one_line_with_its_log_and_its_page_is_not_made(project, built):
     library = project / "zsas_lib" / "kept_numbers.py"
     text = library.read_text()
@@ -186,6 +192,7 @@ def test_a_failing_shard_is_shown_in_one_line_with_its_log_and_its_page_is_not_m
     assert not (project / SQUARES / "numbers_2.json").exists()
 
 
+@pytest.mark.workflow
 def test_what_cannot_be_a_shard_is_refused(project):
     page = load_pages(project, "embedded")["squares"]
     unknown = Page(page.name, page.notebook, "embedded", page.parameters, shards=("seed",))
@@ -211,9 +218,10 @@ def store(tmp_path, monkeypatch):
     return use
 
 
+@pytest.mark.slow
 def test_shards_store_what_the_page_would_to_the_last_digit(store):
     page = load_pages(REPOSITORY, "smoke")["worst_case"]
-    both = {**page.parameters, "categories": ["ceramic_ring", "woven_sheet"], "steps": 2}
+    both = {**page.parameters, "categories": ["ceramic_ring", "woven_sheet"], "steps": 2, "image_size": 72}
     page = Page(page.name, page.notebook, "smoke", both, shards=("categories",))
     whole = store("whole")
     compute_shard(Shard(page, "whole", both), REPOSITORY)
@@ -228,6 +236,7 @@ def test_shards_store_what_the_page_would_to_the_last_digit(store):
     assert compute_shard(Shard(page, "whole", both), REPOSITORY)["computed"] == 0
 
 
+@pytest.mark.slow
 def test_models_trained_by_the_shards_of_the_seeds_serve_all_categories(store):
     page = load_pages(REPOSITORY, "smoke")["winclip_vs_anomalyclip"]
     folder = store("pieces")
@@ -242,6 +251,7 @@ def test_models_trained_by_the_shards_of_the_seeds_serve_all_categories(store):
     assert [path.stat().st_mtime_ns for path in (folder / "trained").iterdir()] == [when]
 
 
+@pytest.mark.slow
 def test_a_result_that_could_not_be_stored_fails_its_shard(store):
     page = load_pages(REPOSITORY, "smoke")["uniform_sweep"]
     folder = store("full")

@@ -29,6 +29,7 @@ def status(project: Path, *options: str) -> dict[str, list[str]]:
     return {line.split()[1]: line.split(maxsplit=2)[2] for line in lines} | {"pages": pages, "shards": shards}
 
 
+@pytest.mark.workflow
 def test_pages_and_shards_are_fresh_or_missing_with_their_times(project):
     found = status(project)
     assert found["first"].startswith("fresh") and found["first"].endswith(" s")
@@ -38,6 +39,7 @@ def test_pages_and_shards_are_fresh_or_missing_with_their_times(project):
     assert found["shards"] == "5 shards: 5 fresh"
 
 
+@pytest.mark.workflow
 def test_what_is_stale_says_why_and_what_failed_where_its_log_is(project):
     (project / "zsas_lib" / "alpha.py").write_text("def value():\n    return 3\n")
     library = project / "zsas_lib" / "kept_numbers.py"
@@ -86,6 +88,7 @@ def test_lines_end_in_how_many_there_are_of_each():
     ]
 
 
+@pytest.mark.workflow
 def test_an_unknown_profile_is_refused(project):
     outcome = run_in(project, "-m", "zsas_book.cli", "status", "--profile", "smok")
     assert (outcome.returncode, "Did you mean 'smoke'?" in outcome.stderr) == (2, True)

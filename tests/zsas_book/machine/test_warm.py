@@ -10,6 +10,8 @@ from mini_project import REPOSITORY
 
 from zsas_book.machine.warm import SOCKET_VARIABLE, command, serving
 
+pytestmark = pytest.mark.kernel
+
 PROGRAM = """
 import json, os, signal, sys, time
 if "sleep" in sys.argv:

@@ -24,6 +24,8 @@ from zsas_book.project.parameters import ParameterError, read_parameters, resolv
 from zsas_lib.base.digests import file_digest
 from zsas_lib.base.errors import UnknownNameError
 
+pytestmark = pytest.mark.kernel
+
 TINY = Path("tests/notebooks/tiny.ipynb")
 NOTICE = "These numbers show the method at work."
 

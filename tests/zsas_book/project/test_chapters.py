@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ import yaml
 from mini_project import REPOSITORY
 from papermill.cli import _resolve_type
 
-from zsas_book.machine.warm import serving
+from zsas_book.machine.warm import command, serving
 from zsas_book.pages.compute import compute_page
 from zsas_book.project.chapters import Page, load_pages
 from zsas_book.project.notebooks import read_notebook
@@ -31,6 +30,7 @@ SMOKE = load_pages(REPOSITORY, "smoke")
 SOURCES = sorted([*REPOSITORY.glob("notebooks/*.md"), *REPOSITORY.glob("tests/notebooks/*.md")])
 PROFILES = yaml.safe_load((REPOSITORY / "chapters.yaml").read_text())["profiles"]
 CODE_BLOCK = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
+STORING_NOTHING = {"perturbed_samples", "rotation_selection", "rotation_selection_visa", "vcp_complexity"}
 FEWER = {"values": [0.0, 45.0], "pictures_per_category": 4, "resamples": 10}  # shortens the printed commands
 
 
@@ -61,7 +61,7 @@ def store(tmp_path_factory) -> Iterator[Path]:
         yield tmp_path_factory.mktemp("results")
 
 
-@pytest.fixture(scope="session", params=SMOKE)
+@pytest.fixture(scope="session", params=[pytest.param(name, marks=pytest.mark.kernel) for name in SMOKE])
 def computed(request, store, tmp_path_factory) -> Computed:
     """A page of the smoke profile, its results in a store of these tests' own."""
     page = SMOKE[request.param]
@@ -146,7 +146,10 @@ def test_a_computed_page_is_light(computed):
 
 
 def test_results_went_into_the_store_and_nothing_unfinished_is_left(computed, store):
-    assert list(store.rglob("*.parquet")) and not list(store.rglob("*.part"))
+    results = json.loads(computed.path.with_suffix(".json").read_text())["record"]["results"]
+    assert len(list(store.rglob("*.parquet"))) >= sum(made["count"] for made in results)
+    assert results or computed.page.name in STORING_NOTHING
+    assert not list(store.rglob("*.part"))
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
@@ -230,6 +233,7 @@ def test_the_readme_has_commands_on_photographs_and_the_how_to_more():
     assert sum(PHOTOGRAPHS in words.values[0] for words in PRINTED) >= 2 and {"README", "rerun"} <= set(places)
 
 
+@pytest.mark.kernel
 @pytest.mark.parametrize("words", PRINTED)
 def test_a_papermill_command_that_is_printed_runs(words, store, tmp_path):
     notebook, _, *options = [PHOTOGRAPHS if word == "path/to/ROOT" else word for word in words]
@@ -241,8 +245,8 @@ def test_a_papermill_command_that_is_printed_runs(words, store, tmp_path):
         fewer = FEWER | ({"values": [0.0, 0.25]} if given.get("perturbation") == "saturation" else {})
         options += ["-y", json.dumps({name: value for name, value in fewer.items() if name in declared})]
     environment = os.environ | {"ZSAS_RESULTS": str(store), "JUPYTER_PREFER_ENV_PATH": "1"}
-    command = [sys.executable, "-m", "papermill", notebook, str(tmp_path / "out.ipynb"), *options, "--no-progress-bar"]
-    run = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    words = [*command("papermill"), notebook, str(tmp_path / "out.ipynb"), *options, "--no-progress-bar"]
+    run = subprocess.run(words, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr[-3000:]
     shown = json.dumps(nbformat.read(tmp_path / "out.ipynb", as_version=4).cells)
     assert "**Verdict.**" in shown and ("data_root" not in given or "hazelnut" in shown)

@@ -13,6 +13,8 @@ from browsing import DESKTOP, PHONE, Visit
 from mini_project import REPOSITORY, run_in
 from pypdf import PdfReader
 
+pytestmark = pytest.mark.browser
+
 OWN = REPOSITORY / "book" / "_build" / "html"
 NO_PAGES = ("_static", "_sources", "_downloads", "mathjax", "index.html")  # the last only leads on to the first page
 LIMIT, LIMIT_WITH_SLIDERS = 3_000_000, 8_000_000  # bytes
@@ -210,7 +212,11 @@ def test_the_keyboard_changes_the_mode_and_the_next_page_keeps_it(page):
 
 
 def test_nothing_lies_behind_a_figure_in_dark_mode(page):
-    behind = "(picture) => [picture, ...function* up(part) { while (part = part.parentElement) yield part }(picture)].map((part) => getComputedStyle(part).backgroundColor)"
+    behind = """(picture) => {
+      const parts = [];
+      for (let part = picture; part; part = part.parentElement) parts.push(part);
+      return parts.map((part) => getComputedStyle(part).backgroundColor);
+    }"""
     (figure,) = page.locator("article figure img").all()
     colours = {colour for colour in figure.evaluate(behind) if colour != "rgba(0, 0, 0, 0)"}
     assert colours == {page.evaluate("getComputedStyle(document.body).backgroundColor")}

@@ -13,12 +13,15 @@ import pytest
 import yaml
 from mini_project import REPOSITORY, run_in
 
+from zsas_book.machine.warm import SOCKET_VARIABLE, serving
 from zsas_book.pages.states import page_state
 from zsas_book.project.chapters import load_pages
 from zsas_book.project.repository import repository
 from zsas_book.site.fork import ForkError, checklist, fork_page
 from zsas_book.site.staging import launch_links, stage_page, trim_contents
 from zsas_lib.base.errors import UnknownNameError
+
+pytestmark = pytest.mark.workflow
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +108,8 @@ def test_a_stale_page_says_why(project, rendered):
     outcome = run_in(
         project,
         "-c",
-        "import sys; from pathlib import Path; from zsas_book.pages.states import *; from zsas_book.project.chapters import load_pages;"
+        "import sys; from pathlib import Path; from zsas_book.pages.states import *; "
+        "from zsas_book.project.chapters import load_pages;"
         "s = page_state(load_pages(Path.cwd(), 'embedded')['first'], Path.cwd()); print(s.word, '|', s.reason)",
     )
     path.write_text(before)
@@ -210,13 +214,23 @@ def test_a_fork_that_cannot_be_made_writes_nothing(checkout, arguments, options,
     assert (checkout / "chapters.yaml").read_text() == before
 
 
-def test_the_how_to_page_on_forking_works_word_for_word(checkout):
+@pytest.fixture
+def warm(checkout, monkeypatch):
+    """A server for the checkout's own programs."""
+    monkeypatch.chdir(checkout)
+    monkeypatch.setenv("PYTHONPATH", str(checkout))
+    monkeypatch.delenv(SOCKET_VARIABLE, raising=False)
+    with serving():
+        yield
+
+
+def test_the_how_to_page_on_forking_works_word_for_word(checkout, warm):
     text = (REPOSITORY / "book" / "fork.md").read_text().partition("## From Python")[0]
     blocks = re.findall(r"```(bash|text)\n(.*?)```", text, re.DOTALL)
     assert [kind for kind, _ in blocks] == ["bash", "text", "bash", "bash", "text"]
     tools = checkout / "bin"
     tools.mkdir()
-    for name, module in (("zsas", "-m zsas_book.cli"), ("python", "")):
+    for name, module in (("zsas", "-m zsas_book.machine.warm zsas_book.cli"), ("python", "")):
         (tools / name).write_text(f'#!/bin/sh\nexec {sys.executable} {module} "$@"\n')
         (tools / name).chmod(0o755)
 

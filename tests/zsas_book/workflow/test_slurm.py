@@ -1,4 +1,5 @@
-"""A book on a real Slurm: its shards and pages as jobs of two nodes, one of which dies; skipped where Slurm is not installed."""
+"""A book on a real Slurm: its shards and pages as jobs of two nodes, one of which dies; skipped where Slurm is not
+installed."""
 
 import os
 import subprocess
@@ -12,6 +13,8 @@ import mini_project
 import pytest
 import slurm_cluster as cluster
 from mini_project import REPOSITORY, environment
+
+pytestmark = pytest.mark.workflow
 
 pytestmark = pytest.mark.skipif(bool(cluster.unusable()), reason=f"no cluster can be made: {cluster.unusable()}")
 QUICK = [
@@ -92,12 +95,12 @@ def test_a_node_dies_half_way_and_the_book_is_complete(slurm, tmp_path):
 def test_a_data_root_that_a_node_does_not_have_is_said_in_one_line_with_the_log(slurm, tmp_path):
     project = mini_project.make(tmp_path / "book", sharded=True)
     library = project / "zsas_lib" / "kept_numbers.py"
-    missing = "from .errors import DataError\n\n\ndef kept(*_):\n    raise DataError('No folder /data/mvtec for data set mvtec.')\n"
-    library.write_text(missing)
+    missing = "No folder /data/mvtec for data set mvtec."
+    library.write_text(f"from .base.errors import DataError\n\n\ndef kept(*_):\n    raise DataError({missing!r})\n")
     book = run(project, "--retries", "0")
     output, _ = book.communicate(timeout=300)
     assert book.returncode != 0
-    line = "shard squares/seeds_0 failed: zsas: No folder /data/mvtec for data set mvtec. Log: results/shards/embedded/squares/seeds_0.log"
+    line = f"shard squares/seeds_0 failed: zsas: {missing} Log: results/shards/embedded/squares/seeds_0.log"
     assert line in output.splitlines(), output
     assert not (project / "book/_build/rendered").exists()
 

@@ -14,6 +14,8 @@ from zsas_book.project.chapters import ChaptersError, load_pages, project_root
 from zsas_book.site import check
 from zsas_lib.base.errors import UnknownNameError
 
+pytestmark = pytest.mark.workflow
+
 REASONS = """
 import json, sys
 from pathlib import Path

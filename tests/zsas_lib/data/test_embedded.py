@@ -82,6 +82,7 @@ def test_a_mask_outlines_what_can_be_seen():
     assert not write.outlined(Picture(sound, sound, mask, 0.0, 0.1)).any()
 
 
+@pytest.mark.training
 def test_embedded_b_is_written_in_mvtecs_layout(tmp_path):
     write.write_embedded_b(tmp_path / "b", products=EVALUATION[:2], size=96, **SMALL)
     test = zsas.load_dataset("embedded-b", tmp_path / "b")
@@ -103,6 +104,7 @@ def test_embedded_a_is_written_in_visas_layout(tmp_path):
     assert all(sample.mask.any() == sample.is_anomalous for sample in test)
 
 
+@pytest.mark.training
 def test_a_killed_writer_leaves_nothing_that_could_be_taken_for_a_data_set(tmp_path):
     code = (
         "from pathlib import Path\nfrom zsas_lib.data.embedded import write\n"
@@ -125,6 +127,7 @@ def test_the_weights_file_is_small_and_says_what_made_it():
     assert {"steps", "batch", "pictures", "peak", "seed", "torch", "drawing"} <= set(made_by)
 
 
+@pytest.mark.training
 def test_winclip_finds_defects_of_unseen_products_with_the_embedded_backbone():
     tower = zsas.load_backbone("embedded")
     dataset = zsas.load_dataset("embedded-b", categories=["ceramic_ring", "woven_sheet"], image_size=tower.image_size)
@@ -148,6 +151,7 @@ def tiny_training(tmp_path, monkeypatch):
     )
 
 
+@pytest.mark.training
 def test_training_that_was_stopped_ends_as_if_it_had_not_been(tiny_training, tmp_path):
     for folder in ("whole", "stopped"):
         (tmp_path / folder).mkdir()

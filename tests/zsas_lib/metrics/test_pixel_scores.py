@@ -78,7 +78,8 @@ def test_the_spread_of_many_scores_is_that_of_every_so_many(monkeypatch):
 
 
 def test_the_scores_are_held_once():
-    """Numpy reports its memory to tracemalloc. Three times the pictures may take three times their scores, and little more."""
+    """Numpy reports its memory to tracemalloc. Three times the pictures may take three times their scores, and little
+    more."""
     peaks = []
     for count in (10, 30):
         maps = [np.random.default_rng(number).random((200, 200), dtype=np.float32) for number in range(count)]

@@ -1,4 +1,5 @@
-"""Few-shot WinCLIP: against loops over windows and references, its errors, its gradient, and what the store sees of it."""
+"""Few-shot WinCLIP: against loops over windows and references, its errors, its gradient, and what the store sees of
+it."""
 
 import numpy as np
 import pandas as pd

@@ -91,7 +91,12 @@ def edit(library: Path, file: str, old: str, new: str) -> None:
         ("metrics/ranking.py", "return f1 / (2 - f1)", "return f1 / (2 - f1) + 0", "evaluate, sweep, bounds, training"),
         ("metrics/pixel.py", "fpr_limit=0.3)", "fpr_limit=0.4)", "evaluate, sweep, bounds, training"),
         ("metrics/bootstrap.py", "ddof=1", "ddof=0", "evaluate, sweep, bounds, training"),
-        ("metrics/pixel.py", "measure(auroc_of", "measure(average_precision_of", "evaluate, worst case, bounds, training"),
+        (
+            "metrics/pixel.py",
+            "measure(auroc_of",
+            "measure(average_precision_of",
+            "evaluate, worst case, bounds, training",
+        ),
         ("metrics/pixel.py", "return iou_of(f1_max(maps, masks))", "return f1_max(maps, masks)", ""),
         ("perturbations/rotation.py", "SEAM = 16", "SEAM = 17", "sweep, worst case, bounds"),
         ("perturbations/rotation.py", "def rotate_masks(masks", "def rotate_masks(maskss", "sweep"),

@@ -297,6 +297,7 @@ def writers(tmp_path_factory) -> Iterator[tuple[subprocess.Popen, Path, Path]]:
         process.kill()
 
 
+@pytest.mark.slow
 def test_readers_see_whole_results_while_several_write(writers):
     process, raced, killed = writers
     lengths = []
@@ -311,6 +312,7 @@ def test_readers_see_whole_results_while_several_write(writers):
     assert files(raced.parent) == [raced]
 
 
+@pytest.mark.slow
 def test_a_killed_writer_never_leaves_a_half_made_result(writers):
     process, _, killed = writers
     assert process.wait() == 0

@@ -1,4 +1,5 @@
-"""zsas_lib.studies.variants, protocol and papers.printed: V's factorial, its effects, what is measured, and printed beside."""
+"""zsas_lib.studies.variants, protocol and papers.printed: V's factorial, its effects, what is measured, and printed
+beside."""
 
 import numpy as np
 import pandas as pd

@@ -167,7 +167,8 @@ def put(key, value, part=None):
         (
             "anomalyclip",
             put("ctx_pos", torch.zeros(1, 1, 12, 768), "prompt_learner"),
-            r"ctx_pos is \(1, 1, 12, 768\), expected \(1, 1, any, 128\).*backbone's: the released ones are for vit-l-14-336",
+            r"ctx_pos is \(1, 1, 12, 768\), expected \(1, 1, any, 128\).*"
+            "backbone's: the released ones are for vit-l-14-336",
         ),
         (
             "anomalyclip",

@@ -31,7 +31,8 @@ class Bench:
         return len(self.u)
 
     def spot(self, rng: Generator, low: Number, high: Number) -> np.ndarray:
-        """A random point (x, y) at which the part's signed distance lies in [low, high]; the deepest one if none does."""
+        """A random point (x, y) at which the part's signed distance lies in [low, high]; the deepest one if none
+        does."""
         margin = max(1, self.size // 16)
         inner = self.layers.distance[margin:-margin, margin:-margin]
         candidates = np.flatnonzero((inner >= low) & (inner <= high))

@@ -213,7 +213,8 @@ _HUES = {
 def _from_hsv(hue: float, saturation: float, value: float) -> tuple[float, float, float]:
     k = (np.array([5, 3, 1]) + hue * 6) % 6
     rgb = value - value * saturation * np.clip(np.minimum(k, 4 - k), 0, 1)
-    return tuple(float(c) for c in rgb)
+    red, green, blue = map(float, rgb)
+    return red, green, blue
 
 
 def draw_colours(rng: Generator, material: str) -> tuple[tuple[float, float, float], tuple[float, float, float]]:

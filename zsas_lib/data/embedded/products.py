@@ -4,6 +4,7 @@ A category is named "MATERIAL SHAPE", so that a category that a backbone has nev
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -51,9 +52,10 @@ class Product:
 
 
 def draw_product(
-    rng: Generator, material: str, shape: str, grounds: tuple[str, ...] = tuple(MATERIALS), **fixed: object
+    rng: Generator, material: str, shape: str, grounds: tuple[str, ...] = tuple(MATERIALS), **fixed: Any
 ) -> Product:
-    """A random product of a material and a shape on one of ``grounds`` or a matte one; keywords fix fields of ``Product``."""
+    """A random product of a material and a shape on one of ``grounds`` or a matte one; keywords fix fields of
+    ``Product``."""
     colour, accent = draw_colours(rng, material)
     ground = MATTE if rng.random() < 0.6 else str(rng.choice(grounds))
     ground_colour, ground_accent = draw_colours(rng, ground)
@@ -88,12 +90,12 @@ def draw_product(
     )
 
 
-def category(material: str, shape: str, **fixed: object) -> Product:
+def category(material: str, shape: str, **fixed: Any) -> Product:
     """The product of an evaluation category: drawn from its own name, so that it is the same everywhere."""
     return draw_product(np.random.default_rng(crc32(f"{material} {shape}".encode())), material, shape, **fixed)
 
 
-def _object(material: str, shape: str, **fixed: object) -> Product:
+def _object(material: str, shape: str, **fixed: Any) -> Product:
     return category(material, shape, **{"ground": MATTE, "turns": True} | fixed)
 
 

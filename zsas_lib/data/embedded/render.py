@@ -17,7 +17,8 @@ CONTRASTS = {"low": 0.06, "medium": 0.14, "high": 0.40}
 
 @dataclass(frozen=True)
 class Defect:
-    """What is asked for: a kind of ``DEFECTS``, a level of ``CONTRASTS``, a radius in units of half the picture's width."""
+    """What is asked for: a kind of ``DEFECTS``, a level of ``CONTRASTS``, a radius in units of half the picture's
+    width."""
 
     kind: str
     contrast: str

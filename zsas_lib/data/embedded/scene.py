@@ -26,7 +26,8 @@ class Pose:
 
 @dataclass(frozen=True)
 class Layers:
-    """A picture before light falls on it. Relief is in 1/100 of the picture's width, ``cover`` is the part's share of a pixel."""
+    """A picture before light falls on it. Relief is in 1/100 of the picture's width, ``cover`` is the part's share of a
+    pixel."""
 
     albedo: Float[np.ndarray, "height width 3"]
     relief: Plane
@@ -73,7 +74,8 @@ def print_on(product: Product, u: Plane, v: Plane, line: float) -> Plane:
 
 
 def build_layers(product: Product, pose: Pose, seed: int, u: Plane, v: Plane, ink: Plane | None = None) -> Layers:
-    """The picture's layers for part coordinates (u, v), which a defect may have bent; the same seed, the same texture."""
+    """The picture's layers for part coordinates (u, v), which a defect may have bent; the same seed, the same
+    texture."""
     size = len(u)
     edge = 2.0 / size / pose.scale
     distance = SHAPES[product.shape](u, v, product.proportions)

@@ -1,5 +1,7 @@
 """The small CLIP in training: open_clip's own weights and architecture, encoded as fast as training needs."""
 
+from typing import Any
+
 import open_clip
 import torch
 import torch.nn.functional as F
@@ -15,7 +17,7 @@ class Student(torch.nn.Module):
 
     def __init__(self, architecture: dict):
         super().__init__()
-        self.clip = open_clip.CLIP(**architecture)
+        self.clip: Any = open_clip.CLIP(**architecture)
         self.patch = architecture["vision_cfg"]["patch_size"]
         self.side = architecture["vision_cfg"]["image_size"]
         self.grid = self.side // self.patch
@@ -70,9 +72,7 @@ def _linear(layer: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return F.linear(layer, weight.bfloat16(), bias.bfloat16())
 
 
-def _block(
-    block: torch.nn.Module, x: Float[Tensor, "sequence token channel"]
-) -> Float[Tensor, "sequence token channel"]:
+def _block(block: Any, x: Float[Tensor, "sequence token channel"]) -> Float[Tensor, "sequence token channel"]:
     """open_clip's residual attention block with its own weights, in bfloat16 between float32 norms and sums."""
     attention, mlp = block.attn, block.mlp
     heads = _linear(block.ln_1(x).bfloat16(), attention.in_proj_weight, attention.in_proj_bias)

@@ -30,9 +30,11 @@ SMALLEST, LARGEST = 0.07, 0.28
 SEEN = 0.03
 """Difference to the sound twin (0 to 1) that can be seen."""
 GAP, MARGIN = 0.01, 0.004
-"""In widths: half of the widest gap in a defect that its outline passes over, and how far outside the defect it runs."""
+"""In widths: half of the widest gap in a defect that its outline passes over, and how far outside the defect it
+runs."""
 FAINTEST, FEWEST_PIXELS, TRIES = 0.055, 100, 5
-"""Contrast (0 to 1) and pixels below which a defect counts as invisible, and how often a shot is taken to avoid that."""
+"""Contrast (0 to 1) and pixels below which a defect counts as invisible, and how often a shot is taken to avoid
+that."""
 
 
 @dataclass(frozen=True)
@@ -102,14 +104,14 @@ def outlined(picture: Picture) -> Bool[np.ndarray, "height width"]:
 def _visible(shot: Shot, width: int, rows: slice) -> tuple[Picture, Bool[np.ndarray, "height width"]]:
     """The shot and its mask, taken again with other seeds while its defect cannot be seen; the best of ``TRIES`` if it
     never can."""
-    best = None
+    best: tuple = ()
     for attempt in range(TRIES if shot.defect else 1):
         picture = render(shot.product, shot.seed + attempt, width, shot.defect)
         mask = outlined(picture)[rows]
         shown = mask.sum() >= FEWEST_PIXELS
         if not shot.defect or (shown and picture.contrast >= FAINTEST):
             return picture, mask
-        if best is None or (shown, picture.contrast) > best[0]:
+        if not best or (shown, picture.contrast) > best[0]:
             best = (shown, picture.contrast), (picture, mask)
     return best[1]
 
@@ -120,7 +122,7 @@ def _shoot(shot: Shot, root: Path, width: int, height: int) -> dict | None:
     path = root / shot.image
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.round(picture.image[rows] * 255).astype(np.uint8)).save(path, quality=95, compress_level=1)
-    if shot.defect is None:
+    if shot.defect is None or shot.mask is None:
         return None
     (root / shot.mask).parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(mask.astype(np.uint8) * 255).save(root / shot.mask)
@@ -174,5 +176,6 @@ def write_embedded_a(root: Path, *, products=AUXILIARY, counts=(4, 10, 20), widt
 
 
 def write_embedded_b(root: Path, *, products=EVALUATION, counts=(4, 10, 20), size=512, seed=0) -> None:
-    """``embedded-b`` in MVTec AD's layout: ``counts`` normal training, normal test and damaged test pictures a category."""
+    """``embedded-b`` in MVTec AD's layout: ``counts`` normal training, normal test and damaged test pictures a
+    category."""
     _write(root, list(_plan(products, counts, seed, mvtec_places)), size, size, lambda folder, shots: None)

@@ -53,7 +53,8 @@ def vcpclip(entries: Entries, backbone: Backbone) -> tuple[dict, dict[str, Tenso
 
 
 def vcpclip_plus(entries: Entries, backbone: Backbone) -> tuple[dict, dict[str, Tensor]]:
-    """As `vcpclip`. Prompts are read where the authors' test reads them, beside CLIP's weights; training saves them a second time."""
+    """As `vcpclip`. Prompts are read where the authors' test reads them, beside CLIP's weights; training saves them a
+    second time."""
     width, embed = backbone.clip.transformer.width, backbone.embed_dim
     tensors, scales = _vcp_parts(entries, backbone, "model.")
     place = "model.prompt_token_embedding."
@@ -72,7 +73,7 @@ def vcpclip_plus(entries: Entries, backbone: Backbone) -> tuple[dict, dict[str, 
     for key, value in entries.tensors.items():
         if key.startswith(PROMPTS) and not torch.equal(value, entries.tensors.get(f"model.{key}", value)):
             entries.problems.append(f"{key} differs from model.{key}")
-    if not torch.allclose(*scales):
+    if not torch.allclose(scales[0], scales[1]):
         entries.problems.append(f"has two temperatures, {(-scales).exp().tolist()}, expected one that was fixed")
     entries.pass_over("model.", *PROMPTS, "New_Lan_Embed.")
     return {"temperature": round(math.exp(-scales[0]), 6), "tokens": vectors.shape[1]}, tensors
