@@ -52,9 +52,10 @@ def gallery(rows: Sequence[Sequence[Tile | None]], *, size: float = 1.8, names: 
         raise ValueError("Expected at least one tile to draw, got none.")
     use_style()
     size = min(size, WIDEST / columns)
-    lines = max(tile.title.count("\n") for row in rows for tile in row if tile is not None)
-    high = size + 0.32 + 0.15 * lines
-    figure, axes = plt.subplots(len(rows), columns, figsize=(size * columns, high * len(rows)), squeeze=False)
+    heights = [size + max((_room(tile.title) for tile in row if tile is not None), default=0) + 0.06 for row in rows]
+    figure, axes = plt.subplots(
+        len(rows), columns, figsize=(size * columns, sum(heights)), height_ratios=heights, squeeze=False
+    )
     for axis in axes.flat:
         axis.set_axis_off()
     for line, row in zip(axes, rows):
@@ -72,3 +73,7 @@ def gallery(rows: Sequence[Sequence[Tile | None]], *, size: float = 1.8, names: 
         place = {"transform": axis.transAxes, "ha": "right", "va": "center", "fontsize": TITLE_SIZE}
         axis.text(-0.06, 0.5, label(name).replace(" ", "\n"), **place)
     return figure
+
+
+def _room(title: str) -> float:
+    return 0.12 + 0.15 * (title.count("\n") + 1) if title else 0.0  # inches
