@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from open_clip.transformer import QuickGELU
-from tiny_clip import TINY, tiny
+from tiny_clip import TINY, tiny, tiny_backbone
 from torch import nn
 
 from zsas_lib.backbones import backbone as towers
@@ -313,3 +313,8 @@ def test_unknown_options(options, known):
 def test_towers_without_a_class_token_are_refused(name, found):
     with pytest.raises(ValueError, match=f"image tower is .*{found}; expected open_clip's VisionTransformer"):
         load_backbone(name)
+
+
+def test_a_backbone_says_whether_its_weights_were_drawn():
+    assert tiny_backbone().is_random
+    assert not backbones.load_backbone("embedded", device="cpu").is_random
