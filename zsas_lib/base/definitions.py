@@ -18,8 +18,6 @@ Resolve = Callable[["str | list[Import]", Sequence[str]], tuple[str, int] | None
 """Says what stands for a name at the top of a module, or for the local imports of one, with the attributes that are
 taken of it: a text, and how many of these attributes it covers. None for a builtin."""
 
-EFFECTS = ""
-"""Stands for a module's statements that define nothing and have effects when it is imported."""
 DYNAMIC_IMPORTS = ("importlib.import_module", "__import__")
 NO_FIELDS = ("ctx", "kind", "type_comment")
 
@@ -34,8 +32,8 @@ class Import:
 
 @dataclass
 class Module:
-    """The top of a module: its definitions by name, its imports by the name they bind, and the statements beside
-    these."""
+    """The top of a module: its definitions by name, its imports by the name they bind, and the statements beside these,
+    which have effects when it is imported and are called "*0", "*1" and so on."""
 
     name: str
     is_package: bool
@@ -43,7 +41,7 @@ class Module:
     imports: dict[str, list[Import]] = field(default_factory=dict)
     stars: list[str] = field(default_factory=list)
     effects: list[ast.stmt] = field(default_factory=list)
-    bound_by_effects: set[str] = field(default_factory=set)
+    bound_by_effects: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def package(self) -> str:
@@ -51,7 +49,9 @@ class Module:
         return self.name if self.is_package else self.name.rpartition(".")[0]
 
     def statements(self, definition: str) -> list[ast.stmt]:
-        return self.effects if definition == EFFECTS else self.definitions[definition]
+        if definition.startswith("*"):
+            return [self.effects[int(definition[1:])]]
+        return self.definitions[definition]
 
 
 @lru_cache(maxsize=1000)
@@ -70,7 +70,8 @@ def parsed(name: str, is_package: bool, source: bytes, stub: bytes = b"") -> Mod
                 module.definitions.setdefault(target, []).append(statement)
         elif not (_says_nothing(statement) or _runs_as_a_program_only(statement)):
             module.effects.append(statement)
-            module.bound_by_effects |= _bound([statement], module.package).keys()
+            for bound in _bound([statement], module.package):
+                module.bound_by_effects.setdefault(bound, []).append(f"*{len(module.effects) - 1}")
             _note_imports(
                 module, [node for node in ast.walk(statement) if isinstance(node, ast.Import | ast.ImportFrom)]
             )
@@ -78,11 +79,12 @@ def parsed(name: str, is_package: bool, source: bytes, stub: bytes = b"") -> Mod
 
 
 def written(module: Module, definition: str, resolve: Resolve) -> "Written":
-    """A definition, or `EFFECTS`, as text. Imports are left out; ``resolve`` says what stands for a name that they, or
-    other definitions of the module, bind."""
+    """A definition, or a statement beside them, as text. Imports are left out; ``resolve`` says what stands for a name
+    that they, or other definitions of the module, bind."""
     writer = _Writer(module.package, resolve)
     writer.value(module.statements(definition), {})
-    return Written("".join(writer.text), writer.strings, writer.run_time_imports)
+    rank = definition if definition.startswith("*") else ""  # in which order statements run may matter
+    return Written(rank + "".join(writer.text), writer.strings, writer.run_time_imports)
 
 
 @dataclass(frozen=True)
@@ -288,13 +290,36 @@ def _runs_as_a_program_only(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.If) and ast.unparse(statement.test) == "__name__ == '__main__'"
 
 
+def registering(module: Module, statement: ast.stmt) -> Iterator[tuple[str, list[str]]]:
+    """What a statement calls or changes, as a name and its attributes, if it is no more than a call, an assignment of
+    an item or attribute, or a definition with decorators of the module's own package. An empty name: something else."""
+    match statement:
+        case ast.Expr(value=ast.Call(func=called)):
+            changed = [called]
+        case ast.Assign(targets=targets):
+            changed = targets
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+            changed = [decorator for decorator in statement.decorator_list if _is_own(module, decorator)]
+        case _:
+            changed = []
+    for expression in changed or [ast.Name("")]:
+        yield _root(expression)
+
+
 def _is_own(module: Module, decorator: ast.expr) -> bool:
     """Whether a decorator is, or belongs to, something that the module defines or imports from its own package."""
-    while isinstance(decorator, ast.Attribute | ast.Call):
-        decorator = decorator.func if isinstance(decorator, ast.Call) else decorator.value
-    name = decorator.id if isinstance(decorator, ast.Name) else ""
+    name, _ = _root(decorator)
     top = module.name.split(".")[0]
     return name in module.definitions or any(i.module.split(".")[0] == top for i in module.imports.get(name, ()))
+
+
+def _root(expression: ast.expr) -> tuple[str, list[str]]:
+    attributes: list[str] = []
+    while isinstance(expression, ast.Attribute | ast.Call | ast.Subscript):
+        if isinstance(expression, ast.Attribute):
+            attributes.insert(0, expression.attr)
+        expression = expression.func if isinstance(expression, ast.Call) else expression.value
+    return expression.id if isinstance(expression, ast.Name) else "", attributes
 
 
 def _imported_at_run_time(call: ast.Call, package: str) -> str:

@@ -166,6 +166,50 @@ from importlib import import_module
 def load(name):
     return import_module(f'.{name}', __package__)
 """,
+    "tables_of_names.py": """\
+NAMES = {}
+
+
+def enter(name, function):
+    NAMES[name] = function
+
+
+def ask(name):
+    return NAMES[name]
+""",
+    "entering.py": """\
+from .tables_of_names import NAMES, ask, enter
+
+
+def mist(x):
+    return 9
+
+
+def apart(x):
+    return 1
+
+
+def asking(name):
+    return ask(name)
+
+
+MORE = {}
+
+
+def enter_both(table, name, function):
+    enter(name, function)
+    table[name] = function
+
+
+def also(name):
+    return MORE[name]
+
+
+enter("mist", mist)
+enter_both(MORE, "mist", mist)
+NAMES["apart"] = apart
+""",
+    "settings.py": "import numpy as np\n\nnp.seterr(all='raise')\n\ndef f(x):\n    return 1 / x\n",
     "models/__init__.py": """\
 from importlib import import_module
 
@@ -244,6 +288,10 @@ def edit(package: Path, file: str, old: str, new: str) -> None:
         ("absolute.h", "tools.py", "return x", "return 2 * x"),
         ("star.f", "tools.py", "-x", "x"),
         ("registry.ask", "registry.py", "return 7", "return 8"),
+        ("entering.asking", "entering.py", "return 9", "return 8"),
+        ("entering.asking", "entering.py", 'NAMES["apart"] = apart', 'NAMES["apart"] = mist'),
+        ("entering.also", "entering.py", "return 9", "return 8"),
+        ("settings.f", "settings.py", "raise", "ignore"),
         ("effects.look", "effects.py", "range(3)", "range(4)"),
         ("effects_user.f", "effects.py", "range(3)", "range(4)"),
         ("effects_user.f", "lazy.py", "x + 1", "x + 2"),
@@ -283,6 +331,9 @@ def test_what_a_definition_uses_changes_its_digest(package, name, file, old, new
         ("top.public", "errors_of_its_own.py", "pass", "wrong = 1"),
         ("top.aside", "lazy.py", "x + 1", "x + 2"),
         ("top.Child", "lazy.py", "x + 1", "x + 2"),
+        ("entering.apart", "entering.py", "return 9", "return 8"),
+        ("entering.apart", "tables_of_names.py", "= function", "= name"),
+        ("registry.known", "registry.py", "return NAMES[name]", "return NAMES"),
         ("scopes.shadowed", "tools.py", "-x", "x"),
         ("scopes.local", "tools.py", "return x", "return 2 * x"),
         ("effects.look", "tools.py", "-x", "x"),
@@ -351,7 +402,7 @@ def test_which_definition_is_asked_for_matters_and_so_does_the_order(package):
         ("inner.kept", "inner:STEP inner:helper inner:kept"),
         ("scopes.leaves", "scopes:leaves tools:turned"),
         ("scopes.shadowed", "scopes:shadowed"),
-        ("effects_user.f", "effects: effects:TABLE effects:look effects_user:f lazy:later"),
+        ("effects_user.f", "effects:*0 effects:TABLE effects:look effects_user:f lazy:later"),
         ("whole.by_name", "tools:turned tools:unused whole:by_name"),
         ("groups.grouped", "groups.parts:one"),
         ("tables.read", "tables:FILE tables:read"),

@@ -15,7 +15,8 @@ from toy import toy_dataset
 
 import zsas_lib as zsas
 from zsas_lib.backbones.backbone import Backbone
-from zsas_lib.base.sources import UNCOUNTED, source_definitions, source_digest
+from zsas_lib.base.graph import UNCOUNTED
+from zsas_lib.base.sources import source_definitions, source_digest
 from zsas_lib.data.dataset import AnomalyDataset
 from zsas_lib.models.vcpclip import VCPCLIP
 from zsas_lib.models.winclip import WinCLIP
@@ -89,17 +90,13 @@ def edit(library: Path, file: str, old: str, new: str) -> None:
     "file, old, new, changed",
     [
         ("metrics/ranking.py", "return f1 / (2 - f1)", "return f1 / (2 - f1) + 0", "evaluate, sweep, bounds, training"),
-        ("metrics/pixel.py", "fpr_limit=0.3)", "fpr_limit=0.4)", "evaluate, sweep, bounds, training"),
+        ("metrics/aupro.py", "FPR_LIMIT = 0.3", "FPR_LIMIT = 0.4", "evaluate, sweep, bounds, training"),
         ("metrics/bootstrap.py", "ddof=1", "ddof=0", "evaluate, sweep, bounds, training"),
-        (
-            "metrics/pixel.py",
-            "measure(auroc_of",
-            "measure(average_precision_of",
-            "evaluate, worst case, bounds, training",
-        ),
-        ("metrics/pixel.py", "return iou_of(f1_max(maps, masks))", "return f1_max(maps, masks)", ""),
+        ("metrics/pixel.py", "measure(auroc_of", "measure(f1_max_of", "evaluate, sweep, worst case, bounds, training"),
+        ("metrics/pixel.py", "return iou_of(f1_max(", "return (f1_max(", "evaluate, sweep, bounds, training"),
+        ("metrics/image.py", "def image_rates(", "def image_rates(*, ", ""),
         ("perturbations/rotation.py", "SEAM = 16", "SEAM = 17", "sweep, worst case, bounds"),
-        ("perturbations/rotation.py", "def rotate_masks(masks", "def rotate_masks(maskss", "sweep"),
+        ("perturbations/rotation.py", "def rotate_masks(masks", "def rotate_masks(maskss", "sweep, worst case, bounds"),
         ("perturbations/colour.py", "GREY = 1e-5", "GREY = 1e-4", "sweep, worst case, bounds, training"),
         ("robustness/search/objective.py", "EPSILON = 1e-8", "EPSILON = 1e-7", "worst case, bounds"),
         ("models/winclip.py", "TILE_STRIDE = 0.8", "TILE_STRIDE = 0.7", "evaluate, sweep, worst case"),
@@ -171,7 +168,8 @@ def test_a_definition_that_moves_to_another_module_changes_no_key(library, keys,
 
 
 def test_a_table_of_the_package_counts_where_it_is_read(library):
-    from zsas_lib.studies.defects import defect_table, type_mapping
+    from zsas_lib.data.groups import type_mapping
+    from zsas_lib.studies.defects import defect_table
 
     def digests():
         return [source_digest(function, package=library) for function in (type_mapping, defect_table)]
@@ -222,54 +220,47 @@ def tower():
     return tiny_backbone()
 
 
-def run_evaluate(tower, data):
-    zsas.evaluate(model := zsas.load_model("winclip", tower, non_square="tile"), data, resamples=3)
-    return zsas.evaluate, type(model), data
+def run_evaluate(model, data):
+    zsas.evaluate(model, data, resamples=3)
 
 
-def run_sweep(tower, data):
-    model = zsas.load_model("winclip", tower)
+def run_sweep(model, data):
     for perturbation in ("rotation", "hue", "saturation"):
         zsas.uniform_sweep(model, data, perturbation, [0.4], derotation=["zero", "valid", "mask"], resamples=3)
-    return zsas.uniform_sweep, type(model), data
 
 
-def run_worst_case(tower, data):
-    model = zsas.load_model("winclip", tower)
+def run_worst_case(model, data):
     batch = next(data.batches(1))
     for search, fill in (("adam", "zero"), ("grid", "valid"), ("random", "zero")):
         options = {"search": search, "steps": 8, "restarts": 2, "fill": fill}
         zsas.worst_case(model, batch.images, batch.masks, batch.categories, **options)
-    return zsas.worst_case, type(model), data
 
 
-def run_bounds(tower, data):
-    model = zsas.load_model("winclip", tower)
+def run_bounds(model, data):
     bounds(model, data, combinations=[("rotation", "hue")], search="random", steps=2, restarts=1, resamples=2)
-    return bounds, type(model), data
 
 
-def fitted(name):
-    def run_fit(tower, data):
-        model = zsas.load_model(name, tower)
-        zsas.fit(model, data, epochs=1, training_batch_size=4, augment=True, zoom=0.5, held_out=data.categories[:1])
-        return zsas.fit, type(model), data
-
-    return run_fit
+def run_fit(model, data):
+    zsas.fit(model, data, epochs=1, training_batch_size=4, augment=True, zoom=0.5, held_out=data.categories[:1])
 
 
 @pytest.mark.parametrize(
-    "run",
-    [run_evaluate, run_sweep, run_worst_case, run_bounds, *map(fitted, ["vcpclip+", "anomalyclip", "april-gan"])],
-    ids=["evaluate", "sweep", "worst case", "bounds", "fit vcpclip+", "fit anomalyclip", "fit april-gan"],
+    "run, function, name",
+    [
+        (run_evaluate, zsas.evaluate, "winclip"),
+        (run_sweep, zsas.uniform_sweep, "winclip"),
+        (run_worst_case, zsas.worst_case, "winclip"),
+        (run_bounds, bounds, "winclip"),
+        (run_fit, zsas.fit, "vcpclip+"),
+        (run_fit, zsas.fit, "anomalyclip"),
+        (run_fit, zsas.fit, "april-gan"),
+    ],
 )
-def test_whatever_runs_is_part_of_the_key(tower, tmp_path, monkeypatch, run: Callable):
-    """Except what made the subjects themselves: the loading of models, whose options and weights are in the key."""
+def test_whatever_runs_is_part_of_the_key(tower, tmp_path, monkeypatch, run: Callable, function: Callable, name: str):
     monkeypatch.setenv("ZSAS_RESULTS", str(tmp_path / "results"))
     data = toy_dataset(tmp_path / "toy", {"nut": 1, "ring": 1}, normal=1)
+    model = zsas.load_model(name, tower)
     with Executed() as executed:
-        function, model, data = run(tower, data)
-    made = {"zsas_lib.models:load_model"}
-    known = set(source_definitions(function, model, type(tower), type(data)))
+        run(model, data)
     assert len(executed.found) > 20
-    assert executed.found - known - made == set()
+    assert executed.found <= set(source_definitions(function, type(model), type(tower), type(data)))
