@@ -15,6 +15,7 @@ from .style import INK as INK
 from .style import MAP_COLOURS as MAP_COLOURS
 from .style import METRIC_LABELS as METRIC_LABELS
 from .style import MODEL_LABELS as MODEL_LABELS
+from .style import PALETTE as PALETTE
 from .style import SERIES as SERIES
 from .style import TRUTH_COLOUR as TRUTH_COLOUR
 from .style import use_style as use_style
