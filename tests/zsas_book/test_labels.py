@@ -13,6 +13,6 @@ def test_metrics_models_and_categories_have_their_labels():
 def test_axes_have_the_unit_where_one_is_known():
     assert figures.axis_label("pixel_auroc") == "pixel AUROC (%)"
     assert figures.axis_label("aupro_200") == "AUPRO (legacy, %)"
-    assert figures.axis_label("loss") == "loss"
+    assert figures.axis_label("loss") == "loss (x 100)"
     assert figures.axis_label("hue") == "hue shift (radians)"
     assert figures.axis_label("corner_error") == "corner error"

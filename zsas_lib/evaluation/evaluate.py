@@ -52,7 +52,7 @@ def evaluate(
                 masks.append(mask)
         scores, labels = torch.stack(scores), labels_of(part)
         error = gathered_bootstrap_std(pixels, resamples, seed)
-        numbers = gathered_metrics(pixels) | {metric.name: metric.function(maps, masks) for metric in more}
+        numbers = gathered_metrics(pixels) | {name: function(maps, masks) for name, function in more.items()}
         numbers |= _of_images(scores, labels, error, resamples, seed)
         rows.append({"category": part.categories[0]} | numbers)
         pictures.append(picture_rows(part, scores, own))
@@ -97,7 +97,7 @@ def measured(
     """
     whole = pieces or (maps, masks)
     pixels = pixel_metrics(*whole)
-    pixels |= {metric.name: metric.function(*whole) for metric in further("pixel", PIXEL_METRICS)}
+    pixels |= {name: function(*whole) for name, function in further("pixel", PIXEL_METRICS).items()}
     return pixels | _of_images(scores, labels, bootstrap_std(maps, masks, resamples, seed), resamples, seed)
 
 
@@ -105,7 +105,7 @@ def _of_images(scores: Scores, labels: Labels, pixel_auroc_se: float, resamples:
     """The metrics of a category's image scores and both standard errors."""
     single = scores[:, None, None], labels[:, None, None]
     image_auroc_se = bootstrap_std(*single, resamples, seed)
-    more = {metric.name: metric.function(scores, labels) for metric in further("image", IMAGE_METRICS)}
+    more = {name: function(scores, labels) for name, function in further("image", IMAGE_METRICS).items()}
     errors = {"pixel_auroc_se": pixel_auroc_se, "image_auroc_se": image_auroc_se}
     return image_metrics(scores, labels) | more | errors
 

@@ -14,9 +14,10 @@ from typing import Literal
 class Metric:
     """A column of numbers that tables hold and, where it is ``averaged``, rows "mean" average over categories.
 
-    ``low`` and ``high`` bound the numbers as computed. ``unit`` is the one they are printed in: "%" for what is a
-    fraction in [0, 1] as computed. ``chance`` is the value of a map (a score) that knows nothing, such as a constant
-    one, None where it depends on the data; ``chance_words`` says what it is. ``better`` is the better direction.
+    ``low`` and ``high`` bound the numbers as computed. ``unit`` is the one they are printed in, 100 times as large: "%"
+    for what is a fraction in [0, 1] as computed. ``chance`` is the value of a map (a score) that knows nothing, such as
+    a constant one, None where it depends on the data; ``chance_words`` says what it is. ``better`` is the better
+    direction.
 
     ``level`` says what is ranked: all pixels of a category, its images, or the pixels of each picture apart.
     ``function`` takes maps and masks of one category (level "pixel": two sequences of (height, width), pictures of
@@ -65,10 +66,11 @@ def register(metric: Metric) -> Metric:
     return metric
 
 
-def further(level: Literal["pixel", "image"], known: Collection[str]) -> list[Metric]:
-    """The metrics of a level that `evaluate` shows beside the ``known`` ones, in the order of their registration."""
-    metrics = [metric for metric in METRICS.values() if metric.evaluated and metric.function is not None]
-    return [metric for metric in metrics if metric.level == level and metric.name not in known]
+def further(level: Literal["pixel", "image"], known: Collection[str]) -> dict[str, Callable[..., float]]:
+    """The functions of the metrics of a level that `evaluate` shows beside the ``known`` ones, in the order of their
+    registration, by name."""
+    shown = [metric for metric in METRICS.values() if metric.evaluated and metric.level == level]
+    return {metric.name: metric.function for metric in shown if metric.function and metric.name not in known}
 
 
 def list_metrics() -> list[str]:
@@ -84,7 +86,7 @@ register(
         "loss",  # S eq. (4): `robustness.search.objective.segmentation_loss`
         "loss",
         level="picture",
-        unit="",
+        unit="x 100",
         low=-1.0,
         chance_words="0 for a constant map of a damaged picture; its constant for a picture without a defect",
         better="lower",

@@ -66,7 +66,8 @@ def test_the_better_direction_is_that_of_better_maps(name):
 
 
 def test_axes_have_the_unit():
-    assert METRICS["image_auroc"].axis == "image AUROC (%)" and METRICS["loss"].axis == "loss"
+    assert METRICS["image_auroc"].axis == "image AUROC (%)" and METRICS["loss"].axis == "loss (x 100)"
+    assert Metric("own", "own", level="pixel", unit="").axis == "own"
     assert METRICS["aupro_200"].axis == "AUPRO (legacy, %)"
 
 
