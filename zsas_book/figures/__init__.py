@@ -1,5 +1,9 @@
 """Figures in one style, with their data: what notebooks draw with."""
 
+from ..parts import require
+
+require("matplotlib", "seaborn")
+
 from ..labels import MODEL_LABELS as MODEL_LABELS
 from ..labels import axis_label as axis_label
 from ..labels import label as label

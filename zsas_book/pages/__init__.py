@@ -2,4 +2,4 @@
 
 from ..parts import require
 
-require("ipykernel", "nbclient", "papermill")
+require("ipykernel", "nbclient", "nbformat", "papermill")

@@ -1,20 +1,22 @@
 """A computed page appears whole or not at all: the folder in which it is made, and its move to where it belongs."""
 
-import os
 import shutil
-import socket
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import nbformat
+from filelock import FileLock, Timeout
 from nbformat import NotebookNode
 
 from zsas_lib.base.digests import file_digest
 from zsas_lib.base.files import alone
 
 from .certificate import PageCertificate
+
+LOCK = ".work-lock"
 
 
 def publish(notebook: NotebookNode, certificate: PageCertificate, files: Path, output: Path, work: Path) -> None:
@@ -34,24 +36,25 @@ def publish(notebook: NotebookNode, certificate: PageCertificate, files: Path, o
 
 @contextmanager
 def work_folder(output: Path) -> Iterator[Path]:
-    """A hidden folder beside `output` for this process; those that killed processes left behind are removed."""
-    prefix = f".{output.stem}.{socket.gethostname()}."
-    for left in output.parent.glob(f"{prefix}*"):
-        if not _runs(int(left.name.removeprefix(prefix))):
-            shutil.rmtree(left, ignore_errors=True)
-    work = (output.parent / f"{prefix}{os.getpid()}").absolute()
-    work.mkdir(parents=True)
-    try:
+    """A new hidden folder beside `output`, removed at the end; those that killed processes left behind are removed too.
+
+    Whether a folder's process still runs is told by a lock file beside it, which the process holds; numbers of
+    processes would not do, as containers share them.
+    """
+    output.parent.mkdir(parents=True, exist_ok=True)
+    for left in output.parent.glob(f".{output.stem}.*{LOCK}"):
+        with suppress(Timeout, OSError), FileLock(left, blocking=False, fallback_to_soft=False):
+            _remove(left)
+    lock = (output.parent / f".{output.stem}.{uuid.uuid4().hex}{LOCK}").absolute()
+    work = lock.with_suffix("")
+    with ExitStack() as held:
+        with suppress(OSError):  # a file system without locks: then what killed processes leave behind stays
+            held.enter_context(FileLock(lock, fallback_to_soft=False))
+        held.callback(_remove, lock)
+        work.mkdir()
         yield work
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _remove(lock: Path) -> None:
+    shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+    lock.unlink(missing_ok=True)

@@ -2,4 +2,4 @@
 
 from ..parts import require
 
-require("jsonschema", "nbformat")
+require("jsonschema", "nbformat", "yaml")

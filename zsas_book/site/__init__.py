@@ -2,4 +2,4 @@
 
 from ..parts import require
 
-require("jupyter_book", "jupytext", "sphinx")
+require("jupyter_book", "jupytext", "nbformat", "sphinx", "yaml")
