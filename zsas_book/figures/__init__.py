@@ -1,12 +1,12 @@
 """Figures in one style, with their data: what notebooks draw with."""
 
+from ..labels import MODEL_LABELS as MODEL_LABELS
+from ..labels import axis_label as axis_label
+from ..labels import label as label
 from ..parts import require
 
 require("matplotlib", "seaborn")
 
-from ..labels import MODEL_LABELS as MODEL_LABELS
-from ..labels import axis_label as axis_label
-from ..labels import label as label
 from .charts import category_bars as category_bars
 from .charts import model_bars as model_bars
 from .charts import sweep_lines as sweep_lines
