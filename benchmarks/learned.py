@@ -34,8 +34,8 @@ OPTIONS = {
 }
 TRAINING = {
     "anomalyclip": {"epochs": 6, "decay": True},
-    "vcpclip": {"epochs": 4, "batch_size": 8, "rate": 2e-3, "zoom": 0.5, "decay": True, "loss_size": 60},
-    "vcpclip+": {"epochs": 4, "batch_size": 8, "rate": 2e-3, "zoom": 0.5, "decay": True, "loss_size": 60},
+    "vcpclip": {"epochs": 4, "training_batch_size": 8, "rate": 2e-3, "zoom": 0.5, "decay": True, "loss_size": 60},
+    "vcpclip+": {"epochs": 4, "training_batch_size": 8, "rate": 2e-3, "zoom": 0.5, "decay": True, "loss_size": 60},
     "april-gan": {"epochs": 10, "decay": True},
 }
 HELD_OUT = ["cork_sheet", "marbled_button", "rubber_star"]

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from zsas_book.site.benchmarks_page import COLUMNS, FOUND, KEY, MACHINE, MEASURED, NUMBERS, measured
-from zsas_lib.base.files import written_whole
+from zsas_lib.base.files import write_atomically
 from zsas_lib.base.surroundings import commit
 
 SAME_MACHINE = ["processor", "cores", "gpu"]
@@ -119,7 +119,7 @@ def kept(
     table = table.astype(dict.fromkeys(NUMBERS, float)).sort_values(
         [*MACHINE, *KEY[:2]], key=lambda column: column.astype(str), kind="stable"
     )
-    with written_whole(root / MEASURED) as file:
+    with write_atomically(root / MEASURED) as file:
         file.write(table.to_csv(index=False, float_format="%.5g").encode())
     return table
 

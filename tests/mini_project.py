@@ -22,23 +22,23 @@ import os
 import time
 from pathlib import Path
 
-from .base.files import alone, written_whole
-from .base.ledger import note_asked
+from .base.files import locked, write_atomically
+from .base.ledger import note_requested
 from .store.folder import results_folder
 
 
 def kept(kind, name, value, seconds):
     path = results_folder() / kind / f"{name}.txt"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with alone(path):
+    with locked(path):
         computed = not path.is_file()
         if computed:
             time.sleep(seconds)
-            with written_whole(path) as file:
+            with write_atomically(path) as file:
                 file.write(f"{value}\\n".encode())
             with (results_folder() / "computed.log").open("a") as log:
                 log.write(f"{kind}/{name}\\n")
-    note_asked(path, computed)
+    note_requested(path, computed)
     return int(path.read_text())
 """
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from zsas_lib.base.digests import file_digest
 from zsas_lib.base.errors import UnknownNameError
-from zsas_lib.base.files import written_whole
+from zsas_lib.base.files import write_atomically
 from zsas_lib.base.surroundings import commit
 from zsas_lib.store.results import DamagedResultError, read_result
 
@@ -83,7 +83,7 @@ def pack(
         "Content-Version": VERSION,
         "Content-Commit": commit(),
     }
-    with written_whole(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    with write_atomically(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         write_bag(archive, path.stem, sources, info)
     return _counted(sources)
 
@@ -181,7 +181,7 @@ def _brought_in(work: Path, names: Iterable[str], store: Path, computed: Path) -
 
 def _placed(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    with source.open("rb") as read, written_whole(target) as written:
+    with source.open("rb") as read, write_atomically(target) as written:
         shutil.copyfileobj(read, written)
 
 

@@ -21,8 +21,8 @@ from nbformat import NotebookNode
 
 from zsas_lib.base.digests import canonical
 from zsas_lib.base.errors import UnknownNameError
-from zsas_lib.base.files import written_whole
-from zsas_lib.base.ledger import asked, watch_files
+from zsas_lib.base.files import write_atomically
+from zsas_lib.base.ledger import requested, watch_files
 from zsas_lib.base.surroundings import library_files
 from zsas_lib.data import official
 from zsas_lib.store.folder import results_folder
@@ -133,12 +133,12 @@ def compute_shard(shard: Shard, root: Path, overrides: Mapping[str, object] | No
     path.parent.mkdir(parents=True, exist_ok=True)
     if not overrides:
         receipt.unlink(missing_ok=True)
-        with written_whole(path) as file:
+        with write_atomically(path) as file:
             file.write(script.encode())
     started, start = time(), monotonic()
     facts = _run(script, path)
-    _require_stored(asked, f"{shard.page.name}/{shard.name}")
-    counts = {"requested": len(asked), "computed": sum(asked.values())}
+    _require_stored(requested, f"{shard.page.name}/{shard.name}")
+    counts = {"requested": len(requested), "computed": sum(requested.values())}
     if not overrides:
         Receipt(
             page=shard.page.name,
@@ -146,7 +146,7 @@ def compute_shard(shard: Shard, root: Path, overrides: Mapping[str, object] | No
             profile=shard.page.profile,
             given=canonical(shard.given),
             script=text_digest(script),
-            results=sorted(Path(os.path.relpath(file, store)).as_posix() for file in asked),
+            results=sorted(Path(os.path.relpath(file, store)).as_posix() for file in requested),
             computed=counts["computed"],
             seconds=round(monotonic() - start, 1),
             **sources_of(facts, root, library_files(), started),
@@ -180,7 +180,7 @@ def stale_shards(shards: Iterable[Shard], root: Path) -> dict[tuple[str, str], s
 def _run(script: str, path: Path) -> dict[str, object]:
     """What a shard's script, which lies in ``path``, recorded when it was run; the library's files are left out."""
     os.environ.setdefault("MPLBACKEND", "Agg")
-    asked.clear()
+    requested.clear()
     watch_files()
     names = {"__name__": "shard"}
     exec(compile(script, path, "exec"), names)

@@ -4,23 +4,25 @@ A job takes the first GPU that no other job of this machine holds, by a lock on 
 with the process, however that ends, so a killed job's GPU is free at once.
 """
 
-import fcntl
 import getpass
 import os
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from unittest.mock import patch
+
+from filelock import FileLock, Timeout
 
 VISIBLE_VARIABLE = "CUDA_VISIBLE_DEVICES"
 POLL_S = 0.2
 
 
 def machine_gpus() -> list[str]:
-    """The names of this machine's GPUs: those in $CUDA_VISIBLE_DEVICES where it is set, else all that nvidia-smi lists."""
+    """The names of this machine's GPUs: those in $CUDA_VISIBLE_DEVICES where it is set, else all that nvidia-smi
+    lists."""
     if VISIBLE_VARIABLE in os.environ:
         return [name.strip() for name in os.environ[VISIBLE_VARIABLE].split(",") if name.strip()]
     try:
@@ -40,8 +42,9 @@ def machine_gpus() -> list[str]:
 def one_gpu(names: Sequence[str] | None = None, folder: Path | None = None) -> Iterator[str | None]:
     """A GPU that is this process's alone: $CUDA_VISIBLE_DEVICES names it until the block ends. Waits for a free one.
 
-    ``names`` are by default `machine_gpus`; with none, and inside a job of Slurm, which hands them out itself, nothing is
-    done and the name is None. ``folder`` holds the locks, by default one of this user's in the machine's temporary folder.
+    ``names`` are by default `machine_gpus`; with none, and inside a job of Slurm, which hands them out itself, nothing
+    is done and the name is None. ``folder`` holds the locks, by default one of this user's in the machine's temporary
+    folder.
     """
     names = machine_gpus() if names is None else list(names)
     if not names or "SLURM_JOB_ID" in os.environ:
@@ -58,12 +61,9 @@ def one_gpu(names: Sequence[str] | None = None, folder: Path | None = None) -> I
 
 def _taken(names: Sequence[str], folder: Path, held: ExitStack) -> str | None:
     for name in names:
-        file = (folder / f"{name.replace('/', '-')}.lock").open("ab")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-        else:
-            held.enter_context(file)
+        with suppress(Timeout):
+            held.enter_context(
+                FileLock(folder / f"{name.replace('/', '-')}.lock", blocking=False, fallback_to_soft=False)
+            )
             return name
     return None

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import get_args, get_origin, get_type_hints
 
 from zsas_lib.base.digests import PACKAGE, file_digest
-from zsas_lib.base.files import written_whole
+from zsas_lib.base.files import write_atomically
 from zsas_lib.base.ledger import file_fingerprint
 
 from ..project.chapters import COMPUTED, Page
@@ -75,7 +75,7 @@ class Certificate:
 
     def write(self, path: Path) -> None:
         """Write it to ``path``, whole or not at all."""
-        with written_whole(path) as file:
+        with write_atomically(path) as file:
             file.write((json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n").encode())
 
     def changed_source(

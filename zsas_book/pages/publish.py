@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from nbformat import NotebookNode
 
 from zsas_lib.base.digests import file_digest
-from zsas_lib.base.files import alone
+from zsas_lib.base.files import locked
 
 from .certificate import PageCertificate
 
@@ -25,7 +25,7 @@ def publish(notebook: NotebookNode, certificate: PageCertificate, files: Path, o
     nbformat.write(notebook, work / output.name)
     finished = work / "certificate.json"
     replace(certificate, digest=file_digest(work / output.name)).write(finished)
-    with alone(output):
+    with locked(output):
         output.with_suffix(".json").unlink(missing_ok=True)
         shutil.rmtree(output.parent / files.name, ignore_errors=True)
         if any(files.iterdir()):

@@ -1,4 +1,4 @@
-"""What this process has read and asked for: library files, weights and stored results."""
+"""What this process has read and requested: library files, weights and stored results."""
 
 import os
 import sys
@@ -10,13 +10,13 @@ from .digests import PACKAGE
 opened: set[Path] = set()
 weights_read: dict[str, str] = {}
 results_used: dict[str, Mapping[str, object]] = {}
-asked: dict[Path, bool] = {}
+requested: dict[Path, bool] = {}
 """The files of the store that hold what this process asked for, and whether it computed them itself."""
 
 
-def note_asked(path: Path, computed: bool) -> None:
+def note_requested(path: Path, computed: bool) -> None:
     """Remember that this process asked for the stored result in ``path``."""
-    asked[path] = computed or asked.get(path, False)
+    requested[path] = computed or requested.get(path, False)
 
 
 def note_result(made: Mapping[str, object]) -> None:
@@ -25,7 +25,8 @@ def note_result(made: Mapping[str, object]) -> None:
 
 
 def watch_files(*folders: Path) -> None:
-    """From now on, note which data files in these folders (None: the library's) this process opens, for `library_files`."""
+    """From now on, note which data files in these folders (None: the library's) this process opens, for
+    `library_files`."""
     folders = folders or (PACKAGE,)
 
     def note(event: str, arguments: tuple) -> None:

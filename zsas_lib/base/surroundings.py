@@ -16,7 +16,8 @@ VERSIONS_OF = ("torch", "torchvision", "open_clip_torch", "kornia", "numpy", "zs
 
 
 def library_files(packages: Sequence[str] = (PACKAGE.name,)) -> dict[str, str]:
-    """SHA-256 of every file of these top-level packages that this process depends on so far, by path from their parent folder.
+    """SHA-256 of every file of these top-level packages that this process depends on so far, by path from their parent
+    folder.
 
     These are its loaded modules and, after `watch_files`, the data files it opened. Weights lie beside the file that
     describes them and are opened by safetensors unseen, so they count as opened with it.

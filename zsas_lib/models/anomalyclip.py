@@ -57,7 +57,7 @@ class AnomalyCLIP(LearnedModel):
     """
 
     name = "anomalyclip"
-    recipe = Recipe(rate=1e-3, batch_size=8, epochs=15, augment=False)
+    recipe = Recipe(rate=1e-3, training_batch_size=8, epochs=15, augment=False)
 
     def __init__(
         self,

@@ -32,7 +32,7 @@ class AprilGAN(LearnedModel):
     """
 
     name = "april-gan"
-    recipe = Recipe(rate=1e-3, batch_size=8, epochs=15, augment=False)
+    recipe = Recipe(rate=1e-3, training_batch_size=8, epochs=15, augment=False)
 
     def __init__(self, backbone: Backbone, *, smoothing: float = 0.0):
         super().__init__(backbone, {"smoothing": smoothing})

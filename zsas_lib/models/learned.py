@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..backbones.registry import Backbone
 from ..base.errors import DataError
-from ..base.files import written_whole
+from ..base.files import write_atomically
 from ..perturbations.smoothing import gaussian_smoothed
 from .prediction import AnomalyModel, Prediction, names_of_images
 
@@ -29,13 +29,14 @@ Features = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a paper trains: Adam's rate and betas, pictures a step, epochs, and whether pictures are augmented.
+    """How a paper trains: Adam's rate and betas, pictures per training step, epochs, and whether pictures are
+    augmented.
 
     ``rates`` are those of parameters with another rate, by name.
     """
 
     rate: float
-    batch_size: int
+    training_batch_size: int
     epochs: int
     augment: bool
     betas: tuple[float, float] = (0.5, 0.999)
@@ -138,7 +139,7 @@ class LearnedModel(AnomalyModel):
         tensors = {name: value.detach().cpu().contiguous() for name, value in self.learnable().items()}
         history = None if self.history is None else self.history.to_dict("list")
         description = self.description() | {"trained": self.trained, "history": history}
-        with written_whole(Path(path)) as file:
+        with write_atomically(Path(path)) as file:
             file.write(save(tensors, metadata={RECORD: json.dumps(description)}))
 
     def description(self) -> dict[str, object]:

@@ -71,7 +71,7 @@ class VCPCLIP(LearnedModel):
 
     recipe = Recipe(
         rate=4e-5,
-        batch_size=16,
+        training_batch_size=16,
         epochs=10,
         augment=True,
         rates={"log_scales": 0.01, "alpha": 4e-3, "beta": 4e-3},

@@ -1,9 +1,10 @@
-"""The store of results: found again by what produced them, written whole or not at all.
+"""The store of results: found again by what produced them, written atomically.
 
-A result is a parquet file ``NAME/KEY.parquet``. The key is a digest of everything that decides what comes out: the
-function with its arguments, the model with its weights, the data set with its contents, and the library sources they
-depend on. Where and when it was made (device, versions, duration) stands in the file and is no part of the key, so a
-cluster's results serve as well as one's own.
+A result is a parquet file ``NAME/KEY.parquet``. The cache key is a digest of everything that decides what comes out:
+public names, arguments, the model's weights, the data set's contents, and the definitions in the sources that these use
+(`base.sources`). No wording of a message and no place of a definition is part of it. Where and when a result was made
+(device, versions, duration) stands in the file and is no part of the key either, so a cluster's results serve as well
+as one's own.
 """
 
 import base64
@@ -24,15 +25,16 @@ import pyarrow.parquet as pq
 import torch
 from torch import nn
 
-from ..base.digests import canonical, configuration_digest, source_digest
-from ..base.files import alone, written_whole
-from ..base.ledger import note_asked, note_result
+from ..base.digests import canonical, configuration_digest
+from ..base.files import locked, write_atomically
+from ..base.ledger import note_requested, note_result
+from ..base.sources import source_digest
 from ..base.surroundings import commit, device_of, versions
 from ..data.dataset import AnomalyDataset
 from ..evaluation.tables import SETTINGS, ResultTable, joined
 from .folder import results_folder
 
-NO_MATTER = ("batch_size",)  # arguments that decide how a result is computed, not what it is
+NOT_IN_KEY = ("batch_size",)  # arguments that decide how a result is computed, not what it is
 RECORD = "zsas.record"
 BESIDE = "zsas.beside."
 
@@ -69,7 +71,7 @@ def stored(
     bound.apply_defaults()
     _, data, *others = bound.arguments
     beside = {name: bound.arguments[name] for name in others if isinstance(bound.arguments[name], AnomalyDataset)}
-    given = canonical({name: bound.arguments[name] for name in others if name not in (*NO_MATTER, *beside)})
+    given = canonical({name: bound.arguments[name] for name in others if name not in (*NOT_IN_KEY, *beside)})
     sources = source_digest(function, type(model), type(model.backbone), type(dataset))
 
     tables = []
@@ -79,7 +81,7 @@ def stored(
             name: {"name": part.name, "category": category, "digest": part.digest} for name, part in parts.items()
         }
         configuration = {
-            "function": _dotted_name(function),
+            "function": function.__qualname__,
             "arguments": given | {name: described[name] for name in beside},
             "model": describe_model(model, [category]),
             "dataset": described[data],
@@ -125,8 +127,8 @@ def load_or_compute_all(
 ) -> list[pd.DataFrame]:
     """One table per configuration, as `load_or_compute` gives it; those that are missing are computed together.
 
-    ``compute`` gets the places in ``configurations`` of what is not stored, and gives a table for each of them. What
-    another process is computing meanwhile is waited for, not computed twice.
+    ``compute`` gets the places in ``configurations`` of what is not stored, and gives a table for each of them. A
+    result is locked while it is computed, so what another process computes meanwhile is waited for, not computed twice.
     """
     folder = (store or results_folder()) / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -135,7 +137,7 @@ def load_or_compute_all(
     paths = [folder / f"{key}.parquet" for key in keys]
     tables = {place: table for place, path in enumerate(paths) if (table := _stored_table(path)) is not None}
     absent = [place for place in range(len(paths)) if place not in tables]
-    with alone(*(paths[place] for place in absent)):
+    with locked(*(paths[place] for place in absent)):
         tables |= {place: table for place in absent if (table := _meanwhile_stored(paths[place])) is not None}
         if missing := [place for place in absent if place not in tables]:
             start = time.perf_counter()
@@ -155,7 +157,7 @@ def load_or_compute_all(
                 table.attrs["made"] = [{"file": paths[place].as_posix(), **made}]
                 tables[place] = table
     for place, path in enumerate(paths):
-        note_asked(path, place in missing)
+        note_requested(path, place in missing)
         note_result(tables[place].attrs["made"][0])
     return [tables[place] for place in range(len(paths))]
 
@@ -209,15 +211,15 @@ def read_result(path: Path) -> pd.DataFrame:
 
 
 def describe_model(model: nn.Module, class_names: Sequence[str]) -> dict[str, object]:
-    """What decides a model's predictions for these classes: its class, options, backbone, all weights outside the
-    backbone, and what else tells it from others (`AnomalyModel.identity`), such as remembered normal pictures."""
+    """What decides a model's predictions for these classes, beside its source: name, options, backbone, all weights
+    outside the backbone, and what else tells it from others (`AnomalyModel.identity`), such as remembered pictures."""
     weights = hashlib.sha256()
     for name, values in sorted(model.state_dict().items()):
         if not name.startswith("backbone."):
             weights.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
             weights.update(values.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return {
-        "class": _dotted_name(type(model)),
+        "model": getattr(model, "name", type(model).__qualname__),
         "options": model.options,
         "backbone": model.backbone.digest,
         "weights": weights.hexdigest(),
@@ -226,7 +228,7 @@ def describe_model(model: nn.Module, class_names: Sequence[str]) -> dict[str, ob
 
 
 def _write(path: Path, table: pd.DataFrame, made: Mapping[str, object]) -> None:
-    """The file with its record and its own digest; see `written_whole`: ``path`` is absent or whole."""
+    """Write the file, with its record and its own digest, atomically."""
     beside = {name: getattr(table, name) for name in table._metadata}
     made = {**made, "key": path.stem}
     metadata = {RECORD: json.dumps({**made, "content": _content_digest({"": table, **beside}, made)})}
@@ -237,7 +239,7 @@ def _write(path: Path, table: pd.DataFrame, made: Mapping[str, object]) -> None:
     arrow = pa.Table.from_pandas(frame)
     arrow = arrow.replace_schema_metadata({**arrow.schema.metadata, **metadata})
 
-    with written_whole(path) as file:
+    with write_atomically(path) as file:
         pq.write_table(arrow, file)
 
 
@@ -252,7 +254,3 @@ def _content_digest(frames: Mapping[str, pd.DataFrame], made: Mapping[str, objec
 def _circumstances(maker: nn.Module | None) -> dict[str, object]:
     precision = getattr(getattr(maker, "backbone", maker), "precision", None)
     return {"commit": commit(), "device": device_of([maker]), "precision": precision, "versions": versions()}
-
-
-def _dotted_name(named: Callable) -> str:
-    return f"{named.__module__}.{named.__qualname__}"

@@ -34,9 +34,9 @@ class Examples:
         self.room = CACHED_BYTES
         self.whole = None if augment or zoom else self._read()
 
-    def shuffled(self, batch_size: int) -> Iterator[Batch]:
+    def shuffled(self, training_batch_size: int) -> Iterator[Batch]:
         """One epoch, in an order drawn from torch's global random numbers, on the backbone's device."""
-        for indices in torch.randperm(len(self.dataset)).split(batch_size):
+        for indices in torch.randperm(len(self.dataset)).split(training_batch_size):
             yield self._picked(indices) if self.whole else self._batch(indices.tolist())
 
     def _picked(self, indices: Tensor) -> Batch:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..base.errors import DataError, UnknownNameError
-from ..base.files import written_whole
+from ..base.files import write_atomically
 from ..data.dataset import AnomalyDataset
 from ..evaluation.evaluate import evaluate
 from ..models.learned import Features, LearnedModel, NothingToLearnError
@@ -36,7 +36,7 @@ def fit(
     *,
     seed: int = 0,
     epochs: int | None = None,
-    batch_size: int | None = None,
+    training_batch_size: int | None = None,
     rate: float | None = None,
     augment: bool | None = None,
     zoom: float = 0.0,
@@ -48,33 +48,42 @@ def fit(
 ) -> pd.DataFrame:
     """Trains a model's learnable parts, from the parameters that ``seed`` begins with; it predicts afterwards.
 
-    ``epochs``, ``batch_size``, ``rate`` and ``augment`` are the paper's without a value here (the model's `recipe`).
-    ``rates`` are those of parameters with a rate of their own, by name; the recipe's others keep their proportion to
-    ``rate`` (`proportional_rates`).
-    ``decay`` lets the rate fall to zero along half a cosine, which no paper does; short trainings gain from it.
-    ``zoom`` is the probability with which a picture is cut to a part of itself first (`augmentation.zoomed`), which no
-    paper does either; trained on objects, VCP-CLIP+ then knows surfaces better.
-    ``loss_size`` is the side in pixels at which the loss compares maps with masks, the backbone's without a value, as in the
-    papers: maps are enlarged from a few patches, so that a quarter of the side costs a sixteenth and teaches the same.
-    Pictures are read at the backbone's size. With neither augmentation nor zoom what the frozen towers say of a picture is computed
-    once, if all of it can be kept (`examples.CACHED_BYTES`). The last epoch's parameters are kept; with ``held_out``
-    categories of this data set, which are then not trained on, those of the epoch with the best pixel AP on them. Test
-    data never choose.
+    Pictures are read at the backbone's size. With neither augmentation nor zoom what the frozen towers say of a picture
+    is computed once, if all of it can be kept (`examples.CACHED_BYTES`). Test data never choose anything.
 
-    ``checkpoint`` is a file that is rewritten after every epoch and from which the same call goes on; it is removed at
-    the end. Returns one row per step: epoch, step, loss, and what the model watches (`LearnedModel.watched`) after it.
+    Options; the first four are the paper's (the model's `recipe`) without a value:
+        epochs: passes over the pictures.
+        training_batch_size: pictures per training step.
+        rate: Adam's learning rate.
+        augment: whether pictures are augmented (`augmentation.augmented`).
+        zoom: the probability with which a picture is cut to a part of itself first (`augmentation.zoomed`), which no
+            paper does; trained on objects, VCP-CLIP+ then knows surfaces better.
+        decay: whether the rate falls to zero along half a cosine, which no paper does; short trainings gain from it.
+        loss_size: the side in pixels at which the loss compares maps with masks, the backbone's without a value, as in
+            the papers. Maps are enlarged from a few patches, so that a quarter of the side costs a sixteenth and
+            teaches the same.
+        rates: learning rates of single parameters, by name; the recipe's others keep their proportion to ``rate``
+            (`proportional_rates`).
+        held_out: categories of this data set that are not trained on but choose the epoch, by the best pixel AP.
+            Without any the last epoch's parameters are kept.
+        checkpoint: a file that is rewritten atomically after every epoch and from which the same call goes on; it is
+            removed at the end.
 
-    Raises NothingToLearnError for a model that learns nothing, UnknownNameError for an unknown held-out category or
-    parameter, DataError for a data set without anomalous or without normal pictures, for a picture or mask that cannot be read, or
-    a checkpoint of another training, ValueError for numbers below 1 (pictures, epochs), not positive (rates), outside 0..1 (zoom)
-    or outside 1..the backbone's size (loss_size), and FloatingPointError if the loss is not finite.
+    Returns one row per step: epoch, step, loss, and what the model watches (`LearnedModel.watched`) after it.
+
+    Raises NothingToLearnError for a model that learns nothing; UnknownNameError for an unknown held-out category or
+    parameter; DataError for a data set without anomalous or without normal pictures, for a picture or mask that cannot
+    be read, or a checkpoint of another training; ValueError for numbers below 1 (pictures, epochs), not positive
+    (rates), outside 0..1 (zoom) or outside 1..the backbone's size (loss_size); FloatingPointError if the loss is not
+    finite.
     """
     if not isinstance(model, LearnedModel):
         raise NothingToLearnError(
             f"{getattr(model, 'name', type(model).__name__)} learns nothing; expected a model such as vcpclip+."
         )
     recipe = model.recipe
-    epochs, batch_size = (recipe.epochs if epochs is None else epochs), (batch_size or recipe.batch_size)
+    epochs = recipe.epochs if epochs is None else epochs
+    training_batch_size = recipe.training_batch_size if training_batch_size is None else training_batch_size
     rate, augment = (recipe.rate if rate is None else rate), (recipe.augment if augment is None else augment)
     rates = {**proportional_rates(model, rate), **(rates or {})}
     if not 0 <= zoom <= 1:
@@ -84,9 +93,10 @@ def fit(
         raise ValueError(
             f"fit got loss_size={loss_size}; expected a side in pixels in 1..{side}, the size of the pictures."
         )
-    if epochs < 1 or batch_size < 1 or not min([rate, *rates.values()]) > 0:
+    if epochs < 1 or training_batch_size < 1 or not min([rate, *rates.values()]) > 0:
         raise ValueError(
-            f"fit got epochs={epochs}, batch_size={batch_size}, rate={rate}, rates={rates}; expected at least 1, 1, and above 0."
+            f"fit got epochs={epochs}, training_batch_size={training_batch_size}, rate={rate}, rates={rates}; "
+            "expected at least 1, 1, and above 0."
         )
     for name in rates.keys() - recipe.rates.keys():
         if name not in model.learnable():
@@ -96,7 +106,7 @@ def fit(
         "data": [dataset.name, chosen.digest],
         "seed": seed,
         "epochs": epochs,
-        "batch_size": batch_size,
+        "training_batch_size": training_batch_size,
         "rate": rate,
         "rates": rates,
         "augment": augment,
@@ -105,7 +115,7 @@ def fit(
         "held_out": list(held_out),
         "loss_size": loss_size or side,
     }
-    steps = epochs * math.ceil(len(chosen) / batch_size) if decay else None
+    steps = epochs * math.ceil(len(chosen) / training_batch_size) if decay else None
     run = _Run(model, seed, steps, Path(checkpoint) if checkpoint else None, settings)
     examples = Examples(model, chosen, augment, zoom)
     with tqdm(
@@ -114,7 +124,7 @@ def fit(
         while run.epoch < epochs:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed * 100_003 + run.epoch)
-                for features, masks, is_anomalous in examples.shuffled(batch_size):
+                for features, masks, is_anomalous in examples.shuffled(training_batch_size):
                     run.step(features, masks, is_anomalous)
             run.end_epoch(judges)
             progress.update()
@@ -152,8 +162,8 @@ class _Run:
         loss = self.model.loss(features, _resized(masks, self.settings["loss_size"]), is_anomalous)
         if not loss.isfinite():
             raise FloatingPointError(
-                f"The loss of {self.model.name} is {loss.item()} in step {len(self.log)} (epoch {self.epoch}); lower the "
-                "rate, or use float32."
+                f"The loss of {self.model.name} is {loss.item()} in step {len(self.log)} (epoch {self.epoch}); "
+                "lower the rate, or use float32."
             )
         share = 0.5 + 0.5 * math.cos(math.pi * len(self.log) / self.steps) if self.steps else 1
         for group, own in zip(self.optimiser.param_groups, self.rates):
@@ -180,7 +190,7 @@ class _Run:
                 "parameters": self._parameters(),
                 "optimiser": self.optimiser.state_dict(),
             }
-            with written_whole(self.checkpoint) as file:
+            with write_atomically(self.checkpoint) as file:
                 torch.save(state, file)
         self._learn()
 
@@ -221,8 +231,8 @@ class _Run:
         own = json.loads(json.dumps(self._identity()))
         if other := [key for key in own if kept.get(key) != own[key]]:
             raise DataError(
-                f"{self.checkpoint} belongs to another training: its {other[0]} is {kept.get(other[0])}, not {own[other[0]]}. "
-                "Remove it, or name another file."
+                f"{self.checkpoint} belongs to another training: its {other[0]} is {kept.get(other[0])}, "
+                f"not {own[other[0]]}. Remove it, or name another file."
             )
         self._assign(state["parameters"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -248,7 +258,7 @@ def _split(
     anomalous = sum(record.is_anomalous for record in chosen.records)
     if not 0 < anomalous < len(chosen):
         raise DataError(
-            f"Data set {dataset.name!r} at {dataset.root} has {anomalous} anomalous pictures of {len(chosen)} to train on; "
-            "expected anomalous ones with masks and normal ones. Use a test split."
+            f"Data set {dataset.name!r} at {dataset.root} has {anomalous} anomalous pictures of {len(chosen)} to train "
+            "on; expected anomalous ones with masks and normal ones. Use a test split."
         )
     return chosen, sized.select(held_out) if held_out else None

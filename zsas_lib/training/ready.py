@@ -1,4 +1,5 @@
-"""Models that predict: loaded, or trained on auxiliary data once for each model, data set, setting and library state."""
+"""Models that predict: loaded, or trained on auxiliary data, once for each cache key: model, data, settings,
+sources."""
 
 import inspect
 import warnings
@@ -8,9 +9,10 @@ from pathlib import Path
 from torch import nn
 
 from ..backbones.registry import Backbone
-from ..base.digests import canonical, configuration_digest, source_digest
+from ..base.digests import canonical, configuration_digest
 from ..base.errors import DataError
-from ..base.files import alone
+from ..base.files import locked
+from ..base.sources import source_digest
 from ..data.dataset import AnomalyDataset
 from ..data.load import load_dataset
 from ..data.registry import auxiliary_name
@@ -27,9 +29,9 @@ def trained(
 ) -> LearnedModel:
     """``model`` after ``fit(model, dataset, **options)``, from the store where that has been done before.
 
-    A training that was stopped goes on from its last whole epoch; one that another process is at is waited for.
-    ``store`` is a folder, by default `store.results_folder`. Raises what `fit` raises, and TypeError for an option that
-    it does not have.
+    A training that was stopped goes on from its last whole epoch. A training is locked while it runs: another process
+    that asks for the same one waits and then loads it. ``store`` is a folder, by default `store.folder.results_folder`.
+    Raises what `fit` raises, and TypeError for an option that it does not have.
     """
     bound = inspect.signature(fit).bind(model, dataset, **options)
     bound.apply_defaults()
@@ -41,7 +43,7 @@ def trained(
     key = configuration_digest({"configuration": canonical(configuration), "sources": sources})
     path = (store or results_folder()) / FOLDER / f"{key}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with alone(path):
+    with locked(path):
         if path.exists():
             try:
                 model.load(path)
@@ -79,8 +81,11 @@ def model_for(
     fit: Mapping[str, object] | None = None,
     **options: object,
 ) -> nn.Module:
-    """A model ready to be tested on the data set of that name: `ready_model` on its `auxiliary_name`, which is read
-    from ``auxiliary_root``, ``per_category`` pictures of each category (None: all), and only if the model learns."""
+    """A model ready to be tested on the data set of that name: `ready_model` on its `auxiliary_name`.
+
+    The auxiliary data are read from ``auxiliary_root``, ``per_category`` pictures of each category (None: all), and
+    only if the model learns.
+    """
     if not isinstance(model := load_model(name, backbone, **options), LearnedModel):
         return model
     auxiliary = load_dataset(auxiliary_name(dataset), auxiliary_root).select(per_category=per_category)

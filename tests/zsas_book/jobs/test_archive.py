@@ -146,7 +146,9 @@ def test_it_is_a_bag_that_sha256sum_checks(packed, tmp_path):
     assert (bag / BAGIT).read_text() == "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
     payload = [path for path in (bag / "data").rglob("*") if path.is_file()]
     info = dict(line.split(": ", 1) for line in (bag / INFO).read_text().splitlines())
-    assert info["Payload-Oxum"] == f"{sum(path.stat().st_size for path in payload)}.{len(payload)}" and len(payload) == 8
+    assert (
+        info["Payload-Oxum"] == f"{sum(path.stat().st_size for path in payload)}.{len(payload)}" and len(payload) == 8
+    )
     assert (info["Content-Format"], info["Content-Version"]) == ("zsas results", "2")
     for manifest, count in ((MANIFEST, 8), (TAG_MANIFEST, 3)):
         checked = subprocess.run(["sha256sum", "-c", manifest], cwd=bag, capture_output=True, text=True, check=True)

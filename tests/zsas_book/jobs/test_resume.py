@@ -1,4 +1,4 @@
-"""Runs that are killed, run out of disk or meet another run: nothing finished is lost or made again, nothing is half read."""
+"""Runs that are killed, run out of disk or meet another run: nothing finished is lost or made again or half read."""
 
 import multiprocessing
 import os
@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from mini_project import SNAKEMAKE, environment
 
-from zsas_lib.base.files import alone, only_one
+from zsas_lib.base.files import locked, only_one
 from zsas_lib.store.results import load_or_compute, read_result
 
 ITEMS = 24
@@ -67,7 +67,7 @@ def test_processes_killed_at_random_lose_nothing_that_was_stored(tmp_path, seed)
 
 
 def _free(lock: Path) -> bool:
-    with alone(lock.with_name(lock.name[1:].removesuffix(".lock"))):
+    with locked(lock.with_name(lock.name[1:].removesuffix(".lock"))):
         return True
 
 
@@ -222,7 +222,7 @@ def test_whoever_waits_for_a_file_gets_it_when_its_holder_is_killed(tmp_path):
     told = FORK.Queue()
 
     def hold():
-        with alone(tmp_path / "a", tmp_path / "b"), only_one(tmp_path / "run.lock", "Held"):
+        with locked(tmp_path / "a", tmp_path / "b"), only_one(tmp_path / "run.lock", "Held"):
             told.put("held")
             time.sleep(600)
 
@@ -231,6 +231,6 @@ def test_whoever_waits_for_a_file_gets_it_when_its_holder_is_killed(tmp_path):
     told.get(timeout=60)
     os.kill(holder.pid, signal.SIGKILL)
     begun = time.monotonic()
-    with alone(tmp_path / "b"), only_one(tmp_path / "run.lock", "Held"):
+    with locked(tmp_path / "b"), only_one(tmp_path / "run.lock", "Held"):
         assert time.monotonic() - begun < 5
     holder.join()

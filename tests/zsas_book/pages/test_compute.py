@@ -17,7 +17,7 @@ from mini_project import REPOSITORY, write_notebook
 from zsas_book.pages.certificate import stale_reason
 from zsas_book.pages.compute import compute_page
 from zsas_book.pages.execution import PageError
-from zsas_book.pages.finish import commands, finish
+from zsas_book.pages.finish import commands
 from zsas_book.project.chapters import Page
 from zsas_book.project.notebooks import NotebookError
 from zsas_book.project.parameters import ParameterError, read_parameters, resolve

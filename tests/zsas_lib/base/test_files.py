@@ -1,5 +1,7 @@
-"""What killed writers leave behind goes; what a live one writes never does."""
+"""Atomic writes and locks: stale files of killed writers go, what a live one writes stays, and who waits for whom."""
 
+import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -7,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from zsas_lib.base.files import OLD_S, written_whole
+from zsas_lib.base.files import OLD_S, locked, only_one, write_atomically
 
 LIVE_WRITER = """
 import sys
 from pathlib import Path
-from zsas_lib.base.files import written_whole
+from zsas_lib.base.files import write_atomically
 
-with written_whole(Path(sys.argv[1])) as file:
+with write_atomically(Path(sys.argv[1])) as file:
     file.write(b"half")
     file.flush()
     print("writing", flush=True)
@@ -23,7 +25,7 @@ with written_whole(Path(sys.argv[1])) as file:
 
 
 def write(path: Path) -> None:
-    with written_whole(path) as file:
+    with write_atomically(path) as file:
         file.write(b"whole")
 
 
@@ -52,7 +54,7 @@ def writer(tmp_path):
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path):
-    with written_whole(tmp_path / "result") as file:
+    with write_atomically(tmp_path / "result") as file:
         file.write(b"whole")
         assert not (tmp_path / "result").exists()
     assert (tmp_path / "result").read_bytes() == b"whole"
@@ -61,7 +63,7 @@ def test_a_file_appears_when_it_is_whole(tmp_path):
 
 def test_an_error_leaves_what_was_there(tmp_path):
     write(tmp_path / "result")
-    with pytest.raises(KeyboardInterrupt), written_whole(tmp_path / "result") as file:
+    with pytest.raises(KeyboardInterrupt), write_atomically(tmp_path / "result") as file:
         file.write(b"half")
         raise KeyboardInterrupt
     assert (tmp_path / "result").read_bytes() == b"whole"
@@ -101,3 +103,69 @@ def test_what_cannot_be_removed_stops_nobody(tmp_path):
     age(tmp_path / ".folder.part", 2 * OLD_S)
     write(tmp_path / "result")
     assert names(tmp_path) == [".folder.part", "result"]
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from zsas_lib.base.files import locked, only_one
+
+with locked(Path(sys.argv[1], "result")), only_one(Path(sys.argv[1], "run.lock"), "Held"):
+    print("holding", flush=True)
+    sys.stdin.read()
+"""
+WAITER = HOLDER.replace('print("holding", flush=True)', 'print("after", *Path(sys.argv[1]).glob("done"), flush=True)')
+
+
+def started(program: str, folder: Path) -> subprocess.Popen:
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen([sys.executable, "-c", program, str(folder)], env=environment, text=True, **pipes)
+
+
+def test_whoever_asks_for_a_held_lock_waits_and_no_lock_files_of_results_stay(tmp_path):
+    with started(HOLDER, tmp_path) as holder:
+        assert holder.stdout.readline() == "holding\n"
+        with started(WAITER.replace('locked(Path(sys.argv[1], "result")), ', ""), tmp_path) as waiter:
+            said = waiter.stderr.readline()
+            (tmp_path / "done").touch()
+            holder.communicate()
+            assert waiter.communicate()[0].strip() == f"after {tmp_path / 'done'}"
+    assert said.startswith(f"Held (process {holder.pid} on ") and said.endswith("; waiting for it to end.\n")
+    assert names(tmp_path) == ["done", "run.lock"]
+
+
+def test_a_lock_of_a_result_is_waited_for(tmp_path):
+    with started(HOLDER, tmp_path) as holder:
+        assert holder.stdout.readline() == "holding\n"
+        with started(WAITER.replace(', only_one(Path(sys.argv[1], "run.lock"), "Held")', ""), tmp_path) as waiter:
+            with pytest.raises(subprocess.TimeoutExpired):
+                waiter.wait(2)
+            (tmp_path / "done").touch()
+            holder.kill()
+            assert waiter.communicate()[0].strip() == f"after {tmp_path / 'done'}"
+        holder.communicate()
+    assert names(tmp_path) == ["done", "run.lock"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_where_a_file_system_has_no_locks_nobody_waits(tmp_path, monkeypatch, number):
+    def without_locks(file, operation):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", without_locks)
+    with locked(tmp_path / "result"), only_one(tmp_path / "run.lock", "Held"):
+        write(tmp_path / "result")
+    assert "result" in names(tmp_path)
+
+
+def test_where_no_lock_can_be_made_nobody_waits(tmp_path):
+    (tmp_path / "file").touch()
+    with locked(tmp_path / "file" / "result"):
+        assert names(tmp_path) == ["file"]
+
+
+def test_locks_of_several_files_are_taken_once_and_removed(tmp_path):
+    with locked(tmp_path / "b", tmp_path / "a", tmp_path / "b"):
+        assert names(tmp_path) == [".a.lock", ".b.lock"]
+    assert names(tmp_path) == []

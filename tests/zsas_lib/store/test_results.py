@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from toy import Glow, toy_dataset
 
-from zsas_lib.base.digests import source_digest
+from zsas_lib.base.sources import source_digest
 from zsas_lib.evaluation.evaluate import evaluate
 from zsas_lib.evaluation.tables import ResultTable
 from zsas_lib.robustness.sweeps import uniform_sweep
@@ -121,6 +122,34 @@ def test_changed_library_code_is_another_result(dataset, tmp_path, monkeypatch):
     model = Glow()
     stored(evaluate, model, dataset, store=tmp_path, **FEW)
     assert model.seen == len(dataset)
+
+
+USERS_FILE = """
+import pandas as pd
+from toy import Glow as Shared
+
+
+def counted(model, dataset):
+    return pd.DataFrame({"category": dataset.categories, "aupro": [NUMBER]})
+
+
+class Glow(Shared):
+    pass
+"""
+
+
+def test_functions_and_models_of_users_with_one_name_do_not_share_results(dataset, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    lamps, store = dataset.select(["lamp"]), tmp_path / "store"
+    for number, module in enumerate(("first_file", "second_file")):
+        (tmp_path / f"{module}.py").write_text(USERS_FILE.replace("NUMBER", f"{number}.5"))
+        own = import_module(module)
+        for model in (Glow(), own.Glow()):
+            table = stored(own.counted, model, lamps, store=store)
+            assert table.aupro[0] == number + 0.5
+            made = table.attrs["made"][0]["configuration"]
+            assert (made["function"], made["model"]["model"]) == ("counted", "glow")
+    assert len(files(store)) == 4
 
 
 def test_how_it_is_computed_and_with_which_others_is_no_part_of_the_result(dataset, tmp_path):
@@ -258,7 +287,10 @@ def writers(tmp_path_factory) -> Iterator[tuple[subprocess.Popen, Path, Path]]:
     """A process whose children first write one result all at once, then many, each until it is killed."""
     raced, killed = tmp_path_factory.mktemp("raced") / f"{'0' * 64}.parquet", tmp_path_factory.mktemp("killed")
     here = Path(__file__).parent
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, [here.parents[2], here, here.parents[1]])), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(map(str, [here.parents[2], here, here.parents[1]])),
+        "OMP_NUM_THREADS": "1",
+    }
     command = [sys.executable, "-W", "ignore", "-c", WRITERS, str(raced), str(killed)]
     with subprocess.Popen(command, env=environment) as process:
         yield process, raced, killed

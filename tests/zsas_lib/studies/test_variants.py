@@ -70,7 +70,7 @@ def test_spreads_over_seeds():
 def test_a_study_names_variant_and_seed_and_keeps_rates_in_proportion(backbone, pictures, tmp_path, monkeypatch):
     monkeypatch.setenv("ZSAS_RESULTS", str(tmp_path / "store"))
     variants = {"one": Variant("vcpclip"), "none": Variant("winclip", {"scales": [2]})}
-    fit = {"epochs": 1, "batch_size": 6, "rate": 8e-5, "augment": False}
+    fit = {"epochs": 1, "training_batch_size": 6, "rate": 8e-5, "augment": False}
     table, histories = study(variants, backbone, pictures, pictures, seeds=[0, 1], fit=fit)
     assert set(zip(table.variant, table.seed)) == {("one", 0), ("one", 1), ("none", 0)}
     assert set(table.score) == set(SCORES) and set(table.category) == {"nut", "ring", "mean"}

@@ -31,7 +31,7 @@ def learned(model):
 def test_training_lowers_the_loss_of_every_model_and_leaves_the_backbone_alone(backbone, pictures, name):
     before = backbone.clip.visual.proj.clone()
     model = zsas.load_model(name, backbone)
-    log = fit(model, pictures, epochs=12, batch_size=4, rate=3e-3, augment=False)
+    log = fit(model, pictures, epochs=12, training_batch_size=4, rate=3e-3, augment=False)
     assert list(log.step) == list(range(36)) and log.epoch.max() == 11
     assert log.loss[-6:].mean() < 0.95 * log.loss[:6].mean()
     assert torch.equal(backbone.clip.visual.proj, before)
@@ -44,7 +44,7 @@ def test_the_seed_alone_decides(backbone, pictures):
     models[1].initialise(seed=5)
     torch.manual_seed(123)
     for model, seed in zip(models, (1, 1, 2)):
-        fit(model, pictures, seed=seed, epochs=1, batch_size=4)
+        fit(model, pictures, seed=seed, epochs=1, training_batch_size=4)
     assert torch.equal(learned(models[0]), learned(models[1]))
     assert not torch.equal(learned(models[0]), learned(models[2]))
 
@@ -52,7 +52,7 @@ def test_the_seed_alone_decides(backbone, pictures):
 @pytest.mark.parametrize("killed_in", [1, 2])
 def test_a_training_killed_in_any_epoch_resumes_to_the_same_end(backbone, pictures, tmp_path, monkeypatch, killed_in):
     whole = zsas.load_model("vcpclip", backbone)
-    log = fit(whole, pictures, epochs=3, batch_size=4, checkpoint=tmp_path / "whole.pt")
+    log = fit(whole, pictures, epochs=3, training_batch_size=4, checkpoint=tmp_path / "whole.pt")
 
     killed = zsas.load_model("vcpclip", backbone)
     steps, loss = iter(range(100)), type(killed).loss
@@ -64,10 +64,10 @@ def test_a_training_killed_in_any_epoch_resumes_to_the_same_end(backbone, pictur
 
     monkeypatch.setattr(type(killed), "loss", dies)
     with pytest.raises(KeyboardInterrupt):
-        fit(killed, pictures, epochs=3, batch_size=4, checkpoint=tmp_path / "killed.pt")
+        fit(killed, pictures, epochs=3, training_batch_size=4, checkpoint=tmp_path / "killed.pt")
     monkeypatch.undo()
     resumed = zsas.load_model("vcpclip", backbone)
-    again = fit(resumed, pictures, epochs=3, batch_size=4, checkpoint=tmp_path / "killed.pt")
+    again = fit(resumed, pictures, epochs=3, training_batch_size=4, checkpoint=tmp_path / "killed.pt")
     assert torch.equal(learned(resumed), learned(whole))
     pd.testing.assert_frame_equal(again, log)
     assert not list(tmp_path.glob("*.pt"))
@@ -95,7 +95,7 @@ def test_held_out_categories_choose_the_epoch_and_are_not_trained_on(backbone, p
 
     monkeypatch.setattr("zsas_lib.training.fit.evaluate", judged)
     model = zsas.load_model("april-gan", backbone)
-    log = fit(model, pictures, epochs=3, batch_size=2, held_out=["ring"])
+    log = fit(model, pictures, epochs=3, training_batch_size=2, held_out=["ring"])
     assert [categories for categories, _ in seen] == [("ring",)] * 3
     assert len(log) == 9 and model.trained["kept_epoch"] == 2
     assert torch.equal(learned(model), seen[1][1])
@@ -124,7 +124,7 @@ def test_a_smaller_loss_sees_the_same_masks_at_fewer_pixels_and_teaches_nearly_t
         lambda self, features, masks, normal: (seen.append(masks), loss(self, features, masks, normal))[1],
     )
     for model, size in zip(models, (None, 8)):
-        fit(model, pictures, epochs=1, batch_size=12, loss_size=size)
+        fit(model, pictures, epochs=1, training_batch_size=12, loss_size=size)
         model.initialise(0)
     whole, small = seen
     assert whole.shape[1:] == (32, 32) and small.shape[1:] == (8, 8)
@@ -132,7 +132,7 @@ def test_a_smaller_loss_sees_the_same_masks_at_fewer_pixels_and_teaches_nearly_t
     start = learned(models[0])
     moved = []
     for model, size in zip(models, (None, 8)):
-        fit(model, pictures, epochs=8, batch_size=4, rate=3e-3, loss_size=size)
+        fit(model, pictures, epochs=8, training_batch_size=4, rate=3e-3, loss_size=size)
         moved.append(learned(model) - start)
     assert 0.8 < torch.cosine_similarity(*moved, dim=0) < 1
 
@@ -147,21 +147,21 @@ def test_features_are_computed_once_without_augmentation_and_every_time_with_it(
         "features",
         lambda self, images, names: (counted.append(len(images)), features(self, images, names))[1],
     )
-    fit(model, pictures, epochs=3, batch_size=4)
+    fit(model, pictures, epochs=3, training_batch_size=4)
     assert sum(counted) == len(pictures)
     counted.clear()
     for changed in ({"augment": True}, {"zoom": 0.5}):
-        fit(model, pictures, epochs=3, batch_size=4, **changed)
+        fit(model, pictures, epochs=3, training_batch_size=4, **changed)
         assert sum(counted) == 3 * len(pictures)
         counted.clear()
 
 
 def test_what_does_not_fit_in_the_cache_is_computed_anew_with_the_same_result(backbone, pictures, monkeypatch):
     model, other = (zsas.load_model("april-gan", backbone) for _ in range(2))
-    fit(model, pictures, epochs=2, batch_size=4)
+    fit(model, pictures, epochs=2, training_batch_size=4)
     forget(monkeypatch)
     monkeypatch.setattr("zsas_lib.training.examples.CACHED_BYTES", 50_000)
-    fit(other, pictures, epochs=2, batch_size=4)
+    fit(other, pictures, epochs=2, training_batch_size=4)
     torch.testing.assert_close(learned(other), learned(model))
 
 
@@ -175,11 +175,11 @@ def test_what_was_read_for_one_variant_serves_the_next_and_no_other_model(backbo
             owner, "features", lambda self, *given, own=features: (counted.append(self.name), own(self, *given))[1]
         )
     first, alone = (zsas.load_model("vcpclip+", backbone) for _ in range(2))
-    fit(first, pictures, epochs=1, batch_size=4, augment=False)
-    fit(zsas.load_model("vcpclip", backbone), pictures, epochs=1, batch_size=4, augment=False)
+    fit(first, pictures, epochs=1, training_batch_size=4, augment=False)
+    fit(zsas.load_model("vcpclip", backbone), pictures, epochs=1, training_batch_size=4, augment=False)
     assert counted == ["vcpclip+"]
-    fit(zsas.load_model("april-gan", backbone), pictures, epochs=1, batch_size=4)
-    fit(alone, pictures, epochs=1, batch_size=4, augment=False)
+    fit(zsas.load_model("april-gan", backbone), pictures, epochs=1, training_batch_size=4)
+    fit(alone, pictures, epochs=1, training_batch_size=4, augment=False)
     assert counted == ["vcpclip+", "april-gan", "vcpclip+"]
     assert torch.equal(learned(alone), learned(first))
 
@@ -189,10 +189,10 @@ def test_single_parameters_have_rates_of_their_own(backbone, pictures):
     assert proportional_rates(model, 8e-5) == {"log_scales": 0.02, "alpha": 8e-3, "beta": 8e-3}
     assert proportional_rates(model, None) == dict(model.recipe.rates)
     start = model.log_scales.clone()
-    fit(model, pictures, epochs=1, batch_size=12, rates={"log_scales": 0.25})
+    fit(model, pictures, epochs=1, training_batch_size=12, rates={"log_scales": 0.25})
     torch.testing.assert_close((model.log_scales - start).abs(), torch.full((2,), 0.25), rtol=1e-3, atol=0)
     assert model.trained["rates"]["alpha"] == 4e-3, "the recipe's others stay"
-    fit(model, pictures, epochs=1, batch_size=12, rate=8e-5, rates={"log_scales": 0.25})
+    fit(model, pictures, epochs=1, training_batch_size=12, rate=8e-5, rates={"log_scales": 0.25})
     assert model.trained["rates"] == pytest.approx({"log_scales": 0.25, "alpha": 8e-3, "beta": 8e-3})
     with pytest.raises(UnknownNameError, match="log_scale"):
         fit(model, pictures, epochs=1, rates={"log_scale": 0.25})

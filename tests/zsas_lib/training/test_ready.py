@@ -23,7 +23,7 @@ def test_one_that_learns_is_trained_on_the_auxiliary_data(backbone, tmp_path, mo
         return toy_dataset(tmp_path / "data", {"bolt": 3, "nut": 2}, normal=2)
 
     monkeypatch.setattr(sys.modules[model_for.__module__], "load_dataset", load_dataset)
-    settings = {"epochs": 1, "batch_size": 2, "seed": 3}
+    settings = {"epochs": 1, "training_batch_size": 2, "seed": 3}
     model = model_for(
         "anomalyclip",
         backbone,

@@ -8,7 +8,7 @@ their kind. Neither needs a download.
 
 from pathlib import Path
 
-from ...base.digests import source_digest
+from ...base.sources import source_digest
 from ..cache import cache_folder
 from . import write
 

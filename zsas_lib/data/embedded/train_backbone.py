@@ -29,7 +29,7 @@ import typer
 from numpy.random import default_rng
 from safetensors.torch import save_file
 
-from ...base.digests import source_digest
+from ...base.sources import source_digest
 from ..cache import cache_folder
 from . import train_pictures
 from .train_batches import TrainingBatch, draw_batch

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from ...base.digests import source_digest
+from ...base.sources import source_digest
 from ...data.dataset import AnomalyDataset, Sample, stacked
 from ...evaluation.evaluate import labels_of, measured
 from ...evaluation.tables import with_means
