@@ -52,7 +52,7 @@ def test_every_parameter_is_typed_and_explained(notebook):
 
 def shown_kind(cell) -> str:
     """What a code cell shows: "figure", "slider", "table", or nothing that needs a caption."""
-    if re.search(r"\bfigures\.publish\(figure", cell.source):
+    if re.search(r"\bfigures\.publish\(", cell.source):
         return "figure"
     last = ast.parse(cell.source).body[-1]
     if not isinstance(last, ast.Expr):
@@ -60,7 +60,7 @@ def shown_kind(cell) -> str:
     line = ast.unparse(last)
     if line.startswith("HTML("):
         return "slider"
-    return "table" if re.search(r"\.style\b|^\w+$|^shown_", line) else ""
+    return "table" if re.search(r"\.style\b|^\w+$|^shown\w*\(", line) else ""
 
 
 def test_every_figure_slider_and_table_has_a_name_of_its_own_and_a_caption(notebook):

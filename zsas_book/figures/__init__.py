@@ -3,6 +3,7 @@
 from ..labels import MODEL_LABELS as MODEL_LABELS
 from ..labels import axis_label as axis_label
 from ..labels import label as label
+<<<<<<< HEAD
 from ..parts import require
 
 require("matplotlib", "seaborn")
@@ -10,13 +11,30 @@ require("matplotlib", "seaborn")
 from .charts import category_bars as category_bars
 from .charts import model_bars as model_bars
 from .charts import sweep_lines as sweep_lines
+=======
+from .bars import bars as bars
+from .bars import category_bars as category_bars
+from .bars import model_bars as model_bars
+from .dots import dot_panels as dot_panels
+from .dots import dots as dots
+from .gallery import Tile as Tile
+from .gallery import gallery as gallery
+from .gallery import tile as tile
+from .lines import category_lines as category_lines
+from .lines import named_points as named_points
+from .lines import sweep_lines as sweep_lines
+from .lines import training_lines as training_lines
+>>>>>>> 592ef19 (Helpers of chapters: words of verdicts, opening, panels, galleries, bars, dots, steps; rotation sweep as a thin chapter)
 from .maps import blended as blended
 from .maps import outlined as outlined
 from .maps import overlay as overlay
 from .maps import picture as picture
+from .panels import legend as legend
+from .panels import panels as panels
 from .publish import publish as publish
 from .publish import publish_table as publish_table
 from .slider import frame_slider as frame_slider
+from .steps import steps as steps
 from .style import COLOURS as COLOURS
 from .style import INK as INK
 from .style import MAP_COLOURS as MAP_COLOURS

@@ -28,8 +28,8 @@ class Backbone(nn.Module):
     so does everything returned.
 
     Attributes: `name`; `image_size`, `patch_size` in pixels; `grid` = patches per side; `width` of the vision tower
-    and its `depth` in layers; `embed_dim`; `activation` ("gelu" or "quick_gelu"); `precision`; `device`; `digest`;
-    `clip`, the open_clip model itself.
+    and its `depth` in layers; `embed_dim`; `activation` ("gelu" or "quick_gelu"); `precision`; `is_random`, whether its
+    weights were drawn and not read; `device`; `digest`; `clip`, the open_clip model itself.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class Backbone(nn.Module):
         precision: str = "float32",
         mean: Sequence[float] = open_clip.OPENAI_DATASET_MEAN,
         std: Sequence[float] = open_clip.OPENAI_DATASET_STD,
+        is_random: bool = False,
     ):
         super().__init__()
         visual = clip.visual
@@ -55,6 +56,7 @@ class Backbone(nn.Module):
         self.embed_dim = visual.output_dim
         self.activation = ACTIVATIONS[bool(architecture.get("quick_gelu"))]
         self.precision = precision
+        self.is_random = is_random
         self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(std)[:, None, None], persistent=False)
         self._short_text = _reads_only_up_to_its_end(clip)

@@ -105,7 +105,9 @@ def load_backbone(
             clip = _build(architecture)
         assign_weights(clip, read, positions)
     statistics = {key: value for key, value in {**preprocessing, **tag}.items() if key in ("mean", "std")}
-    backbone = Backbone(clip, name=name, architecture=architecture, precision=precision, **statistics)
+    backbone = Backbone(
+        clip, name=name, architecture=architecture, precision=precision, is_random=read is None, **statistics
+    )
     return backbone.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 

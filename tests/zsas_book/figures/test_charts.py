@@ -1,0 +1,143 @@
+"""Charts, by what matplotlib was given to draw."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from zsas_book import figures
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def widths(axes) -> list[float]:
+    return [patch.get_width() for patch in axes.patches]
+
+
+def labels(axes) -> list[str]:
+    return axes.get_legend_handles_labels()[1]
+
+
+VALUES = pd.DataFrame({"winclip": [80.0, 60.0], "vcpclip": [90.0, 70.0]}, index=["ceramic_ring", "star"])
+
+
+def test_panels_have_the_book_s_style_and_one_legend_with_each_label_once():
+    figure, axes = figures.panels(2, share="y")
+    assert axes.shape == (2,) and axes[0].get_shared_y_axes().joined(*axes)
+    for axis in axes:
+        axis.plot([0, 1], label="here")
+    axes[1].plot([1, 0], label="there")
+    figures.legend(figure)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["here", "there"]
+    assert plt.rcParams["svg.fonttype"] == "none"
+
+
+def test_bars_stand_in_groups_with_their_errors_and_marks():
+    _, axes = figures.panels()
+    figures.bars(axes, VALUES, VALUES / 100, marks=VALUES[["winclip"]] + 1)
+    assert widths(axes) == [80.0, 60.0, 90.0, 70.0] and labels(axes)[0] == "reported"
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["ceramic ring", "star"]
+    upper, lower = axes.patches[0], axes.patches[2]
+    assert upper.get_y() < lower.get_y()  # the axis points down
+    assert [line.get_xdata().tolist() for line in axes.lines if line.get_marker() == "D"] == [[81.0, 61.0]]
+
+
+def test_bars_of_a_series_are_coloured_by_row_and_may_have_points():
+    _, axes = figures.panels()
+    drops = pd.DataFrame({"rotation": [1.0, 3.0], "hue": [0.0, 2.0]})
+    figures.bars(axes, drops.mean(), drops.std(), points=drops)
+    assert widths(axes) == [2.0, 1.0]
+    colours = [plt.matplotlib.colors.to_hex(patch.get_facecolor()) for patch in axes.patches]
+    assert colours == [figures.COLOURS["rotation"], figures.COLOURS["hue"]]
+    dots = [line.get_xdata().tolist() for line in axes.lines if line.get_marker() == "."]
+    assert dots == [[1.0, 3.0], [0.0, 2.0]]
+
+
+def test_bars_of_models_have_their_means_and_printed_numbers():
+    tables = {
+        name: pd.DataFrame({"aupro": column / 100, "aupro_se": 0.01}).pipe(
+            lambda table: pd.concat([table, table.mean().to_frame("mean").T])
+        )
+        for name, column in VALUES.items()
+    }
+    _, axes = figures.panels()
+    figures.model_bars(axes, tables, "aupro", {"winclip": VALUES.winclip / 100})
+    np.testing.assert_allclose(widths(axes), [80.0, 60.0, 90.0, 70.0])
+    np.testing.assert_allclose([line.get_xdata()[0] for line in axes.lines if line.get_linestyle() == "--"], [70, 80])
+    assert axes.get_xlabel() == "AUPRO (%)" and set(labels(axes)) == {"WinCLIP", "VCP-CLIP", "reported"}
+
+
+def test_bars_of_categories_are_ordered_best_first():
+    table = pd.DataFrame({"aupro": [0.5, 0.9, 0.7]}, index=["ring", "star", "mean"])
+    _, axes = figures.panels()
+    figures.category_bars(axes, table, "aupro", pd.DataFrame({"aupro": [0.1, 0.2]}, index=["ring", "star"]))
+    np.testing.assert_allclose(widths(axes), [90.0, 50.0])
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["star", "ring"]
+
+
+def test_dots_stand_in_rows_of_all_series_shifted_apart():
+    reported = VALUES[["winclip"]].rename(index={"star": "disc"})
+    figure = figures.dot_panels({"vcpclip+": VALUES[["winclip"]], "reported": reported}, line=50.0, unit="points")
+    [axes] = figure.axes
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["ceramic ring", "star", "disc"]
+    assert axes.get_xlabel() == "WinCLIP (points)"
+    drawn = {tuple(np.round(line.get_xydata()[0], 2)) for line in axes.lines if line.get_marker() in ("o", "D")}
+    assert {(80.0, -0.15), (60.0, 0.85), (80.0, 0.15), (60.0, 2.15)} <= drawn
+    assert axes.lines[0].get_xdata() == [50.0, 50.0]
+
+
+def test_dots_may_have_errors_and_single_values_beside_them():
+    _, axes = figures.panels()
+    small = pd.DataFrame({"ceramic_ring": [79.0, 81.0]})
+    figures.dots(
+        axes,
+        VALUES.winclip,
+        pd.Series({"ceramic_ring": 2.0}),
+        points=small,
+        colour={"ceramic_ring": "red", "star": "blue"},
+    )
+    bars = [container.lines[2] for container in axes.containers]
+    assert [len(bar) for bar in bars] == [1, 0]
+    np.testing.assert_allclose(bars[0][0].get_segments()[0][:, 0], [78.0, 82.0])
+    assert [line.get_xdata().tolist() for line in axes.lines if len(line.get_xdata()) == 2] == [[79.0, 81.0]]
+
+
+def test_lines_of_categories_have_bands_and_their_mean_is_grey():
+    _, axes = figures.panels()
+    wide = VALUES.assign(mean=VALUES.mean(axis=1))
+    figures.category_lines(axes, wide, VALUES * 0 + 15, even=True)
+    assert labels(axes) == ["WinCLIP", "VCP-CLIP", "mean"]
+    assert axes.collections[1].get_paths()[0].vertices[:, 1].max() == 100.0  # 90 + 15, cut
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["ceramic ring", "star"]
+    assert axes.containers[0].lines[0].get_color() == figures.INK
+
+
+def test_a_sweep_s_lines_are_percent_against_the_value():
+    rows = [
+        {"category": category, "value": value, "pixel_auroc": 0.8, "pixel_auroc_se": 0.01}
+        for category in ("star", "mean")
+        for value in (-45.0, 0.0)
+    ]
+    _, axes = figures.panels()
+    figures.sweep_lines(axes, pd.DataFrame(rows))
+    np.testing.assert_allclose(axes.lines[0].get_xydata(), [[-45, 80], [0, 80]])
+    assert labels(axes) == ["star", "mean"] and axes.get_ylabel() == "pixel AUROC (%)" and len(axes.collections) == 1
+
+
+def test_a_training_is_a_line_for_each_seed_with_one_label():
+    history = pd.DataFrame({"seed": [0, 0, 1, 1], "step": [0, 1, 0, 1], "loss": [3.0, 2.0, 4.0, 1.0]})
+    _, axes = figures.panels()
+    figures.training_lines(axes, history, "loss", "the loss")
+    assert [line.get_xydata().tolist() for line in axes.lines] == [[[1, 3], [2, 2]], [[1, 4], [2, 1]]]
+    assert labels(axes) == ["the loss"]
+
+
+def test_points_have_their_names():
+    _, axes = figures.panels()
+    figures.named_points(axes, VALUES.winclip, VALUES.vcpclip, VALUES.winclip / 100)
+    assert [text.get_text() for text in axes.texts] == ["ceramic ring", "star"]
+    assert axes.lines[0].get_xydata().tolist() == [[80, 90], [60, 70]]

@@ -1,0 +1,52 @@
+"""Tables and sentences of uniform sweeps."""
+
+import pandas as pd
+import pytest
+from tiny_clip import tiny_backbone
+from toy import toy_dataset
+
+from zsas_book.tables.sweeps import beside_paper_s, ranges_in_words, shown_ranges
+
+COLUMNS = ["unperturbed", "lowest", "at", "highest", "range", "largest step", "± at 0"]
+RANGES = pd.DataFrame(
+    [
+        [90.0, 80.0, -45.0, 91.0, 11.0, 6.0, 1.5],
+        [70.0, 69.0, 30.0, 72.0, 3.0, 2.0, 0.5],
+        [80.0, 75.0, 45.0, 81.0, 6.0, 4.0, 1.0],
+    ],
+    columns=COLUMNS,
+    index=pd.Index(["ceramic_ring", "star", "mean"], name="category"),
+)
+
+
+def test_what_paper_s_says_stands_beside_the_page_s_own(tmp_path):
+    pictures = toy_dataset(tmp_path, {"ceramic_ring": 1, "star": 1})
+    table = beside_paper_s(RANGES, "rotation", pictures, tiny_backbone(), "winclip").set_index("claim")
+    assert table.reported["unperturbed, MVTec-AD, ViT-B/16+"] == 80.1
+    assert table.reproduced["unperturbed, MVTec-AD, ViT-B/16+"] == 80.0
+    assert table.reproduced["range of one object (Fig. 2: up to 10)"] == 11.0
+    assert table.reproduced["step between neighbouring angles (Fig. 2: up to 3)"] == 6.0
+    assert set(table.verdict) == {"not comparable: toy, tiny"}
+
+
+def test_the_flattest_object_is_compared_with_the_flattest(tmp_path):
+    pictures = toy_dataset(tmp_path, {"star": 1})
+    table = beside_paper_s(RANGES, "hue", pictures, tiny_backbone(), "winclip").set_index("claim")
+    assert table.reproduced["range of the flattest object (Fig. 3: screw, unaffected)"] == 3.0
+
+
+def test_ranges_are_said_by_median_widest_and_mean():
+    moves, chance = ranges_in_words(RANGES)
+    assert "7.0 points in the median category and by 11.0 in the widest (ceramic ring); the mean moves by 6.0." in moves
+    assert chance.startswith("One bootstrap standard error of a category is 1.0 points")
+
+
+def test_ranges_are_shown_with_their_error():
+    html = shown_ranges(RANGES).to_html()
+    assert "90.0\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}1.5" in html and "ceramic ring" in html and "± at 0" not in html
+    assert "-45" in html and "largest step" not in html
+
+
+def test_no_page_without_a_mean():
+    with pytest.raises(KeyError, match="mean"):
+        ranges_in_words(RANGES.drop(index="mean"))

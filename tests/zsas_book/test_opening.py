@@ -1,0 +1,68 @@
+"""What chapters open with."""
+
+import numpy as np
+import pytest
+import torch
+from toy import SIZE, Glow, toy_dataset
+
+from zsas_book import opening
+from zsas_lib.perturbations.rotation import rotate
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    return toy_dataset(tmp_path, {"ring": 4, "star": 4})
+
+
+def test_pictures_are_the_test_pictures_half_of_them_damaged():
+    pictures = opening.pictures_of("embedded-b", None, ["ceramic_ring", "woven_sheet"], 4, 36)
+    assert pictures.categories == ("ceramic_ring", "woven_sheet") and pictures.image_size == 36
+    assert len(pictures) == 8 and sum(record.is_anomalous for record in pictures.records) == 4
+
+
+def test_auxiliary_pictures_are_those_of_the_other_data_set():
+    auxiliary = opening.auxiliary_of("embedded-b", per_category=2)
+    assert auxiliary.name == "embedded-a" and len(auxiliary) == 2 * len(auxiliary.categories)
+
+
+def test_settings_of_a_training_have_a_seed_only_where_one_is_given():
+    settings = opening.training_settings(3, 8, None, False, True)
+    assert settings == {"epochs": 3, "training_batch_size": 8, "rate": None, "augment": False, "decay": True}
+    assert opening.training_settings(3, 8, None, False, True, 0) == settings | {"seed": 0}
+
+
+def test_a_damaged_picture_is_found_by_its_number(pictures):
+    sample = opening.damaged_sample(pictures, 5)
+    assert sample.category == "star" and sample.mask.any()
+    with pytest.raises(ValueError, match="ring, star has 8 damaged pictures, so picture=8 is none; take 0 to 7"):
+        opening.damaged_sample(pictures, 8)
+
+
+def test_items_are_spread_from_the_first_to_the_last():
+    assert opening.spread_out(range(10), 4) == [0, 3, 6, 9]
+    assert opening.spread_out("ab", 5) == ["a", "b"]
+
+
+def test_examples_are_damaged_and_of_different_categories(pictures):
+    assert [sample.category for sample in opening.damaged_examples(pictures, 2)] == ["ring", "star"]
+
+
+def test_a_sample_is_found_by_the_path_that_tables_name(pictures):
+    assert opening.sample_at(pictures, "star/5.png").path == pictures.root / "star/5.png"
+
+
+def test_a_map_is_the_model_s_without_a_gradient(pictures):
+    network, sample = Glow(), pictures[3]
+    found = opening.map_of(network, sample)
+    torch.testing.assert_close(found, network(sample.image[None], "ring").anomaly_map[0].detach())
+    assert not found.requires_grad and found.shape == (SIZE, SIZE)
+
+
+def test_only_a_rotation_moves_the_mask(pictures):
+    sample = opening.damaged_sample(pictures, 0)
+    turned = opening.perturbed_sample(sample, "rotation", 90.0)
+    torch.testing.assert_close(turned.image, rotate(sample.image[None], 90.0)[0])
+    np.testing.assert_array_equal(turned.mask, torch.rot90(sample.mask, -1, (0, 1)))
+    tinted = opening.perturbed_sample(sample, "hue", 1.0)
+    assert tinted.mask is sample.mask and not torch.equal(tinted.image, sample.image)
+    assert opening.perturbed_sample(sample, "hue", 0.0) is sample

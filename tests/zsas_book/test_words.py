@@ -1,0 +1,94 @@
+"""Sentences of verdicts, against sentences written by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from toy import toy_dataset
+
+from zsas_book import words
+
+
+@pytest.mark.parametrize(
+    ("items", "said"),
+    [([], "none"), (["ceramic_ring"], "ceramic ring"), (["a", "b"], "a and b"), (["a", "b", 3], "a, b and 3")],
+)
+def test_lists_are_said_with_an_and(items, said):
+    assert words.listed(items) == said
+
+
+@pytest.mark.parametrize(
+    ("count", "noun", "said"),
+    [
+        (0, "picture", "no picture"),
+        (1, "category", "1 category"),
+        (3, "category", "3 categories"),
+        (1725, "picture", "1,725 pictures"),
+    ],
+)
+def test_nouns_follow_their_number(count, noun, said):
+    assert words.counted(count, noun) == said
+
+
+def test_a_plural_of_its_own():
+    assert words.counted(2, "forward pass", "forward passes") == "2 forward passes"
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(1.26, "+1.3"), (-0.04, "0.0"), (0.04, "0.0"), (-2.0, "-2.0"), (float("nan"), "nan")]
+)
+def test_points_have_a_sign_unless_they_round_to_nothing(value, said):
+    assert words.points(value) == said
+
+
+def test_an_amount_has_its_unit_where_it_has_one():
+    assert words.amount("rotation", 45.0) == "45 degrees"
+    assert words.amount("hue", -1.0472) == "-1.05 radians"
+    assert words.amount("saturation", 0.25) == "0.25"
+
+
+def test_few_categories_are_named_and_many_counted(tmp_path):
+    few = toy_dataset(tmp_path, {"ceramic_ring": 1, "star": 1})
+    assert words.of_pictures(few) == "8 pictures (ceramic ring, star)"
+    many = toy_dataset(tmp_path, dict.fromkeys("abcdefg", 1))
+    assert words.of_pictures(many) == "28 pictures of 7 categories"
+
+
+@pytest.mark.parametrize(
+    ("gap", "error", "word"),
+    [(2.1, 1.0, "higher"), (-2.1, 1.0, "lower"), (2.0, 1.0, "within chance"), (5.0, np.nan, "within chance")],
+)
+def test_only_more_than_two_errors_stand_out(gap, error, word):
+    assert words.chance(gap, error) == word
+
+
+def test_the_leader_is_judged_by_the_larger_error_of_the_first_two():
+    values = pd.Series({"A": 90.0, "B": 92.0, "C": 80.0})
+    errors = pd.Series({"A": 0.5, "B": 1.5, "C": 9.0})
+    assert words.leader(values, errors) == (
+        "B leads by 2.0 points over A, which is within two standard deviations over seeds"
+    )
+    assert words.leader(values, errors / 2, of="standard errors").endswith("which is more than two standard errors")
+    assert words.leader(values).endswith("with no spread to judge it by")
+    assert words.leader(values, errors * np.nan).endswith("with no spread to judge it by")
+    assert words.leader(values[:1]) == "A is the only one"
+
+
+def test_extremes_name_who_has_them():
+    values = pd.Series({"ceramic_ring": -0.26, "star": 2.2})
+    assert words.extremes(values, unit="points") == "from -0.3 (ceramic ring) to 2.2 points (star)"
+
+
+def test_paired_differences_have_the_mean_s_error():
+    gaps = pd.Series({"a": 1.0, "b": 3.0, "c": -1.0})
+    assert words.paired(gaps) == "+1.0 ± 1.2 points, up in 2 of 3 categories, from -1.0 (c) to 3.0 (b)"
+    assert words.paired(gaps[:1]) == "+1.0 points, up in 1 of 1 category, from 1.0 (a) to 1.0 (a)"
+
+
+def test_a_change_is_said_from_and_to():
+    assert words.from_to(81.24, 79.3) == "from 81.2 to 79.3 %"
+    assert words.from_to(0.5, 0.25, "", digits=2) == "from 0.50 to 0.25"
+
+
+def test_a_verdict_is_one_paragraph():
+    assert words.verdict("First.", "", "Second.").data == "**Verdict.** First. Second."
+    assert words.verdict("It is.", of="WinCLIP").data == "**Verdict, WinCLIP.** It is."

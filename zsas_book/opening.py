@@ -1,0 +1,106 @@
+"""What chapters open with: their pictures, those that models learn from, the settings of a training, single samples."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from os import PathLike
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from zsas_lib.data.dataset import AnomalyDataset, Sample
+from zsas_lib.data.load import load_dataset
+from zsas_lib.data.registry import auxiliary_name
+from zsas_lib.perturbations import named
+
+
+def pictures_of(
+    dataset: str,
+    data_root: str | PathLike | None = None,
+    categories: Sequence[str] | None = None,
+    per_category: int | None = None,
+    image_size: int | None = None,
+) -> AnomalyDataset:
+    """The test pictures of a chapter, from its parameters: at most ``per_category`` of each category, half of them
+    damaged. Raises as `load_dataset` and `AnomalyDataset.select`."""
+    pictures = load_dataset(dataset, data_root, categories=categories, image_size=image_size)
+    return pictures.select(per_category=per_category)
+
+
+def auxiliary_of(
+    dataset: str,
+    auxiliary_root: str | PathLike | None = None,
+    per_category: int | None = None,
+    image_size: int | None = None,
+) -> AnomalyDataset:
+    """What models learn from that are tested on ``dataset``: the test pictures of its `auxiliary_name`."""
+    return pictures_of(auxiliary_name(dataset), auxiliary_root, None, per_category, image_size)
+
+
+def training_settings(
+    epochs: int | None,
+    training_batch_size: int | None,
+    rate: float | None,
+    augment: bool | None,
+    decay: bool,
+    seed: int | None = None,
+) -> dict[str, object]:
+    """The settings of `fit` that chapters have as parameters; None stands for the model's own. Without ``seed`` they have
+    none, for chapters that train from several."""
+    settings = {
+        "epochs": epochs,
+        "training_batch_size": training_batch_size,
+        "rate": rate,
+        "augment": augment,
+        "decay": decay,
+    }
+    return settings if seed is None else settings | {"seed": seed}
+
+
+def damaged_sample(pictures: AnomalyDataset, picture: int) -> Sample:
+    """The damaged picture of that number. Raises ValueError, which says what to take instead, where there are fewer or
+    its mask is empty at this size."""
+    damaged, names = pictures.select(anomalous=True), ", ".join(pictures.categories)
+    if picture >= len(damaged):
+        raise ValueError(
+            f"{names} has {len(damaged)} damaged pictures, so picture={picture} is none; take 0 to {len(damaged) - 1}."
+        )
+    sample = damaged[picture]
+    if not sample.mask.any():
+        size = tuple(sample.mask.shape)
+        raise ValueError(f"The mask of {sample.path} is empty at {size} pixels; take another picture than {picture}.")
+    return sample
+
+
+def spread_out(items: Sequence | AnomalyDataset, count: int) -> list:
+    """At most ``count`` of the items, such as the pictures of a data set, evenly spaced in their order."""
+    places = np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)
+    return [items[int(place)] for place in places]
+
+
+def damaged_examples(pictures: AnomalyDataset, count: int) -> list[Sample]:
+    """At most ``count`` damaged pictures of different categories, as far as there are so many."""
+    return spread_out(pictures.select(per_category=2).select(anomalous=True), count)
+
+
+def sample_at(pictures: AnomalyDataset, path: str) -> Sample:
+    """The picture with this path below the data set's root, as `evaluate` names it in its rows for single pictures."""
+    places = {record.path: place for place, record in enumerate(pictures.records)}
+    return pictures[places[pictures.root / path]]
+
+
+def map_of(network: nn.Module, sample: Sample) -> Float[Tensor, "height width"]:
+    """The anomaly map that a model gives of one picture, in memory and without a gradient."""
+    with torch.no_grad():
+        return network(sample.image[None].to(network.backbone.device), sample.category).anomaly_map[0].float().cpu()
+
+
+def perturbed_sample(sample: Sample, perturbation: str, amount: float) -> Sample:
+    """A picture after one perturbation, its mask moved where that moves pixels; the neutral amount leaves both as they
+    are. Raises UnknownNameError for an unknown perturbation."""
+    known = named(perturbation)
+    if amount == known.neutral:
+        return sample
+    mask = known.motion.masks_along(sample.mask[None], amount)[0] if known.motion else sample.mask
+    return replace(sample, image=known.apply(sample.image[None], amount)[0], mask=mask)

@@ -1,0 +1,57 @@
+"""Tables and sentences of uniform sweeps, of rotation as of colour, and paper S's numbers beside them."""
+
+import pandas as pd
+from pandas.io.formats.style import Styler
+
+import zsas_lib as zsas
+from zsas_lib.backbones.backbone import Backbone
+from zsas_lib.data.dataset import AnomalyDataset
+from zsas_lib.papers.comparable import comparable, printed_family
+
+from ..labels import label
+from .beside import beside_reported
+from .shown import shown
+
+
+def beside_paper_s(
+    ranges: pd.DataFrame, perturbation: str, pictures: AnomalyDataset, tower: Backbone, model: str
+) -> pd.DataFrame:
+    """`beside_reported` of what paper S prints without perturbation (Table 1) and says of ranges over the perturbation
+    (section 3.1 and B), beside the `sweep_ranges` of a page with these pictures, tower and model."""
+    family = printed_family("S", 1, pictures.name)
+    clean = zsas.reported("S", 1).query(
+        "metric == 'AUROC' and dataset == @family and setting.str.contains('eval=original')"
+    )
+    rows = []
+    for row in clean.itertuples():
+        backbone = row.setting.split(";")[0].removeprefix("backbone=")
+        note = comparable("S", 1, pictures, tower, model, printed_on=backbone)
+        claim = f"unperturbed, {family}, {backbone}"
+        rows.append((claim, row.value, ranges.loc["mean", "unperturbed"], note))
+    objects = ranges.drop(index="mean")
+    note = comparable("S", "text", pictures, tower, model)
+    said = zsas.reported("S", "text").query("dataset == @family and setting.str.contains(@perturbation)")
+    for row in said.itertuples():
+        column = objects["range" if row.metric == "AUROC_range" else "largest step"]
+        rows.append((row.note, row.value, column.max() if "widest" in row.setting else column.min(), note))
+    return beside_reported(pd.DataFrame(rows, columns=["claim", "reported", "reproduced", "note"]).to_dict("records"))
+
+
+def shown_ranges(ranges: pd.DataFrame) -> Styler:
+    """`sweep_ranges` as a page shows them, the error beside the unperturbed value."""
+    readable = ranges.drop(columns="± at 0").rename(columns={"largest step": "step"})
+    errors = ranges[["± at 0"]].set_axis(["unperturbed"], axis=1)
+    return shown(readable, errors=errors, formats={"at": "{:.3g}"})
+
+
+def ranges_in_words(ranges: pd.DataFrame) -> list[str]:
+    """What `sweep_ranges` say, in sentences: the median and the widest category, the mean, and chance."""
+    objects = ranges.drop(index="mean")
+    widest = objects["range"].idxmax()
+    return [
+        f"Over the range, pixel AUROC moves by {objects['range'].median():.1f} points in the median category and by "
+        f"{objects['range'].max():.1f} in the widest ({label(widest)}); the mean moves by "
+        f"{ranges.loc['mean', 'range']:.1f}.",
+        f"One bootstrap standard error of a category is {objects['± at 0'].median():.1f} points, but the same pictures are "
+        "perturbed at every value, so much of that error is shared along a line.",
+    ]

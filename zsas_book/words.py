@@ -1,0 +1,99 @@
+"""Sentences of verdicts: names in words, counted nouns, lists, signed points, and what stands out from chance."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from IPython.display import Markdown
+
+from zsas_lib.data.dataset import AnomalyDataset
+from zsas_lib.perturbations import named
+
+from .labels import label
+
+BEYOND = 2.0  # errors from which on a difference stands out from chance
+
+
+def listed(items: Iterable[object], none: str = "none") -> str:
+    """Names in words as a list: "a", "a and b", "a, b and c"; ``none`` for no item."""
+    items = [label(str(item)) for item in items]
+    return " and ".join(filter(None, [", ".join(items[:-1]), items[-1]])) if items else none
+
+
+def counted(count: int, noun: str, plural: str | None = None) -> str:
+    """A number and its noun: "1 category", "3 categories", "1,725 pictures"; "no picture" for 0."""
+    if plural is None:
+        plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{count or 'no':{',' if count else ''}} {noun if count in (0, 1) else plural}"
+
+
+def points(value: float, digits: int = 1) -> str:
+    """A difference with its sign, and no sign where it rounds to 0."""
+    return "nan" if np.isnan(value) else f"{value:+z.{digits}f}" if round(value, digits) else f"{0:.{digits}f}"
+
+
+def amount(perturbation: str, value: float) -> str:
+    """How much of a perturbation, with its unit where it has one: "45 degrees", "1.05 radians", "0.25"."""
+    unit = named(perturbation).unit
+    return f"{value:.3g}" + (f" {unit}" if unit != "fraction" else "")
+
+
+def of_pictures(pictures: AnomalyDataset) -> str:
+    """How many pictures, and of what: "24 pictures (brushed hexagon, ceramic ring)", or their number of categories where
+    there are more than six."""
+    names = pictures.categories
+    of = f"({', '.join(map(label, names))})" if len(names) <= 6 else f"of {len(names)} categories"
+    return f"{counted(len(pictures), 'picture')} {of}"
+
+
+def chance(
+    gap: float, error: float, higher: str = "higher", lower: str = "lower", within: str = "within chance"
+) -> str:
+    """Which of three words a difference deserves: ``within`` where it is no more than two errors, or its error unknown."""
+    return higher if gap > BEYOND * error else lower if gap < -BEYOND * error else within
+
+
+def leader(values: pd.Series, errors: pd.Series | None = None, of: str = "standard deviations over seeds") -> str:
+    """Who has the largest value and by how much, beside the larger error of the first two: "A leads by 1.2 points over B,
+    which is within two standard deviations over seeds"."""
+    order = values.sort_values(ascending=False)
+    if len(order) < 2:
+        return f"{order.index[0]} is the only one"
+    lead = order.iloc[0] - order.iloc[1]
+    noise = 0.0 if errors is None else np.nan_to_num(errors[order.index[:2]].astype(float)).max()
+    told = "within" if lead <= BEYOND * noise else "more than"
+    judged = f"which is {told} two {of}" if noise else "with no spread to judge it by"
+    return f"{order.index[0]} leads by {lead:.1f} points over {order.index[1]}, {judged}"
+
+
+def extremes(values: pd.Series, digits: int = 1, unit: str = "") -> str:
+    """Where values are lowest and highest: "from -0.3 (ceramic ring) to 2.2 points (star)", the unit behind the second."""
+    low, high = values.idxmin(), values.idxmax()
+    unit = f" {unit}" if unit else ""
+    return (
+        f"from {values[low]:z.{digits}f} ({label(str(low))}) to {values[high]:z.{digits}f}{unit} ({label(str(high))})"
+    )
+
+
+def paired(gaps: pd.Series, error: float | None = None, of: str = "category") -> str:
+    """Differences of the same categories in words: "+1.2 ± 0.4 points, up in 3 of 5 categories, from ... to ...". The
+    error is the mean's standard error over the categories unless it is given."""
+    error = gaps.sem() if error is None else error
+    spread = f" ± {error:.1f}" if np.isfinite(error) else ""
+    ups = f"up in {(gaps > 0).sum()} of {counted(len(gaps), of)}"
+    return f"{points(gaps.mean())}{spread} points, {ups}, {extremes(gaps)}"
+
+
+def from_to(before: float, after: float, unit: str = "%", digits: int = 1) -> str:
+    """ "from 81.2 to 79.3 %"."""
+    return f"from {before:.{digits}f} to {after:.{digits}f} {unit}".rstrip()
+
+
+def say(*sentences: str) -> Markdown:
+    """Sentences as one paragraph of the page; empty ones are left out."""
+    return Markdown(" ".join(filter(None, sentences)))
+
+
+def verdict(*sentences: str, of: str = "") -> Markdown:
+    """The same behind **Verdict.**, or **Verdict, OF.**"""
+    return say(f"**Verdict{', ' if of else ''}{of}.**", *sentences)
