@@ -155,6 +155,12 @@ def test_a_chapter_shows_the_perturbation(project):
     assert "sharpness shift" in shown
 
 
+def test_a_chapter_sweeps_the_perturbation(project):
+    options = ["-p", "perturbation", "sharpness", "-p", "values", "0,0.5", "-p", "categories", "ceramic_ring"]
+    shown = run_chapter(project, "sweep_hue_mvtec", "--profile", "smoke", *options, *SMALL)
+    assert "2 shifts of sharpness from 0 to" in shown
+
+
 def test_a_chapter_shows_the_metric(project):
     categories = ["-p", "categories", "ceramic_ring"]
     shown = run_chapter(project, "embedded_benchmark", "--profile", "smoke", *categories, *SMALL)

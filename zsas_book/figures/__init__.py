@@ -3,15 +3,10 @@
 from ..labels import MODEL_LABELS as MODEL_LABELS
 from ..labels import axis_label as axis_label
 from ..labels import label as label
-<<<<<<< HEAD
 from ..parts import require
 
 require("matplotlib", "seaborn")
 
-from .charts import category_bars as category_bars
-from .charts import model_bars as model_bars
-from .charts import sweep_lines as sweep_lines
-=======
 from .bars import bars as bars
 from .bars import category_bars as category_bars
 from .bars import model_bars as model_bars
@@ -24,7 +19,6 @@ from .lines import category_lines as category_lines
 from .lines import named_points as named_points
 from .lines import sweep_lines as sweep_lines
 from .lines import training_lines as training_lines
->>>>>>> 592ef19 (Helpers of chapters: words of verdicts, opening, panels, galleries, bars, dots, steps; rotation sweep as a thin chapter)
 from .maps import blended as blended
 from .maps import outlined as outlined
 from .maps import overlay as overlay
