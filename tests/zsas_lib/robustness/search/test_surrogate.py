@@ -151,7 +151,7 @@ def test_the_search_beats_random_points_on_the_whole(steps, share):
     for place, over in enumerate(COMBINATIONS):
         functions, minima = zip(*(wave(over, place + 7 * turn) for turn in range(3)))
         found = searched(grid, Known(over, *functions), steps).groupby("image").pixel_auroc.min()
-        mine += list(found - minima)
+        mine += list(found - np.array(minima))
         sets = Known(over, *(function for function in functions for _ in range(5)))
         chance = searched(uniform, sets, steps, seeds=[*range(5)] * 3).groupby("image").pixel_auroc.min()
         theirs += list(chance.to_numpy().reshape(3, 5).mean(1) - minima)
