@@ -17,7 +17,8 @@ import torch
 from scipy import ndimage
 
 from zsas_lib import evaluate
-from zsas_lib.data.dataset import NORMAL, AnomalyDataset, Record, Sample
+from zsas_lib.data.dataset import AnomalyDataset, Sample
+from zsas_lib.data.record import NORMAL, Record
 from zsas_lib.models.prediction import Prediction
 
 from .table import Measurement, Settings

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 
 from zsas_lib import load_backbone, load_model
-from zsas_lib.backbones.registry import EMBEDDED
+from zsas_lib.backbones.aliases import EMBEDDED
 from zsas_lib.models.winclip import harmonic_map
 
 from .peer import peer
