@@ -11,6 +11,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import nbformat
+import yaml
+
+from .check import pages
 
 PACKAGE = "zsas_lib"
 ROOMS = {
@@ -87,11 +90,14 @@ def public_names(root: Path) -> dict[str, str]:
 
 
 def entries(root: Path) -> dict[str, list[str]]:
-    """The names below ``zsas_lib`` that have an entry, by room: public ones first."""
+    """The names below ``zsas_lib`` that have an entry, by room: public ones first. Only rooms whose page is in the
+    book's table of contents are there."""
     package, public = root / PACKAGE, public_names(root)
-    by_room: dict[str, list[str]] = {room: [] for room in ROOMS}
+    listed = pages(yaml.safe_load((root / "book" / "_toc.yml").read_text(encoding="utf-8")))
+    by_room: dict[str, list[str]] = {room: [] for room in ROOMS if f"_made/reference/{room}" in listed}
     for name, room in public.items():
-        by_room[room].append(name)
+        if room in by_room:
+            by_room[room].append(name)
     shown = {name.rpartition(".")[2] for name in public}
     also = [name for name in ALSO if (package / name.rpartition(".")[0].replace(".", "/")).with_suffix(".py").is_file()]
     for name in dict.fromkeys([*also, *_models(package), *_imported_by_chapters(root)]):

@@ -65,8 +65,8 @@ def stage_page(
 ) -> None:
     """Write one page as it is rendered, with its files, from the computed ones in `folder` into the folder `to`.
 
-    Names of the library in its text lead to their entries in the `reference` (names by room; empty where there is none),
-    and those that its code uses are listed at its end.
+    Names of the library in its text lead to their entries in the `reference` (names by room; empty where there is
+    none), and those that its code uses are listed at its end.
     """
     name = state.page.name
     if state.log is not None:
