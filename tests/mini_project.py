@@ -63,6 +63,8 @@ chapters:
   - file: _made/claims
   - file: _made/status
   - file: _made/benchmarks
+  - file: _made/reference
+  - file: _made/reference/store
   - file: data_and_weights
   - file: references
 """
@@ -91,8 +93,8 @@ def make(root: Path, *, sharded: bool = False, seconds: float = 0.0) -> Path:
     without = shutil.ignore_patterns("__pycache__", "*.safetensors")
     for name in ROOMS:
         shutil.copytree(REPOSITORY / "zsas_lib" / name, library / name, ignore=without)
-    for name in ("__init__.py", "__init__.pyi"):
-        shutil.copy(REPOSITORY / "zsas_lib" / name, library)
+    shutil.copy(REPOSITORY / "zsas_lib" / "__init__.py", library)
+    (library / "__init__.pyi").write_text("from .store.folder import results_folder as results_folder\n")
     (library / "alpha.py").write_text("def value():\n    return 1\n")
     (library / "beta.py").write_text("from .gamma import base\n\n\ndef value():\n    return base + 1\n")
     (library / "gamma.py").write_text("base = 10\n")
@@ -110,7 +112,7 @@ def make(root: Path, *, sharded: bool = False, seconds: float = 0.0) -> Path:
         "@misc{stangl2024, title = {A paper}, author = {Stangl, K.}, year = {2024}}\n"
     )
     (root / "book" / "references.md").write_text("# References\n\n```{bibliography}\n```\n")
-    (root / "book" / "data_and_weights.md").write_text("# Data and weights\n\nNone.\n")
+    (root / "book" / "data_and_weights.md").write_text("# Data and weights\n\nIn `zsas.results_folder`.\n")
     write_notebook(
         root / "notebooks" / "first.ipynb", "from zsas_lib import alpha", "print(alpha.value() * rows)", COUNTS
     )
@@ -153,7 +155,7 @@ def add_sharded(root: Path, seconds: float) -> None:
 
 def write_notebook(path: Path, *cells: str) -> Path:
     """A notebook with a title, a parameter `rows` and these cells."""
-    title = new_markdown_cell(f"# The {path.stem} page\n\nA page of a small book.")
+    title = new_markdown_cell(f"# The {path.stem} page\n\nA page of a small book, without `zsas.results_folder()`.")
     parameters = new_code_cell("rows: int = 1  # how many rows (1 to 9)", metadata={"tags": ["parameters"]})
     return write_cells(path, [title, parameters, *map(new_code_cell, cells)])
 

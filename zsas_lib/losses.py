@@ -16,6 +16,11 @@ def focal_loss(abnormal: Float[Tensor, "*shape"], masks: Bool[Tensor, "*shape"])
     ``abnormal`` is the probability of the class "abnormal", that of "normal" is one minus it. As in AnomalyCLIP,
     VCP-CLIP and APRIL-GAN the classes weigh the same and labels are smoothed: p = (1 - s) p_true + s p_other + s with
     s = 1e-5. At least 0 up to rounding; 0.25 ln 2 where every probability is a half.
+
+    >>> from zsas_lib.losses import focal_loss
+    >>> masks = torch.zeros(1, 4, 4, dtype=torch.bool)
+    >>> round(focal_loss(torch.full((1, 4, 4), 0.5), masks).item(), 4)
+    0.1733
     """
     true = torch.where(masks, abnormal, 1 - abnormal)
     true = (1 - LABEL_SMOOTHING) * true + LABEL_SMOOTHING * (1 - true) + LABEL_SMOOTHING
@@ -29,6 +34,11 @@ def dice_loss(
 
     For an image with an empty mask it is near 1 unless the probabilities sum to a few pixels, so that a data set with
     many normal pictures has a floor.
+
+    >>> from zsas_lib.losses import dice_loss
+    >>> mask = torch.ones(1, 4, 4, dtype=torch.bool)
+    >>> dice_loss(mask.float(), mask).item()
+    0.0
     """
     masks = masks.to(probability.dtype)
     shared = (probability * masks).sum((1, 2))

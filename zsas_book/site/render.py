@@ -18,8 +18,9 @@ from ..project.chapters import load_pages
 from . import check
 from .benchmarks_page import write_benchmarks
 from .claims import write_claims
+from .reference import write_reference
 from .results_index import write_results_index
-from .staging import RUNNABLE, stage
+from .staging import MADE, RUNNABLE, stage
 from .status_page import write_status
 
 SOURCE = Path("book/_build/source")
@@ -34,6 +35,7 @@ def main(profile: str = "embedded") -> None:
     write_status(root, SOURCE, states)
     write_claims(root, SOURCE, states)
     write_benchmarks(root, SOURCE)
+    write_reference(root, SOURCE / MADE)
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
     options = ["--config", "_config.yml", "--path-output", "book", "--warningiserror", "--keep-going", "--quiet"]
     options += ["--all"]  # else Sphinx takes over a changed style sheet only where a page changed too

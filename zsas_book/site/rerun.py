@@ -68,7 +68,7 @@ def render_beside(page: Page, run: Path, root: Path) -> tuple[Path, pd.DataFrame
     shutil.copy(root / page.notebook, source / "_runnable" / f"{name}.ipynb")
     for kind, one in states.items():
         (source / kind).mkdir()
-        stage_page(one, folder if kind == "run" else root / COMPUTED, source / kind, repository(root))
+        stage_page(one, folder if kind == "run" else root / COMPUTED, source / kind, repository(root), {})
         if kind == "book":
             staged = source / kind / f"{name}.ipynb"
             notebook = nbformat.read(staged, as_version=4)

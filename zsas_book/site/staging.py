@@ -7,7 +7,7 @@ is replaced by one that says what is missing and how to get it. What lies in ``b
 
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from urllib.parse import quote
@@ -24,6 +24,7 @@ from ..project.notebooks import read_notebook
 from ..project.parameters import parameters_cell, parameters_source, read_parameters, resolve
 from ..project.repository import repository
 from ..tables.readable import readable
+from .reference import entries, entry_link, linked, used_names
 
 RUNNABLE = "_runnable"
 MADE = "_made"
@@ -45,14 +46,28 @@ def stage(root: Path, source: Path, states: Iterable[PageState]) -> None:
     (source / RUNNABLE).mkdir()
     address = repository(root)
     states = list(states)
+    reference = entries(root)
+    known = {name for names in reference.values() for name in names}
+    for path in source.rglob("*.md"):
+        path.write_text(linked(path.read_text(encoding="utf-8"), known), encoding="utf-8")
     trim_contents(source / "_toc.yml", {state.page.name for state in states})
     for state in states:
         write_runnable(state.page, root, source / RUNNABLE / f"{state.page.name}.ipynb", state.certificate)
-        stage_page(state, root / COMPUTED, computed, address)
+        stage_page(state, root / COMPUTED, computed, address, reference)
 
 
-def stage_page(state: PageState, folder: Path, to: Path, address: Mapping[str, str]) -> None:
-    """Write one page as it is rendered, with its files, from the computed ones in `folder` into the folder `to`."""
+def stage_page(
+    state: PageState,
+    folder: Path,
+    to: Path,
+    address: Mapping[str, str],
+    reference: Mapping[str, Sequence[str]],
+) -> None:
+    """Write one page as it is rendered, with its files, from the computed ones in `folder` into the folder `to`.
+
+    Names of the library in its text lead to their entries in the `reference` (names by room; empty where there is
+    none), and those that its code uses are listed at its end.
+    """
     name = state.page.name
     if state.log is not None:
         shutil.copy(state.log, to / f"{name}.log")
@@ -66,6 +81,7 @@ def stage_page(state: PageState, folder: Path, to: Path, address: Mapping[str, s
     shutil.copy(folder / f"{name}.json", to)
     _under_the_title(notebook, "\n\n".join([_facts(state, address), *_warnings(state)]))
     _beside_figures(notebook, files)
+    lead_to_reference(notebook, reference)
     for output in (output for cell in notebook.cells for output in cell.get("outputs", ())):
         if "<table" in output.get("data", {}).get("text/html", ""):
             output.data["text/html"] = readable(output.data["text/html"])
@@ -124,6 +140,16 @@ def trim_contents(path: Path, names: set[str]) -> None:
         return {key: value for key, value in (entry | lists).items() if value}
 
     path.write_text(yaml.safe_dump(trimmed(contents), sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def lead_to_reference(notebook: NotebookNode, reference: Mapping[str, Sequence[str]]) -> None:
+    """Links from the library's names in the text, and from a list of those in the code below it, to their entries."""
+    known = {name for names in reference.values() for name in names}
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = linked(cell.source, known)
+    if used := [entry_link(name) for name in used_names(notebook, reference)]:
+        notebook.cells.append(new_markdown_cell(f":::{{div}} zsas-files\nOf the library: {' · '.join(used)}\n:::"))
 
 
 def _facts(state: PageState, address: Mapping[str, str]) -> str:

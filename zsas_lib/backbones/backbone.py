@@ -31,6 +31,12 @@ class Backbone(nn.Module):
     Attributes: `name`; `image_size`, `patch_size` in pixels; `grid` = patches per side; `width` of the vision tower
     and its `depth` in layers; `embed_dim`; `activation` ("gelu" or "quick_gelu"); `precision`; `is_random`, whether its
     weights were drawn and not read; `device`; `digest`; `clip`, the open_clip model itself.
+
+    >>> backbone = zsas.load_backbone("embedded")
+    >>> backbone.image_size, backbone.patch_size, backbone.grid
+    (144, 12, 12)
+    >>> backbone.encode_image(torch.rand(2, 3, 144, 144)).shape
+    torch.Size([2, 128])
     """
 
     clip: Any  # a module whose parts no types name: torch's modules give each attribute as a tensor or a module

@@ -27,7 +27,11 @@ _REGISTERED = dict(ALIASES)
 
 
 def list_backbones() -> list[str]:
-    """The registered names, sorted. `load_backbone` also takes "ARCHITECTURE:PRETRAINED" and "hf-hub:ORG/NAME"."""
+    """The registered names, sorted. `load_backbone` also takes "ARCHITECTURE:PRETRAINED" and "hf-hub:ORG/NAME".
+
+    >>> "vit-l-14-336" in zsas.list_backbones()
+    True
+    """
     return sorted(_REGISTERED)
 
 
@@ -45,6 +49,12 @@ def register_backbone(
     such a dict; `pretrained` one of the architecture's tags, a weights file or "hf-hub:ORG/NAME"; without it weights
     must be given on loading. Raises ValueError if the name already stands for something else, UnknownNameError or
     DataError if there is no such architecture or activation.
+
+    >>> zsas.register_backbone(
+    ...     "my-vit", architecture="ViT-B-32", pretrained="my_vit.safetensors"
+    ... )
+    >>> "my-vit" in zsas.list_backbones()
+    True
     """
     _require_known("activation", activation, ACTIVATIONS)
     registration = Registration(deepcopy(architecture), pretrained, image_size, activation)
@@ -77,6 +87,10 @@ def load_backbone(
     Raises UnknownNameError for an unknown name, tag, activation, precision or interpolation; DataError if a file cannot
     be fetched, read, or does not fit the architecture; ValueError if the architecture is no vision transformer with a
     class token, or the size no multiple of the patch size.
+
+    >>> backbone = zsas.load_backbone("embedded", image_size=96)
+    >>> backbone.encode_text(["a whole ring", "a damaged ring"]).shape
+    torch.Size([2, 128])
     """
     _require_known("activation", activation, ACTIVATIONS)
     _require_known("precision", precision, PRECISIONS)

@@ -76,6 +76,11 @@ class AnomalyDataset(Dataset):
     :raises DataError: there is no record.
     :raises UnknownNameError: ``aspect`` is neither.
     :raises ValueError: ``image_size`` is below 1.
+
+    >>> dataset = zsas.load_dataset("embedded-b", image_size=144)
+    >>> dataset = dataset.select(["ceramic_ring"], per_category=4)
+    >>> len(dataset), [len(batch.images) for batch in dataset.batches(3)]
+    (4, [3, 1])
     """
 
     def __init__(

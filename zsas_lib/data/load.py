@@ -29,6 +29,10 @@ def load_dataset(
     :raises UnknownNameError: unknown data set, category, split or aspect.
     :raises DataError: the folder is missing, empty or laid out otherwise; a listed picture or the mask of an anomalous
         one is missing. The message says where it looked, what it expected and where to get it.
+
+    >>> dataset = zsas.load_dataset("embedded-b", image_size=144)
+    >>> dataset[0].image.shape, dataset[0].is_anomalous
+    (torch.Size([3, 144, 144]), True)
     """
     root = located(name, root)
     if split not in SPLITS:

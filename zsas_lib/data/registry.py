@@ -124,7 +124,11 @@ DATASETS: dict[str, DatasetRecord] = {
 
 
 def list_datasets() -> list[str]:
-    """The names that `load_dataset` knows."""
+    """The names that `load_dataset` knows.
+
+    >>> "embedded-b" in zsas.list_datasets()
+    True
+    """
     return list(DATASETS)
 
 
@@ -137,7 +141,11 @@ def dataset_record(name: str) -> DatasetRecord:
 
 def auxiliary_name(dataset: str) -> str:
     """The data set that models are trained on which are tested on ``dataset``: the papers', VisA for all but VisA
-    itself, and so for the embedded two. Raises UnknownNameError for a data set without one."""
+    itself, and so for the embedded two. Raises UnknownNameError for a data set without one.
+
+    >>> zsas.auxiliary_name("mvtec"), zsas.auxiliary_name("visa")
+    ('visa', 'mvtec')
+    """
     known = {name: record.auxiliary for name, record in DATASETS.items() if record.auxiliary}
     if dataset not in known:
         raise UnknownNameError("data set with an auxiliary one", dataset, known)

@@ -37,6 +37,15 @@ def evaluate(
 
     Of one category at a time the scores of all pixels are held in memory, once; its maps and masks only where a further
     metric of pixels is registered. Raises ValueError, naming the picture, for a map or score that is not finite.
+
+    >>> model = zsas.load_model("winclip", zsas.load_backbone("embedded"))
+    >>> dataset = zsas.load_dataset("embedded-b", categories="ceramic_ring")
+    >>> dataset = dataset.select(per_category=2)
+    >>> table = zsas.evaluate(model, dataset)
+    >>> list(table.index), len(table.per_image)
+    (['ceramic_ring', 'mean'], 2)
+    >>> bool(table.loc["mean", "pixel_auroc"] > 0.8)
+    True
     """
     rows, pictures = [], []
     more = further("pixel", PIXEL_METRICS)

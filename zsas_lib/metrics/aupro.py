@@ -29,6 +29,11 @@ def aupro(maps: Maps, masks: Masks, fpr_limit: float = FPR_LIMIT, thresholds: in
 
     Raises ValueError for a limit outside (0, 1] or fewer than 2 thresholds; other input and errors as in
     `pixel_auroc`.
+
+    >>> maps = torch.tensor([[[0.1, 0.8], [0.3, 0.9]]])
+    >>> masks = torch.tensor([[[False, False], [True, True]]])
+    >>> zsas.metrics.aupro(maps, masks)
+    0.5
     """
     if not 0 < fpr_limit <= 1:
         raise ValueError(f"fpr_limit must lie in (0, 1], got {fpr_limit}; the field's choice is 0.3.")
@@ -54,6 +59,10 @@ def legacy_reach(maps: Maps, masks: Masks, fpr_limit: float = FPR_LIMIT, thresho
 
     Where maps are nearly binary it is far below the limit, and the legacy AUPRO, which stretches it to the limit, is in
     truth an AUPRO up to this rate. Input and errors as in `pixel_auroc`, arguments as in `aupro`.
+
+    >>> maps = torch.linspace(0, 1, 100).reshape(1, 10, 10)
+    >>> round(zsas.metrics.legacy_reach(maps, maps > 0.8), 4)
+    0.2875
     """
     normal, anomalous = pooled(*checked(maps, masks))
     if one_class(normal, anomalous):

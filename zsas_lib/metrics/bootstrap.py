@@ -23,6 +23,12 @@ def bootstrap_std(maps: Maps, masks: Masks, resamples: int = 200, seed: int = 0,
     1e-5 of itself. Of more than `QUANTILES_OF` scores the quantiles are those of every so many.
 
     Raises ValueError for fewer than 2 resamples or 4 bins; other input and errors as in `pixel_auroc`.
+
+    >>> right = torch.linspace(0, 1, 100).reshape(10, 10)
+    >>> maps = torch.stack([right, 1 - right])
+    >>> masks = torch.stack([right > 0.8, right > 0.8])
+    >>> zsas.metrics.bootstrap_std(maps, masks) > 0.3
+    True
     """
     _refuse_options(resamples, bins)
     return _spread(*_wins(*checked(maps, masks), bins), resamples, seed)

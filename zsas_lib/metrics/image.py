@@ -25,22 +25,45 @@ def image_auroc(scores: Scores, labels: Labels) -> float:
 
     Ties count one half. Raises ValueError for a NaN or infinite score (naming the image), for differing shapes and
     for no image at all, and TypeError for labels that are not bool. All image metrics take and raise the same.
+
+    >>> scores = torch.tensor([0.1, 0.8, 0.3, 0.9])
+    >>> labels = torch.tensor([False, False, True, True])
+    >>> zsas.metrics.image_auroc(scores, labels)
+    0.75
     """
     return measure(auroc_of, *pooled(*checked(scores, labels)))
 
 
 def image_average_precision(scores: Scores, labels: Labels) -> float:
-    """Average precision of one category's image scores, as `average_precision`; input as in `image_auroc`."""
+    """Average precision of one category's image scores, as `average_precision`; input as in `image_auroc`.
+
+    >>> scores = torch.tensor([0.1, 0.8, 0.3, 0.9])
+    >>> labels = torch.tensor([False, False, True, True])
+    >>> round(zsas.metrics.image_average_precision(scores, labels), 4)
+    0.8333
+    """
     return measure(average_precision_of, *pooled(*checked(scores, labels)))
 
 
 def image_f1_max(scores: Scores, labels: Labels) -> float:
-    """Largest F1 of one category's image scores, as `f1_max`; input as in `image_auroc`."""
+    """Largest F1 of one category's image scores, as `f1_max`; input as in `image_auroc`.
+
+    >>> scores = torch.tensor([0.1, 0.8, 0.3, 0.9])
+    >>> labels = torch.tensor([False, False, True, True])
+    >>> zsas.metrics.image_f1_max(scores, labels)
+    0.8
+    """
     return measure(f1_max_of, *pooled(*checked(scores, labels)))
 
 
 def image_metrics(scores: Scores, labels: Labels) -> dict[str, float]:
-    """All image metrics of one category: image_auroc, image_ap, image_f1_max; input as in `image_auroc`."""
+    """All image metrics of one category: image_auroc, image_ap, image_f1_max; input as in `image_auroc`.
+
+    >>> scores = torch.tensor([0.1, 0.8, 0.3, 0.9])
+    >>> labels = torch.tensor([False, False, True, True])
+    >>> zsas.metrics.image_metrics(scores, labels)["image_auroc"]
+    0.75
+    """
     both = pooled(*checked(scores, labels))
     return {name: measure(of_ranking, *both) for name, of_ranking in IMAGE_METRICS.items()}
 
@@ -48,7 +71,13 @@ def image_metrics(scores: Scores, labels: Labels) -> dict[str, float]:
 def image_rates(scores: Scores, labels: Labels) -> dict[str, float]:
     """True positive and true negative rate, tpr and tnr, at the threshold of `image_f1_max`: an image is called
     anomalous whose score is at least that; of several thresholds with the largest F1 the highest. nan with one class
-    only; input as in `image_auroc`."""
+    only; input as in `image_auroc`.
+
+    >>> scores = torch.tensor([0.1, 0.8, 0.3, 0.9])
+    >>> labels = torch.tensor([False, False, True, True])
+    >>> zsas.metrics.image_rates(scores, labels)
+    {'tpr': 1.0, 'tnr': 0.5}
+    """
     normal, anomalous = pooled(*checked(scores, labels))
     if one_class(normal, anomalous):
         return {"tpr": np.nan, "tnr": np.nan}

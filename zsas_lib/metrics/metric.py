@@ -24,6 +24,9 @@ class Metric:
     several sizes) or its image scores and labels (level "image"), as `pixel_auroc` and `image_auroc` do, and gives a
     float, nan where there is nothing to measure. One that is ``evaluated`` is a column of `evaluate`. Maps of the valid
     region of turned pictures come cut into rows that pool to the same pixels and regions (`uniform_sweep`).
+
+    >>> zsas.metrics.Metric("share", "share found", level="pixel").axis
+    'share found (%)'
     """
 
     name: str
@@ -49,7 +52,11 @@ class Metric:
 
 _registered: dict[str, Metric] = {}
 METRICS: Mapping[str, Metric] = MappingProxyType(_registered)
-"""Column of a table -> its metric."""
+"""Column of a table -> its metric.
+
+>>> zsas.METRICS["aupro"].label, zsas.METRICS["aupro"].unit, zsas.METRICS["aupro"].better
+('AUPRO', '%', 'higher')
+"""
 
 
 def register(metric: Metric) -> Metric:
@@ -68,13 +75,21 @@ def register(metric: Metric) -> Metric:
 
 def further(level: Literal["pixel", "image"], known: Collection[str]) -> dict[str, Callable[..., float]]:
     """The functions of the metrics of a level that `evaluate` shows beside the ``known`` ones, in the order of their
-    registration, by name."""
+    registration, by name.
+
+    >>> list(zsas.metrics.further("image", known=["image_auroc", "image_ap"]))
+    ['image_f1_max']
+    """
     shown = [metric for metric in METRICS.values() if metric.evaluated and metric.level == level]
     return {metric.name: metric.function for metric in shown if metric.function and metric.name not in known}
 
 
 def list_metrics() -> list[str]:
-    """The names of `METRICS`, sorted: every column of numbers that tables hold."""
+    """The names of `METRICS`, sorted: every column of numbers that tables hold.
+
+    >>> "pixel_auroc" in zsas.list_metrics()
+    True
+    """
     return sorted(METRICS)
 
 

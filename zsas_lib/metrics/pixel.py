@@ -33,6 +33,11 @@ def pixel_auroc(maps: Maps, masks: Masks) -> float:
 
     Raises ValueError for a NaN or infinite map (naming the image), for differing shapes and for no image at all, and
     TypeError for masks that are not bool. All pixel metrics take and raise the same.
+
+    >>> maps = torch.tensor([[[0.1, 0.8], [0.3, 0.9]]])
+    >>> masks = torch.tensor([[[False, False], [True, True]]])
+    >>> zsas.metrics.pixel_auroc(maps, masks)
+    0.75
     """
     return measure(auroc_of, *pooled(*checked(maps, masks)))
 
@@ -42,6 +47,11 @@ def average_precision(maps: Maps, masks: Masks) -> float:
 
     Tied pixels pass a threshold together; a constant map has the share of anomalous pixels. Input and errors as in
     `pixel_auroc`.
+
+    >>> maps = torch.tensor([[[0.1, 0.8], [0.3, 0.9]]])
+    >>> masks = torch.tensor([[[False, False], [True, True]]])
+    >>> round(zsas.metrics.average_precision(maps, masks), 4)
+    0.8333
     """
     return measure(average_precision_of, *pooled(*checked(maps, masks)))
 
@@ -51,6 +61,11 @@ def f1_max(maps: Maps, masks: Masks) -> float:
 
     The threshold is thus chosen on the test set itself. Calling everything anomalous gives 2p/(1+p), where p is the
     share of anomalous pixels, so no map, a constant one included, has less. Input and errors as in `pixel_auroc`.
+
+    >>> maps = torch.tensor([[[0.1, 0.8], [0.3, 0.9]]])
+    >>> masks = torch.tensor([[[False, False], [True, True]]])
+    >>> zsas.metrics.f1_max(maps, masks)
+    0.8
     """
     return measure(f1_max_of, *pooled(*checked(maps, masks)))
 
@@ -60,6 +75,11 @@ def iou_at_f1_max(maps: Maps, masks: Masks) -> float:
 
     TP/(TP+FP+FN) equals F1/(2-F1), so this is the same finding on another scale; V prints both. Input and errors as
     in `pixel_auroc`.
+
+    >>> maps = torch.tensor([[[0.1, 0.8], [0.3, 0.9]]])
+    >>> masks = torch.tensor([[[False, False], [True, True]]])
+    >>> round(zsas.metrics.iou_at_f1_max(maps, masks), 4)
+    0.6667
     """
     return iou_of(f1_max(maps, masks))
 
@@ -69,6 +89,11 @@ def pixel_metrics(maps: Maps, masks: Masks) -> dict[str, float]:
 
     Keys: pixel_auroc, pixel_ap, pixel_f1_max, pixel_iou, aupro (exact, limit 0.3) and aupro_200 (legacy). Input and
     errors as in `pixel_auroc`.
+
+    >>> maps = torch.tensor([[[0.1, 0.8], [0.3, 0.9]]])
+    >>> masks = torch.tensor([[[False, False], [True, True]]])
+    >>> zsas.metrics.pixel_metrics(maps, masks)["pixel_auroc"]
+    0.75
     """
     return gathered_metrics(gathered(maps, masks))
 

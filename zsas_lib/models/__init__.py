@@ -62,7 +62,11 @@ MODELS: dict[str, ModelRecord] = {
 
 
 def list_models() -> list[str]:
-    """The names `load_model` knows, sorted."""
+    """The names `load_model` knows, sorted.
+
+    >>> "winclip" in zsas.list_models()
+    True
+    """
     return sorted(name for name, record in MODELS.items() if record.place)
 
 

@@ -19,6 +19,12 @@ def load_model(name: str, backbone: Backbone, *, checkpoint: str | Path | None =
     `zsas.fit`, or from a `checkpoint` that its `save` wrote. Raises UnknownNameError for an unknown model or option,
     ValueError for an option's value, or a checkpoint of a model that learns nothing; DataError for a checkpoint that
     does not fit.
+
+    >>> backbone = zsas.load_backbone("embedded")
+    >>> model = zsas.load_model("winclip", backbone, scales=(2,))
+    >>> prediction = model(torch.rand(1, 3, 144, 144), "ceramic ring")
+    >>> prediction.anomaly_map.shape, prediction.image_score.shape
+    (torch.Size([1, 144, 144]), torch.Size([1]))
     """
     if name not in list_models():
         raise UnknownNameError("model", name, list_models())

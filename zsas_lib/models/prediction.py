@@ -15,6 +15,10 @@ class Prediction:
     """What a model says of a batch of images; larger means more anomalous.
 
     `anomaly_map` has the input images' size; `image_score` is one number per image. The range is the model's own.
+
+    >>> prediction = zsas.Prediction(torch.zeros(2, 8, 8), torch.zeros(2))
+    >>> prediction.anomaly_map.shape
+    torch.Size([2, 8, 8])
     """
 
     anomaly_map: Float[Tensor, "batch height width"]

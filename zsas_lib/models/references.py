@@ -91,6 +91,12 @@ def remember_normal(model: nn.Module, dataset: AnomalyDataset, seed: int = 0) ->
     are drawn, which then must not be judged. Returns the pictures drawn, see `draw_normal`. Raises ValueError for a
     model without the option ``shots`` or with 0 of them, a category with fewer normal pictures than that, and pictures
     of different sizes in one draw.
+
+    >>> backbone = zsas.load_backbone("embedded")
+    >>> model = zsas.load_model("winclip", backbone, shots=2)
+    >>> pictures = zsas.load_dataset("embedded-b", split="train", image_size=144)
+    >>> len(zsas.remember_normal(model, pictures.select(["ceramic_ring"])))
+    2
     """
     shots = model.options.get("shots", 0)
     if not shots:

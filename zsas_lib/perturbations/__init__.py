@@ -13,7 +13,11 @@ from .record import Motion, Perturbation, Range
 from .rotation import ROTATION
 
 PERTURBATIONS: dict[str, Perturbation] = {record.name: record for record in (ROTATION, HUE, SATURATION)}
-"""Every perturbation by name, in the order in which `perturb` applies them."""
+"""Every perturbation by name, in the order in which `perturb` applies them.
+
+>>> list(zsas.PERTURBATIONS)[:3]
+['rotation', 'hue', 'saturation']
+"""
 
 OF_PAPER_S = (ROTATION.name, HUE.name, SATURATION.name)
 """The three of S eq. (1), over which searches go by default."""
@@ -32,7 +36,11 @@ class _Ranges(Mapping[str, Range]):
 
 RANGES: Mapping[str, Range] = _Ranges()
 """The range of every perturbation's amounts, a view of `PERTURBATIONS`. S eq. (5) has these boxes of the first three,
-but none of the hue, which wraps."""
+but none of the hue, which wraps.
+
+>>> zsas.RANGES["rotation"].low, zsas.RANGES["rotation"].high
+(-90.0, 90.0)
+"""
 
 
 def named(perturbation: str) -> Perturbation:
@@ -66,6 +74,10 @@ def perturb(
     leaves its step out, so without colour shifts nothing passes through HSV, as S says below eq. (3).
 
     Raises UnknownNameError for a keyword that is no perturbation's column.
+
+    >>> images = torch.rand(2, 3, 16, 16)
+    >>> zsas.perturb(images, degrees=30, hue=torch.tensor([0.0, 0.5])).shape
+    torch.Size([2, 3, 16, 16])
     """
     amounts = {"degrees": degrees, "hue": hue, "saturation": saturation} | others
     columns = [perturbation.column for perturbation in PERTURBATIONS.values()]

@@ -17,6 +17,11 @@ def shift_hue(images: Float[Tensor, "batch 3 height width"], radians: Amount) ->
     """RGB images in [0, 1] with their HSV hue shifted by ``radians``, wrapped at 2 pi (S sec. 2).
 
     Greys stay as they are. Differentiable in both arguments, with bounded gradients.
+
+    >>> red = torch.tensor([1.0, 0.0, 0.0]).reshape(1, 3, 1, 1)
+    >>> green = zsas.shift_hue(red, 2 * torch.pi / 3)
+    >>> green.flatten().round(decimals=4).abs()
+    tensor([0., 1., 0.])
     """
     return shift_hsv(images, hue=radians)
 
@@ -28,6 +33,10 @@ def shift_saturation(
 
     A grey has hue 0, so a positive shift turns it red; black stays black. Differentiable in both arguments. The
     gradient that reaches an image through the hue of its almost grey pixels is limited (`HUE_GAIN`).
+
+    >>> red = torch.tensor([1.0, 0.0, 0.0]).reshape(1, 3, 1, 1)
+    >>> zsas.shift_saturation(red, -0.5).flatten()
+    tensor([1.0000, 0.5000, 0.5000])
     """
     return shift_hsv(images, saturation=shift)
 

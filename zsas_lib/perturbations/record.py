@@ -58,6 +58,10 @@ class Perturbation:
     motion       of a perturbation that moves pixels, None for one that leaves them where they are
 
     Raises ValueError for a range that is empty or does not hold ``neutral``, or a function without that argument.
+
+    >>> hue = zsas.PERTURBATIONS["hue"]
+    >>> hue.unit
+    'radians'
     """
 
     name: str

@@ -53,6 +53,13 @@ def uniform_sweep(
 
     Each picture is read once; one category is held in memory at a time. Raises UnknownNameError for an unknown
     perturbation or derotation, ValueError for none of either, a value outside its range, or a map that is not finite.
+
+    >>> model = zsas.load_model("winclip", zsas.load_backbone("embedded"))
+    >>> dataset = zsas.load_dataset("embedded-b", categories="ceramic_ring")
+    >>> dataset = dataset.select(per_category=2)
+    >>> table = zsas.uniform_sweep(model, dataset, "hue", [0.0, 1.0])
+    >>> list(zip(table.category, table.value))
+    [('ceramic_ring', 0.0), ('ceramic_ring', 1.0), ('mean', 0.0), ('mean', 1.0)]
     """
     record = named(perturbation)
     values = record.grid() if values is None else [float(value) for value in values]

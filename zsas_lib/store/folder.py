@@ -8,7 +8,11 @@ FOLDER_VARIABLE = "ZSAS_RESULTS"
 
 def results_folder() -> Path:
     """Where results are stored: the folder in $ZSAS_RESULTS, else ``results`` in the project that the current folder
-    lies in (known by its ``chapters.yaml`` and ``pyproject.toml``), else ``results`` in the current folder."""
+    lies in (known by its ``chapters.yaml`` and ``pyproject.toml``), else ``results`` in the current folder.
+
+    >>> zsas.results_folder().name
+    'results'
+    """
     if named := os.environ.get(FOLDER_VARIABLE):
         return Path(named)
     here = Path.cwd()

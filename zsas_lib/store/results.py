@@ -66,6 +66,14 @@ def stored(
     Raises TypeError for arguments that the function does not take or that no configuration can hold, ValueError for a
     function or model without a source file, OSError before anything is computed for a folder that cannot be made. A
     damaged file is computed again, with a warning; a result that cannot be written (a full disk) is returned, with one.
+
+    >>> model = zsas.load_model("winclip", zsas.load_backbone("embedded"))
+    >>> dataset = zsas.load_dataset("embedded-b", categories="ceramic_ring")
+    >>> dataset = dataset.select(per_category=2)
+    >>> first = zsas.stored(zsas.evaluate, model, dataset)  # kept in results/
+    >>> again = zsas.stored(zsas.evaluate, model, dataset)  # read
+    >>> again.equals(first)
+    True
     """
     bound = inspect.signature(function).bind(model, dataset, *arguments, **options)
     bound.apply_defaults()

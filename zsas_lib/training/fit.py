@@ -76,6 +76,13 @@ def fit(
     be read, or a checkpoint of another training; ValueError for numbers below 1 (pictures, epochs), not positive
     (rates), outside 0..1 (zoom) or outside 1..the backbone's size (loss_size); FloatingPointError if the loss is not
     finite.
+
+    >>> model = zsas.load_model("april-gan", zsas.load_backbone("embedded"))
+    >>> auxiliary = zsas.load_dataset("embedded-a", categories="ceramic_disc")
+    >>> auxiliary = auxiliary.select(per_category=4)
+    >>> log = zsas.fit(model, auxiliary, epochs=1, training_batch_size=2)
+    >>> log[["epoch", "step"]].to_numpy().tolist()
+    [[0, 0], [0, 1]]
     """
     if not isinstance(model, LearnedModel):
         raise NothingToLearnError(

@@ -31,6 +31,12 @@ def trained(model: LearnedModel, dataset: AnomalyDataset, *, store: Path | None 
     A training that was stopped goes on from its last whole epoch. A training is locked while it runs: another process
     that asks for the same one waits and then loads it. ``store`` is a folder, by default `store.folder.results_folder`.
     Raises what `fit` raises, and TypeError for an option that it does not have.
+
+    >>> model = zsas.load_model("april-gan", zsas.load_backbone("embedded"))
+    >>> auxiliary = zsas.load_dataset("embedded-a", categories="ceramic_disc")
+    >>> auxiliary = auxiliary.select(per_category=4)
+    >>> zsas.trained(model, auxiliary, epochs=1) is model
+    True
     """
     bound = inspect.signature(fit).bind(model, dataset, **options)
     bound.apply_defaults()
@@ -64,7 +70,15 @@ def ready_model(
     **options: Any,
 ) -> nn.Module:
     """A model that predicts: `load_model(name, backbone, **options)`, and, if it learns, `trained` on ``auxiliary``
-    with the settings ``fit``. What these two raise."""
+    with the settings ``fit``. What these two raise.
+
+    >>> backbone = zsas.load_backbone("embedded")
+    >>> auxiliary = zsas.load_dataset("embedded-a", categories="ceramic_disc")
+    >>> auxiliary = auxiliary.select(per_category=4)
+    >>> model = zsas.ready_model("april-gan", backbone, auxiliary, fit={"epochs": 1})
+    >>> model(torch.rand(1, 3, 144, 144), "ceramic ring").anomaly_map.shape
+    torch.Size([1, 144, 144])
+    """
     model = load_model(name, backbone, **options)
     return trained(model, auxiliary, store=store, **(fit or {})) if isinstance(model, LearnedModel) else model
 
@@ -84,6 +98,10 @@ def model_for(
 
     The auxiliary data are read from ``auxiliary_root``, ``per_category`` pictures of each category (None: all), and
     only if the model learns.
+
+    >>> backbone = zsas.load_backbone("embedded")
+    >>> zsas.model_for("winclip", backbone, "embedded-b").name
+    'winclip'
     """
     if not isinstance(model := load_model(name, backbone, **options), LearnedModel):
         return model

@@ -12,13 +12,14 @@ import nbformat
 import pytest
 import yaml
 from mini_project import REPOSITORY, run_in
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from zsas_book.machine.warm import SOCKET_VARIABLE, serving
 from zsas_book.pages.states import page_state
 from zsas_book.project.chapters import load_pages
 from zsas_book.project.repository import repository
 from zsas_book.site.fork import ForkError, checklist, fork_page
-from zsas_book.site.staging import launch_links, stage_page, trim_contents
+from zsas_book.site.staging import launch_links, lead_to_reference, stage_page, trim_contents
 from zsas_lib.base.errors import UnknownNameError
 
 pytestmark = pytest.mark.workflow
@@ -101,6 +102,26 @@ def test_status_and_claims_are_made_from_what_is_computed(project, rendered):
     assert "holds here" in claims and "4 &gt; 2?" in claims and "not computed" in claims
 
 
+def test_names_of_the_library_lead_to_the_reference(project, rendered):
+    entry = 'href="../_made/reference/store.html#zsas_lib.results_folder"'
+    article = html(project, "_computed/first").partition("<article")[2]
+    assert re.search(rf"<a [^>]*{entry}[^>]*>.*?zsas\.results_folder\(\)", article)
+    assert 'id="zsas_lib.results_folder"' in html(project, "_made/reference/store")
+    assert entry.replace("../_made/", "") in html(project, "_made/reference")
+    assert 'href="_made/reference/store.html#zsas_lib.results_folder"' in html(project, "data_and_weights")
+
+
+def test_a_chapters_end_lists_what_its_code_uses_of_the_library():
+    cells = [new_markdown_cell("`zsas.fit`, `zsas.none`"), new_code_cell("zsas.fit(zsas.load_model())")]
+    notebook = new_notebook(cells=cells)
+    lead_to_reference(notebook, {"training": ["fit"], "models": ["load_model"]})
+    fit, load_model = "{py:obj}`%s <zsas_lib.fit>`", "{py:obj}`load_model <zsas_lib.load_model>`"
+    assert notebook.cells[0].source == fit % "zsas.fit" + ", `zsas.none`"
+    assert notebook.cells[-1].source == f":::{{div}} zsas-files\nOf the library: {fit % 'fit'} · {load_model}\n:::"
+    lead_to_reference(unused := new_notebook(cells=[new_code_cell("1")]), {"training": ["fit"]})
+    assert len(unused.cells) == 1
+
+
 def test_a_stale_page_says_why(project, rendered):
     path = project / "zsas_lib" / "alpha.py"
     before = path.read_text()
@@ -150,7 +171,7 @@ def test_a_page_that_failed_and_never_was_computed_says_why_and_how_to_get_what_
     log.write_text("In [2]:\n\nzsas_lib.base.errors.DataError: No data set mvtec: data_root is None.\n")
     state = page_state(page, tmp_path)
     assert (state.word, state.certificate) == ("failed", None)
-    stage_page(state, log.parents[1], tmp_path, {"url": "", "branch": "main"})
+    stage_page(state, log.parents[1], tmp_path, {"url": "", "branch": "main"}, {})
     text = (tmp_path / "worst_case.md").read_text()
     assert text.startswith(f"# {page.title}\n") and "DataError: No data set mvtec: data_root is None." in text
     assert "{download}`worst_case.log`" in text and "(../data_and_weights)" in text

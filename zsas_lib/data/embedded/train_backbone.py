@@ -18,14 +18,13 @@ checkpoint as if it had not been. About two hours and a quarter on one core.
 import json
 import math
 import time
+from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated
 
 import open_clip
 import torch
-import typer
 from numpy.random import default_rng
 from safetensors.torch import save_file
 
@@ -144,15 +143,7 @@ def save_weights(student: Student, path: Path, made_by: dict) -> None:
     save_file(tensors, path, metadata={key: json.dumps(value) for key, value in made_by.items()})
 
 
-def main(
-    steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 9500,
-    batch: Annotated[int, typer.Option(help="Pairs a step.")] = 16,
-    pictures: Annotated[int, typer.Option(help="Pairs of training pictures to draw.")] = 12000,
-    peak: Annotated[float, typer.Option(help="Highest learning rate.")] = 7e-4,
-    seed: Annotated[int, typer.Option(help="Of pictures, weights and steps.")] = 0,
-    folder: Annotated[Path | None, typer.Option(help="Checkpoints; the cache folder by default.")] = None,
-    output: Annotated[Path, typer.Option(help="The weights file.")] = HERE / "backbone.safetensors",
-) -> None:
+def main(steps: int, batch: int, pictures: int, peak: float, seed: int, folder: Path | None, output: Path) -> None:
     """Train the embedded backbone and write its weights file."""
     made_by = dict(steps=steps, batch=batch, pictures=pictures, peak=peak, seed=seed, torch=torch.__version__)
     folder = folder or cache_folder() / f"embedded-backbone-{'-'.join(str(v) for v in made_by.values())}"
@@ -162,4 +153,12 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    parser = ArgumentParser(description=main.__doc__, formatter_class=ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--steps", type=int, default=9500, help="optimiser steps")
+    parser.add_argument("--batch", type=int, default=16, help="pairs a step")
+    parser.add_argument("--pictures", type=int, default=12000, help="pairs of training pictures to draw")
+    parser.add_argument("--peak", type=float, default=7e-4, help="highest learning rate")
+    parser.add_argument("--seed", type=int, default=0, help="of pictures, weights and steps")
+    parser.add_argument("--folder", type=Path, help="checkpoints; the cache folder by default")
+    parser.add_argument("--output", type=Path, default=HERE / "backbone.safetensors", help="the weights file")
+    main(**vars(parser.parse_args()))

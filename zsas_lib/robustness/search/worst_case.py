@@ -32,6 +32,16 @@ class WorstCase:
     image's own (nan for a normal one), ``anomaly_map`` upright again, ``forward_passes`` what the search cost, a
     backward pass counted as another forward one. ``history`` holds every point tried: image, start, step, passes, the
     amounts, loss, pixel_auroc.
+
+    >>> model = zsas.load_model("winclip", zsas.load_backbone("embedded"))
+    >>> dataset = zsas.load_dataset("embedded-b", categories="ceramic_ring")
+    >>> dataset = dataset.select(per_category=2)
+    >>> batch = next(iter(dataset.batches(2)))
+    >>> worst = zsas.worst_case(
+    ...     model, batch.images, batch.masks, "ceramic ring", search="random", steps=2
+    ... )
+    >>> worst.history.groupby("image").size().tolist()
+    [2, 2]
     """
 
     amounts: Mapping[str, Float[Tensor, " image"]]
@@ -92,6 +102,16 @@ def worst_case(
     Any model of the library will do; "adam" needs it to be differentiable in the images. Raises ValueError for images,
     masks, steps or restarts that cannot be, UnknownNameError for an unknown perturbation, search, goal or selection,
     ValueError if no point of an image has a finite map.
+
+    >>> model = zsas.load_model("winclip", zsas.load_backbone("embedded"))
+    >>> dataset = zsas.load_dataset("embedded-b", categories="ceramic_ring")
+    >>> dataset = dataset.select(per_category=2)
+    >>> batch = next(iter(dataset.batches(2)))
+    >>> worst = zsas.worst_case(
+    ...     model, batch.images, batch.masks, "ceramic ring", over=["hue"], steps=2, restarts=1
+    ... )
+    >>> worst.hue.shape, worst.anomaly_map.shape == batch.masks.shape
+    (torch.Size([2]), True)
     """
     for kind, name, names in (("search", search, SEARCHES), ("goal", goal, GOALS), ("selection", select, SELECTIONS)):
         if name not in names:

@@ -27,7 +27,7 @@ def load_official_checkpoint(name: str, path: str | Path, backbone: Backbone, **
     those that leave the parameters as they are, such as `image_score`; without them VCP-CLIP gets the released
     `fusion=0.8`. What a file says of sizes (contexts, depth of the compound prompts, IDP's vectors) is taken over.
 
-    All released files belong to OpenAI's ViT-L-14-336 with pictures of 518 pixels. To get the authors' numbers:
+    All released files belong to OpenAI's ViT-L-14-336 with pictures of 518 pixels. To get the authors' numbers::
 
         anomalyclip        load_backbone("vit-l-14-336", image_size=518, positions="bilinear")
         vcpclip, vcpclip+  load_backbone("vit-l-14-336", image_size=518, activation="gelu")
@@ -40,6 +40,13 @@ def load_official_checkpoint(name: str, path: str | Path, backbone: Backbone, **
     The model's `trained` record names the file and its sha256. Raises UnknownNameError for a model without released
     files or an unknown option, DataError for a file that is none, of another model, or for another backbone: it names
     the entries and shapes.
+
+    >>> backbone = zsas.load_backbone("embedded")
+    >>> layers = {f"fc.{n}.weight": torch.rand(128, 128) for n in range(4)}
+    >>> layers |= {f"fc.{n}.bias": torch.rand(128) for n in range(4)}
+    >>> torch.save({"trainable_linearlayer": layers}, "theirs.pth")
+    >>> zsas.load_official_checkpoint("april-gan", "theirs.pth", backbone).name
+    'april-gan'
     """
     if name not in FORMATS:
         raise UnknownNameError("model with official checkpoints", name, FORMATS)
