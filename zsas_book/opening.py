@@ -46,8 +46,8 @@ def training_settings(
     decay: bool,
     seed: int | None = None,
 ) -> dict[str, object]:
-    """The settings of `fit` that chapters have as parameters; None stands for the model's own. Without ``seed`` they have
-    none, for chapters that train from several."""
+    """The settings of `fit` that chapters have as parameters; None stands for the model's own. Without ``seed`` they
+    have none, for chapters that train from several."""
     settings = {
         "epochs": epochs,
         "training_batch_size": training_batch_size,

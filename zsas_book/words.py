@@ -39,8 +39,8 @@ def amount(perturbation: str, value: float) -> str:
 
 
 def of_pictures(pictures: AnomalyDataset) -> str:
-    """How many pictures, and of what: "24 pictures (brushed hexagon, ceramic ring)", or their number of categories where
-    there are more than six."""
+    """How many pictures, and of what: "24 pictures (brushed hexagon, ceramic ring)", or their number of categories
+    where there are more than six."""
     names = pictures.categories
     of = f"({', '.join(map(label, names))})" if len(names) <= 6 else f"of {len(names)} categories"
     return f"{counted(len(pictures), 'picture')} {of}"
@@ -49,13 +49,14 @@ def of_pictures(pictures: AnomalyDataset) -> str:
 def chance(
     gap: float, error: float, higher: str = "higher", lower: str = "lower", within: str = "within chance"
 ) -> str:
-    """Which of three words a difference deserves: ``within`` where it is no more than two errors, or its error unknown."""
+    """Which of three words a difference deserves: ``within`` where it is no more than two errors, or its error
+    unknown."""
     return higher if gap > BEYOND * error else lower if gap < -BEYOND * error else within
 
 
 def leader(values: pd.Series, errors: pd.Series | None = None, of: str = "standard deviations over seeds") -> str:
-    """Who has the largest value and by how much, beside the larger error of the first two: "A leads by 1.2 points over B,
-    which is within two standard deviations over seeds"."""
+    """Who has the largest value and by how much, beside the larger error of the first two: "A leads by 1.2 points over
+    B, which is within two standard deviations over seeds"."""
     order = values.sort_values(ascending=False)
     if len(order) < 2:
         return f"{order.index[0]} is the only one"
@@ -67,7 +68,8 @@ def leader(values: pd.Series, errors: pd.Series | None = None, of: str = "standa
 
 
 def extremes(values: pd.Series, digits: int = 1, unit: str = "") -> str:
-    """Where values are lowest and highest: "from -0.3 (ceramic ring) to 2.2 points (star)", the unit behind the second."""
+    """Where values are lowest and highest: "from -0.3 (ceramic ring) to 2.2 points (star)", the unit behind the
+    second."""
     low, high = values.idxmin(), values.idxmax()
     unit = f" {unit}" if unit else ""
     return (

@@ -24,9 +24,9 @@ def bars(
     """A row for each row of ``values``, downwards, and in it a bar for each column.
 
     Columns take their colours from ``colours``, else from what the book's colours mean, else from the palette; a Series
-    is one column, whose bars take theirs by the names of its rows. ``errors`` have the same rows and columns, in the same
-    unit; ``marks`` too: they stand in the bars as diamonds, such as what a paper prints. ``points``, for a Series, has a
-    column for each row of it: single values, drawn over its bar.
+    is one column, whose bars take theirs by the names of its rows. ``errors`` have the same rows and columns, in the
+    same unit; ``marks`` too: they stand in the bars as diamonds, such as what a paper prints. ``points``, for a Series,
+    has a column for each row of it: single values, drawn over its bar.
     """
     single = isinstance(values, pd.Series)
     wide, spread, beside = (_frame(part) for part in (values, errors, marks))
@@ -61,8 +61,8 @@ def bars(
 
 
 def category_bars(axes: Axes, table: pd.DataFrame, metric: str, spread: pd.DataFrame | None = None) -> None:
-    """One bar a category in percent, best first, error bars of one standard error from `spread`, the mean as a dashed grey
-    line."""
+    """One bar a category in percent, best first, error bars of one standard error from `spread`, the mean as a dashed
+    grey line."""
     rows = 100 * table[metric].drop(index="mean").sort_values(ascending=False)
     bars(axes, rows.to_frame("winclip"), None if spread is None else 100 * spread[metric].to_frame("winclip"))
     axes.axvline(100 * table.loc["mean", metric], color=INK, linestyle="--", linewidth=1.5)

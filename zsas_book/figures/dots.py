@@ -29,8 +29,8 @@ def dots(
 ) -> None:
     """A point in each row of ``values``, downwards, with its error; a missing value leaves its place empty.
 
-    ``name`` labels the series, ``colour`` is its own or one for each row, ``shift`` moves it down in its rows. ``points``
-    has a column for each row: single values, drawn small beside the point.
+    ``name`` labels the series, ``colour`` is its own or one for each row, ``shift`` moves it down in its rows.
+    ``points`` has a column for each row: single values, drawn small beside the point.
     """
     for place, row in enumerate(values.index):
         own = colour if isinstance(colour, str) else colour[row]
@@ -56,11 +56,11 @@ def dot_panels(
 ) -> Figure:
     """A panel for each column of the tables in ``series``, a row for each of their rows, a point of each series in it.
 
-    All tables have the same columns; the rows are those of the first, then what the others have beyond. ``errors`` are by
-    series too, in the same unit. A series' colour is its own in ``colours`` (or one for each row), else what the book's
-    colours mean, else the palette's; "reported" is a grey diamond. ``points`` holds, by series and column, single values with a
-    column for each row. ``line`` draws a vertical line, such as zero or chance. Panels are named by `axis_label`, or by
-    `label` and ``unit``.
+    All tables have the same columns; the rows are those of the first, then what the others have beyond. ``errors`` are
+    by series too, in the same unit. A series' colour is its own in ``colours`` (or one for each row), else what the
+    book's colours mean, else the palette's; "reported" is a grey diamond. ``points`` holds, by series and column,
+    single values with a column for each row. ``line`` draws a vertical line, such as zero or chance. Panels are named
+    by `axis_label`, or by `label` and ``unit``.
     """
     first = next(iter(series.values()))
     rows = list(dict.fromkeys(row for table in series.values() for row in table.index))

@@ -20,8 +20,8 @@ TITLE_SIZE = 9
 
 @dataclass(frozen=True)
 class Tile:
-    """One picture of a gallery: the picture itself or, where there is an ``anomaly_map``, the map over it, in the colours
-    of ``limits`` or of its own range; with the outline of ``mask``."""
+    """One picture of a gallery: the picture itself or, where there is an ``anomaly_map``, the map over it, in the
+    colours of ``limits`` or of its own range; with the outline of ``mask``."""
 
     image: Float[Tensor, "3 height width"]
     title: str = ""
@@ -37,16 +37,16 @@ def tile(
     limits: tuple[float, float] | None = None,
     outline: bool = True,
 ) -> Tile:
-    """A sample, or a map over it, with its defect outlined; its title is what it shows ("ceramic ring: crack") unless it is
-    given or a map is shown."""
+    """A sample, or a map over it, with its defect outlined; its title is what it shows ("ceramic ring: crack") unless
+    it is given or a map is shown."""
     if title is None:
         title = "" if anomaly_map is not None else f"{label(sample.category)}: {label(sample.defect)}"
     return Tile(sample.image, title, sample.mask if outline else None, anomaly_map, limits)
 
 
 def gallery(rows: Sequence[Sequence[Tile | None]], *, size: float = 1.8, names: Sequence[str] = ()) -> Figure:
-    """Tiles in rows, ``size`` inches wide each but no wider than the page in all; a None leaves its place empty. ``names``
-    stand to the left of the rows. Raises ValueError for no tile."""
+    """Tiles in rows, ``size`` inches wide each but no wider than the page in all; a None leaves its place empty.
+    ``names`` stand to the left of the rows. Raises ValueError for no tile."""
     columns = max(map(len, rows), default=0)
     if not columns:
         raise ValueError("Expected at least one tile to draw, got none.")

@@ -41,8 +41,9 @@ def category_lines(
 ) -> None:
     """A thin line for each column of ``values`` along its index, and one thick grey line for the column "mean".
 
-    ``errors`` has the same rows and some of the columns, in the same unit: they become bands, cut to ``limits``; a Series
-    is the mean's own and becomes error bars. ``even`` puts the index at even distances, as where it is no number.
+    ``errors`` has the same rows and some of the columns, in the same unit: they become bands, cut to ``limits``; a
+    Series is the mean's own and becomes error bars. ``even`` puts the index at even distances, as where it is no
+    number.
     """
     places = np.arange(len(values)) if even else values.index.to_numpy()
     thin = [column for column in values if column != "mean"]
@@ -63,8 +64,8 @@ def category_lines(
 def training_lines(
     axes: Axes, history: pd.DataFrame, column: str, name: str | None = None, colour: str = INK, style: str = "-"
 ) -> None:
-    """One column of a training's history after every step, a line for each seed where there are several; ``name`` labels
-    the first."""
+    """One column of a training's history after every step, a line for each seed where there are several; ``name``
+    labels the first."""
     runs = [rows for _, rows in history.groupby("seed")] if "seed" in history else [history]
     for number, rows in enumerate(runs):
         line = {"color": colour, "linestyle": style, "linewidth": 1.4, "label": None if number else name}

@@ -17,8 +17,8 @@ def panels(
 ) -> tuple[Figure, Axes | np.ndarray]:
     """A figure of ``rows`` x ``columns`` panels, ``height`` and ``width`` inches in all, in the book's style.
 
-    ``share`` names the axes that all panels have in common, "x", "y" or "xy". Returns the figure and its axes: the one, an
-    array of one row or column, or one of rows and columns.
+    ``share`` names the axes that all panels have in common, "x", "y" or "xy". Returns the figure and its axes: the one,
+    an array of one row or column, or one of rows and columns.
     """
     use_style()
     size = (width or WIDTHS.get(columns, WIDEST), height)

@@ -17,9 +17,10 @@ CHARACTERS = 13  # to an inch of a box
 def steps(stages: Sequence[str | Sequence[str]], learned: Collection[str] = ()) -> Figure:
     """Boxes with arrows between them, one row a step, several boxes where things run side by side.
 
-    As many boxes below as many are joined one by one, one box to all of its neighbours, other numbers each to all. Boxes
-    whose text is among ``learned`` are drawn in colour and explained by a legend. Text is wrapped to its box, and may
-    hold matplotlib's formulas where it needs no wrapping. Raises ValueError for no step, or a learned one that is no box.
+    As many boxes below as many are joined one by one, one box to all of its neighbours, other numbers each to all.
+    Boxes whose text is among ``learned`` are drawn in colour and explained by a legend. Text is wrapped to its box, and
+    may hold matplotlib's formulas where it needs no wrapping. Raises ValueError for no step, or a learned one that is
+    no box.
     """
     rows = [[stage] if isinstance(stage, str) else list(stage) for stage in stages]
     boxes = [text for row in rows for text in row]

@@ -52,6 +52,6 @@ def ranges_in_words(ranges: pd.DataFrame) -> list[str]:
         f"Over the range, pixel AUROC moves by {objects['range'].median():.1f} points in the median category and by "
         f"{objects['range'].max():.1f} in the widest ({label(widest)}); the mean moves by "
         f"{ranges.loc['mean', 'range']:.1f}.",
-        f"One bootstrap standard error of a category is {objects['± at 0'].median():.1f} points, but the same pictures are "
-        "perturbed at every value, so much of that error is shared along a line.",
+        f"One bootstrap standard error of a category is {objects['± at 0'].median():.1f} points, but the same pictures "
+        "are perturbed at every value, so much of that error is shared along a line.",
     ]

@@ -24,14 +24,14 @@ USED = {"MVTec-AD": 2, "VisA": 3}  # paper S's tables of what may be turned
 
 
 def family(dataset: str) -> str | None:
-    """The data set, as the papers call it, whose printed numbers a page of ``dataset`` may show: its own, for an embedded
-    one those of the data set that it stands in for, None where nothing is printed."""
+    """The data set, as the papers call it, whose printed numbers a page of ``dataset`` may show: its own, for an
+    embedded one those of the data set that it stands in for, None where nothing is printed."""
     return DATASETS[dataset].family if dataset in DATASETS else None
 
 
 def printed_family(paper: str, table: str | int, dataset: str) -> str:
-    """The data set whose part of a printed table a page of ``dataset`` shows: its `family` where the table has that, else
-    the table's first one. `comparable` says of the latter that the two cannot be compared."""
+    """The data set whose part of a printed table a page of ``dataset`` shows: its `family` where the table has that,
+    else the table's first one. `comparable` says of the latter that the two cannot be compared."""
     known = list(dict.fromkeys(settings(paper, table).dataset))
     return family(dataset) if family(dataset) in known else known[0]
 
@@ -71,11 +71,12 @@ def comparable(
     They can if the data set is the table's own and no stand-in for it, its categories are exactly those of the printed
     mean (or, for a number of one ``category``, hold that one), each with every official test picture; and if ``tower``,
     None where no model takes part, has the table's backbone, image size and activation and no random weights, and reads
-    the pictures at that size; of a table with several backbones any will do, or ``printed_on``, as the paper calls it. Of a model that learned, ``auxiliary`` are the pictures that it learned from (all official
-    test pictures of the table's training set), and ``training`` the settings that were changed from the model's own.
+    the pictures at that size; of a table with several backbones any will do, or ``printed_on``, as the paper calls it.
+    Of a model that learned, ``auxiliary`` are the pictures that it learned from (all official test pictures of the
+    table's training set), and ``training`` the settings that were changed from the model's own.
 
-    The answer is a list in words such as "embedded-b, embedded" or "1 of 15 categories"; a model that the table does not
-    have is one of its words. Raises UnknownNameError for a table without a known setting.
+    The answer is a list in words such as "embedded-b, embedded" or "1 of 15 categories"; a model that the table does
+    not have is one of its words. Raises UnknownNameError for a table without a known setting.
     """
     rows = settings(paper, table)
     of_model = rows if model is None else rows[rows.model == model]
