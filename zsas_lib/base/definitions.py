@@ -270,14 +270,18 @@ def _bound(nodes: Iterable[ast.AST], package: str) -> dict[str, list[Import]]:
 
 def _assigned(statement: ast.stmt) -> list[str]:
     """The names that an assignment gives a value, if it does nothing else."""
-    targets = {
-        ast.Assign: lambda: statement.targets,
-        ast.AnnAssign: lambda: [statement.target],
-        ast.AugAssign: lambda: [statement.target],
-        getattr(ast, "TypeAlias", None): lambda: [statement.name],
-    }.get(type(statement), list)()
+    match statement:
+        case ast.Assign(targets=targets):
+            pass
+        case ast.AnnAssign(target=target) | ast.AugAssign(target=target):
+            targets = [target]
+        case _:
+            targets = (
+                [name] if isinstance(name := getattr(statement, "name", None), ast.Name) else []
+            )  # type NAME = ...
     parts = [part for target in targets for part in (target.elts if isinstance(target, ast.Tuple) else [target])]
-    return [part.id for part in parts] if all(isinstance(part, ast.Name) for part in parts) else []
+    names = [part.id for part in parts if isinstance(part, ast.Name)]
+    return names if len(names) == len(parts) else []
 
 
 def _says_nothing(statement: object) -> bool:
