@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from safetensors import safe_open
 from scipy import ndimage
 
 import zsas_lib as zsas
+from zsas_lib.data import embedded
 from zsas_lib.data.embedded import WEIGHTS, train_backbone, train_losses, train_student, write
 from zsas_lib.data.embedded.defects import DEFECTS, FADING, possible_defects
 from zsas_lib.data.embedded.products import AUXILIARY, EVALUATION, TRAINING
@@ -170,3 +172,19 @@ def test_a_window_counts_the_marked_pixels_in_its_own_patches():
     assert torch.equal(counts, expected.float())
     patches = train_student.window_patches(4, 2)
     assert patches[4].tolist() == [5, 6, 9, 10]
+
+
+def test_who_needs_a_set_while_it_is_drawn_waits_for_it(tmp_path, monkeypatch):
+    drawn = []
+
+    def draw(root):
+        drawn.append(root)
+        time.sleep(0.3)
+        root.mkdir()
+
+    monkeypatch.setenv("ZSAS_CACHE", str(tmp_path))
+    monkeypatch.setattr("zsas_lib.data.embedded.write.write_embedded_b", draw)
+    with ThreadPoolExecutor(4) as pool:
+        roots = list(pool.map(embedded.written, ["embedded-b"] * 4))
+    assert drawn == [roots[0]] and set(roots) == {roots[0]} and roots[0].is_dir()
+    assert not list(tmp_path.glob(".*.lock"))

@@ -8,6 +8,7 @@ their kind. Neither needs a download.
 
 from pathlib import Path
 
+from ...base.files import locked
 from ...base.sources import source_digest
 from ..cache import cache_folder
 from . import write
@@ -19,10 +20,14 @@ WEIGHTS = Path(__file__).with_name("backbone.safetensors")
 def written(name: str) -> Path:
     """The root of ``embedded-a`` or ``embedded-b`` in the cache folder, drawn first if it is not there yet.
 
-    The folder's name holds a digest of the drawing code, so a changed generator draws anew.
+    The folder's name holds a digest of the drawing code, so a changed generator draws anew; the folder is locked while
+    it is drawn.
     """
     writers = {"embedded-a": write.write_embedded_a, "embedded-b": write.write_embedded_b}
     root = cache_folder() / f"{name}-{source_digest(write)[:12]}"
     if not root.is_dir():
-        writers[name](root)
+        root.parent.mkdir(parents=True, exist_ok=True)
+        with locked(root):  # several that need it at once draw it once
+            if not root.is_dir():
+                writers[name](root)
     return root
