@@ -90,6 +90,7 @@ def test_the_book_is_out_of_reach_and_the_science_is_not():
     assert not {"torch", "open_clip", "numpy", "pandas", "PIL", "sklearn", "skimage", "typing_extensions"} & refused
 
 
+@pytest.mark.slow
 def test_every_module_of_the_science_is_imported_without_the_book(tmp_path):
     names = modules()
     assert len({name.split(".")[1] for name in names if "." in name}) > 10

@@ -44,17 +44,19 @@ def test_the_public_names_are_those_that_python_finds():
     assert {"evaluate", "RANGES", "Backbone", "metrics.pixel_auroc", "metrics.aupro"} <= set(PUBLIC) <= set(NAMES)
 
 
+@pytest.mark.parametrize("name", PUBLIC)
+def test_each_public_name_has_an_example(name):
+    assert examples(name).examples, f"zsas.{name} has no example (>>> ...) in its docstring."
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_each_public_name_has_an_example_and_all_examples_run(name, monkeypatch, tmp_path):
+def test_examples_run(name, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)  # where examples keep results
     monkeypatch.delenv("ZSAS_RESULTS", raising=False)
-    example = examples(name)
-    assert example.examples or name not in PUBLIC, f"zsas.{name} has no example (>>> ...) in its docstring."
     said = []
-    outcome = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE).run(
-        example, out=said.append
-    )
-    assert outcome.failed == 0, "".join(said)
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    assert runner.run(examples(name), out=said.append).failed == 0, "".join(said)
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +88,7 @@ def shown(app: Sphinx, room: str) -> dict[str, nodes.Element]:
     return {place: node for node in tree.findall(nodes.Element) if "fullname" in node for place in node["ids"]}
 
 
+@pytest.mark.workflow
 def test_sphinx_reads_every_docstring_without_a_warning_and_gives_every_name_an_entry(built):
     app, warnings = built
     assert "".join(line for line in warnings.splitlines(True) if "toctree" not in line) == ""
@@ -95,6 +98,7 @@ def test_sphinx_reads_every_docstring_without_a_warning_and_gives_every_name_an_
             assert docstring(name), f"{name} has no docstring."
 
 
+@pytest.mark.workflow
 def test_signatures_read_as_they_are_written(built):
     app, _ = built
     text = " ".join(shown(app, "perturbations")["zsas_lib.rotate"].astext().split())
@@ -117,6 +121,7 @@ def links_of(app: Sphinx, room: str) -> set[tuple[str, str]]:
     return {(link.astext(), (link.get("refuri") or link["refid"]).rpartition("/")[2]) for link in links}
 
 
+@pytest.mark.workflow
 def test_names_lead_to_their_entries(built):
     app, _ = built
     tree = app.env.get_and_resolve_doctree("reference/models", app.builder)

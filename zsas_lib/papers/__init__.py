@@ -44,6 +44,11 @@ def reported(paper: str, table: str | int) -> pd.DataFrame:
     holds what else the cell depends on as ``key=value`` pairs joined by ``;``. ``reported("S", 1)`` is paper S's Table
     1, ``reported("K", "text")`` are the numbers in K's running text, ``reported("anomalyclip", "log")`` the released
     log. Raises ``UnknownNameError`` for a paper or a table that is not there.
+
+    >>> table = zsas.reported("S", 1)
+    >>> first = table.iloc[0]
+    >>> first.method, first.dataset, first.metric, float(first.value), first.unit
+    ('WinCLIP', 'MVTec-AD', 'AUROC', 80.1, 'percent')
     """
     tables = _tables()
     papers = {name for name, _ in tables}
