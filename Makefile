@@ -33,7 +33,7 @@ SNAKEMAKE = $(PYTHON) -m snakemake --snakefile zsas_book/workflow/Snakefile --pr
 help:
 	@echo 'make book       compute the chapters and render the book (PROFILE=embedded, EXECUTOR=local, JOBS=2); DRY=1 lists the jobs'
 	@echo 'make status     list what is fresh, stale, missing or failed (PROFILE=embedded)'
-	@echo 'make test       check the format and run the tests, in five minutes on two cores; FAST=1 runs those of a minute'
+	@echo 'make test       check format and types and run the tests, in five minutes on two cores; FAST=1 runs those of a minute'
 	@echo 'make lint       check the format and what can be read off the sources'
 	@echo 'make types      check the types of zsas_lib'
 	@echo 'make format     format the sources and the notebooks'
@@ -59,7 +59,7 @@ endif
 status: $(ENVIRONMENT)
 	@$(PYTHON) -m zsas_book.cli status --profile $(PROFILE)
 
-test: data lint
+test: data lint $(if $(FAST),,types)
 	$(CACHED) $(PYTHON) -m pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder $(if $(FAST),-m '$(QUICK)')
 
 lint: $(ENVIRONMENT)

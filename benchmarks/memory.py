@@ -17,9 +17,10 @@ import torch
 from scipy import ndimage
 
 from zsas_lib import evaluate
+from zsas_lib.backbones.backbone import Backbone
 from zsas_lib.data.dataset import AnomalyDataset, Sample
 from zsas_lib.data.record import NORMAL, Record
-from zsas_lib.models.prediction import Prediction
+from zsas_lib.models.prediction import AnomalyModel, Prediction
 
 from .table import Measurement, Settings
 
@@ -53,15 +54,22 @@ class Drawn(AnomalyDataset):
         return Drawn(super().select(categories).records, self.maps, self.masks)
 
 
-class Shown(torch.nn.Module):
+class Towerless(Backbone):
+    """A backbone without towers."""
+
+    device = torch.device("cpu")
+
+    def __init__(self):
+        torch.nn.Module.__init__(self)
+
+
+class Shown(AnomalyModel):
     """A model whose map is the picture."""
 
     name = "shown"
 
     def __init__(self):
-        super().__init__()
-        self.backbone = torch.nn.Module()
-        self.backbone.device = torch.device("cpu")
+        super().__init__(Towerless(), {})
 
     def forward(self, images, class_names):
         return Prediction(images[:, 0], images[:, 0].amax((1, 2)))

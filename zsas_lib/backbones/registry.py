@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import open_clip
 import torch
@@ -132,7 +133,7 @@ def weights_at_hand(name: str) -> Path | None:
     """
     registration = _find(name)
     source = _tag(registration) or registration.pretrained
-    if isinstance(source, Mapping) or str(source).startswith(HUB):
+    if isinstance(source, Mapping) or (isinstance(source, str) and source.startswith(HUB)):
         return cached_file(source)
     return Path(source) if source and Path(source).is_file() else None
 
@@ -168,10 +169,11 @@ def _find(name: str) -> Registration:
 def _architecture(registration: Registration) -> tuple[dict, dict]:
     """open_clip's configuration of the model, and of its preprocessing where that comes with it."""
     source = registration.architecture
+    content: dict[str, Any]
     if isinstance(source, Mapping):
         content = deepcopy(dict(source))
     elif source in open_clip.list_models():
-        content = open_clip.get_model_config(source)
+        content = open_clip.get_model_config(source) or {}
     elif str(source).startswith(HUB):
         content = _json(hub_file(str(source).removeprefix(HUB), "open_clip_config.json"))
     elif Path(source).suffix == ".json":
@@ -198,7 +200,9 @@ def _json(path: Path) -> dict:
 def _tag(registration: Registration) -> dict:
     """open_clip's entry for the registered tag: where weights are, QuickGELU, normalisation; else empty."""
     architecture, pretrained = registration.architecture, registration.pretrained
-    return get_pretrained_cfg(architecture, pretrained) if {type(architecture), type(pretrained)} == {str} else {}
+    if isinstance(architecture, str) and isinstance(pretrained, str):
+        return get_pretrained_cfg(architecture, pretrained)
+    return {}
 
 
 def _weights_file(name: str, weights: str | Path | None, registration: Registration, tag: dict) -> Path:
@@ -252,4 +256,4 @@ def _build(architecture: dict) -> CLIP | CustomTextCLIP:
 @cache
 def _vision_transformers() -> list[str]:
     configurations = {name: open_clip.get_model_config(name) for name in open_clip.list_models()}
-    return [name for name, configuration in configurations.items() if not _unsuitable(configuration)]
+    return [name for name, configuration in configurations.items() if configuration and not _unsuitable(configuration)]

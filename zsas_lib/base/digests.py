@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path, PurePath
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ def configuration_digest(configuration: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(canonical(configuration), sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
-def canonical(value: object) -> object:
+def canonical(value: object) -> Any:
     """`value` as JSON holds it, one way to write each: 45.0 is 45, tuples and arrays are lists, paths are strings.
 
     Raises TypeError for anything else and ValueError for nan and infinity, which are equal to nothing or anything.

@@ -23,7 +23,7 @@ def library_files(packages: Sequence[str] = (PACKAGE.name,)) -> dict[str, str]:
     describes them and are opened by safetensors unseen, so they count as opened with it.
     """
     modules = [module for name, module in sys.modules.copy().items() if name.split(".")[0] in packages]
-    paths = {Path(module.__file__).resolve() for module in modules if getattr(module, "__file__", None)}
+    paths = {Path(file).resolve() for module in modules if (file := getattr(module, "__file__", None))}
     data = {path for path in opened if path.is_file() and path.suffix not in (".py", ".pyc", ".pyi")}
     weights = {file for folder in {path.parent for path in data} for file in folder.glob("*.safetensors")}
     return {path.relative_to(PACKAGE.parent).as_posix(): file_digest(path) for path in sorted(paths | data | weights)}
@@ -47,7 +47,7 @@ def _git(*arguments: str) -> str:
 
 def device_of(subjects: Iterable[object]) -> str:
     holders = [getattr(subject, "backbone", subject) for subject in subjects]
-    devices = {str(holder.device) for holder in holders if hasattr(holder, "device")} or {"cpu"}
+    devices = {str(device) for holder in holders if (device := getattr(holder, "device", None))} or {"cpu"}
     return ", ".join(f"{device} ({_hardware(device)})" for device in sorted(devices))
 
 

@@ -40,7 +40,8 @@ def category_groups(dataset: str, categories: Sequence[str], path: str | Path | 
     """
     if path is None:
         table = pd.read_csv(GROUPING, dtype=str)
-        known = dict(table[table.dataset == dataset][["category", "group"]].to_numpy())
+        own = table.loc[table.dataset == dataset]
+        known = dict(zip(own.category, own.group))
         return {category: known.get(category, UNGROUPED) for category in categories}
     table = pd.read_csv(path, dtype=str)
     if lacking := [column for column in ("category", "group") if column not in table]:
@@ -62,7 +63,7 @@ def type_mapping(dataset: str, path: str | Path | None = None) -> pd.DataFrame:
     if lacking:
         raise DataError(f"{path or MAPPING} lacks the columns {', '.join(lacking)}; expected category, defect, type.")
     if path is None:
-        table = table[table.dataset == dataset]
+        table = table.loc[table.dataset == dataset]
     if table.empty:
         raise DataError(
             f"No defect of data set {dataset!r} has a type in {path or MAPPING}; write a CSV with the columns "
@@ -70,4 +71,4 @@ def type_mapping(dataset: str, path: str | Path | None = None) -> pd.DataFrame:
         )
     if unknown := sorted(set(table.type) - set(TYPES)):
         raise DataError(f"{path or MAPPING} has the types {', '.join(unknown)}; expected some of {', '.join(TYPES)}.")
-    return table[["category", "defect", "type"]].reset_index(drop=True)
+    return table.loc[:, ["category", "defect", "type"]].reset_index(drop=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from ..data.dataset import AnomalyDataset
@@ -16,12 +16,12 @@ from ..metrics.image import IMAGE_METRICS, image_metrics
 from ..metrics.pixel import PIXEL_METRICS, gathered_metrics, pixel_auroc, pixel_metrics
 from ..metrics.pixel_scores import PixelScores
 from ..metrics.ranking import Labels, Maps, Masks, Scores
-from ..models.prediction import Prediction
+from ..models.prediction import AnomalyModel, Prediction
 from .tables import ResultTable, picture_rows, result_table, with_means
 
 
 def evaluate(
-    model: nn.Module, dataset: AnomalyDataset, *, seed: int = 0, batch_size: int = 16, resamples: int = 200
+    model: AnomalyModel, dataset: AnomalyDataset, *, seed: int = 0, batch_size: int = 16, resamples: int = 200
 ) -> ResultTable:
     """All metrics of a model on a data set, at the size in which the data set gives its pictures.
 
@@ -69,7 +69,7 @@ def evaluate(
 
 
 def category_predictions(
-    model: nn.Module, dataset: AnomalyDataset, batch_size: int, what: str
+    model: AnomalyModel, dataset: AnomalyDataset, batch_size: int, what: str
 ) -> Iterator[tuple[AnomalyDataset, Iterator[tuple[Tensor, Tensor, Tensor]]]]:
     """What a model says of each category's pictures: that part of the data set, and map, mask and image score of one
     picture after the other, in its order, which are predicted as they are asked for.
@@ -83,7 +83,7 @@ def category_predictions(
 
 
 def _predictions(
-    model: nn.Module, part: AnomalyDataset, batch_size: int, progress: tqdm
+    model: AnomalyModel, part: AnomalyDataset, batch_size: int, progress: tqdm
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     for batch in part.batches(batch_size):
         prediction = predict(model, batch.images, batch.categories, batch.paths)
@@ -121,7 +121,7 @@ def _of_images(scores: Scores, labels: Labels, pixel_auroc_se: float, resamples:
 
 @torch.no_grad()
 def predict(
-    model: nn.Module, images: Float[Tensor, "batch 3 height width"], categories: Sequence[str], paths: Sequence[Path]
+    model: AnomalyModel, images: Float[Tensor, "batch 3 height width"], categories: Sequence[str], paths: Sequence[Path]
 ) -> Prediction:
     """What a model says of images, on the CPU in float32. Raises ValueError, naming the picture, where not finite."""
     prediction = model(images.to(model.backbone.device), categories)

@@ -1,6 +1,7 @@
 """Tables of results: one row per category and setting, their means, and the per-image rows and errors beside them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -40,7 +41,7 @@ def joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
         pictures = pd.concat([table.per_image for table in tables], ignore_index=True)
         return result_table(with_means(pd.concat(rows, ignore_index=True)), pictures)
     rows = pd.concat(tables, ignore_index=True)
-    if not (rows["category"] == MEAN).any():
+    if MEAN not in set(rows["category"]):
         return rows
     return with_means(rows, by=tables[0].attrs.get(SETTINGS, _no_floats(rows)))
 
@@ -70,7 +71,8 @@ def with_means(rows: pd.DataFrame, *, by: Sequence[str] = ()) -> pd.DataFrame:
     rows = pd.DataFrame(rows[rows["category"] != MEAN])
     averaged = [column for column in metrics if METRICS[column].averaged] + errors
     means = []
-    for setting, group in rows.groupby(list(by), sort=False) if by else [((), rows)]:
+    groups = rows.groupby(list(by), sort=False) if by else [((), rows)]
+    for setting, group in cast(Iterable[tuple[tuple, pd.DataFrame]], groups):  # of a list the keys are tuples
         mean = group[averaged].mean()
         mean[errors] = np.sqrt((group[errors] ** 2).sum(min_count=1)) / group[errors].count()
         means.append({"category": MEAN} | dict(zip(by, setting)) | mean.to_dict())

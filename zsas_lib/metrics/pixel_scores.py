@@ -6,16 +6,23 @@ beside it.
 """
 
 from collections.abc import Iterator
+from typing import cast
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from scipy import ndimage
 from torch import Tensor
 
 Picture = Float[Tensor, "..."] | Float[np.ndarray, "..."] | np.generic
 Truth = Bool[Tensor, "..."] | Bool[np.ndarray, "..."] | np.generic
 
-EIGHT_CONNECTED = np.ones((3, 3), dtype=bool)
+
+def numbered_regions(
+    mask: Bool[np.ndarray, "height width"],
+) -> tuple[Int[np.ndarray, "height width"], int]:
+    """The regions of a mask, its 8-connected components, numbered from 1, with 0 elsewhere; and their number."""
+    found = ndimage.label(mask, np.ones((3, 3), dtype=bool))
+    return cast(tuple[np.ndarray, int], found)  # scipy gives the number alone where told to
 
 
 class PixelScores:
@@ -53,7 +60,7 @@ class PixelScores:
         self._normal[self._ends[-2] :] = others
         self._anomalous.append(own)
         if own.size:
-            labels, count = ndimage.label(truth, EIGHT_CONNECTED)
+            labels, count = numbered_regions(truth)
             self._regions.append(labels[truth] + (self._found - 1))
             self._found += count
 

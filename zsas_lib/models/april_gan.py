@@ -7,6 +7,7 @@ Tracks 1&2" (arXiv 2305.17382), its zero-shot track, as released (ByChelsea/VAND
 from collections.abc import Sequence
 from functools import reduce
 from operator import add
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -44,7 +45,7 @@ class AprilGAN(LearnedModel):
 
     def reset_parameters(self) -> None:
         for layer in self.projections:
-            layer.reset_parameters()
+            cast(nn.Linear, layer).reset_parameters()
 
     def text_features(self, class_name: str) -> Float[Tensor, "2 embed"]:
         """The unit vectors of the two states of a class. Encoded once per class name and kept."""

@@ -4,14 +4,15 @@ import inspect
 from importlib import import_module
 from pathlib import Path
 
-from torch import nn
-
 from ..backbones.backbone import Backbone
 from ..base.errors import UnknownNameError
 from . import MODELS, list_models
+from .prediction import AnomalyModel
 
 
-def load_model(name: str, backbone: Backbone, *, checkpoint: str | Path | None = None, **options: object) -> nn.Module:
+def load_model(
+    name: str, backbone: Backbone, *, checkpoint: str | Path | None = None, **options: object
+) -> AnomalyModel:
     """A published model on a backbone; `options` are the keyword arguments of its class, such as `WinCLIP`.
 
     Every model has `.name`, `.backbone`, `.options` (all of them, JSON-able) and is called with images

@@ -43,9 +43,14 @@ class AnomalyModel(nn.Module):
         """The parameters beside the backbone, by name."""
         return {name: value for name, value in self.named_parameters() if not name.startswith("backbone.")}
 
-    def identity(self, class_names: Sequence[str]) -> dict[str, object]:
+    def identity(self, class_names: Sequence[str]) -> Mapping[str, object]:
         """What decides the predictions for these classes beside options, backbone and weights, as JSON can hold it."""
         return {}
+
+    def remember(self, class_name: str, images: Float[Tensor, "reference 3 height width"]) -> None:
+        """Take these normal images of a class as what its images are compared with; for models with the option
+        ``shots``."""
+        raise NotImplementedError
 
 
 def names_of_images(class_names: str | Sequence[str], count: int) -> list[str]:

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..data.dataset import AnomalyDataset, stacked
+from .prediction import AnomalyModel
 
 Memory = Mapping[int | str, Float[Tensor, "reference channel"]]
 """Unit vectors of the normal images of one class, by the side of the windows or the name of another part."""
@@ -84,7 +85,7 @@ def draw_normal(dataset: AnomalyDataset, category: str, count: int, seed: int = 
     return AnomalyDataset(dataset.name, dataset.root, chosen, dataset.image_size, dataset.aspect)
 
 
-def remember_normal(model: nn.Module, dataset: AnomalyDataset, seed: int = 0) -> AnomalyDataset:
+def remember_normal(model: AnomalyModel, dataset: AnomalyDataset, seed: int = 0) -> AnomalyDataset:
     """Draw the ``shots`` normal pictures of each category that a few-shot model needs, and have it remember them.
 
     ``dataset`` is the training split, ``load_dataset(..., split="train")``; of another split only the normal pictures

@@ -138,8 +138,8 @@ class VCPCLIP(LearnedModel):
     def reset_parameters(self) -> None:
         learned = [child for child in self.children() if child is not self.backbone]
         for part in (part for child in learned for part in reversed([*child.modules()])):
-            if hasattr(part, "reset_parameters"):
-                part.reset_parameters()
+            if reset := getattr(part, "reset_parameters", None):
+                reset()
         for name, value in (
             ("log_scales", math.log(1 / FIRST_TEMPERATURE)),
             ("alpha", FIRST_BALANCE),

@@ -5,7 +5,7 @@ Jeong et al., "WinCLIP: Zero-/Few-Shot Anomaly Classification and Segmentation" 
 code; where reimplementations differ, the options name the choices.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -133,7 +133,8 @@ class WinCLIP(AnomalyModel):
         Images are RGB in [0, 1], of any size. Raises ValueError if the number of names is not that of the images, or
         a few-shot model remembers no images of a class.
         """
-        total, cover, scores = 0, 0, []
+        scores = []
+        total = cover = images.new_zeros(())
         for tile, margins in self._tiles(images):
             references = self.references if self.options["shots"] else None
             prediction = self.predict(self.embed(tile), class_names, tile.shape[-2:], references=references)
@@ -163,7 +164,7 @@ class WinCLIP(AnomalyModel):
             memory = {part: torch.cat([parts[part].flatten(0, 1) for parts in tiles]) for part in tiles[0]}
         self.references.add(class_name, memory, image_digest(images))
 
-    def identity(self, class_names: Sequence[str]) -> dict[str, object]:
+    def identity(self, class_names: Sequence[str]) -> Mapping[str, object]:
         """Of a few-shot model, what it remembers of these classes."""
         return self.references.digests(class_names) if self.options["shots"] else {}
 
@@ -196,7 +197,7 @@ class WinCLIP(AnomalyModel):
         image_scores, patches = self._zero_shot(embedded, self._text(names), sides)
         if references is not None:
             associated = self._associated(embedded, names, sides, references)
-            association = sum(associated.values()) / len(associated)
+            association = reduce(add, associated.values()) / len(associated)
             patches = (patches + association) / 2
             image_scores = (image_scores + association.amax((1, 2))) / 2
         enlarged = F.interpolate(patches[:, None], tuple(size), mode="bilinear", align_corners=False)

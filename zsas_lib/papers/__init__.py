@@ -32,7 +32,7 @@ _FILE = re.compile(r"([A-Z])_(?:table0*(\d+)|(text))_")
 def _tables() -> dict[tuple[str, str], Path]:
     tables = {("anomalyclip", "log"): Path(__file__).parent / "anomalyclip_official_log.csv"}
     for path in sorted(Path(__file__).parent.glob("?_*.csv")):
-        paper, number, text = _FILE.match(path.name).groups()
+        _, paper, number, text, _ = _FILE.split(path.name)
         tables[paper, number or text] = path
     return tables
 

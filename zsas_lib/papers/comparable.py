@@ -33,7 +33,8 @@ def printed_family(paper: str, table: str | int, dataset: str) -> str:
     """The data set whose part of a printed table a page of ``dataset`` shows: its `family` where the table has that,
     else the table's first one. `comparable` says of the latter that the two cannot be compared."""
     known = list(dict.fromkeys(settings(paper, table).dataset))
-    return family(dataset) if family(dataset) in known else known[0]
+    own = family(dataset)
+    return own if own is not None and own in known else known[0]
 
 
 def printed_backbone(paper: str, table: str | int, backbone: str) -> str:
@@ -46,7 +47,7 @@ def printed_backbone(paper: str, table: str | int, backbone: str) -> str:
 def settings(paper: str, table: str | int) -> pd.DataFrame:
     """What a printed table was made with, a row for each data set, model and backbone; raises UnknownNameError."""
     known = _settings()
-    rows = known[(known.paper == paper) & (known.table == str(table))]
+    rows = known.loc[(known.paper == paper) & (known.table == str(table))]
     if rows.empty:
         raise UnknownNameError(
             "printed table with a known setting", f"{paper} {table}", {*(known.paper + " " + known.table)}
@@ -79,9 +80,9 @@ def comparable(
     not have is one of its words. Raises UnknownNameError for a table without a known setting.
     """
     rows = settings(paper, table)
-    of_model = rows if model is None else rows[rows.model == model]
-    of_model = of_model if printed_on is None else of_model[of_model.called == printed_on]
-    own = of_model[of_model.dataset == family(pictures.name)]
+    of_model = rows if model is None else rows.loc[rows.model == model]
+    of_model = of_model if printed_on is None else of_model.loc[of_model.called == printed_on]
+    own = of_model.loc[of_model.dataset == family(pictures.name)]
     reasons = [model] if of_model.empty else []
     rows = rows if of_model.empty else of_model
     if _stands_in(pictures.name) or family(pictures.name) not in set(rows.dataset):

@@ -23,16 +23,13 @@ def printed_means() -> pd.DataFrame:
     rows = []
     for model, number in PER_CATEGORY.items():
         table = reported("K", number)
-        single = table[table.category != "mean"]
-        claims = [
-            ("all", f"Table {number}", row.level, row.value) for row in table[table.category == "mean"].itertuples()
-        ]
-        own = text[(text.method == model) & text.category.str.startswith("group:")]
-        claims += [
-            (row.category.removeprefix("group:"), "section 4.5", row.level, row.value) for row in own.itertuples()
-        ]
+        single, mean = table.loc[table.category != "mean"], table.loc[table.category == "mean"]
+        claims = [("all", f"Table {number}", level, value) for level, value in zip(mean.level, mean.value)]
+        own = text.loc[(text.method == model) & text.category.str.startswith("group:")]
+        named = own.category.str.removeprefix("group:")
+        claims += [(group, "section 4.5", level, value) for group, level, value in zip(named, own.level, own.value)]
         for over, place, level, printed in claims:
-            chosen = single[(single.level == level) & ((over == "all") | (single.category.map(groups) == over))]
+            chosen = single.loc[(single.level == level) & ((over == "all") | (single.category.map(groups) == over))]
             recomputed = chosen.value.mean()
             rows.append(
                 {
@@ -59,4 +56,4 @@ def beside_released_log() -> pd.DataFrame:
     both = table.merge(log, on=["category", "level"], suffixes=("", "_log"), validate="one_to_one")
     both = both.assign(log=both.value_log / 100, printed=both.value)
     both["same"] = (both.printed - both.log).abs() < ROUNDING
-    return both[["category", "level", "printed", "log", "same"]]
+    return both.loc[:, ["category", "level", "printed", "log", "same"]]

@@ -1,6 +1,6 @@
 """How far a perturbation goes: one number for all images or one per image, clipped with a straight-through gradient."""
 
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import torch
 from jaxtyping import Float
@@ -13,7 +13,8 @@ def straight_through_clip(
     values: Float[Tensor, "*shape"], low: float | Float[Tensor, "..."], high: float | Float[Tensor, "..."]
 ) -> Float[Tensor, "*shape"]:
     """``values`` clipped to [low, high] going forward and passed on as they are going backward (S A.1's STE)."""
-    return values + (values.clamp(low, high) - values).detach()
+    clipped = values.clamp(cast(Tensor, low), cast(Tensor, high))  # torch takes two numbers or two tensors
+    return values + (clipped - values).detach()
 
 
 def per_image(amount: Amount, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, " #batch"]:

@@ -110,7 +110,7 @@ def selected(errors: pd.Series, threshold: float) -> list[str]:
 
     Raises ValueError where there is none.
     """
-    chosen = errors.index[errors <= threshold].tolist()
+    chosen = errors[errors <= threshold].index.tolist()
     if not chosen:
         raise ValueError(
             f"No category has an error of at most {threshold:g}; the smallest is {errors.min():g} ({errors.idxmin()}). "

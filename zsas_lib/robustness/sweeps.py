@@ -5,16 +5,15 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 import torch
 from jaxtyping import Bool, Float
-from scipy import ndimage
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from ..base.errors import UnknownNameError
 from ..data.dataset import AnomalyDataset, Batch
 from ..evaluation.evaluate import labels_of, measured, predict
 from ..evaluation.tables import with_means
-from ..metrics.pixel_scores import EIGHT_CONNECTED
-from ..models.prediction import Prediction
+from ..metrics.pixel_scores import numbered_regions
+from ..models.prediction import AnomalyModel, Prediction
 from ..perturbations import check_amount, named
 from ..perturbations.record import Perturbation
 
@@ -22,7 +21,7 @@ DEROTATIONS = ("zero", "valid", "mask")
 
 
 def uniform_sweep(
-    model: nn.Module,
+    model: AnomalyModel,
     dataset: AnomalyDataset,
     perturbation: str,
     values: Iterable[int | float] | None = None,
@@ -94,7 +93,7 @@ def uniform_sweep(
     return with_means(pd.DataFrame(rows), by=[*setting, *told_apart])
 
 
-def _prediction(model: nn.Module, batch: Batch, perturbation: Perturbation, value: float) -> Prediction:
+def _prediction(model: AnomalyModel, batch: Batch, perturbation: Perturbation, value: float) -> Prediction:
     images = batch.images.to(model.backbone.device)
     if value != perturbation.neutral:
         images = perturbation.apply(images, value)
@@ -133,8 +132,8 @@ def _whole_regions(
     """
     pieces = []
     for map_, mask, region in zip(maps, masks, shown):
-        labels, count = ndimage.label((mask & region).numpy(), EIGHT_CONNECTED)
-        labels = torch.from_numpy(labels)
+        numbers, count = numbered_regions((mask & region).numpy())
+        labels = torch.from_numpy(numbers)
         pieces.append((map_[region & ~mask], False))
         pieces += [(map_[labels == label], True) for label in range(1, count + 1)]
     return [row[None] for row, _ in pieces], [torch.full((1, len(row)), anomalous) for row, anomalous in pieces]

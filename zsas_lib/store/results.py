@@ -18,11 +18,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from pandas.util import hash_pandas_object
 from torch import nn
 
 from ..base.digests import canonical, configuration_digest
@@ -32,6 +34,7 @@ from ..base.sources import source_digest
 from ..base.surroundings import commit, device_of, versions
 from ..data.dataset import AnomalyDataset
 from ..evaluation.tables import SETTINGS, ResultTable, joined
+from ..models.prediction import AnomalyModel
 from .folder import results_folder
 
 NOT_IN_KEY = ("batch_size",)  # arguments that decide how a result is computed, not what it is
@@ -45,7 +48,7 @@ class DamagedResultError(ValueError):
 
 def stored(
     function: Callable[..., pd.DataFrame],
-    model: nn.Module,
+    model: AnomalyModel,
     dataset: AnomalyDataset,
     *arguments: object,
     store: Path | None = None,
@@ -218,7 +221,7 @@ def read_result(path: Path) -> pd.DataFrame:
     return table
 
 
-def describe_model(model: nn.Module, class_names: Sequence[str]) -> dict[str, object]:
+def describe_model(model: AnomalyModel, class_names: Sequence[str]) -> dict[str, object]:
     """What decides a model's predictions for these classes, beside its source: name, options, backbone, all weights
     outside the backbone, and what else tells it from others (`AnomalyModel.identity`), such as remembered pictures."""
     weights = hashlib.sha256()
@@ -239,7 +242,8 @@ def _write(path: Path, table: pd.DataFrame, made: Mapping[str, object]) -> None:
     """Write the file, with its record and its own digest, atomically."""
     beside = {name: getattr(table, name) for name in table._metadata}
     made = {**made, "key": path.stem}
-    metadata = {RECORD: json.dumps({**made, "content": _content_digest({"": table, **beside}, made)})}
+    record = {**made, "content": _content_digest({"": table, **beside}, made)}
+    metadata: dict[str, str | bytes] = {RECORD: json.dumps(record)}
     for name, frame in beside.items():
         metadata[BESIDE + name] = base64.b64encode(frame.to_parquet())
     frame = pd.DataFrame(table)
@@ -252,10 +256,11 @@ def _write(path: Path, table: pd.DataFrame, made: Mapping[str, object]) -> None:
 
 
 def _content_digest(frames: Mapping[str, pd.DataFrame], made: Mapping[str, object]) -> str:
+    hashed = cast(Callable[[pd.DataFrame], pd.Series], hash_pandas_object)  # pandas loads it lazily, as an object
     content = hashlib.sha256(configuration_digest(made).encode())
     for name, frame in sorted(frames.items()):
         content.update(repr((name, frame.index.name, list(frame.columns), list(map(str, frame.dtypes)))).encode())
-        content.update(pd.util.hash_pandas_object(pd.DataFrame(frame)).to_numpy().tobytes())
+        content.update(hashed(pd.DataFrame(frame)).to_numpy().tobytes())
     return content.hexdigest()
 
 

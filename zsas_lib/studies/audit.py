@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from ..evaluation.tables import MEAN, with_means
 from ..metrics.aupro import LEGACY_THRESHOLDS, aupro
 from ..models.anomalyclip import TEMPERATURE, AnomalyCLIP
 from ..models.learned import Features, LearnedModel, assign_learned
+from ..models.prediction import AnomalyModel
 
 SMALLEST_HALF = 2.0**-24
 """The smallest positive number of half precision (subnormal)."""
@@ -91,7 +92,7 @@ def small_gradients(model: LearnedModel, dataset: AnomalyDataset, *, seed: int =
 
 
 def aupro_of_powers(
-    model: torch.nn.Module,
+    model: AnomalyModel,
     dataset: AnomalyDataset,
     *,
     powers: Sequence[float] = (1.0, 2.0, 4.0, 8.0),
@@ -125,5 +126,5 @@ def paired_gap(before: pd.DataFrame, after: pd.DataFrame, metric: str) -> tuple[
 
     Both tables are those of `evaluation.evaluate` on the same categories. The error is nan for a single category.
     """
-    gains = pd.Series(after[metric] - before[metric]).drop(MEAN)
-    return float(gains.mean()), float(gains.sem())
+    gains = cast(pd.Series, after[metric] - before[metric]).drop(MEAN)
+    return float(gains.mean()), float(cast(float, gains.sem()))

@@ -4,13 +4,14 @@ Here every pair of category and defect has a type (`data.groups.type_mapping`), 
 """
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Bool, Float
 from scipy import ndimage
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..base.errors import DataError
 from ..data.dataset import AnomalyDataset
@@ -19,7 +20,8 @@ from ..evaluation.tables import ERROR, with_means
 from ..metrics.bootstrap import bootstrap_std
 from ..metrics.image import image_auroc
 from ..metrics.pixel import pixel_auroc
-from ..metrics.pixel_scores import EIGHT_CONNECTED
+from ..metrics.pixel_scores import numbered_regions
+from ..models.prediction import AnomalyModel
 
 LEVELS = ("low", "medium", "high")
 RING = 0.04
@@ -39,10 +41,11 @@ def contrast(image: Float[Tensor, "3 height width"], mask: Bool[Tensor, "height 
     if not anomalous.any() or anomalous.all():
         return float("nan")
     reach = max(1.0, RING * min(anomalous.shape))
-    regions, count = ndimage.label(anomalous, EIGHT_CONNECTED)
+    regions, count = numbered_regions(anomalous)
     total = 0.0
     for region in (regions == number for number in range(1, count + 1)):
-        ring = ~anomalous & (ndimage.distance_transform_edt(~region) <= reach)
+        distance = cast(np.ndarray, ndimage.distance_transform_edt(~region))  # scipy gives other things where told to
+        ring = ~anomalous & (distance <= reach)
         outside = pixels[:, ring if ring.any() else ~anomalous].mean(1)
         total += region.sum() * np.abs(pixels[:, region].mean(1) - outside).mean()
     return float(total / anomalous.sum())
@@ -60,7 +63,7 @@ def defect_table(
     """
     if thresholds is not None and (len(thresholds) != 2 or not thresholds[0] < thresholds[1]):
         raise ValueError(f"Expected two ascending thresholds of contrast, or None for terciles; got {thresholds}.")
-    types = {(row.category, row.defect): row.type for row in mapping.itertuples()}
+    types = dict(zip(zip(mapping.category, mapping.defect), mapping.type))
     rows, untyped = [], set()
     for index, record in enumerate(dataset.records):
         if not record.is_anomalous:
@@ -93,7 +96,7 @@ def defect_table(
 
 
 def group_metrics(
-    model: nn.Module,
+    model: AnomalyModel,
     dataset: AnomalyDataset,
     groupings: Mapping[str, Mapping[str, str]],
     *,
@@ -148,11 +151,11 @@ def group_summary(metrics: pd.DataFrame, defects: pd.DataFrame, grouping: str, c
     ``_beside`` the mean difference to the AUROC of all defects of the same category, which takes out that some
     categories are easier; then categories, defects (pairs of category and defect) and pictures.
     """
-    own = metrics[(metrics.grouping == grouping) & (metrics.category != "mean")]
-    overall = metrics[metrics.grouping == ALL].set_index("category")
+    own = metrics.loc[(metrics.grouping == grouping) & (metrics.category != "mean")]
+    overall = metrics.loc[metrics.grouping == ALL].set_index("category")
     rows = {}
     for group, part in own.groupby("group"):
-        pictures = defects[defects[column] == group]
+        pictures = defects.loc[defects[column] == group]
         row = {}
         for metric in ("image_auroc", "pixel_auroc"):
             beside = part[metric].to_numpy() - overall.loc[part.category, metric].to_numpy()

@@ -12,5 +12,5 @@ def hardest_pictures(per_image: pd.DataFrame, count: int) -> pd.DataFrame:
     """
     if count < 1:
         raise ValueError(f"Expected at least one picture, got count={count}.")
-    damaged = per_image[per_image.is_anomalous].dropna(subset=["pixel_auroc"]).sort_values(["pixel_auroc", "path"])
+    damaged = per_image.loc[per_image.is_anomalous].dropna(subset=["pixel_auroc"]).sort_values(["pixel_auroc", "path"])
     return damaged.drop_duplicates("category").head(count).reset_index(drop=True)

@@ -1,6 +1,7 @@
 """Means over groups of categories, textures apart from objects, as paper K averages them (section 4.5)."""
 
 from collections.abc import Mapping
+from typing import cast
 
 import pandas as pd
 
@@ -13,4 +14,5 @@ def group_means(table: pd.DataFrame, groups: Mapping[str, str]) -> pd.DataFrame:
     ``table`` has one row per category in its index, as `evaluation.evaluate` gives it; its row "mean" takes no part.
     """
     rows = pd.DataFrame(table).drop(index=MEAN, errors="ignore")
-    return rows.groupby(rows.index.map(groups), sort=False).mean().rename_axis("group")
+    of_rows = pd.Index([groups.get(category) for category in rows.index], name="group")
+    return cast(pd.DataFrame, rows.groupby(of_rows, sort=False).mean())

@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, combinations
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
-from torch import nn
 
 from ..backbones.registry import Backbone
 from ..data.dataset import AnomalyDataset
 from ..models.learned import LearnedModel
+from ..models.prediction import AnomalyModel
 from ..store.results import stored
 from ..training.ready import ready_model
 from .vcp_protocol import protocol_table
@@ -45,7 +45,7 @@ def factorial_variants(temperature: float = 0.07) -> dict[str, Variant]:
 
 def trained_variant(
     variant: Variant, backbone: Backbone, auxiliary: AnomalyDataset, *, seed: int, fit: Mapping[str, Any]
-) -> nn.Module:
+) -> AnomalyModel:
     """A variant ready to predict, from the store or trained with the settings ``fit`` under its own."""
     return ready_model(variant.model, backbone, auxiliary, fit={**fit, **variant.fit, "seed": seed}, **variant.options)
 
@@ -85,7 +85,7 @@ def over_seeds(table: pd.DataFrame, metrics: Sequence[str]) -> tuple[pd.DataFram
     """Mean and standard deviation over the seeds of a `study`'s metrics, one row per variant in their order (nan for
     the deviation of one seed). Select the category and score first."""
     groups = table.groupby("variant", sort=False)[list(metrics)]
-    return groups.mean(), groups.std()
+    return cast(pd.DataFrame, groups.mean()), cast(pd.DataFrame, groups.std())
 
 
 def pooled_deviation(table: pd.DataFrame, metrics: Sequence[str]) -> pd.Series:
@@ -104,7 +104,7 @@ def factorial_effects(table: pd.DataFrame, factors: Sequence[str], metrics: Sequ
     one, on minus off; for two, half of how much more the first does with the second than without. Raises ValueError for
     a table that is not balanced.
     """
-    counts = table.groupby(list(factors)).size()
+    counts = cast(pd.Series, table.groupby(list(factors)).size())
     if len(counts) != 2 ** len(factors) or counts.nunique() != 1:
         raise ValueError(
             f"Expected all {2 ** len(factors)} combinations of {', '.join(factors)} equally often, got "

@@ -7,6 +7,7 @@ counted; and parameters that the released code carries along unused. None of the
 """
 
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 from torch import nn
 
@@ -14,7 +15,7 @@ from ..backbones.backbone import Backbone
 from ..evaluation.complexity import ParameterCounts, parameter_counts
 from ..models.anomalyclip import AnomalyCLIP
 from ..models.prediction import AnomalyModel
-from ..models.vcpclip import VCPCLIP
+from ..models.vcpclip import VCPCLIP, ContextPrompt
 
 RELEASED_TOKENS = 77
 """Tokens a sentence in the released code."""
@@ -109,7 +110,8 @@ def _image_tower(backbone: Backbone) -> tuple[dict[str, int], dict[str, int]]:
 
 def _blocks(blocks: nn.ModuleList, width: int, tokens: int) -> tuple[int, int]:
     """MLPs and attention of a sequence that runs through blocks."""
-    mlp = 2 * 2 * tokens * width * blocks[0].mlp.c_fc.out_features
+    hidden: int = cast(Any, blocks[0]).mlp.c_fc.out_features
+    mlp = 2 * 2 * tokens * width * hidden
     return len(blocks) * mlp, len(blocks) * _attention(width, tokens, projections=4)
 
 
@@ -130,7 +132,7 @@ def _add_vcpclip(model: VCPCLIP, text_tokens: int, layers: dict, attention: dict
     if model.options["idp"]:
         layers["IDP"] = 2 * (model.options["tokens"] * text + (embed + text) * text)
     else:
-        layers["pre-VCP"] = 2 * text * model.class_word.convolution.weight.numel()
+        layers["pre-VCP"] = 2 * text * cast(ContextPrompt, model.class_word).convolution.weight.numel()
         if embed != text:
             bare["pre-VCP"] = 2 * embed * text
     attention["text"] = 2 * attended

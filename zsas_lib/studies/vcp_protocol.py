@@ -6,7 +6,6 @@ method has its own; and it prints a legacy AUPRO whose thresholds may end far be
 
 import pandas as pd
 import torch
-from torch import nn
 
 from ..data.dataset import AnomalyDataset
 from ..evaluation.evaluate import labels_of, predict
@@ -15,6 +14,7 @@ from ..metrics.aupro import legacy_reach
 from ..metrics.image import image_metrics, image_rates
 from ..metrics.pixel import pixel_metrics
 from ..models.learned import highest_mean
+from ..models.prediction import AnomalyModel
 
 OWN = "own"
 HIGHEST = {"top 2000": 2000, "top 1": 1}
@@ -22,7 +22,7 @@ HIGHEST = {"top 2000": 2000, "top 1": 1}
 SCORES = (OWN, *HIGHEST)
 
 
-def protocol_table(model: nn.Module, dataset: AnomalyDataset, *, batch_size: int = 16) -> pd.DataFrame:
+def protocol_table(model: AnomalyModel, dataset: AnomalyDataset, *, batch_size: int = 16) -> pd.DataFrame:
     """V's pixel and image metrics for every image score, the largest FPR of the legacy AUPRO, and the rates of Table 8.
 
     One row per category and score ("own" is the model's, "top 2000" and "top 1" are read off its map, smoothed as the

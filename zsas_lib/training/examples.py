@@ -37,12 +37,7 @@ class Examples:
     def shuffled(self, training_batch_size: int) -> Iterator[Batch]:
         """One epoch, in an order drawn from torch's global random numbers, on the backbone's device."""
         for indices in torch.randperm(len(self.dataset)).split(training_batch_size):
-            yield self._picked(indices) if self.whole else self._batch(indices.tolist())
-
-    def _picked(self, indices: Tensor) -> Batch:
-        features, masks, is_anomalous = self.whole
-        indices = indices.to(masks.device)
-        return {name: values[indices] for name, values in features.items()}, masks[indices], is_anomalous[indices]
+            yield _picked(self.whole, indices) if self.whole else self._batch(indices.tolist())
 
     def _read(self) -> Batch | None:
         """All pictures as one batch, or None where that is too large to keep."""
@@ -93,6 +88,12 @@ class Examples:
             self.room -= size
             self.samples[index] = sample
         return sample
+
+
+def _picked(whole: Batch, indices: Tensor) -> Batch:
+    features, masks, is_anomalous = whole
+    indices = indices.to(masks.device)
+    return {name: values[indices] for name, values in features.items()}, masks[indices], is_anomalous[indices]
 
 
 def _bytes(batch: Batch) -> int:

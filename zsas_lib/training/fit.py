@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from ..base.errors import DataError, UnknownNameError
@@ -24,6 +24,7 @@ from ..base.files import write_atomically
 from ..data.dataset import AnomalyDataset
 from ..evaluation.evaluate import evaluate
 from ..models.learned import Features, LearnedModel, NothingToLearnError
+from ..models.prediction import AnomalyModel
 from .examples import Examples
 
 SELECTED_BY = "pixel_ap"
@@ -31,7 +32,7 @@ SELECTED_BY = "pixel_ap"
 
 
 def fit(
-    model: nn.Module,
+    model: AnomalyModel,
     dataset: AnomalyDataset,
     *,
     seed: int = 0,
@@ -160,7 +161,7 @@ class _Run:
         self.optimiser = torch.optim.Adam([{"params": values} for values in groups.values()], betas=model.recipe.betas)
         self.epoch, self.log, self.best = 0, [], None
         if checkpoint and checkpoint.exists():
-            self._resume()
+            self._resume(checkpoint)
         self._learn()
 
     def step(
@@ -227,18 +228,18 @@ class _Run:
             for name, value in self.model.learnable().items():
                 value.copy_(parameters[name])
 
-    def _resume(self) -> None:
+    def _resume(self, checkpoint: Path) -> None:
         try:
-            state = torch.load(self.checkpoint, weights_only=True, map_location="cpu")
+            state = torch.load(checkpoint, weights_only=True, map_location="cpu")
             kept = json.loads(state["settings"])
         except Exception as error:
             raise DataError(
-                f"{self.checkpoint} is no checkpoint of a training ({type(error).__name__}); remove it."
+                f"{checkpoint} is no checkpoint of a training ({type(error).__name__}); remove it."
             ) from error
         own = json.loads(json.dumps(self._identity()))
         if other := [key for key in own if kept.get(key) != own[key]]:
             raise DataError(
-                f"{self.checkpoint} belongs to another training: its {other[0]} is {kept.get(other[0])}, "
+                f"{checkpoint} belongs to another training: its {other[0]} is {kept.get(other[0])}, "
                 f"not {own[other[0]]}. Remove it, or name another file."
             )
         self._assign(state["parameters"])

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from ..backbones.registry import Backbone
 from ..base.digests import canonical, configuration_digest
 from ..base.errors import DataError
@@ -19,6 +17,7 @@ from ..data.load import load_dataset
 from ..data.registry import auxiliary_name
 from ..models.learned import LearnedModel
 from ..models.load import load_model
+from ..models.prediction import AnomalyModel
 from ..store.folder import results_folder
 from .fit import fit
 
@@ -68,7 +67,7 @@ def ready_model(
     store: Path | None = None,
     fit: Mapping[str, Any] | None = None,
     **options: Any,
-) -> nn.Module:
+) -> AnomalyModel:
     """A model that predicts: `load_model(name, backbone, **options)`, and, if it learns, `trained` on ``auxiliary``
     with the settings ``fit``. What these two raise.
 
@@ -93,7 +92,7 @@ def model_for(
     store: Path | None = None,
     fit: Mapping[str, Any] | None = None,
     **options: Any,
-) -> nn.Module:
+) -> AnomalyModel:
     """A model ready to be tested on the data set of that name: `ready_model` on its `auxiliary_name`.
 
     The auxiliary data are read from ``auxiliary_root``, ``per_category`` pictures of each category (None: all), and

@@ -3,6 +3,7 @@
 A category is named "MATERIAL SHAPE", so that a category that a backbone has never seen is made of words it has.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 from zlib import crc32
@@ -60,21 +61,19 @@ def draw_product(
     ground = MATTE if rng.random() < 0.6 else str(rng.choice(grounds))
     ground_colour, ground_accent = draw_colours(rng, ground)
     if ground == MATTE:
-        ground_colour = tuple(float(c) for c in np.clip(rng.uniform(0.03, 0.95) + rng.normal(0, 0.04, 3), 0, 1))
+        ground_colour = _triple(np.clip(rng.uniform(0.03, 0.95) + rng.normal(0, 0.04, 3), 0, 1))
     if abs(np.mean(ground_colour) - np.mean(colour)) < 0.15:
         shift = 0.3 if np.mean(colour) < 0.5 else -0.3
-        ground_colour = tuple(float(np.clip(c + shift, 0.02, 0.98)) for c in ground_colour)
+        ground_colour = _triple(np.clip(c + shift, 0.02, 0.98) for c in ground_colour)
     ink = 0.1 if np.mean(colour) > 0.45 else 0.9
-    ink = (
-        tuple(float(c) for c in np.clip(ink + rng.normal(0, 0.05, 3), 0, 1))
-        if rng.random() < 0.6
-        else draw_colours(rng, "plastic")[0]
+    print_colour = (
+        _triple(np.clip(ink + rng.normal(0, 0.05, 3), 0, 1)) if rng.random() < 0.6 else draw_colours(rng, "plastic")[0]
     )
     return replace(
         Product(
             material,
             shape,
-            tuple(float(p) for p in rng.random(3)),
+            _triple(rng.random(3)),
             colour,
             accent,
             float(rng.uniform(0.7, 1.5)),
@@ -82,12 +81,17 @@ def draw_product(
             ground_colour,
             ground_accent,
             str(rng.choice(PRINTS)) if rng.random() < 0.4 else None,
-            ink,
+            print_colour,
             bool(rng.random() < 0.6),
             int(rng.integers(2**31)),
         ),
         **fixed,
     )
+
+
+def _triple(values: Iterable[float]) -> tuple[float, float, float]:
+    first, second, third = map(float, values)
+    return first, second, third
 
 
 def category(material: str, shape: str, **fixed: Any) -> Product:

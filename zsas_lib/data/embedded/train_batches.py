@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -89,5 +90,6 @@ def _record(rng, pairs):
     for i in np.flatnonzero(rng.random(size) < 0.25):
         quality = int(rng.integers(35, 95))
         for twin in (0, 1):
-            pairs[i, twin] = decode_jpeg(encode_jpeg((pairs[i, twin] * 255).round().byte(), quality)).float() / 255
+            file = encode_jpeg((pairs[i, twin] * 255).round().byte(), quality)
+            pairs[i, twin] = cast(Tensor, decode_jpeg(file)).float() / 255  # a list only for a list
     return pairs

@@ -3,8 +3,10 @@ neither ``embedded-a`` nor ``embedded-b`` holds, each drawn with its own product
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -55,11 +57,15 @@ def training_pictures(folder: Path, count: int, seed: int) -> TrainingPictures:
         pairs = np.lib.format.open_memmap(pairs_file, "w+", np.uint8, shape)
         masks = np.lib.format.open_memmap(masks_file, "w+", bool, (count, PICTURE_SIZE, PICTURE_SIZE))
         names = []
-        drawn = Parallel(n_jobs=os.cpu_count(), return_as="generator")(delayed(_draw)(i, seed) for i in range(count))
+        drawn = cast(  # a list, or None, where `return_as` says so
+            Iterator,
+            Parallel(n_jobs=os.cpu_count(), return_as="generator")(delayed(_draw)(i, seed) for i in range(count)),
+        )
         for i, (pair, mask, name) in enumerate(tqdm(drawn, total=count, desc="training pictures", mininterval=10)):
             pairs[i], masks[i] = pair, mask
             names.append(name)
-        pairs.flush(), masks.flush()
+        pairs.flush()
+        masks.flush()
         ready.write_text(json.dumps(names))
     return TrainingPictures(
         np.load(pairs_file, mmap_mode="r"), np.load(masks_file, mmap_mode="r"), json.loads(ready.read_text())

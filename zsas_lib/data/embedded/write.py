@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import cast
 from zlib import crc32
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from joblib import Parallel, delayed
 from numpy.random import default_rng
 from PIL import Image
@@ -97,8 +98,13 @@ def outlined(picture: Picture) -> Bool[np.ndarray, "height width"]:
     if not seen.any():
         return seen
     gap, margin = (max(1, round(share * len(seen))) for share in (GAP, MARGIN))
-    closed = ndimage.distance_transform_edt(~seen) <= gap
-    return ndimage.distance_transform_edt(np.pad(closed, gap, mode="edge"))[gap:-gap, gap:-gap] > gap - margin
+    closed = _depth(~seen) <= gap
+    return _depth(np.pad(closed, gap, mode="edge"))[gap:-gap, gap:-gap] > gap - margin
+
+
+def _depth(mask: Bool[np.ndarray, "height width"]) -> Float[np.ndarray, "height width"]:
+    """How far each pixel of a mask is from those outside it."""
+    return cast(np.ndarray, ndimage.distance_transform_edt(mask))  # scipy gives other things where told to
 
 
 def _visible(shot: Shot, width: int, rows: slice) -> tuple[Picture, Bool[np.ndarray, "height width"]]:

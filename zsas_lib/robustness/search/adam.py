@@ -1,9 +1,11 @@
 """Gradient ascent with restarts, as in S: Adam on the amounts of each image, straight through the clip (S A.1, A.2)."""
 
 import logging
+from typing import cast
 
 import pandas as pd
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from ...perturbations import PERTURBATIONS
@@ -65,7 +67,8 @@ def search(
                 step=step,
                 cost=PASSES,
             )
-        gradient = torch.stack([amount.grad for amount in free], 1)
+        gradients = cast(list[Tensor], [amount.grad for amount in free])  # a backward pass sets them all
+        gradient = torch.stack(gradients, 1)
         for point in (alive & ~gradient.isfinite().all(1)).nonzero()[:, 0].tolist():
             log.warning(
                 "Image %d, start %d, step %d: the loss or its gradient is not finite; this start ends here, the others "
@@ -75,7 +78,7 @@ def search(
                 step,
             )
             alive[point] = False
-        for amount in free:
-            amount.grad.nan_to_num_(0, 0, 0)
+        for own in gradients:
+            own.nan_to_num_(0, 0, 0)
         optimiser.step()
     return recorder.table()

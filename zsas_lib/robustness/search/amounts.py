@@ -69,7 +69,8 @@ def into_box(over: Sequence[str], amounts: Float[Tensor, "*point over"]) -> Floa
 
 def box(over: Sequence[str]) -> tuple[Float[Tensor, " over"], Float[Tensor, " over"]]:
     """The lowest and the highest amounts."""
-    return tuple(torch.tensor([float(getattr(PERTURBATIONS[name], end)) for name in over]) for end in ("low", "high"))
+    low, high = ([float(getattr(PERTURBATIONS[name], end)) for name in over] for end in ("low", "high"))
+    return torch.tensor(low), torch.tensor(high)
 
 
 def random_amounts(over: Sequence[str], count: int, seeds: Sequence[int]) -> Float[Tensor, "image {count} over"]:

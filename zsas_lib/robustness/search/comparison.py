@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from torch import nn
 
 from ...data.dataset import AnomalyDataset, stacked
 from ...evaluation.tables import with_means
+from ...models.prediction import AnomalyModel
 from ...perturbations import OF_PAPER_S
 from . import adam
 from .history import bound_curve
@@ -18,7 +18,7 @@ READINGS = 24
 
 
 def bound_curves(
-    model: nn.Module,
+    model: AnomalyModel,
     dataset: AnomalyDataset,
     *,
     search: str,
@@ -59,4 +59,4 @@ def bound_curves(
         for picture, points in found.history.groupby("image"):
             rows.append(bound_curve(points, at=at).assign(category=category, picture=picture))
     table = pd.concat(rows, ignore_index=True)
-    return with_means(table[["category", "picture", "passes", "pixel_auroc"]], by=["picture", "passes"])
+    return with_means(table.loc[:, ["category", "picture", "passes", "pixel_auroc"]], by=["picture", "passes"])

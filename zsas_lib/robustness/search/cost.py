@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from time import perf_counter
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...base.errors import UnknownNameError
 from ...data.dataset import AnomalyDataset, stacked
+from ...models.prediction import AnomalyModel
 from . import adam
 from .amounts import box, in_tables, ordered
 from .objective import Objective
@@ -34,7 +35,7 @@ class Cost:
 
 
 def study_cost(
-    model: nn.Module,
+    model: AnomalyModel,
     dataset: AnomalyDataset,
     *,
     combinations: Sequence[Sequence[str]] = COMBINATIONS,
@@ -62,7 +63,7 @@ def study_cost(
 
 
 def _seconds_per_point(
-    model: nn.Module, dataset: AnomalyDataset, over: Sequence[str], batch_size: int, backward: bool
+    model: AnomalyModel, dataset: AnomalyDataset, over: Sequence[str], batch_size: int, backward: bool
 ) -> float:
     batch = stacked([dataset[i] for i in range(min(batch_size, len(dataset)))])
     objective = Objective(model, batch.images, batch.masks, batch.categories, over)

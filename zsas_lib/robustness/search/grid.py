@@ -58,8 +58,8 @@ def search(
             chosen = []
             with threads.limit(limits=1, user_api="blas"):  # the matrices are small: more threads only wait
                 for image, surrogate in enumerate(surrogates):
-                    own = pd.concat([points[points.image == image] for points in found], ignore_index=True)
-                    others = None if known is None else known[known.image == image]
+                    own = pd.concat([points.loc[points.image == image] for points in found], ignore_index=True)
+                    others = None if known is None else known.loc[known.image == image]
                     shares, values = _informative(own, others, over, goal, select)
                     surrogate.fit(shares, values)
                     candidates = _candidates(

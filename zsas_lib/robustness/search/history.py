@@ -1,6 +1,7 @@
 """The points that searches have tried: one table, from which bests, bounds and curves are read."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -50,7 +51,7 @@ def criterion(points: pd.DataFrame, goal: str = "worst", select: str = "pixel_au
     judged = -points["loss"]
     if select == "pixel_auroc":
         judged = points["pixel_auroc"].where(points["pixel_auroc"].notna(), judged)
-    return (GOALS[goal] * judged).where(points["loss"].notna(), np.inf)
+    return cast(pd.Series, GOALS[goal] * judged).where(points["loss"].notna(), np.inf)
 
 
 def chosen_points(points: pd.DataFrame, goal: str = "worst", select: str = "pixel_auroc") -> pd.DataFrame:

@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...base.errors import UnknownNameError
 from ...metrics.pixel import pixel_auroc
+from ...models.prediction import AnomalyModel
 from ...perturbations import OF_PAPER_S, perturb, shown, upright
 from .amounts import columns, ordered
 
@@ -39,7 +40,7 @@ class Objective:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: AnomalyModel,
         images: Float[Tensor, "image 3 height width"],
         masks: Bool[Tensor, "image height width"],
         class_names: str | Sequence[str],

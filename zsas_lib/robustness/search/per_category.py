@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from ...base.errors import UnknownNameError
 from ...data.dataset import AnomalyDataset
 from ...evaluation.evaluate import labels_of, measured
 from ...metrics.pixel import pixel_auroc
+from ...models.prediction import AnomalyModel
 from ...perturbations import OF_PAPER_S
 from .amounts import box, columns, even_shares, in_tables, neutral, neutral_columns, ordered
 from .history import GOALS
@@ -42,11 +43,14 @@ def halves(dataset: AnomalyDataset) -> tuple[AnomalyDataset, AnomalyDataset]:
                 )
             for part, start in zip(parts, (0, 1)):
                 part += kind[start::2]
-    return tuple(AnomalyDataset(dataset.name, dataset.root, part, dataset.image_size, dataset.aspect) for part in parts)
+    first, second = (
+        AnomalyDataset(dataset.name, dataset.root, part, dataset.image_size, dataset.aspect) for part in parts
+    )
+    return first, second
 
 
 def shared_amounts(
-    model: nn.Module,
+    model: AnomalyModel,
     dataset: AnomalyDataset,
     *,
     over: Sequence[str] = OF_PAPER_S,
@@ -96,7 +100,7 @@ def shared_amounts(
 
 
 def _maps(
-    model: nn.Module,
+    model: AnomalyModel,
     part: AnomalyDataset,
     over: Sequence[str],
     amounts: Float[Tensor, " over"],

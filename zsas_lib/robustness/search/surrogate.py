@@ -111,4 +111,4 @@ class Surrogate:
         return gaps**2
 
     def _close(self, a: Float[np.ndarray, "a over"], b: Float[np.ndarray, "b over"]) -> Bool[np.ndarray, "a b"]:
-        return (self._gaps(a, b) < (2 * APART) ** 2).all(0)
+        return np.asarray((self._gaps(a, b) < (2 * APART) ** 2).all(0))

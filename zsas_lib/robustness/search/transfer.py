@@ -2,15 +2,15 @@
 
 import pandas as pd
 import torch
-from torch import nn
 
 from ...data.dataset import AnomalyDataset, stacked
+from ...models.prediction import AnomalyModel
 from .amounts import columns, in_table
 from .objective import Objective
 
 
 def transferred(
-    model: nn.Module, dataset: AnomalyDataset, cases: pd.DataFrame, *, fill: str = "zero", batch_size: int = 16
+    model: AnomalyModel, dataset: AnomalyDataset, cases: pd.DataFrame, *, fill: str = "zero", batch_size: int = 16
 ) -> pd.DataFrame:
     """``model``'s own pixel AUROC of every picture under the amounts in ``cases``, one forward pass per row.
 

@@ -1,18 +1,19 @@
 """Worst cases of a whole data set, over several combinations of perturbations: S Figs 4, 5 and 10 and Table 1."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import cast
 
 import pandas as pd
 import torch
-from torch import nn
 from tqdm import tqdm
 
 from ...base.sources import source_digest
 from ...data.dataset import AnomalyDataset, Sample, stacked
 from ...evaluation.evaluate import labels_of, measured
 from ...evaluation.tables import with_means
+from ...models.prediction import AnomalyModel
 from ...perturbations import PERTURBATIONS
 from ...store.results import describe_model, load_or_compute_all
 from .amounts import columns, completed, in_table, in_tables, ordered
@@ -30,7 +31,7 @@ def combination_name(over: Sequence[str]) -> str:
 
 
 def worst_cases(
-    model: nn.Module,
+    model: AnomalyModel,
     dataset: AnomalyDataset,
     *,
     combinations: Sequence[Sequence[str]] = COMBINATIONS,
@@ -92,7 +93,7 @@ def worst_cases(
 
 
 def bounds(
-    model: nn.Module,
+    model: AnomalyModel,
     dataset: AnomalyDataset,
     *,
     combinations: Sequence[Sequence[str]] = COMBINATIONS,
@@ -110,7 +111,8 @@ def bounds(
     cases = worst_cases(model, dataset, combinations=combinations, batch_size=batch_size, **searching)
     fill, over = searching.get("fill", "zero"), in_table(cases)
     rows = []
-    for (category, combination), chosen in cases.groupby(["category", "combination"], sort=False):
+    groups = cast(Iterable[tuple[tuple, pd.DataFrame]], cases.groupby(["category", "combination"], sort=False))
+    for (category, combination), chosen in groups:
         part = dataset.select([category])
         maps, masks, scores = [], [], []
         for begin in range(0, len(part), batch_size):
@@ -130,7 +132,7 @@ def bounds(
 
 
 def _histories(
-    model: nn.Module,
+    model: AnomalyModel,
     pictures: list[Sample],
     over: tuple[str, ...],
     known: dict,

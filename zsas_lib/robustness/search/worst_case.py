@@ -8,9 +8,10 @@ from zlib import crc32
 import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...base.errors import UnknownNameError
+from ...models.prediction import AnomalyModel
 from ...perturbations import OF_PAPER_S
 from . import adam, grid, uniform
 from .amounts import columns, completed, in_table, in_tables, neutral_columns
@@ -63,7 +64,7 @@ class WorstCase:
 
 
 def worst_case(
-    model: nn.Module,
+    model: AnomalyModel,
     images: Float[Tensor, "image 3 height width"],
     masks: Bool[Tensor, "image height width"],
     class_names: str | Sequence[str],
@@ -160,7 +161,7 @@ def _inside(points: pd.DataFrame, over: Sequence[str]) -> pd.DataFrame:
     """The points at which nothing but ``over`` is perturbed, with its columns."""
     points = completed(points, (*over, *in_table(points)))
     others = pd.Series(neutral_columns([name for name in in_table(points) if name not in over]), dtype=float)
-    return points[(points[others.index] == others).all(axis=1)]
+    return points.loc[(points[others.index] == others).all(axis=1)]
 
 
 def _outcomes(objective: Objective, points: pd.DataFrame, batch_size: int) -> tuple[Tensor, Tensor]:

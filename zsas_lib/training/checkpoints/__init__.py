@@ -2,6 +2,7 @@
 
 import warnings
 from pathlib import Path
+from typing import Any, cast
 
 from ...backbones.backbone import Backbone
 from ...base.digests import file_digest
@@ -20,7 +21,7 @@ FORMATS = {
 """What reads a model's files, and the activation that the released code runs both towers with."""
 
 
-def load_official_checkpoint(name: str, path: str | Path, backbone: Backbone, **options: object) -> LearnedModel:
+def load_official_checkpoint(name: str, path: str | Path, backbone: Backbone, **options: Any) -> LearnedModel:
     """A model as its authors released it, ready to predict: "anomalyclip", "april-gan", "vcpclip" or "vcpclip+".
 
     ``path`` is a file that their training wrote (`torch.save`; nothing in it is run). ``options`` are the model's own,
@@ -61,7 +62,7 @@ def load_official_checkpoint(name: str, path: str | Path, backbone: Backbone, **
             f"{backbone.activation!r}; for the authors' numbers use load_backbone(..., activation={activation!r}).",
             stacklevel=2,
         )
-    model = load_model(name, backbone, **found | options)
+    model = cast(LearnedModel, load_model(name, backbone, **{**found, **options}))  # all of `FORMATS` learn
     assign_learned(model, tensors, path)
     model.trained = {"official_file": path.name, "sha256": file_digest(path)}
     return model

@@ -10,11 +10,11 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 from torch import nn
-from toy import Glow
+from toy import Glow, ToyBackbone
 
 import zsas_lib as zsas
 from zsas_lib.base.errors import UnknownNameError
-from zsas_lib.models.prediction import Prediction
+from zsas_lib.models.prediction import AnomalyModel, Prediction
 from zsas_lib.perturbations import RANGES
 from zsas_lib.robustness.search.amounts import even_shares, into_box, random_amounts
 from zsas_lib.robustness.search.history import bound_curve, chosen_points, criterion
@@ -37,14 +37,13 @@ def pictures():
     return images, masks, ["bolt", "nut", "nut"]
 
 
-class Redness(nn.Module):
+class Redness(AnomalyModel):
     """Scores each pixel by how red it is, and knows no neighbourhood: smooth in the colour shifts."""
 
     name = "redness"
 
     def __init__(self):
-        super().__init__()
-        self.backbone, self.options = Glow().backbone, {}
+        super().__init__(ToyBackbone(), {})
 
     def forward(self, images, class_names):
         maps = images[:, 0] - images[:, 1:].mean(1)
@@ -180,8 +179,8 @@ def test_selection_by_loss_takes_the_highest_loss(pictures):
 def test_the_grid_finds_the_minimum_of_a_known_function():
     """A model whose map is good except near one rotation and one saturation."""
 
-    class Trap(nn.Module):
-        name, backbone, options = "trap", Glow().backbone, {}
+    class Trap(AnomalyModel):
+        name = "trap"
 
         def forward(self, images, class_names):
             mean = images.mean((1, 2, 3))
@@ -195,7 +194,7 @@ def test_the_grid_finds_the_minimum_of_a_known_function():
     image = torch.tensor([0.7, 0.5, 0.3])[None, :, None, None].expand(1, 3, SIDE, SIDE).clone()
     mask = torch.zeros(1, SIDE, SIDE, dtype=torch.bool)
     mask[:, 8:16, 8:16] = True
-    grid = zsas.worst_case(Trap(), image, mask, "x", ["hue", "saturation"], "grid", steps=60)
+    grid = zsas.worst_case(Trap(ToyBackbone(), {}), image, mask, "x", ["hue", "saturation"], "grid", steps=60)
     assert grid.pixel_auroc[0] < 0.6
 
 
