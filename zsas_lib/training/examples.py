@@ -6,6 +6,7 @@ for the next training on the same pictures: variants of one model differ in what
 
 import json
 from collections.abc import Iterator
+from typing import cast
 from weakref import WeakKeyDictionary
 
 import torch
@@ -37,7 +38,13 @@ class Examples:
     def shuffled(self, training_batch_size: int) -> Iterator[Batch]:
         """One epoch, in an order drawn from torch's global random numbers, on the backbone's device."""
         for indices in torch.randperm(len(self.dataset)).split(training_batch_size):
-            yield _picked(self.whole, indices) if self.whole else self._batch(indices.tolist())
+            yield self._picked(indices) if self.whole else self._batch(indices.tolist())
+
+    def _picked(self, indices: Tensor) -> Batch:
+        """These pictures of the whole, which there must be."""
+        features, masks, is_anomalous = cast(Batch, self.whole)
+        indices = indices.to(masks.device)
+        return {name: values[indices] for name, values in features.items()}, masks[indices], is_anomalous[indices]
 
     def _read(self) -> Batch | None:
         """All pictures as one batch, or None where that is too large to keep."""
@@ -88,12 +95,6 @@ class Examples:
             self.room -= size
             self.samples[index] = sample
         return sample
-
-
-def _picked(whole: Batch, indices: Tensor) -> Batch:
-    features, masks, is_anomalous = whole
-    indices = indices.to(masks.device)
-    return {name: values[indices] for name, values in features.items()}, masks[indices], is_anomalous[indices]
 
 
 def _bytes(batch: Batch) -> int:
