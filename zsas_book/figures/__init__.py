@@ -13,6 +13,7 @@ from .bars import model_bars as model_bars
 from .dots import dot_panels as dot_panels
 from .dots import dots as dots
 from .gallery import Tile as Tile
+from .frames import tile_slider as tile_slider
 from .gallery import gallery as gallery
 from .gallery import tile as tile
 from .lines import category_lines as category_lines
@@ -20,6 +21,7 @@ from .lines import named_points as named_points
 from .lines import sweep_lines as sweep_lines
 from .lines import training_lines as training_lines
 from .maps import blended as blended
+from .maps import heat as heat
 from .maps import outlined as outlined
 from .maps import overlay as overlay
 from .maps import picture as picture

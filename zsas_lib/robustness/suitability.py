@@ -105,6 +105,45 @@ def widest_gap(errors: pd.Series) -> float:
     return float(np.exp(ordered[widest : widest + 2].mean()))
 
 
+def neighbours(errors: pd.Series, threshold: float) -> tuple[float, float]:
+    """The largest error at or below a threshold and the smallest above it; nan where there is none."""
+    return float(errors[errors <= threshold].max()), float(errors[errors > threshold].min())
+
+
+def middle(errors: pd.Series, chosen: pd.Series) -> float:
+    """The threshold in the middle, on a logarithmic scale, between the largest error of what is ``chosen`` (True by
+    category) and the next larger one."""
+    return float(np.sqrt(np.prod(neighbours(errors, errors[chosen].max()))))
+
+
+def choices(errors: pd.Series, fit: pd.Series, thresholds: Mapping[str, float]) -> pd.DataFrame:
+    """What each threshold keeps, a row for each, by its name in the index.
+
+    ``fit`` is True or False by category, or None where it is not known whether the category may be turned. Columns:
+    threshold; neighbours' ratio, that of the errors on either side of the threshold; kept, how many categories; and two
+    lists of categories, missed, which are fit and left out, and let in, which are kept and are not fit.
+    """
+    rows = {}
+    for name, threshold in thresholds.items():
+        below, above = neighbours(errors, threshold)
+        inside = errors <= threshold
+        rows[name] = {
+            "threshold": threshold,
+            "neighbours' ratio": above / below,
+            "kept": int(inside.sum()),
+            "missed": errors.index[~inside & fit.eq(True)].tolist(),
+            "let in": errors.index[inside & fit.eq(False)].tolist(),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("rule")
+
+
+def ordered_pairs(errors: pd.Series, fit: pd.Series) -> tuple[int, int]:
+    """Of all pairs of a category that is ``fit`` and one that is not, how many have the smaller error at the fit one; and
+    the number of pairs."""
+    yes, no = (errors[fit.eq(flag)].to_numpy() for flag in (True, False))
+    return int((yes[:, None] < no[None]).sum()), len(yes) * len(no)
+
+
 def selected(errors: pd.Series, threshold: float) -> list[str]:
     """The categories whose error, by category, is at most ``threshold``, in their order.
 

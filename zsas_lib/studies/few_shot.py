@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from math import comb
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Bool
@@ -98,6 +99,33 @@ def over_draws(table: pd.DataFrame) -> pd.DataFrame:
     spread = groups[list(CURVES)].std().add_suffix("_draws")
     means = pd.DataFrame(groups[columns].mean())
     return means.join(spread).join(groups.size().to_frame("draws")).reset_index()
+
+
+def curve(summary: pd.DataFrame, metric: str, terms: Sequence[str], along: str = "shots") -> pd.DataFrame:
+    """One metric of an `over_draws` table, or of one with a single draw, in percent: a row for each value of the column
+    ``along``, in order, and a column for each category and for their mean. Of the rows with these ``terms``; `TEXT` is
+    what there is without references."""
+    rows = summary[summary.terms.isin(terms)].pivot(index=along, columns="category", values=metric)
+    return 100 * rows[list(dict.fromkeys(summary.category))]
+
+
+def gain_table(summary: pd.DataFrame, metric: str, shots: int) -> pd.DataFrame:
+    """What ``shots`` references add to a metric, in percent and points, a row for each category of an `over_draws` table.
+
+    Columns: "0 shots", "N shots", gain, ± (one standard error over pictures at N shots) and "± draws", the standard
+    deviation over draws of a single reference, nan where none was drawn alone.
+    """
+    few = (TEXT, BOTH)
+    values = curve(summary, metric, few)
+    drawn = curve(summary, f"{metric}_draws", few)
+    columns = {
+        "0 shots": values.loc[0],
+        f"{shots} shots": values.loc[shots],
+        "gain": values.loc[shots] - values.loc[0],
+        "±": curve(summary, f"{metric}{ERROR}", few).loc[shots],
+        "± draws": drawn.loc[1] if 1 in drawn.index else np.nan,
+    }
+    return pd.DataFrame(columns, index=values.columns)
 
 
 def _curves(
