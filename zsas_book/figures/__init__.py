@@ -12,8 +12,8 @@ from .bars import category_bars as category_bars
 from .bars import model_bars as model_bars
 from .dots import dot_panels as dot_panels
 from .dots import dots as dots
-from .gallery import Tile as Tile
 from .frames import tile_slider as tile_slider
+from .gallery import Tile as Tile
 from .gallery import gallery as gallery
 from .gallery import tile as tile
 from .lines import category_lines as category_lines

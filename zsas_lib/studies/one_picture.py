@@ -21,12 +21,15 @@ RIM = 6  # pixels around a defect that it is compared with
 
 def map_table(maps: Mapping[str, Float[Tensor, "height width"]], mask: Bool[Tensor, "height width"]) -> pd.DataFrame:
     """How maps of one picture compare, a row for each: pixel_auroc, aupro and pixel_f1_max against its mask, in [0, 1],
-    and spread, the standard deviation over the pixels in the map's own unit. The index is called map."""
+    then lowest, highest and spread, the map's range and its standard deviation over the pixels, in its own unit. The
+    index is called map."""
     rows = {
         name: {
             "pixel_auroc": pixel_auroc(values[None], mask[None]),
             "aupro": aupro(values[None], mask[None]),
             "pixel_f1_max": f1_max(values[None], mask[None]),
+            "lowest": float(values.min()),
+            "highest": float(values.max()),
             "spread": float(values.std()),
         }
         for name, values in maps.items()
@@ -59,8 +62,8 @@ def rim_contrast(image: Float[Tensor, "3 height width"], mask: Bool[Tensor, "hei
 
 
 class View(NamedTuple):
-    """What a model makes of one picture under one amount of a perturbation: the perturbed picture and its mask, the map of
-    it, and the map brought back onto the picture as it was."""
+    """What a model makes of one picture under one amount of a perturbation: the perturbed picture and its mask, the map
+    of it, and the map brought back onto the picture as it was."""
 
     value: float
     image: Float[Tensor, "3 height width"]
