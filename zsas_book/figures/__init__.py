@@ -17,6 +17,7 @@ from .gallery import Tile as Tile
 from .gallery import gallery as gallery
 from .gallery import tile as tile
 from .lines import category_lines as category_lines
+from .lines import curve_panels as curve_panels
 from .lines import named_points as named_points
 from .lines import sweep_lines as sweep_lines
 from .lines import training_lines as training_lines
