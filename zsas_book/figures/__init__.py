@@ -10,6 +10,7 @@ require("matplotlib", "seaborn")
 from .bars import bars as bars
 from .bars import category_bars as category_bars
 from .bars import model_bars as model_bars
+from .boxes import boxes as boxes
 from .dots import dot_panels as dot_panels
 from .dots import dots as dots
 from .frames import tile_slider as tile_slider
