@@ -14,6 +14,7 @@ from .boxes import boxes as boxes
 from .dots import dot_panels as dot_panels
 from .dots import dots as dots
 from .frames import tile_slider as tile_slider
+from .frames import view_tiles as view_tiles
 from .gallery import Tile as Tile
 from .gallery import gallery as gallery
 from .gallery import tile as tile

@@ -4,7 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import torch
 from jaxtyping import Float, UInt8
+
+from zsas_lib.data.dataset import Sample
+from zsas_lib.studies.one_picture import View
 
 from ..labels import label
 from .gallery import Tile
@@ -28,8 +32,8 @@ def tile_slider(
     """`frame_slider` with a frame for each row of ``table``, whose tiles stand side by side, ``gap`` pixels apart.
 
     ``value`` and ``caption`` are texts for `str.format` with the row's columns, such as "{threshold:.3f}" and "F1
-    {f1:.1%}"; a number is not torn from its percent sign. ``curve`` is the column that is drawn below, a fraction of one
-    picture, in percent; it is left out where some of it is missing. ``name`` says what the slider changes.
+    {f1:.1%}"; a number is not torn from its percent sign. ``curve`` is the column that is drawn below, a fraction, in
+    percent; it is left out where some of it is missing. ``name`` says what the slider changes.
 
     Raises ValueError for other numbers of rows of tiles than of the table, and as `frame_slider`.
     """
@@ -47,6 +51,19 @@ def tile_slider(
         curve_label=f"{label(curve)} of this picture, {drawn.min():.1f} to {drawn.max():.1f} %",
         colour=colour,
     )
+
+
+def view_tiles(sample: Sample, views: Sequence[View], upright: bool = False) -> list[list[Tile]]:
+    """Rows of tiles for the `views` of one picture: the perturbed picture, the map over it and, where ``upright``, the map
+    brought back onto the picture as it was; all maps in one scale of colours."""
+    maps = torch.stack([view.anomaly_map for view in views])
+    limits = (float(maps.min()), float(maps.max()))
+    rows = []
+    for view in views:
+        row = [Tile(view.image, mask=view.mask), Tile(view.image, "", view.mask, view.anomaly_map, limits)]
+        back = [Tile(sample.image, "", sample.mask, view.upright, limits)] if upright else []
+        rows.append(row + back)
+    return rows
 
 
 def frame(tiles: Sequence[Tile], gap: int = 0) -> UInt8[np.ndarray, "height width 3"]:

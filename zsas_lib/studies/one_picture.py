@@ -61,6 +61,28 @@ def rim_contrast(image: Float[Tensor, "3 height width"], mask: Bool[Tensor, "hei
     return float((image[:, mask].mean(1) - image[:, around].mean(1)).norm())
 
 
+def example_amounts(perturbation: str, count: int = 5) -> list[float]:
+    """``count`` amounts of a perturbation, evenly over its range, to four decimals; of one that wraps without the two
+    ends, which are the same. Raises UnknownNameError for an unknown one."""
+    known = named(perturbation)
+    ends = int(known.wraps)
+    amounts = np.linspace(known.low, known.high, count + 2 * ends)
+    return amounts[ends : len(amounts) - ends].round(4).tolist()
+
+
+def contrast_table(original: Sample, changed: Mapping[str, Mapping[float, Sample]]) -> pd.DataFrame:
+    """The `rim_contrast` of one picture's defect under perturbations: ``changed`` holds the perturbed picture by
+    perturbation and amount. Columns perturbation, value, contrast, and share of the original's; where there is no
+    contrast to measure, such as where the defect was turned out of the picture, there is no row."""
+    rows = [
+        {"perturbation": name, "value": value, "contrast": rim_contrast(sample.image, sample.mask)}
+        for name, samples in changed.items()
+        for value, sample in samples.items()
+    ]
+    table = pd.DataFrame(rows).dropna(ignore_index=True)
+    return table.assign(**{"share of the original": table.contrast / rim_contrast(original.image, original.mask)})
+
+
 class View(NamedTuple):
     """What a model makes of one picture under one amount of a perturbation: the perturbed picture and its mask, the map
     of it, and the map brought back onto the picture as it was."""
