@@ -29,6 +29,7 @@ from .maps import outlined as outlined
 from .maps import overlay as overlay
 from .maps import picture as picture
 from .panels import legend as legend
+from .panels import log_axes as log_axes
 from .panels import panels as panels
 from .publish import publish as publish
 from .publish import publish_table as publish_table

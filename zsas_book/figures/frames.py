@@ -54,8 +54,8 @@ def tile_slider(
 
 
 def view_tiles(sample: Sample, views: Sequence[View], upright: bool = False) -> list[list[Tile]]:
-    """Rows of tiles for the `views` of one picture: the perturbed picture, the map over it and, where ``upright``, the map
-    brought back onto the picture as it was; all maps in one scale of colours."""
+    """Rows of tiles for the `views` of one picture: the perturbed picture, the map over it and, where ``upright``, the
+    map brought back onto the picture as it was; all maps in one scale of colours."""
     maps = torch.stack([view.anomaly_map for view in views])
     limits = (float(maps.min()), float(maps.max()))
     rows = []

@@ -71,10 +71,10 @@ def curve_panels(
 ) -> tuple[Figure, np.ndarray]:
     """A panel for each metric, in it `category_lines` at even distances along ``name``, with the error of the mean.
 
-    ``curves`` and ``errors`` are by metric, in percent. ``beside`` has further ones by what they are called: of these only
-    the mean is drawn, dotted, the second one dashed, where they have the rows.
+    ``curves`` and ``errors`` are by metric, in percent. ``beside`` has further ones by what they are called: of these
+    only the mean is drawn, dotted, the second one dashed, where they have the rows.
     """
-    figure, axes = panels(len(curves), height=4)
+    figure, axes = panels(len(curves), height=4.0)
     for axis, (metric, values) in zip(np.atleast_1d(axes), curves.items()):
         category_lines(axis, values, errors[metric]["mean"], even=True)
         for style, (called, others) in zip((":", "--"), (beside or {}).items()):

@@ -70,8 +70,8 @@ def printed_mean(
     """A row for `beside_reported`: a mean that a paper prints of a model, in percent, ours beside it, and why the two
     cannot be compared.
 
-    ``printed`` is the paper, the table, and the metric as `papers.printed.METRIC_NAMES` calls it; ``dataset`` is called as
-    the paper does, ``setting`` is part of the printed number's setting.
+    ``printed`` is the paper, the table, and the metric as `papers.printed.METRIC_NAMES` calls it; ``dataset`` is called
+    as the paper does, ``setting`` is part of the printed number's setting.
     """
     paper, table, column = printed
     return {

@@ -23,7 +23,7 @@ def gains_in_words(summary: pd.DataFrame, shots: int) -> list[str]:
     told = []
     for metric in CURVES:
         lines, alone = (curve(summary, metric, terms)["mean"] for terms in ((TEXT, BOTH), (REFERENCES,)))
-        first = lines.index[lines.index > 0].min()
+        first = int(lines.index[lines.index > 0].min())
         gains = gain_table(summary, metric, shots)
         objects = gains.drop(index="mean")
         fallen = objects[objects["gain"] < FALLEN]
@@ -33,8 +33,8 @@ def gains_in_words(summary: pd.DataFrame, shots: int) -> list[str]:
             f"{words.counted(first, 'reference')} ({words.points(lines[first] - lines[0])} points) and changes by "
             f"{words.points(lines[shots] - lines[first])} from there to {shots}; one standard error over pictures is "
             f"{gains.loc['mean', '±']:.1f} points.",
-            f"It falls in {len(fallen)} of {words.counted(len(objects), 'category')}, in {beyond} of them by more than a "
-            f"standard error; the references' map alone reaches {alone[shots]:.1f} %.",
+            f"It falls in {len(fallen)} of {words.counted(len(objects), 'category')}, in {beyond} of them by more than "
+            f"a standard error; the references' map alone reaches {alone[shots]:.1f} %.",
         ]
     sets = summary[summary.terms == BOTH].groupby("shots").draws.min()
     drawn = words.listed([f"{number} of {count}" for count, number in sets.items()])

@@ -48,8 +48,8 @@ def corner_errors(family: str) -> pd.DataFrame:
 
 
 def printed_value(paper: str, table: str | int, column: str, family: str, method: str, setting: str = "") -> float:
-    """One printed number in percent: of the metric that `METRIC_NAMES` calls ``column``, of a method on a data set, where
-    its setting holds ``setting``. Raises KeyError where the table has no such number."""
+    """One printed number in percent: of the metric that `METRIC_NAMES` calls ``column``, of a method on a data set,
+    where its setting holds ``setting``. Raises KeyError where the table has no such number."""
     rows = reported(paper, table)
     rows = rows[
         (rows.method == method) & (rows.dataset == family) & rows.setting.fillna("").str.contains(setting, regex=False)

@@ -1,7 +1,7 @@
 """One damaged picture from close by: how good a map of it is, what each threshold makes of it, how well its defect
 stands out, and what a model makes of it while it is perturbed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -38,7 +38,7 @@ def map_table(maps: Mapping[str, Float[Tensor, "height width"]], mask: Bool[Tens
 
 
 def threshold_table(
-    anomaly_map: Float[Tensor, "height width"], mask: Bool[Tensor, "height width"], thresholds: Sequence[float]
+    anomaly_map: Float[Tensor, "height width"], mask: Bool[Tensor, "height width"], thresholds: Iterable[float]
 ) -> pd.DataFrame:
     """The mask that each threshold gives: a row with the threshold, the share of the picture that it covers, and its F1
     and IoU with the ``mask``, all in [0, 1]; F1 and IoU are nan where neither has a pixel."""
@@ -95,7 +95,7 @@ class View(NamedTuple):
 
 
 def views(
-    model: nn.Module, sample: Sample, perturbation: str, values: Sequence[float], batch_size: int = 16
+    model: nn.Module, sample: Sample, perturbation: str, values: Iterable[float], batch_size: int = 16
 ) -> tuple[pd.DataFrame, list[View]]:
     """One picture under growing amounts of a perturbation, as a person and as a model see it.
 
@@ -104,13 +104,14 @@ def views(
     those are all damaged or all sound. Raises UnknownNameError for an unknown perturbation.
     """
     known, image, mask = named(perturbation), sample.image[None], sample.mask[None]
-    images = torch.cat([image if value == known.neutral else known.apply(image, float(value)) for value in values])
+    values = [float(value) for value in values]
+    images = torch.cat([image if value == known.neutral else known.apply(image, value) for value in values])
     with torch.no_grad():
         predictions = [model(part.to(model.backbone.device), sample.category) for part in images.split(batch_size)]
     maps = torch.cat([prediction.anomaly_map.float().cpu() for prediction in predictions])
     scores = torch.cat([prediction.image_score.float().cpu() for prediction in predictions])
     rows, seen = [], []
-    for value, changed, anomaly_map, score in zip(map(float, values), images, maps, scores):
+    for value, changed, anomaly_map, score in zip(values, images, maps, scores):
         moved, upright, shown = mask[0], anomaly_map, torch.ones_like(mask[0])
         if known.motion and value != known.neutral:
             moved = known.motion.masks_along(mask, value)[0]
