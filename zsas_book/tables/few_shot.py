@@ -42,8 +42,8 @@ def gains_in_words(summary: pd.DataFrame, shots: int) -> list[str]:
 
 
 def beside_paper_k(lines: pd.DataFrame, sizes: pd.DataFrame, pictures: AnomalyDataset, tower: Backbone) -> pd.DataFrame:
-    """`beside_reported` of the few-shot numbers in paper K's text: ``lines`` and ``sizes`` are the `curve` of image AUROC
-    along the shots and along the side of single windows."""
+    """`beside_reported` of the few-shot numbers in paper K's text: ``lines`` and ``sizes`` are the `curve` of image
+    AUROC along the shots and along the side of single windows."""
     ours: dict[str, Mapping[str, float]] = {f"shots={count}": row for count, row in lines.iterrows()}
     ours |= {f"window={side};few-shot": row for side, row in sizes.iterrows()}
     ours |= {"shots=0->1": lines.loc[1] - lines.loc[0]} if 1 in lines.index else {}

@@ -31,8 +31,8 @@ def may_turn(pictures: AnomalyDataset) -> pd.Series:
 
 
 def cut_choices(errors: pd.Series, fit: pd.Series, cuts: Mapping[str, Cut], threshold: float) -> pd.DataFrame:
-    """`suitability.choices` of paper S's ``cuts`` by data set, of the widest gap, and of the page's own threshold where it
-    is none of these; the lists of categories in words."""
+    """`suitability.choices` of paper S's ``cuts`` by data set, of the widest gap, and of the page's own threshold
+    where it is none of these; the lists of categories in words."""
     rules = {f"paper S's cut for {name}": cut for name, cut in cuts.items()}
     if errors.nunique() > 1:
         rules["widest gap"] = widest_cut(errors)
@@ -46,8 +46,8 @@ def cut_choices(errors: pd.Series, fit: pd.Series, cuts: Mapping[str, Cut], thre
 
 def beside_corner_errors(errors: pd.Series, pictures: AnomalyDataset) -> pd.DataFrame:
     """What paper S prints in its Tables 2 and 3, a row each: how many categories, the smallest and the largest corner
-    error, the rank correlation of its order with that of a page's ``errors`` over the categories that both have, three at
-    least and of that data set itself, and whether the two can be compared."""
+    error, the rank correlation of its order with that of a page's ``errors`` over the categories that both have,
+    three at least and of that data set itself, and whether the two can be compared."""
     rows = []
     for name, number in TURNED.items():
         printed = corner_errors(name).corner_mse

@@ -36,8 +36,8 @@ def corner_error(images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor,
 
 
 def corner_map(image: Float[Tensor, "3 height width"]) -> Float[Tensor, "height width"]:
-    """Where the `corner_error` of one image lies: the root of the squared difference that it averages, 0 where the turned
-    image is not extrapolated."""
+    """Where the `corner_error` of one image lies: the root of the squared difference that it averages, 0 where the
+    turned image is not extrapolated."""
     extrapolated = ~valid_region(ANGLE, *image.shape[-2:])
     return (image - rotate(image[None], ANGLE)[0]).square().mean(0).sqrt() * extrapolated
 
@@ -114,7 +114,8 @@ def widest_gap(errors: pd.Series) -> float:
 
 
 class Cut(NamedTuple):
-    """A threshold, and by which factor the errors of its neighbours on either side differ; nan where that is unknown."""
+    """A threshold, and by which factor the errors of its neighbours on either side differ; nan where that is
+    unknown."""
 
     threshold: float
     ratio: float = float("nan")

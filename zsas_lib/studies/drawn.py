@@ -16,8 +16,8 @@ def with_drawn(per_image: pd.DataFrame, drawn: pd.DataFrame) -> pd.DataFrame:
 
 
 def medians(pictures: pd.DataFrame) -> pd.DataFrame:
-    """The median pixel AUROC of the pictures of `with_drawn` in each group: columns group, median, size (how many) and by,
-    what they are grouped by, "kind", "contrast asked for" or "area"."""
+    """The median pixel AUROC of the pictures of `with_drawn` in each group: columns group, median, size (how many)
+    and by, what they are grouped by, "kind", "contrast asked for" or "area"."""
     parts = [
         pictures.groupby(column, observed=True)
         .pixel_auroc.agg(["median", "size"])
