@@ -15,4 +15,5 @@ from .opening import training_settings as training_settings
 from .provenance import record as record
 from .tables.beside import beside_printed as beside_printed
 from .tables.beside import beside_reported as beside_reported
+from .tables.beside import printed_mean as printed_mean
 from .tables.shown import shown as shown

@@ -1,6 +1,6 @@
 """Charts of points with errors: a row for each thing that is compared, several series in each row, a panel a metric."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pandas as pd
@@ -26,11 +26,13 @@ def dots(
     size: float = 6.0,
     shift: float = 0.0,
     points: pd.DataFrame | None = None,
+    hollow: Collection[str] = (),
 ) -> None:
     """A point in each row of ``values``, downwards, with its error; a missing value leaves its place empty.
 
     ``name`` labels the series, ``colour`` is its own or one for each row, ``shift`` moves it down in its rows.
-    ``points`` has a column for each row: single values, drawn small beside the point.
+    ``points`` has a column for each row: single values, drawn small beside the point. The points of ``hollow`` rows
+    are not filled.
     """
     for place, row in enumerate(values.index):
         own = colour if isinstance(colour, str) else colour[row]
@@ -39,6 +41,7 @@ def dots(
             axes.plot(small, np.full(len(small), place + shift), "o", color=own, markersize=3, alpha=0.5)
         error = 0.0 if errors is None else np.nan_to_num(errors.get(row, 0.0))
         drawn = {"fmt": marker, "color": own, "markersize": size, "linewidth": 1.8}
+        drawn |= {"markerfacecolor": "none"} if row in hollow else {}
         axes.errorbar(values[row], place + shift, xerr=error or None, label=None if place else name, **drawn)
     rows = [label(row) for row in values.index]
     axes.set(yticks=range(len(rows)), yticklabels=rows, ylim=(len(rows) - 0.5, -0.5))

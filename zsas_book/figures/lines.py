@@ -1,12 +1,14 @@
 """Charts of lines: categories and their mean along an axis, trainings along their steps, named points."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from ..labels import axis_label, label
+from .panels import legend, panels
 from .style import INK, SERIES
 
 
@@ -59,6 +61,29 @@ def category_lines(
     if even:
         axes.set_xticks(places, [label(name) if isinstance(name, str) else f"{name:g}" for name in values.index])
     axes.grid(axis="y")
+
+
+def curve_panels(
+    curves: Mapping[str, pd.DataFrame],
+    errors: Mapping[str, pd.DataFrame],
+    name: str,
+    beside: Mapping[str, Mapping[str, pd.DataFrame]] | None = None,
+) -> tuple[Figure, np.ndarray]:
+    """A panel for each metric, in it `category_lines` at even distances along ``name``, with the error of the mean.
+
+    ``curves`` and ``errors`` are by metric, in percent. ``beside`` has further ones by what they are called: of these
+    only the mean is drawn, dotted, the second one dashed, where they have the rows.
+    """
+    figure, axes = panels(len(curves), height=4.0)
+    for axis, (metric, values) in zip(np.atleast_1d(axes), curves.items()):
+        category_lines(axis, values, errors[metric]["mean"], even=True)
+        for style, (called, others) in zip((":", "--"), (beside or {}).items()):
+            mean = others[metric]["mean"]
+            places = values.index.get_indexer(mean.index)
+            axis.plot(places, mean, color=INK, linestyle=style, linewidth=2, label=f"mean, {called}")
+        axis.set(xlabel=name, ylabel=axis_label(metric))
+    legend(figure)
+    return figure, np.atleast_1d(axes)
 
 
 def training_lines(

@@ -1,5 +1,7 @@
 """Pictures, anomaly maps over them, and outlines of the ground truth."""
 
+from collections.abc import Sequence
+
 import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Bool, Float
@@ -35,6 +37,25 @@ def overlay(
         axes.contour(mask.numpy(force=True), levels=[0.5], colors=TRUTH_COLOUR, linewidths=1.2)
     axes.set_title(title)
     axes.set_axis_off()
+
+
+def heat(
+    axes: Axes,
+    values: Float[Tensor, "rows columns"],
+    title: str = "",
+    limits: tuple[float, float] | None = None,
+    *,
+    colours: str = MAP_COLOURS,
+    ticks: Sequence[float] | None = None,
+) -> None:
+    """Numbers as colours, without axes, from the lowest to the highest of `limits` or of themselves; with a bar beside
+    them that has these `ticks`, where there are no limits."""
+    low, high = limits or (None, None)
+    drawn = axes.imshow(values.numpy(force=True), cmap=colours, vmin=low, vmax=high)
+    axes.set_title(title)
+    axes.set_axis_off()
+    if limits is None:
+        axes.figure.colorbar(drawn, ax=axes, shrink=0.7, ticks=ticks)
 
 
 def blended(

@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from .style import use_style
 
@@ -33,3 +34,12 @@ def legend(figure: Figure, side: str = "above", columns: int = 4) -> None:
             found.setdefault(label, handle)
     columns = 1 if side == "right" else min(columns, len(found))
     figure.legend(list(found.values()), list(found), loc=SIDES[side], ncols=columns)
+
+
+def log_axes(axes: Axes) -> None:
+    """Logarithmic axes in both directions, with ticks at 0.1, 0.3, 1, 3 and so on."""
+    axes.set(xscale="log", yscale="log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 3)))
+        axis.set_major_formatter("{x:g}")
+    axes.minorticks_off()

@@ -12,6 +12,7 @@ from .style import INK, SERIES, use_style
 WIDTH = 7.0  # inches
 LINE, SPACE = 0.17, 0.42  # inches: a line of text, and the room for the arrows between two steps
 CHARACTERS = 13  # to an inch of a box
+EDGE = 0.02  # inches above the first box and below the last, for their lines
 
 
 def steps(stages: Sequence[str | Sequence[str]], learned: Collection[str] = ()) -> Figure:
@@ -32,7 +33,7 @@ def steps(stages: Sequence[str | Sequence[str]], learned: Collection[str] = ()) 
     heights = [LINE * (1.2 + max(text.count("\n") + 1 for text in row)) for row in wrapped]
     total = sum(heights) + SPACE * (len(rows) - 1)
     figure, axes = plt.subplots(figsize=(WIDTH, total + (0.4 if learned else 0.1)))
-    axes.set(xlim=(0, WIDTH), ylim=(-total, 0))
+    axes.set(xlim=(0, WIDTH), ylim=(-total - EDGE, EDGE))
     axes.set_axis_off()
     top, above = 0.0, []
     for row, texts, width, height in zip(rows, wrapped, widths, heights):

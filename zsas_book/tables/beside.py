@@ -5,6 +5,11 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
+from zsas_lib.backbones.backbone import Backbone
+from zsas_lib.data.dataset import AnomalyDataset
+from zsas_lib.papers.comparable import comparable
+from zsas_lib.papers.printed import printed_value
+
 from ..labels import label
 
 OWN_NOTE = "note"
@@ -50,6 +55,31 @@ def beside_printed(
         for column, value in line.items()
     ]
     return beside_reported(rows, note, tolerance)
+
+
+def printed_mean(
+    claim: str,
+    printed: tuple[str, str | int, str],
+    reproduced: float,
+    pictures: AnomalyDataset,
+    tower: Backbone,
+    model: str,
+    dataset: str = "MVTec-AD",
+    setting: str = "",
+) -> dict[str, object]:
+    """A row for `beside_reported`: a mean that a paper prints of a model, in percent, ours beside it, and why the two
+    cannot be compared.
+
+    ``printed`` is the paper, the table, and the metric as `papers.printed.METRIC_NAMES` calls it; ``dataset`` is called
+    as the paper does, ``setting`` is part of the printed number's setting.
+    """
+    paper, table, column = printed
+    return {
+        "claim": claim,
+        "reported": printed_value(paper, table, column, dataset, label(model), setting),
+        "reproduced": reproduced,
+        "note": comparable(paper, table, pictures, tower, model),
+    }
 
 
 def _verdict(reported: float, reproduced: float, note: str, tolerance: float, unit: str) -> str:

@@ -42,17 +42,10 @@ class Embedded:
 class WinCLIP(AnomalyModel):
     """WinCLIP on any backbone; differentiable with respect to the images through all of its terms.
 
-    With unit embeddings e of a window and T_n, T_a of the class's normal and abnormal sentences, a window's score is
-    s = sigmoid((<e, T_a> - <e, T_n>) / temperature), in (0, 1). Per scale, a patch gets the harmonic mean of the
-    windows that cover it (`harmonic_map`); across scales and the whole image's score, the harmonic mean again: M. The
-    zero-shot image score is the whole image's, s_0.
-
-    Few-shot, `remember` is told some normal images of each class first. A window or a patch lies d = min over the
-    remembered ones of (1 - cosine) / 2 from them. The harmonic mean of d over the windows that cover a patch is the
-    association map of a scale; the patch's own d, between tokens of the last layer before the projection, is one more;
-    M^W is the arithmetic mean of these maps, in [0, 1]. The map is (M + M^W) / 2, the image score (s_0 + max M^W) / 2.
-
-    Either map is then enlarged bilinearly to the size of the input.
+    Zero-shot, the map M is made of windows' scores by harmonic means, and the image score s_0 is the whole image's;
+    few-shot, `remember` is told some normal images of each class first, whose association map M^W meets M in a mean.
+    The book's chapters winclip_windows and few_shot explain both, with formulas. Maps are enlarged bilinearly to the
+    size of the input.
 
     Options, with the paper's choice or the field's as default:
         temperature: 0.07 as in anomalib; 0.01 in others. Not known from the paper.

@@ -2,6 +2,8 @@
 
 import pandas as pd
 
+from ..data import official
+from ..data.registry import DATASETS
 from . import reported
 
 METRIC_NAMES = {
@@ -27,3 +29,32 @@ def printed_metrics(paper: str, table: str | int, index: str = "method") -> pd.D
     wide = rows.pivot(index=index, columns="column", values="value")
     order = [column for column in METRIC_NAMES.values() if column in wide]
     return wide.loc[list(dict.fromkeys(rows[index])), order].rename_axis(columns=None)
+
+
+TURNED = {"MVTec-AD": 2, "VisA": 3}
+"""The numbers of paper S's tables of corner errors, by data set."""
+
+
+def corner_errors(family: str) -> pd.DataFrame:
+    """Paper S's table of what may be turned for a data set, "MVTec-AD" or "VisA", smallest corner error first.
+
+    By category, as this library calls them; columns corner_mse and used, whether the paper's sweeps take the category.
+    """
+    printed = reported("S", TURNED[family]).pivot(index="category", columns="metric", values="value")
+    dataset = next(record.name for record in DATASETS.values() if record.family == family and not record.stand_in)
+    called = {name.replace("_", ""): name for name in official.categories(dataset)}
+    named = printed.rename(lambda name: called[name.replace("_", "")]).rename_axis(columns=None)
+    return named.astype({"used": bool}).sort_values("corner_mse")
+
+
+def printed_value(paper: str, table: str | int, column: str, family: str, method: str, setting: str = "") -> float:
+    """One printed number in percent: of the metric that `METRIC_NAMES` calls ``column``, of a method on a data set,
+    where its setting holds ``setting``. Raises KeyError where the table has no such number."""
+    rows = reported(paper, table)
+    rows = rows[
+        (rows.method == method) & (rows.dataset == family) & rows.setting.fillna("").str.contains(setting, regex=False)
+    ]
+    for row in rows.itertuples():
+        if METRIC_NAMES.get((row.level, row.metric)) == column:
+            return 100 * row.value if row.unit == "fraction" else row.value
+    raise KeyError(f"{paper} Table {table} prints no {column} of {method} on {family} ({setting or 'any setting'}).")

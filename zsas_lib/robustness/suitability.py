@@ -5,6 +5,7 @@ eq. (6) and a threshold chosen by hand. A hue shift has the like: what has no sa
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -32,6 +33,13 @@ def corner_error(images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor,
     """
     extrapolated = ~valid_region(ANGLE, *images.shape[-2:]).to(images.device)
     return (images - rotate(images, ANGLE)).square().mean(1)[:, extrapolated].mean(1)
+
+
+def corner_map(image: Float[Tensor, "3 height width"]) -> Float[Tensor, "height width"]:
+    """Where the `corner_error` of one image lies: the root of the squared difference that it averages, 0 where the
+    turned image is not extrapolated."""
+    extrapolated = ~valid_region(ANGLE, *image.shape[-2:])
+    return (image - rotate(image[None], ANGLE)[0]).square().mean(0).sqrt() * extrapolated
 
 
 def saturation(images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, " batch"]:
@@ -103,6 +111,55 @@ def widest_gap(errors: pd.Series) -> float:
         )
     widest = np.argmax(np.diff(ordered))
     return float(np.exp(ordered[widest : widest + 2].mean()))
+
+
+class Cut(NamedTuple):
+    """A threshold, and by which factor the errors of its neighbours on either side differ; nan where that is
+    unknown."""
+
+    threshold: float
+    ratio: float = float("nan")
+
+
+def cut_above(errors: pd.Series, chosen: pd.Series) -> Cut:
+    """The threshold in the middle, on a logarithmic scale, between the largest error of what is ``chosen`` (True by
+    category) and the next larger one."""
+    below = errors[chosen].max()
+    above = errors[errors > below].min()
+    return Cut(float(np.sqrt(below * above)), float(above / below))
+
+
+def widest_cut(errors: pd.Series) -> Cut:
+    """The `widest_gap` with its neighbours' ratio. Raises ValueError as that does."""
+    gap = widest_gap(errors)
+    return Cut(gap, float(errors[errors > gap].min() / errors[errors <= gap].max()))
+
+
+def choices(errors: pd.Series, fit: pd.Series, cuts: Mapping[str, Cut]) -> pd.DataFrame:
+    """What each cut keeps, a row for each, by its name in the index.
+
+    ``fit`` is True or False by category, or None where it is not known whether the category may be turned. Columns:
+    threshold; neighbours' ratio; kept, how many categories; and two lists of categories: missed, which are fit and left
+    out, and let in, which are kept and are not fit.
+    """
+    rows = {}
+    for name, cut in cuts.items():
+        inside = errors <= cut.threshold
+        rows[name] = {
+            "threshold": cut.threshold,
+            "neighbours' ratio": cut.ratio,
+            "kept": int(inside.sum()),
+            "missed": errors.index[~inside & fit.eq(True)].tolist(),
+            "let in": errors.index[inside & fit.eq(False)].tolist(),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("rule")
+
+
+def ordered_pairs(errors: pd.Series, fit: pd.Series) -> tuple[int, int]:
+    """Of all pairs of a category that is ``fit`` and one that is not, how many have the smaller error at the fit one;
+    and the number of pairs."""
+    yes, no = (errors[fit.eq(flag)].to_numpy() for flag in (True, False))
+    return int((yes[:, None] < no[None]).sum()), len(yes) * len(no)
 
 
 def selected(errors: pd.Series, threshold: float) -> list[str]:

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from math import comb
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ..data.dataset import AnomalyDataset
+from ..data.dataset import AnomalyDataset, Sample
 from ..evaluation.evaluate import labels_of
 from ..evaluation.tables import ERROR, with_means
 from ..metrics.bootstrap import bootstrap_std
@@ -20,6 +21,7 @@ from ..metrics.ranking import Maps, Masks, Scores
 from ..models.prediction import Prediction
 from ..models.references import Memory, References, draw_normal
 from ..models.winclip import WinCLIP
+from .windows import enlarged
 
 TEXT, REFERENCES, BOTH = "text", "references", "text and references"
 """Which terms a prediction has: WinCLIP's zero-shot M and s_0, few-shot's M^W and its maximum, or their means."""
@@ -98,6 +100,54 @@ def over_draws(table: pd.DataFrame) -> pd.DataFrame:
     spread = groups[list(CURVES)].std().add_suffix("_draws")
     means = pd.DataFrame(groups[columns].mean())
     return means.join(spread).join(groups.size().to_frame("draws")).reset_index()
+
+
+def maps_by_term(zero_shot: WinCLIP, model: WinCLIP, sample: Sample) -> dict[str, Float[Tensor, "height width"]]:
+    """The maps that a few-shot model's map of a picture is made of, at its size and in memory: "words: M" of the
+    ``zero_shot`` model, "references: Mᵂ", "both", the model's own map, and the parts of M^W, "windows of side K" and
+    "patches". Raises ValueError for a model that remembers no pictures of the sample's category."""
+    images = sample.image[None].to(model.backbone.device)
+    with torch.no_grad():
+        parts = {part: own[0] for part, own in model.association_maps(images, sample.category).items()}
+        words, both = (net(images, sample.category).anomaly_map[0].float().cpu() for net in (zero_shot, model))
+    association = sum(parts.values()) / len(parts)
+    maps = {"words: M": words, "references: Mᵂ": enlarged(association, words.shape), "both": both}
+    called = {part: f"windows of side {part}" if isinstance(part, int) else part for part in parts}
+    return maps | {called[part]: enlarged(own, words.shape) for part, own in parts.items()}
+
+
+def curve(summary: pd.DataFrame, metric: str, terms: Sequence[str], along: str = "shots") -> pd.DataFrame:
+    """One metric of an `over_draws` table, or of one with a single draw, in percent: a row for each value of the column
+    ``along``, in order, and a column for each category and for their mean. Of the rows with these ``terms``; `TEXT` is
+    what there is without references."""
+    rows = summary[summary.terms.isin(terms)].pivot(index=along, columns="category", values=metric)
+    return 100 * rows[list(dict.fromkeys(summary.category))]
+
+
+def curves(
+    summary: pd.DataFrame, terms: Sequence[str], along: str = "shots", column: str = ""
+) -> dict[str, pd.DataFrame]:
+    """The `curve` of each metric of `CURVES` by its name, or of its column with this ending, such as "_se"."""
+    return {metric: curve(summary, f"{metric}{column}", terms, along) for metric in CURVES}
+
+
+def gain_table(summary: pd.DataFrame, metric: str, shots: int) -> pd.DataFrame:
+    """What ``shots`` references add to a metric, in percent and points, a row for each category of an `over_draws`.
+
+    Columns: "0 shots", "N shots", gain, ± (one standard error over pictures at N shots) and "± draws", the standard
+    deviation over draws of a single reference, nan where none was drawn alone.
+    """
+    few = (TEXT, BOTH)
+    values = curve(summary, metric, few)
+    drawn = curve(summary, f"{metric}_draws", few)
+    columns = {
+        "0 shots": values.loc[0],
+        f"{shots} shots": values.loc[shots],
+        "gain": values.loc[shots] - values.loc[0],
+        "±": curve(summary, f"{metric}{ERROR}", few).loc[shots],
+        "± draws": drawn.loc[1] if 1 in drawn.index else np.nan,
+    }
+    return pd.DataFrame(columns, index=values.columns)
 
 
 def _curves(

@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from zsas_book import figures
 
@@ -141,3 +142,48 @@ def test_points_have_their_names():
     figures.named_points(axes, VALUES.winclip, VALUES.vcpclip, VALUES.winclip / 100)
     assert [text.get_text() for text in axes.texts] == ["ceramic ring", "star"]
     assert axes.lines[0].get_xydata().tolist() == [[80, 90], [60, 70]]
+
+
+def test_curve_panels_have_a_line_for_each_category_and_the_means_of_others_beside():
+    wide = pd.DataFrame({"star": [50.0, 60.0, 70.0], "mean": [55.0, 65.0, 75.0]}, index=[0, 1, 4])
+    error = pd.DataFrame({"mean": [1.0, 2.0, 3.0]}, index=[0, 1, 4])
+    alone = {"references alone": {"pixel_auroc": wide.loc[[1, 4]] - 10}}
+    _, (axes,) = figures.curve_panels({"pixel_auroc": wide}, {"pixel_auroc": error}, "shots", alone)
+    dotted = next(line for line in axes.lines if line.get_linestyle() == ":")
+    assert dotted.get_xdata().tolist() == [1, 2] and dotted.get_ydata().tolist() == [55.0, 65.0]
+    assert labels(axes) == ["star", "mean, references alone", "mean"]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("shots", "pixel AUROC (%)")
+
+
+def test_boxes_stand_in_the_order_of_their_medians_or_of_the_categorical():
+    table = pd.DataFrame({"kind": ["hole", "dent", "dent"], "pixel_auroc": [0.9, 0.6, 0.8]})
+    _, axes = figures.panels()
+    figures.boxes(axes, table, "kind")
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["dent", "hole"]
+    medians = [float(line.get_ydata()[0]) for line in axes.lines if set(line.get_ydata()) in ({70.0}, {90.0}, {50.0})]
+    assert {70.0, 90.0, 50.0} <= set(medians)
+    _, axes = figures.panels()
+    figures.boxes(axes, table.assign(kind=pd.Categorical(table.kind, ["hole", "dent"])), "kind")
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["hole", "dent"]
+
+
+def test_hollow_points_are_not_filled():
+    _, axes = figures.panels()
+    figures.dots(axes, pd.Series({"star": 1.0, "ring": 2.0}), hollow=["ring"])
+    assert [line.get_markerfacecolor() == "none" for line in axes.lines] == [False, True]
+
+
+def test_log_axes_are_marked_at_ones_and_threes():
+    _, axes = figures.panels()
+    figures.log_axes(axes)
+    axes.set(xlim=(0.05, 5), ylim=(0.05, 5))
+    ticks = [text.get_text() for text in axes.get_xticklabels()]
+    assert [tick for tick in ticks if 0.05 <= float(tick) <= 5] == ["0.1", "0.3", "1", "3"]
+
+
+def test_heat_has_a_bar_of_its_own_or_given_limits():
+    figure, axes = figures.panels(2)
+    figures.heat(axes[0], torch.tensor([[0.0, 2.0]]), "scores", ticks=[0.0, 2.0])
+    figures.heat(axes[1], torch.tensor([[0.0, 2.0]]), limits=(0.0, 4.0))
+    assert [axis.images[0].get_clim() for axis in axes] == [(0.0, 2.0), (0.0, 4.0)]
+    assert len(figure.axes) == 3 and axes[0].get_title() == "scores"

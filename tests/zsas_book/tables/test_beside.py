@@ -1,8 +1,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from tiny_clip import tiny_backbone
+from toy import toy_dataset
 
-from zsas_book.tables.beside import beside_printed, beside_reported
+from zsas_book.tables.beside import beside_printed, beside_reported, printed_mean
 
 
 @pytest.mark.parametrize(
@@ -46,3 +48,9 @@ def test_tables_are_compared_cell_by_cell():
 def test_a_row_without_its_numbers_is_refused():
     with pytest.raises(ValueError, match="reproduced is missing"):
         beside_reported([{"claim": "c", "reported": 1.0}])
+
+
+def test_a_printed_mean_stands_beside_ours_with_the_reason_why_not_to_compare(tmp_path):
+    pictures = toy_dataset(tmp_path, {"ring": 1})
+    row = printed_mean("V, Table 5", ("V", 5, "pixel_auroc"), 90.0, pictures, tiny_backbone(), "winclip")
+    assert row == {"claim": "V, Table 5", "reported": 81.3, "reproduced": 90.0, "note": "toy, tiny"}

@@ -13,12 +13,18 @@ from toy import toy_dataset
 from zsas_lib.base.errors import UnknownNameError
 from zsas_lib.robustness.suitability import (
     QUANTITIES,
+    Cut,
     category_table,
+    choices,
     chroma,
     corner_error,
+    corner_map,
+    cut_above,
+    ordered_pairs,
     picture_table,
     saturation,
     selected,
+    widest_cut,
     widest_gap,
 )
 
@@ -100,3 +106,33 @@ def test_a_threshold_that_selects_nothing_is_one_clear_sentence():
     message = r"No category has an error of at most 0.001; the smallest is 0.002 \(nut\). Raise the threshold."
     with pytest.raises(ValueError, match=message):
         selected(errors, 0.001)
+
+
+ERRORS = pd.Series({"nut": 0.01, "pill": 0.02, "leather": 0.04, "bar": 0.64})
+FIT = pd.Series({"nut": True, "pill": None, "leather": False, "bar": True}, dtype=object)
+
+
+def test_a_cut_lies_in_the_middle_of_its_neighbours_by_ratio():
+    assert cut_above(ERRORS, pd.Series([True, False, True, False], ERRORS.index)) == pytest.approx((0.16, 16))
+    assert widest_cut(ERRORS) == pytest.approx((0.16, 16))
+    assert widest_cut(ERRORS).threshold == widest_gap(ERRORS)
+
+
+def test_choices_say_what_is_missed_and_what_is_let_in():
+    table = choices(ERRORS, FIT, {"low": Cut(0.01), "gap": widest_cut(ERRORS)})
+    assert table.kept.tolist() == [1, 3] and table.threshold.tolist() == pytest.approx([0.01, 0.16])
+    assert table.missed.tolist() == [["bar"], ["bar"]] and table["let in"].tolist() == [[], ["leather"]]
+    assert math.isnan(table["neighbours' ratio"]["low"]) and table["neighbours' ratio"]["gap"] == pytest.approx(16)
+
+
+def test_pairs_in_order_are_those_with_the_smaller_error_at_what_may_be_turned():
+    assert ordered_pairs(ERRORS, FIT) == (1, 2)  # nut before leather; bar behind it
+    assert ordered_pairs(ERRORS, FIT.where(FIT.eq(True), None)) == (0, 0)
+
+
+def test_the_map_of_the_corners_has_the_corner_error_as_its_mean_square():
+    image = torch.from_numpy(smooth(3)).permute(2, 0, 1).float()
+    squares = corner_map(image).square()
+    extrapolated = squares > 0
+    assert squares.sum() / extrapolated.sum() == pytest.approx(float(corner_error(image[None])[0]), rel=0.01)
+    assert not extrapolated[12:36, 12:36].any()

@@ -8,7 +8,17 @@ from layouts import write_mvtec
 import zsas_lib as zsas
 from zsas_lib.models.load import load_model
 from zsas_lib.models.references import draw_normal
-from zsas_lib.studies.few_shot import BOTH, REFERENCES, TEXT, few_shot_table, over_draws
+from zsas_lib.studies.few_shot import (
+    BOTH,
+    REFERENCES,
+    TEXT,
+    curve,
+    curves,
+    few_shot_table,
+    gain_table,
+    maps_by_term,
+    over_draws,
+)
 
 FEW = {"resamples": 4}
 
@@ -112,3 +122,34 @@ def test_the_store_knows_a_table_by_the_references_of_its_category(backbone, pic
     fewer = type(train)(train.name, train.root, [r for r in train.records if r.category == "grid"][1:], 32)
     zsas.stored(few_shot_table, model, test.select(["grid"]), fewer, store=tmp_path, shots=(0, 1), draws=1, **FEW)
     assert len(list(tmp_path.rglob("*.parquet"))) == 3
+
+
+def test_a_curve_has_a_row_for_each_number_of_shots_and_the_mean_as_a_column(table):
+    summary = over_draws(table[table.scales == "2+3"])
+    lines = curve(summary, "pixel_auroc", (TEXT, BOTH))
+    assert lines.index.tolist() == [0, 1, 3] and lines.columns.tolist() == ["bottle", "grid", "mean"]
+    single = table[(table.scales == "2+3") & (table.shots == 1) & (table.terms == BOTH) & (table.category == "grid")]
+    assert lines.grid[1] == pytest.approx(100 * single.pixel_auroc.mean())
+    assert list(curves(summary, (REFERENCES,), column="_se")) == ["image_auroc", "pixel_auroc"]
+    assert curves(summary, (REFERENCES,))["pixel_auroc"].index.tolist() == [1, 3]
+
+
+def test_gains_are_differences_to_no_reference_with_their_errors(table):
+    summary = over_draws(table[table.scales == "2+3"])
+    lines, gains = curve(summary, "image_auroc", (TEXT, BOTH)), gain_table(summary, "image_auroc", 3)
+    assert gains.columns.tolist() == ["0 shots", "3 shots", "gain", "±", "± draws"]
+    assert np.allclose(gains["gain"], lines.loc[3] - lines.loc[0])
+    spread = table[(table.scales == "2+3") & (table.shots == 1) & (table.terms == BOTH)].groupby("category").image_auroc
+    assert np.allclose(gains["± draws"], 100 * spread.std()[gains.index])
+    assert gain_table(summary[summary.shots != 1], "image_auroc", 3)["± draws"].isna().all()
+
+
+def test_the_map_of_both_is_the_mean_of_those_of_words_and_of_references(backbone, pictures):
+    test, train = pictures
+    model = load_model("winclip", backbone, shots=2)
+    zsas.remember_normal(model, train)
+    maps = maps_by_term(load_model("winclip", backbone), model, test.select(["grid"], anomalous=True)[0])
+    assert list(maps)[3:] == ["windows of side 2", "windows of side 3", "patches"]
+    parts = sum(list(maps.values())[3:]) / 3
+    assert np.allclose(maps["references: Mᵂ"], parts, atol=1e-6)
+    assert np.allclose(maps["both"], (maps["words: M"] + parts) / 2, atol=1e-6)

@@ -1,0 +1,52 @@
+"""Sentences of few-shot results, and paper K's numbers beside them."""
+
+import numpy as np
+import pandas as pd
+from tiny_clip import tiny_backbone
+from toy import toy_dataset
+
+from zsas_book.tables.few_shot import beside_paper_k, gains_in_words
+from zsas_lib.studies.few_shot import BOTH, REFERENCES, TEXT
+
+
+def summary() -> pd.DataFrame:
+    rows = []
+    for category, values in {"tile": (0.5, 0.6, 0.8), "grid": (0.9, 0.8, 0.7), "mean": (0.7, 0.7, 0.75)}.items():
+        for shots, value in zip((0, 1, 4), values):
+            for terms in [TEXT] if not shots else [BOTH, REFERENCES]:
+                rows.append((category, shots, terms, value, value, 3 if shots else 1))
+    table = pd.DataFrame(rows, columns=["category", "shots", "terms", "image_auroc", "pixel_auroc", "draws"])
+    ends = {f"{metric}{end}": 0.02 for metric in ("image_auroc", "pixel_auroc") for end in ("_se", "_draws")}
+    return table.assign(**ends)
+
+
+def test_gains_are_said_from_the_mean_and_by_how_many_fall():
+    told = gains_in_words(summary(), 4)
+    assert told[0].startswith(
+        "Mean image AUROC goes from 70.0 to 70.0 % with 1 reference (0.0 points) and changes by +5.0"
+    )
+    assert told[1] == (
+        "It falls in 1 of 2 categories, in 1 of them by more than a standard error; the references' map alone reaches "
+        "75.0 %."
+    )
+    assert told[-1] == "Numbers of different sets drawn: 3 of 1 and 3 of 4."
+
+
+def test_what_paper_k_says_stands_beside_the_same_setting(tmp_path):
+    lines = pd.DataFrame({"tile": [50.0, 60.0, 80.0], "mean": [70.0, 72.5, 75.0]}, index=[0, 1, 4])
+    sizes = pd.DataFrame({"carpet": [55.0, 66.0], "mean": [44.0, 77.0]}, index=[1, 3])
+    pictures = toy_dataset(tmp_path, {"tile": 1, "carpet": 1})
+    table = beside_paper_k(lines, sizes, pictures, tiny_backbone()).set_index("claim")
+    assert table.reproduced["image AUROC gain, mean, from 0 to 1 references"] == 2.5
+    assert table.reproduced["image AUROC, tile, 4 references"] == 80.0
+    assert table.reproduced["image AUROC, carpet, windows of side 3"] == 66.0
+    assert table.reported["image AUROC, tile, 0 references"] == 15.0
+    assert set(table.verdict) == {"not comparable: toy, tiny"}
+
+
+def test_a_number_of_references_that_was_not_run_is_not_measured(tmp_path):
+    lines = pd.DataFrame({"tile": [50.0], "mean": [70.0]}, index=[0])
+    sizes = pd.DataFrame({"mean": [44.0]}, index=[1])
+    table = beside_paper_k(lines, sizes, toy_dataset(tmp_path, {"tile": 1}), tiny_backbone()).set_index("claim")
+    assert np.isnan(table.reproduced["image AUROC gain, mean, from 0 to 1 references"])
+    assert table.verdict["image AUROC, tile, 4 references"] == "not measured"
