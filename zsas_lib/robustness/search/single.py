@@ -1,0 +1,19 @@
+"""One picture before and after: as it is, and at the worst case that was found for it."""
+
+import pandas as pd
+import torch
+from torch import nn
+
+from ...data.dataset import Sample
+from .amounts import columns, in_table, neutral
+from .objective import Objective, Outcome
+
+
+def before_and_after(model: nn.Module, sample: Sample, case: pd.Series, fill: str = "zero") -> Outcome:
+    """What `Objective` says of a picture as it is (the first point) and under the amounts of ``case`` (the second), a
+    row of `whole_sets.worst_cases`. Two forward passes."""
+    over = in_table(case.to_frame().T)
+    amounts = torch.stack([neutral(over), torch.tensor(case[columns(over)].to_numpy(float)).float()])
+    objective = Objective(model, sample.image[None], sample.mask[None], sample.category, over, fill)
+    with torch.no_grad():
+        return objective.outcome(torch.tensor([0, 0]), amounts)
