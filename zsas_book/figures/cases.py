@@ -1,5 +1,6 @@
 """Worst cases: rows of pictures, and what they leave as points."""
 
+import textwrap
 from collections.abc import Mapping
 
 import pandas as pd
@@ -15,8 +16,11 @@ from zsas_lib.robustness.search.single import before_and_after
 from zsas_lib.robustness.search.whole_sets import NONE
 
 from ..labels import label
+from ..words import points
 from .dots import dot_panels
 from .gallery import Tile, tile
+
+TITLE = 26  # characters of a line above a picture
 
 
 def case_tiles(network: nn.Module, sample: Sample, case: pd.Series) -> list[Tile]:
@@ -37,26 +41,24 @@ def case_tiles(network: nn.Module, sample: Sample, case: pd.Series) -> list[Tile
 
 
 def amounts_in_short(case: pd.Series) -> str:
-    """What was done to a picture, short enough to stand above it: "-65°, hue +2.1, sat. +0.1"."""
+    """What was done to a picture, in lines that fit above it: "rotation -65°, hue +2.1,", "saturation +0.1"."""
     words = []
     for name in in_table(case.to_frame().T):
-        perturbation = PERTURBATIONS[name]
-        value = case[perturbation.column]
-        short = {"rotation": "", "saturation": "sat. "}.get(name, f"{label(name)} ")
-        words.append(f"{short}{value:+z.0f}°" if perturbation.unit == "degrees" else f"{short}{value:+z.1f}")
-    return ", ".join(words)
+        value, unit = case[PERTURBATIONS[name].column], PERTURBATIONS[name].unit
+        words.append(f"{label(name)} {points(value, 0)}°" if unit == "degrees" else f"{label(name)} {points(value)}")
+    return textwrap.fill(", ".join(words), TITLE)
 
 
 def bound_dots(bounds: Mapping[str, pd.DataFrame]) -> Figure:
     """The pixel AUROC of several models' `whole_sets.bounds`: a row for each combination, "original" and "all three"
     the first and the last, a large point with its standard error for each model's mean, small ones for categories,
     and a line at chance."""
-    series, errors, points = {}, {}, {}
+    series, errors, single = {}, {}, {}
     for name, table in bounds.items():
         mean = bound_means(table)
         called = {NONE: "original", mean.index[-1]: "all three"}
         rows = 100 * mean.rename(called)[["pixel_auroc", "pixel_auroc_se"]]
         series[name] = rows[["pixel_auroc"]]
         errors[name] = rows[["pixel_auroc_se"]].set_axis(["pixel_auroc"], axis=1)
-        points[name] = {"pixel_auroc": by_combination(table).rename(columns=called)}
-    return dot_panels(series, errors, points=points, line=100 * METRICS["pixel_auroc"].chance)
+        single[name] = {"pixel_auroc": by_combination(table).rename(columns=called)}
+    return dot_panels(series, errors, points=single, line=100 * METRICS["pixel_auroc"].chance)

@@ -25,7 +25,7 @@ def test_a_case_is_the_picture_its_map_the_perturbed_picture_and_the_map_turned_
     first, before, worst, after = figures.case_tiles(Glow(), sample, case)
     outcome = before_and_after(Glow(), sample, case)
     assert first.title == "ceramic ring" and first.mask is not None and worst.mask is None
-    assert worst.title == "-90°, hue +0.0, sat. +0.2"
+    assert worst.title == "rotation -90°, hue 0.0,\nsaturation +0.2"
     assert after.title == f"AUROC {100 * outcome.pixel_auroc[1]:.0f} %" and before.limits == after.limits
     torch.testing.assert_close(before.anomaly_map, outcome.maps[0])
     torch.testing.assert_close(after.anomaly_map, outcome.maps[1])
