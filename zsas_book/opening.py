@@ -14,6 +14,7 @@ from zsas_lib.data.dataset import AnomalyDataset, Sample
 from zsas_lib.data.load import load_dataset
 from zsas_lib.data.registry import auxiliary_name
 from zsas_lib.models import MODELS
+from zsas_lib.models.prediction import AnomalyModel
 from zsas_lib.perturbations import named
 from zsas_lib.training.ready import model_for
 
@@ -68,7 +69,7 @@ def networks_of(
     seeds: Sequence[int],
     training: Mapping[str, object],
     **options: object,
-) -> dict[str, list[nn.Module]]:
+) -> dict[str, list[AnomalyModel]]:
     """Several models of a chapter, by name: one that learns once for each seed of its training, any other once.
     ``options`` are those of `model_for`, whose errors are raised."""
     return {

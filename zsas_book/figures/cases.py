@@ -5,10 +5,10 @@ from collections.abc import Mapping
 
 import pandas as pd
 from matplotlib.figure import Figure
-from torch import nn
 
 from zsas_lib.data.dataset import Sample
 from zsas_lib.metrics import METRICS
+from zsas_lib.models.prediction import AnomalyModel
 from zsas_lib.perturbations import PERTURBATIONS, perturb
 from zsas_lib.robustness.search.amounts import columns, in_table
 from zsas_lib.robustness.search.left import bound_means, by_combination
@@ -23,7 +23,7 @@ from .gallery import Tile, tile
 TITLE = 26  # characters of a line above a picture
 
 
-def case_tiles(network: nn.Module, sample: Sample, case: pd.Series) -> list[Tile]:
+def case_tiles(network: AnomalyModel, sample: Sample, case: pd.Series) -> list[Tile]:
     """A picture, its map, the picture under the amounts of ``case`` (a row of `whole_sets.worst_cases`), and the map of
     that turned back; both maps in the colours of the first one's range, with the picture's own pixel AUROC."""
     outcome = before_and_after(network, sample, case)

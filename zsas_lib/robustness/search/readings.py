@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...data.dataset import AnomalyDataset, Batch, stacked
+from ...models.prediction import AnomalyModel
 from ...perturbations import OF_PAPER_S
 from .amounts import ordered, random_amounts
 from .objective import Objective
@@ -15,8 +16,8 @@ from .whole_sets import combination_name, worst_cases
 
 
 def gradient_agreement(
-    model: nn.Module,
-    other: nn.Module,
+    model: AnomalyModel,
+    other: AnomalyModel,
     dataset: AnomalyDataset,
     *,
     over: Sequence[str] = OF_PAPER_S,
@@ -39,7 +40,7 @@ def gradient_agreement(
 
 
 def lower_alone(
-    model: nn.Module,
+    model: AnomalyModel,
     dataset: AnomalyDataset,
     *,
     over: Sequence[str] = OF_PAPER_S,
@@ -63,7 +64,7 @@ def lower_alone(
 
 
 def turned_loss(
-    model: nn.Module, dataset: AnomalyDataset, degrees: float, fill: str = "zero", batch_size: int = 16
+    model: AnomalyModel, dataset: AnomalyDataset, degrees: float, fill: str = "zero", batch_size: int = 16
 ) -> float:
     """The mean of S eq. (4) over pictures that are all turned by ``degrees``, with what `Objective` makes of the map's
     corners for ``fill``."""

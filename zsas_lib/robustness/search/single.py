@@ -2,14 +2,14 @@
 
 import pandas as pd
 import torch
-from torch import nn
 
 from ...data.dataset import Sample
+from ...models.prediction import AnomalyModel
 from .amounts import columns, in_table, neutral
 from .objective import Objective, Outcome
 
 
-def before_and_after(model: nn.Module, sample: Sample, case: pd.Series, fill: str = "zero") -> Outcome:
+def before_and_after(model: AnomalyModel, sample: Sample, case: pd.Series, fill: str = "zero") -> Outcome:
     """What `Objective` says of a picture as it is (the first point) and under the amounts of ``case`` (the second), a
     row of `whole_sets.worst_cases`. Two forward passes."""
     over = in_table(case.to_frame().T)

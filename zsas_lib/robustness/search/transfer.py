@@ -37,7 +37,7 @@ def transferred(
 
 
 def transfer_costs(
-    networks: Mapping[str, nn.Module],
+    networks: Mapping[str, AnomalyModel],
     dataset: AnomalyDataset,
     cases: Mapping[str, pd.DataFrame],
     combination: str,
