@@ -76,9 +76,9 @@ def tightness(curves: Mapping[str, pd.DataFrame], yardstick: str) -> pd.DataFram
     rows = {}
     for name, curve in curves.items():
         gap = curve[end] - curves[yardstick][end]
-        reached = curve.columns[curve.mean() <= level]
+        reached = [number for number in curve if curve[number].mean() <= level]
         rows[name] = {
-            "a tenth of the passes": curve.mean()[curve.columns[curve.columns <= max(2, end // 10)][-1]],
+            "a tenth of the passes": curve[max(number for number in curve if number <= max(2, end // 10))].mean(),
             "all passes": curve[end].mean(),
             f"minus {yardstick}": gap.mean(),
             "±": gap.sem() if len(gap) > 1 else np.nan,

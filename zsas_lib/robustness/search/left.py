@@ -22,48 +22,52 @@ def chance_levels(dataset: AnomalyDataset, batch_size: int = 16) -> dict[str, fl
     for batch in dataset.batches(batch_size):
         shares.setdefault(batch.categories[0], []).extend(batch.masks.float().mean((1, 2)).tolist())
     share = pd.Series({category: np.mean(own) for category, own in shares.items()})
-    levels = {name: METRICS[name].chance for name in ("pixel_auroc", "aupro")}
+    known = {name: METRICS[name].chance for name in ("pixel_auroc", "aupro")}
+    levels = {name: level for name, level in known.items() if level is not None}
     return levels | {"pixel_f1_max": float((2 * share / (1 + share)).mean())}
 
 
 def over_trainings(bounds: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """The mean of several `whole_sets.bounds` of the same pictures, such as those of one model's trainings."""
-    return pd.concat(bounds).groupby(["category", "combination"], sort=False).mean().reset_index()
+    mean = pd.concat(bounds).groupby(["category", "combination"], sort=False).mean()
+    return pd.DataFrame(mean).reset_index()
 
 
 def bound_means(bounds: pd.DataFrame) -> pd.DataFrame:
     """The rows "mean" of `whole_sets.bounds`, by combination."""
-    return bounds[bounds.category == "mean"].set_index("combination")
+    return bounds.loc[bounds.category == "mean"].set_index("combination")
 
 
 def by_combination(bounds: pd.DataFrame, metric: str = "pixel_auroc") -> pd.DataFrame:
     """A metric of `whole_sets.bounds` in percent: a row for each category, a column for each combination in its
     order."""
-    single = bounds[bounds.category != "mean"]
+    single = bounds.loc[bounds.category != "mean"]
     order = list(dict.fromkeys(single.combination))
-    return 100 * single.pivot(index="category", columns="combination", values=metric)[order]
+    return 100 * single.pivot(index="category", columns="combination", values=metric).loc[:, order]
 
 
 def drops(bounds: pd.DataFrame, metric: str = "pixel_auroc") -> pd.DataFrame:
     """How many points of a metric each category loses from the unperturbed pictures to the worst cases of each
     combination: `by_combination`, less "none"."""
     wide = by_combination(bounds, metric)
-    return wide[[NONE]].to_numpy() - wide.drop(columns=NONE)
+    return wide.drop(columns=NONE).rsub(wide[NONE], axis=0)
 
 
 def share_lost(bounds: pd.DataFrame, metric: str, combination: str, chance: Mapping[str, float]) -> float:
     """Which share of what a metric's mean has above chance is lost at the worst cases of a combination; nan where it
     has nothing above chance."""
-    mean = bound_means(bounds)[metric]
-    above = mean[NONE] - chance[metric]
-    return (mean[NONE] - mean[combination]) / above if above > 0 else float("nan")
+    before, after = (float(value) for value in bound_means(bounds).loc[[NONE, combination], metric])
+    above = before - chance[metric]
+    return (before - after) / above if above > 0 else float("nan")
 
 
 def picture_losses(cases: pd.DataFrame, combination: str) -> pd.Series:
     """How many points of its own pixel AUROC each damaged picture of `whole_sets.worst_cases` loses to a combination,
     by category and picture, the largest loss first."""
-    own = cases[cases.is_anomalous].pivot(index=["category", "picture"], columns="combination", values="pixel_auroc")
-    return (100 * (own[NONE] - own[combination])).sort_values(ascending=False)
+    damaged = cases.loc[cases.is_anomalous].set_index(["category", "picture", "combination"])
+    own = damaged.pixel_auroc.unstack("combination")
+    lost = pd.Series(100 * (own[NONE] - own[combination]))
+    return lost.sort_values(ascending=False)
 
 
 def hardest_cases(cases: pd.DataFrame, combination: str, count: int = 3) -> pd.DataFrame:
@@ -71,11 +75,12 @@ def hardest_cases(cases: pd.DataFrame, combination: str, count: int = 3) -> pd.D
     category: category, picture, its pixel AUROC without perturbation (``original``) and at the worst case
     (``worst``), and the amounts there."""
     lost = picture_losses(cases, combination)
-    pictures = lost[~lost.index.get_level_values("category").duplicated()][:count].index.get_level_values("picture")
-    before = cases[cases.combination == NONE].set_index("picture").pixel_auroc
-    found = cases[cases.combination == combination].set_index("picture").loc[pictures]
+    first = ~lost.index.get_level_values("category").duplicated()
+    pictures = lost.index.get_level_values("picture")[first][:count]
+    before = cases.loc[cases.combination == NONE].set_index("picture").pixel_auroc
+    found = cases.loc[cases.combination == combination].set_index("picture").loc[pictures]
     found = found.assign(original=before, worst=found.pixel_auroc).reset_index()
-    return found[["category", "picture", "original", "worst", *columns(in_table(found))]]
+    return found.loc[:, ["category", "picture", "original", "worst", *columns(in_table(found))]]
 
 
 def angle_counts(cases: Mapping[str, pd.DataFrame], width: float = 15.0) -> pd.DataFrame:

@@ -107,7 +107,7 @@ def choice_gains(shared: pd.DataFrame, oracle: pd.DataFrame) -> pd.DataFrame:
     of independent categories); in points ``gain where chosen``, ``gain held out`` and ``gain of the oracle``, and
     ``oracle, per picture``, its gain in the mean of the damaged pictures' own.
     """
-    shared = shared[shared.category != "mean"]
+    shared = shared.loc[shared.category != "mean"]
     chosen_on, held_out = (
         shared[shared.half == half].set_index(["amounts", "category"]) for half in (CHOSEN_ON, HELD_OUT)
     )
@@ -130,8 +130,8 @@ def choice_gains(shared: pd.DataFrame, oracle: pd.DataFrame) -> pd.DataFrame:
 
 def chosen_amounts(shared: pd.DataFrame) -> pd.DataFrame:
     """The amounts that `shared_amounts` chose, a row for each category."""
-    chosen = shared[(shared.half == HELD_OUT) & (shared.amounts == CHOSEN)].set_index("category")
-    return chosen[columns(in_table(chosen))]
+    chosen = shared.loc[(shared.half == HELD_OUT) & (shared.amounts == CHOSEN)].set_index("category")
+    return chosen.loc[:, columns(in_table(chosen))]
 
 
 def _maps(

@@ -12,8 +12,8 @@ from .objective import Objective, Outcome
 def before_and_after(model: AnomalyModel, sample: Sample, case: pd.Series, fill: str = "zero") -> Outcome:
     """What `Objective` says of a picture as it is (the first point) and under the amounts of ``case`` (the second), a
     row of `whole_sets.worst_cases`. Two forward passes."""
-    over = in_table(case.to_frame().T)
-    amounts = torch.stack([neutral(over), torch.tensor(case[columns(over)].to_numpy(float)).float()])
+    over, given = in_table(case.to_frame().T), case.to_dict()
+    amounts = torch.stack([neutral(over), torch.tensor([float(given[column]) for column in columns(over)])])
     objective = Objective(model, sample.image[None], sample.mask[None], sample.category, over, fill)
     with torch.no_grad():
         return objective.outcome(torch.tensor([0, 0]), amounts)

@@ -51,9 +51,9 @@ def transfer_costs(
     ``cases`` holds what `whole_sets.worst_cases` found for each of the models. One forward pass per damaged picture and
     pair of different models.
     """
-    damaged = {name: table[table.is_anomalous] for name, table in cases.items()}
-    clean = {name: own[own.combination == NONE].set_index("picture").pixel_auroc for name, own in damaged.items()}
-    found = {name: own[own.combination == combination] for name, own in damaged.items()}
+    damaged = {name: table.loc[table.is_anomalous] for name, table in cases.items()}
+    clean = {name: own.loc[own.combination == NONE].set_index("picture").pixel_auroc for name, own in damaged.items()}
+    found = {name: own.loc[own.combination == combination] for name, own in damaged.items()}
     costs: dict[str, dict[str, float]] = {source: {} for source in networks}
     for source, under in found.items():
         for name, network in networks.items():
