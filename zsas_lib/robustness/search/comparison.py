@@ -76,7 +76,7 @@ def tightness(curves: Mapping[str, pd.DataFrame], yardstick: str) -> pd.DataFram
     rows = {}
     for name, curve in curves.items():
         gap = curve[end] - curves[yardstick][end]
-        reached = [number for number in curve if curve[number].mean() <= level]
+        reached = [number for number in curve if float(curve[number].mean()) <= level]
         rows[name] = {
             "a tenth of the passes": curve[max(number for number in curve if number <= max(2, end // 10))].mean(),
             "all passes": curve[end].mean(),

@@ -24,7 +24,7 @@ def test_one_perturbation_is_compared_with_all_of_them_picture_by_picture(damage
     monkeypatch.setenv("ZSAS_RESULTS", str(tmp_path / "results"))
     stronger = lower_alone(Speckled(), damaged, steps=3)
     assert list(stronger) == ["rotation", "hue", "saturation"] and list(stronger.index) == [0, 1, 2]
-    assert (stronger.dtypes == bool).all()
+    assert stronger.isin([True, False]).all().all()
 
 
 def test_a_point_alone_is_lower_only_if_it_is(damaged, monkeypatch):
