@@ -72,17 +72,17 @@ def tightness(curves: Mapping[str, pd.DataFrame], yardstick: str) -> pd.DataFram
     yardstick ends (nan: not reached).
     """
     end = max(curves[yardstick])
-    level = curves[yardstick][end].mean()
+    means = {name: dict(zip(curve, curve.to_numpy().mean(axis=0))) for name, curve in curves.items()}
     rows = {}
     for name, curve in curves.items():
         gap = curve[end] - curves[yardstick][end]
-        reached = [number for number in curve if float(curve[number].mean()) <= level]
+        reached = [passes for passes, bound in means[name].items() if bound <= means[yardstick][end]]
         rows[name] = {
-            "a tenth of the passes": curve[max(number for number in curve if number <= max(2, end // 10))].mean(),
-            "all passes": curve[end].mean(),
+            "a tenth of the passes": means[name][max(passes for passes in curve if passes <= max(2, end // 10))],
+            "all passes": means[name][end],
             f"minus {yardstick}": gap.mean(),
             "±": gap.sem() if len(gap) > 1 else np.nan,
             f"at least as tight as {yardstick} in": (gap <= 1e-9).sum(),
-            f"passes to {yardstick}'s bound": float(reached[0]) if len(reached) else np.nan,
+            f"passes to {yardstick}'s bound": float(reached[0]) if reached else np.nan,
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("search")
