@@ -7,6 +7,7 @@ from .opening import auxiliary_of as auxiliary_of
 from .opening import damaged_examples as damaged_examples
 from .opening import damaged_sample as damaged_sample
 from .opening import map_of as map_of
+from .opening import networks_of as networks_of
 from .opening import perturbed_sample as perturbed_sample
 from .opening import pictures_of as pictures_of
 from .opening import sample_at as sample_at

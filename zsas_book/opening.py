@@ -1,6 +1,6 @@
 """What chapters open with: their pictures, those that models learn from, the settings of a training, single samples."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 
@@ -9,10 +9,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from zsas_lib.backbones.backbone import Backbone
 from zsas_lib.data.dataset import AnomalyDataset, Sample
 from zsas_lib.data.load import load_dataset
 from zsas_lib.data.registry import auxiliary_name
+from zsas_lib.models import MODELS
+from zsas_lib.models.prediction import AnomalyModel
 from zsas_lib.perturbations import named
+from zsas_lib.training.ready import model_for
 
 
 def pictures_of(
@@ -56,6 +60,25 @@ def training_settings(
         "decay": decay,
     }
     return settings if seed is None else settings | {"seed": seed}
+
+
+def networks_of(
+    models: Sequence[str],
+    tower: Backbone,
+    dataset: str,
+    seeds: Sequence[int],
+    training: Mapping[str, object],
+    **options: object,
+) -> dict[str, list[AnomalyModel]]:
+    """Several models of a chapter, by name: one that learns once for each seed of its training, any other once.
+    ``options`` are those of `model_for`, whose errors are raised."""
+    return {
+        name: [
+            model_for(name, tower, dataset, fit={**training, "seed": seed}, **options)
+            for seed in (seeds if MODELS[name].learns else seeds[:1])
+        ]
+        for name in models
+    }
 
 
 def damaged_sample(pictures: AnomalyDataset, picture: int) -> Sample:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from toy import SIZE, Glow, toy_dataset
+from toy import SIZE, Glow, ToyBackbone, toy_dataset
 
 from zsas_book import opening
 from zsas_lib.perturbations.rotation import rotate
@@ -66,3 +66,17 @@ def test_only_a_rotation_moves_the_mask(pictures):
     tinted = opening.perturbed_sample(sample, "hue", 1.0)
     assert tinted.mask is sample.mask and not torch.equal(tinted.image, sample.image)
     assert opening.perturbed_sample(sample, "hue", 0.0) is sample
+
+
+def test_models_that_learn_are_trained_once_for_each_seed(monkeypatch):
+    asked, tower = [], ToyBackbone()
+
+    def model_for(name, tower, dataset, *, fit, **options):
+        asked.append((name, dataset, fit, options))
+        return Glow(channel=fit["seed"])
+
+    monkeypatch.setattr(opening, "model_for", model_for)
+    found = opening.networks_of(["winclip", "anomalyclip"], tower, "mvtec", [1, 2], {"epochs": 2}, per_category=5)
+    channels = {name: [network.options["channel"] for network in own] for name, own in found.items()}
+    assert channels == {"winclip": [1], "anomalyclip": [1, 2]}
+    assert asked[-1] == ("anomalyclip", "mvtec", {"epochs": 2, "seed": 2}, {"per_category": 5})

@@ -11,6 +11,8 @@ from .bars import bars as bars
 from .bars import category_bars as category_bars
 from .bars import model_bars as model_bars
 from .boxes import boxes as boxes
+from .cases import bound_dots as bound_dots
+from .cases import case_tiles as case_tiles
 from .dots import dot_panels as dot_panels
 from .dots import dots as dots
 from .frames import tile_slider as tile_slider
@@ -18,6 +20,7 @@ from .frames import view_tiles as view_tiles
 from .gallery import Tile as Tile
 from .gallery import gallery as gallery
 from .gallery import tile as tile
+from .lines import bound_steps as bound_steps
 from .lines import category_lines as category_lines
 from .lines import curve_panels as curve_panels
 from .lines import named_points as named_points

@@ -1,4 +1,4 @@
-"""Charts of lines: categories and their mean along an axis, trainings along their steps, named points."""
+"""Charts of lines: categories and their mean along an axis, trainings and searches along their steps, named points."""
 
 from collections.abc import Mapping, Sequence
 
@@ -110,3 +110,30 @@ def named_points(
         axes.annotate(label(name), (across[name], up[name]), **place)
     axes.margins(x=0.12, y=0.15)
     axes.grid()
+
+
+def bound_steps(curves: Mapping[str, pd.DataFrame], yardstick: str) -> Figure:
+    """How far searches have lowered a number as they go on, one step line with a band of one standard error for each.
+
+    ``curves`` hold it in percent for every picture (rows) and number of forward passes so far (columns); drops count
+    from where the curve of ``yardstick`` begins. What is ``yardstick`` but for a comment behind a comma is dashed.
+    """
+    figure, axes = panels(height=3.8)
+    original = curves[yardstick].iloc[:, 0]
+    order = (SERIES[1], SERIES[0], INK, SERIES[4])
+    for number, (name, curve) in enumerate(curves.items()):
+        lowered = -curve.sub(original, axis=0)
+        middle, error = lowered.mean(), lowered.sem().fillna(0)
+        line = {"color": order[number % len(order)], "linestyle": "--" if name.startswith(f"{yardstick},") else "-"}
+        axes.step(middle.index, middle, where="post", label=name, **line)
+        band = {"step": "post", "color": line["color"], "alpha": 0.12}
+        axes.fill_between(middle.index, middle - error, middle + error, **band)
+    most = max(curves[yardstick])
+    ticks = [tick * 10**power for power in range(len(str(most))) for tick in (1, 2, 5)]
+    axes.set(xscale="log", xlabel="forward passes per picture", ylabel="drop of pixel AUROC (points)")
+    ticks = [tick for tick in ticks if 2 <= tick <= most]
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.set_xticks([], minor=True)
+    axes.grid(axis="y")
+    legend(figure)
+    return figure

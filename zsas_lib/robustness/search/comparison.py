@@ -1,6 +1,6 @@
 """How searches compare: what each has found after so many forward passes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -60,3 +60,29 @@ def bound_curves(
             rows.append(bound_curve(points, at=at).assign(category=category, picture=picture))
     table = pd.concat(rows, ignore_index=True)
     return with_means(table.loc[:, ["category", "picture", "passes", "pixel_auroc"]], by=["picture", "passes"])
+
+
+def tightness(curves: Mapping[str, pd.DataFrame], yardstick: str) -> pd.DataFrame:
+    """How tight the bounds of searches are, a row for each; ``curves`` hold a bound in percent for every picture
+    (rows) and number of passes so far (columns), the same for all searches.
+
+    Columns: ``a tenth of the passes`` and ``all passes``, the mean bound then; ``minus YARDSTICK``, the mean difference
+    from that search after all passes, ``±``, its standard error over pictures (nan for one); ``at least as tight as
+    YARDSTICK in``, how many pictures; ``passes to YARDSTICK's bound``, after how many the mean is as low as where the
+    yardstick ends (nan: not reached).
+    """
+    end = max(curves[yardstick])
+    means = {name: dict(zip(curve, curve.to_numpy().mean(axis=0))) for name, curve in curves.items()}
+    rows = {}
+    for name, curve in curves.items():
+        gap = curve[end] - curves[yardstick][end]
+        reached = [passes for passes, bound in means[name].items() if bound <= means[yardstick][end]]
+        rows[name] = {
+            "a tenth of the passes": means[name][max(passes for passes in curve if passes <= max(2, end // 10))],
+            "all passes": means[name][end],
+            f"minus {yardstick}": gap.mean(),
+            "±": gap.sem() if len(gap) > 1 else np.nan,
+            f"at least as tight as {yardstick} in": (gap <= 1e-9).sum(),
+            f"passes to {yardstick}'s bound": float(reached[0]) if reached else np.nan,
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("search")

@@ -36,11 +36,7 @@ def search(
     known: pd.DataFrame | None,
 ) -> pd.DataFrame:
     """``steps`` points per image, the unperturbed image first. Points of ``known`` histories inform the surrogates.
-
-    Needs no gradient, so it lowers what it is judged by, pixel AUROC, not the loss. A round tries about half the square
-    root of ``steps`` points per image. ``restarts`` and ``seeds`` are not used: the points depend on nothing but what
-    is found.
-    """
+    ``restarts`` and ``seeds`` are not used: the points depend on nothing but what is found."""
     over, count = objective.over, len(objective.images)
     low, high = box(over)
     recorder = Recorder(count, over)

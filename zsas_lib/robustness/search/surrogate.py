@@ -1,8 +1,4 @@
-"""A cheap stand-in for what a search measures: a Gaussian process through the points tried on one image.
-
-How fast the judged number changes with each perturbation is read off the points themselves: the process has a length
-for each of them, so a number that jumps with the angle and drifts with the hue is searched accordingly.
-"""
+"""A cheap stand-in for what a search measures: a Gaussian process through the points tried on one image."""
 
 from collections.abc import Sequence
 

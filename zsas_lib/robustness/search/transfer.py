@@ -1,5 +1,7 @@
 """Whether what is worst for one model is bad for another: found perturbations, applied to another model."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 import torch
 
@@ -7,6 +9,7 @@ from ...data.dataset import AnomalyDataset, stacked
 from ...models.prediction import AnomalyModel
 from .amounts import columns, in_table
 from .objective import Objective
+from .whole_sets import NONE
 
 
 def transferred(
@@ -31,3 +34,30 @@ def transferred(
         quality += outcome.pixel_auroc.tolist()
         losses += outcome.loss.tolist()
     return cases.assign(pixel_auroc=quality, loss=losses)
+
+
+def transfer_costs(
+    networks: Mapping[str, AnomalyModel],
+    dataset: AnomalyDataset,
+    cases: Mapping[str, pd.DataFrame],
+    combination: str,
+    *,
+    fill: str = "zero",
+    batch_size: int = 16,
+) -> pd.DataFrame:
+    """How many points of its own pixel AUROC a damaged picture loses in the mean, under the amounts of a combination: a
+    row for each model that segments it, a column for each model for which the amounts were found.
+
+    ``cases`` holds what `whole_sets.worst_cases` found for each of the models. One forward pass per damaged picture and
+    pair of different models.
+    """
+    damaged = {name: table.loc[table.is_anomalous] for name, table in cases.items()}
+    clean = {name: own.loc[own.combination == NONE].set_index("picture").pixel_auroc for name, own in damaged.items()}
+    found = {name: own.loc[own.combination == combination] for name, own in damaged.items()}
+    costs: dict[str, dict[str, float]] = {source: {} for source in networks}
+    for source, under in found.items():
+        for name, network in networks.items():
+            own = name == source
+            seen = under if own else transferred(network, dataset, under, fill=fill, batch_size=batch_size)
+            costs[source][name] = 100 * (clean[name] - seen.set_index("picture").pixel_auroc).mean()
+    return pd.DataFrame(costs)

@@ -86,11 +86,9 @@ def worst_case(
 
     ``search`` and ``steps``, the points tried per image:
 
-    * "adam": S's search. Ascends the loss of S eq. (4) by its gradient, ``steps // restarts`` steps from each of
-      ``restarts`` starts, the unperturbed image and random ones. S has 5 starts and "at most 200 steps", which its
-      released code spends as 5 x 40: the defaults. 5 x 200 is ``steps=1000``.
-    * "grid": a fifth of the points spread evenly, the others where a surrogate of the image's own points (`surrogate`)
-      expects the goal or knows little. No gradient.
+    * "adam": S's search, ``steps // restarts`` steps up the gradient of the loss from each of ``restarts`` starts. The
+      defaults are those of S's released code; 5 x 200 is ``steps=1000``.
+    * "grid": no gradient; points where a `Surrogate` of the image's own points expects the goal or knows little.
     * "random": uniform points.
 
     Of all points tried, the image's result is the one with the lowest pixel AUROC of its own, or for a normal image

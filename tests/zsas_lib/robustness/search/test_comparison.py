@@ -1,10 +1,12 @@
 """Curves of bounds against forward passes."""
 
+import numpy as np
+import pandas as pd
 import pytest
 from toy import Glow, toy_dataset
 
 import zsas_lib as zsas
-from zsas_lib.robustness.search.comparison import bound_curves
+from zsas_lib.robustness.search.comparison import bound_curves, tightness
 
 
 @pytest.fixture(scope="module")
@@ -38,3 +40,18 @@ def test_stored_category_by_category_gives_the_same_curves(data, tmp_path):
 def test_less_than_a_step_of_adam_is_refused(data):
     with pytest.raises(ValueError, match="at least 2 passes.*got 1"):
         bound_curves(Glow(), data, search="grid", passes=1)
+
+
+def test_tightness_is_measured_against_the_yardstick_s_end():
+    passes = [2, 4, 20, 40]
+    curves = {
+        "Adam": pd.DataFrame([[90.0, 90, 80, 70], [80, 80, 70, 70]], columns=passes),
+        "grid": pd.DataFrame([[90.0, 70, 60, 60], [80, 60, 60, 60]], columns=passes),
+        "random": pd.DataFrame([[90.0, 90, 90, 90], [80, 80, 80, 70]], columns=passes),
+    }
+    table = tightness(curves, "Adam")
+    assert table["a tenth of the passes"].tolist() == [85, 65, 85] and table["all passes"].tolist() == [70, 60, 80]
+    assert table["minus Adam"].tolist() == [0, -10, 10] and table["±"].tolist() == [0, 0, 10]
+    assert table["at least as tight as Adam in"].tolist() == [2, 2, 1]
+    assert table["passes to Adam's bound"].tolist()[:2] == [40, 4] and np.isnan(table["passes to Adam's bound"].iloc[2])
+    assert tightness({"Adam": curves["Adam"].iloc[:1]}, "Adam")["±"].isna().all(), "one picture has no error"

@@ -1,11 +1,23 @@
 """One perturbation for a whole category, chosen on one half of its pictures."""
 
+import numpy as np
+import pandas as pd
 import pytest
 from toy import Glow, Speckled, toy_dataset
 
 import zsas_lib as zsas
 from zsas_lib.base.errors import UnknownNameError
-from zsas_lib.robustness.search.per_category import CHOSEN, CHOSEN_ON, HELD_OUT, ORIGINAL, halves, shared_amounts
+from zsas_lib.robustness.search.per_category import (
+    CHOSEN,
+    CHOSEN_ON,
+    HELD_OUT,
+    ORIGINAL,
+    choice_gains,
+    chosen_amounts,
+    halves,
+    shared_amounts,
+)
+from zsas_lib.robustness.search.whole_sets import bounds
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +72,31 @@ def test_bad_options_end_in_one_sentence(data):
         shared_amounts(Glow(), data, goal="bset")
     with pytest.raises(ValueError, match="at least one point, got 0"):
         shared_amounts(Glow(), data, points=0)
+
+
+def test_gains_are_in_points_of_the_same_half(data, tmp_path):
+    shared = shared_amounts(Speckled(), data, points=6, resamples=5)
+    searching = {"combinations": [("rotation", "hue")], "goal": "best", "search": "grid", "steps": 4, "store": tmp_path}
+    oracle = bounds(Speckled(), halves(data)[1], resamples=5, **searching)
+    gains = choice_gains(shared, oracle)
+    assert list(gains.index) == ["bolt", "nut", "mean"]
+    rows = shared.set_index(["category", "half", "amounts"]).pixel_auroc
+    for category in ("bolt", "nut"):
+        for half, column in ((CHOSEN_ON, "gain where chosen"), (HELD_OUT, "gain held out")):
+            expected = 100 * (rows[category, half, CHOSEN] - rows[category, half, ORIGINAL])
+            assert gains.loc[category, column] == pytest.approx(expected)
+    own = oracle[oracle.category == "nut"].set_index("combination")
+    expected = 100 * (own.pixel_auroc["rotation + hue"] - rows["nut", HELD_OUT, ORIGINAL])
+    assert gains.loc["nut", "gain of the oracle"] == pytest.approx(expected)
+    expected = 100 * (own.picture_auroc["rotation + hue"] - own.picture_auroc["none"])
+    assert gains.loc["nut", "oracle, per picture"] == pytest.approx(expected)
+    assert gains.loc["mean", "gain held out"] == pytest.approx(gains["gain held out"][:2].mean())
+    assert gains.loc["mean", "±"] == pytest.approx(np.hypot(*gains["±"][:2]) / 2)
+
+
+def test_chosen_amounts_are_those_of_the_chosen_rows(data):
+    shared = shared_amounts(Glow(), data, points=4, resamples=5)
+    amounts = chosen_amounts(shared)
+    assert list(amounts) == ["degrees", "hue", "saturation"] and list(amounts.index) == ["bolt", "nut"]
+    rows = shared[(shared.half == CHOSEN_ON) & (shared.amounts == CHOSEN)].set_index("category")
+    pd.testing.assert_frame_equal(amounts, rows[list(amounts)])

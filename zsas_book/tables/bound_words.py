@@ -1,0 +1,115 @@
+"""What empirical worst cases say, in sentences for verdicts."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from zsas_lib.metrics import METRICS
+from zsas_lib.robustness.search.left import bound_means, by_combination, drops, share_lost, upright_share
+from zsas_lib.robustness.search.whole_sets import NONE
+
+from ..labels import label
+from ..words import chance as chance_word
+from ..words import from_to, listed
+
+MOSTLY, PARTLY = 66, 33  # percent of its own loss that a model loses to what was found for others
+
+
+def bounds_in_words(bounds: pd.DataFrame, worst: str, chance: Mapping[str, float]) -> list[str]:
+    """What `whole_sets.bounds` say of the combination ``worst``, in sentences: how far each metric with a chance
+    level and the loss move, which share of what was above chance is lost, and how many categories end below it."""
+    mean, ends = bound_means(bounds), by_combination(bounds)[worst]
+    fell = {name: (100 * mean.loc[NONE, name], 100 * mean.loc[worst, name]) for name in (*chance, "loss")}
+    shares = [share_lost(bounds, metric, worst, chance) for metric in chance]
+    lost = [f"{100 * share:.0f} % of {METRICS[metric].label}" for metric, share in zip(chance, shares, strict=True)]
+    above = f"Of what each had above chance, that is {listed(lost)}; points alone do not compare metrics with different"
+    below = int((ends < 100 * chance["pixel_auroc"]).sum())
+    return [
+        f"At the worst case, {listed(f'{METRICS[name].label} goes {from_to(*fell[name])}' for name in chance)}.",
+        f"{above} chance levels." if np.isfinite(shares).all() else "",
+        f"The loss that S ascends, times 100, goes {from_to(*fell['loss'], unit='')}.",
+        f"Categories that end below chance: {below or 'none'} of {len(ends)}.",
+    ]
+
+
+def angles_in_words(turned: Mapping[str, pd.DataFrame]) -> list[str]:
+    """How often the worst angle is near 0, in sentences: of `whole_sets.worst_cases` over rotation alone, "zero"
+    found with the corners of the map filled with zeros, "valid" with these corners left out."""
+    near = {fill: upright_share(found) for fill, found in turned.items()}
+    of_kind = [
+        f"{upright_share(found[found.is_anomalous == damaged]):.0f}"
+        for damaged in (False, True)
+        for found in turned.values()
+    ]
+    one = 100 / len(turned["zero"])
+    return [
+        f"The worst angle lies within 7.5 degrees of 0 for {near['zero']:.0f} % of the pictures with zero fill and for "
+        f"{near['valid']:.0f} % with the corners left out; if all angles were alike, it would be 8 %.",
+        "For normal pictures the two are {} and {} %, for damaged ones {} and {} %.".format(*of_kind),
+        "A normal picture's loss is the mean of its map, which zeros lower at every angle but the quarter turns.",
+        "So zero fill makes part of the peak at 0."
+        if near["zero"] - near["valid"] > 1.5 * one
+        else "Here zero fill makes no peak at 0 that is more than one picture high.",
+        f"One picture is {one:.1f} %. Every search begins with the unturned picture and keeps the first of equals, "
+        "which adds to 0 in both.",
+    ]
+
+
+def models_in_words(bounds: Mapping[str, pd.DataFrame], worst: str, chance: Mapping[str, float]) -> list[str]:
+    """How the `whole_sets.bounds` of several models compare, in sentences: what each loses of its pixel AUROC above
+    chance, each against the first, categories paired, and the perturbation that costs each most."""
+    first, *others = bounds
+    lost = pd.Series({name: share_lost(own, "pixel_auroc", worst, chance) for name, own in bounds.items()})
+    shares = [f"{label(name)} loses {100 * share:.0f} %" for name, share in lost.sort_values().items()]
+    dropped = {name: drops(own) for name, own in bounds.items()}
+    said = [f"Of the pixel AUROC that it has above chance, {listed(shares)}."]
+    for name in others:
+        gap = dropped[name][worst] - dropped[first][worst]
+        word = chance_word(gap.mean(), gap.sem(), "less robust", "more robust", "a difference within chance")
+        said.append(
+            f"From original to worst case {label(name)} loses {abs(gap.mean()):.1f} ± {gap.sem():.1f} points "
+            f"{'less' if gap.mean() < 0 else 'more'} than {label(first)}, categories paired: {word}."
+        )
+    single = {name: own.drop(columns=worst).mean() for name, own in dropped.items()}
+    costliest = [f"{own.idxmax()} for {label(name)} ({own.max():.1f} points)" for name, own in single.items()]
+    return [*said, f"Alone, the costliest perturbation is {listed(costliest)}."]
+
+
+def trainings_in_words(bounds: Mapping[str, Sequence[pd.DataFrame]], worst: str) -> str:
+    """By how much the `whole_sets.bounds` of models' several trainings differ at the worst case; "" for one
+    training."""
+    ranges = {
+        name: np.ptp([100 * bound_means(table).loc[worst, "pixel_auroc"] for table in own])
+        for name, own in bounds.items()
+        if len(own) > 1
+    }
+    differ = listed(f"{value:.1f} points ({label(name)})" for name, value in ranges.items())
+    return f"Between trainings, the worst case's mean differs by {differ}." if ranges else ""
+
+
+def transfer_in_words(costs: pd.DataFrame, losses: Mapping[str, pd.Series]) -> list[str]:
+    """Whether worst cases are the pictures' or the models', in sentences, from `transfer.transfer_costs` and each
+    model's `left.picture_losses`."""
+    own = pd.Series(np.diag(costs), costs.index)
+    kept = (100 * (costs.sum(axis=1) - own) / max(len(costs) - 1, 1) / own)[own > 0]
+    if len(costs) < 2 or kept.empty:
+        return ["Only one model, or nothing was lost."]
+    told = (
+        f"Points found for other models cost {listed(f'{label(name)} {share:.0f} %' for name, share in kept.items())}"
+    )
+    falls = pd.DataFrame(losses)
+    pairs = falls.corr(method="spearman").where(np.triu(np.ones(costs.shape, dtype=bool), 1)).stack().dropna()
+    agree = listed(f"{rank:.2f} ({listed(pair)})" for pair, rank in pairs.items())
+    return [
+        f"{told} of what its own cost.",
+        "The worst case is for the most part the picture's."
+        if kept.mean() > MOSTLY
+        else "About as much belongs to the picture as to the model."
+        if kept.mean() > PARTLY
+        else "The worst case is for the most part the model's own.",
+        "Which pictures lose most agrees between the models with rank correlations of "
+        f"{agree}, over {len(falls)} damaged pictures."
+        if len(pairs)
+        else "",
+    ]
