@@ -14,6 +14,7 @@ from .dots import dot_panels as dot_panels
 from .dots import dots as dots
 from .gallery import Tile as Tile
 from .gallery import gallery as gallery
+from .gallery import gallery_of_columns as gallery_of_columns
 from .gallery import tile as tile
 from .lines import category_lines as category_lines
 from .lines import named_points as named_points
@@ -27,6 +28,7 @@ from .panels import legend as legend
 from .panels import panels as panels
 from .publish import publish as publish
 from .publish import publish_table as publish_table
+from .settings import setting_panels as setting_panels
 from .slider import frame_slider as frame_slider
 from .steps import steps as steps
 from .style import COLOURS as COLOURS
