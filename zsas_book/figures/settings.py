@@ -20,10 +20,10 @@ def setting_panels(
     metrics: Sequence[str],
     *,
     axis: str,
-    marked: float,
+    marked: int | float,
     band: tuple[pd.Series, pd.Series],
     colour: str,
-    columns: int,
+    columns: int = 3,
 ) -> Figure:
     """A panel for each metric, ``columns`` in a row: ``own`` in colour, left axis, ``reported`` in grey, right axis.
 

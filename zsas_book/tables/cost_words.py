@@ -41,17 +41,15 @@ def counts_in_words(counts: pd.DataFrame, models: Mapping[str, VCPCLIP], note: s
     added = 1000 * (last["GFLOP, layers only"] - first["GFLOP, layers only"])
     return [
         f"{same[0]} of {len(counts)} printed parameter counts and {same[1]} of {len(counts)} printed operation "
-        "counts come "
-        f"out to the last digit printed{f'; not comparable: {note}' if note else ''}.",
+        f"counts come out to the last digit printed{f'; not comparable: {note}' if note else ''}.",
         f"{first['variant']} has {first['as released code']:,} parameters as the released code counts them and "
-        "VCP-CLIP+ "
-        f"{last['as released code']:,}; {first['learned']:,} and {last['learned']:,} of them learn.",
+        f"VCP-CLIP+ {last['as released code']:,}; {first['learned']:,} and {last['learned']:,} of them learn.",
         "Counted but without effect, or left out (negative), in VCP-CLIP+: "
         f"{'; '.join(f'{what} ({number:+,})' for what, number in extras.items())}.",
         f"With attention a picture takes {last['GFLOP, all'] / 1000:.3f} TFLOP, "
         f"{last['GFLOP, all'] / last['GFLOP, layers only']:.2f} times what is printed: the printed number counts "
-        "linear and "
-        f"convolutional layers only, and attention is neither. That IDP adds {added:.1f} MFLOP is true either way.",
+        f"linear and convolutional layers only, and attention is neither. That IDP adds {added:.1f} MFLOP is true "
+        "either way.",
     ]
 
 
@@ -62,11 +60,9 @@ def times_in_words(cost: pd.DataFrame, printed: pd.Series) -> list[str]:
     return [
         f"On this device and backbone {label(times.idxmax())} takes longest, {times.max():.1f} ms a picture, and "
         f"{label(times.idxmin())} least, {times.min():.1f}; the slowest and the fastest run of one model differ by a "
-        "factor "
-        f"of up to {(cost.slowest / cost.fastest).max():.1f}.",
+        f"factor of up to {(cost.slowest / cost.fastest).max():.1f}.",
         f"V prints {printed.min():.1f} to {printed.max():.1f} ms for its nine variants on an RTX 4060 Ti, a range of "
         f"{span:.1f} %, with no spread beside it: the variants cannot be told apart by it.",
         "WinCLIP and APRIL-GAN encode their sentences once per class, AnomalyCLIP once; VCP-CLIP makes sentences "
-        "for every "
-        "picture.",
+        "for every picture.",
     ]

@@ -49,14 +49,13 @@ def rates_in_words(rates: pd.DataFrame, printed: pd.DataFrame) -> list[str]:
     """Between which rates (tpr, tnr) the methods lie, and V's, if it has rows."""
     told = [
         f"On average over seeds between {rates.tpr.min():.0f} and {rates.tpr.max():.0f} % of the damaged pictures "
-        "are found "
-        f"while {rates.tnr.min():.0f} to {rates.tnr.max():.0f} % of the sound ones pass."
+        f"are found while {rates.tnr.min():.0f} to {rates.tnr.max():.0f} % of the sound ones pass."
     ]
     if len(printed):
         lowest = "the lowest" if printed.tnr.idxmin() == printed.tpr.idxmax() else "not the lowest"
         told.append(
             f"V prints {printed.tpr.min()} to {printed.tpr.max()} % found and {printed.tnr.min()} to "
-            f"{printed.tnr.max()} % "
-            f"passed; the highest hit rate there is {printed.tpr.idxmax()}'s, with {lowest} share passed."
+            f"{printed.tnr.max()} % passed; the highest hit rate there is {printed.tpr.idxmax()}'s, with {lowest} "
+            "share passed."
         )
     return told

@@ -52,8 +52,7 @@ def overlap_in_words(effects: pd.DataFrame, reported: pd.DataFrame, reported_err
     both, share = (INTERACTION, "pixel_ap"), abs(reported.pixel_ap.IDP) / reported_errors.pixel_ap.IDP
     return [
         f"The interaction of UniOp and LoReb is {points(effects.loc[both])} of AP here and "
-        f"{points(reported.loc[both])} in "
-        "V; where it is negative, one of them does part of what the other does.",
+        f"{points(reported.loc[both])} in V; where it is negative, one of them does part of what the other does.",
         f"IDP's {points(reported.pixel_ap.IDP)} of AP in V is {share:.1f} standard errors, and V still calls it highly "
         "effective for image-level metrics.",
     ]
@@ -72,8 +71,7 @@ def weights_in_words(histories: pd.DataFrame, limit: pd.Series, sums: pd.DataFra
         f"{focal.last().min():.3f} at least; the limit is {limit.iloc[-1]:.3f}.",
         f"F - D is {gap.iloc[0]:.2f} before and {gap.iloc[1]:.2f} after.",
         f"Loss rebalancing is thus a schedule from {100 * first:.0f} % focal loss to nearly all of it, set by "
-        "$\\beta$'s rate, "
-        "not a balance found.",
+        "$\\beta$'s rate, not a balance found.",
         f"$\\sigma(\\alpha)$, which starts at {first:.3f}, ends between {branch.last().min():.3f} and "
         f"{branch.last().max():.3f}.",
     ]
@@ -109,13 +107,10 @@ def temperatures_in_words(own: pd.DataFrame, reported: pd.DataFrame, deviation: 
     row = ", ".join(f"{reported.loc[f'tau={value}', 'pixel_auroc']}" for value in shown)
     return [
         f"Pixel AP is highest at {ranked.index[0].removeprefix('tau=')}{lead}; one standard deviation over seeds at "
-        "0.07 is "
-        f"{deviation:.1f}.",
+        f"0.07 is {deviation:.1f}.",
         f"In V it is highest at {reported.pixel_ap.idxmax().removeprefix('tau=')}; its pixel AUROC along "
-        f"{', '.join(shown)} is "
-        f"{row}: a peak that high between neighbours, and a rise behind it, is what single trainings with such a "
-        "spread "
-        "look like. V has no second seed that could tell.",
+        f"{', '.join(shown)} is {row}: a peak that high between neighbours, and a rise behind it, is what single "
+        "trainings with such a spread look like. V has no second seed that could tell.",
     ]
 
 
@@ -133,13 +128,11 @@ def learned_in_words(histories: Mapping[str, pd.DataFrame], table: pd.DataFrame,
         f"At their own rate the temperatures end at {ends.clip_temperature.min():.2g} to "
         f"{ends.clip_temperature.max():.2g} "
         f"(CLIP's branch) and {ends.vcp_temperature.min():.2g} to {ends.vcp_temperature.max():.2g} (VCP's), at the "
-        "common "
-        f"rate at {slow.min().min():.3f} to {slow.max().max():.3f}.",
+        f"common rate at {slow.min().min():.3f} to {slow.max().max():.3f}.",
         f"Exact minus legacy AUPRO in points, with the largest false positive rate: {', '.join(gaps)}.",
         f"V prints a legacy AUPRO of {free.aupro_200} learned and {fixed.aupro_200} fixed where pixel AUROC is "
         f"{free.pixel_auroc} and {fixed.pixel_auroc}: a ranking that stays within "
         f"{fixed.pixel_auroc - free.pixel_auroc:.1f} "
         f"points while this number moves by {fixed.aupro_200 - free.aupro_200:.1f} is how the artefact looks. V does "
-        "not try "
-        "another rate.",
+        "not try another rate.",
     ]

@@ -1,6 +1,6 @@
 """Variants of models, trained with several seeds and measured by paper V's protocol; V's factorial and its effects."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, combinations
 from typing import Any, cast
@@ -51,8 +51,8 @@ def factorial_variants(temperature: float = 0.07) -> dict[str, Variant]:
     return found
 
 
-def setting_variants(option: str, values: Sequence[float]) -> dict[str, Variant]:
-    """VCP-CLIP+ with other values of one option, in their order, named as V's Tables 3 ("N=3" for ``tokens``) and 4
+def setting_variants(option: str, values: Collection[int | float]) -> dict[str, Variant]:
+    """VCP-CLIP+ with other values of one option, in rising order, named as V's Tables 3 ("N=3" for ``tokens``) and 4
     ("tau=0.07" for ``temperature``) do."""
     return {f"{SETTINGS[option]}={value:g}": Variant("vcpclip", {**PLUS, option: value}) for value in sorted({*values})}
 

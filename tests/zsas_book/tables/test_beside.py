@@ -46,3 +46,9 @@ def test_tables_are_compared_cell_by_cell():
 def test_a_row_without_its_numbers_is_refused():
     with pytest.raises(ValueError, match="reproduced is missing"):
         beside_reported([{"claim": "c", "reported": 1.0}])
+
+
+def test_printed_rows_may_have_notes_of_their_own():
+    printed = pd.DataFrame({"pixel_auroc": [80.0, 90.0]}, index=["WinCLIP", "VCP-CLIP"])
+    table = beside_printed(printed, printed + 0.5, {"WinCLIP": "other tower"})
+    assert table.verdict.tolist() == ["not comparable: other tower", "within 1 point"]
