@@ -54,6 +54,15 @@ def chance(
     return higher if gap > BEYOND * error else lower if gap < -BEYOND * error else within
 
 
+def standing_out(values: pd.Series, error: float) -> str:
+    """Which values are more than two errors away from 0, with their signs: "UniOp +2.5 and LoReb +3.4", "none", or
+    "unknown without a spread" where the error is missing."""
+    if not np.isfinite(error):
+        return "unknown without a spread"
+    clear = values[values.abs() > BEYOND * error]
+    return listed([f"{label(str(name))} {points(value)}" for name, value in clear.items()])
+
+
 def leader(values: pd.Series, errors: pd.Series | None = None, of: str = "standard deviations over seeds") -> str:
     """Who has the largest value and by how much, beside the larger error of the first two: "A leads by 1.2 points over
     B, which is within two standard deviations over seeds"."""
@@ -84,6 +93,13 @@ def paired(gaps: pd.Series, error: float | None = None, of: str = "category") ->
     spread = f" ± {error:.1f}" if np.isfinite(error) else ""
     ups = f"up in {(gaps > 0).sum()} of {counted(len(gaps), of)}"
     return f"{points(gaps.mean())}{spread} points, {ups}, {extremes(gaps)}"
+
+
+def trained_on(auxiliary: AnomalyDataset, pictures: AnomalyDataset) -> str:
+    """What models learned from and are tested on: "trained on 80 pictures of visa and tested on 36 pictures (bottle) of
+    mvtec"."""
+    learned_from = counted(len(auxiliary), "picture")
+    return f"trained on {learned_from} of {auxiliary.name} and tested on {of_pictures(pictures)} of {pictures.name}"
 
 
 def from_to(before: float, after: float, unit: str = "%", digits: int = 1) -> str:

@@ -92,3 +92,16 @@ def test_a_change_is_said_from_and_to():
 def test_a_verdict_is_one_paragraph():
     assert words.verdict("First.", "", "Second.").data == "**Verdict.** First. Second."
     assert words.verdict("It is.", of="WinCLIP").data == "**Verdict, WinCLIP.** It is."
+
+
+@pytest.mark.parametrize(
+    ("error", "said"), [(1.0, "uniop +2.5 and idp -2.1"), (2.0, "none"), (float("nan"), "unknown without a spread")]
+)
+def test_what_stands_out_is_more_than_two_errors_away_from_0(error, said):
+    assert words.standing_out(pd.Series({"uniop": 2.5, "loreb": 1.9, "idp": -2.1}), error) == said
+
+
+def test_what_models_learned_from_and_are_tested_on(tmp_path):
+    pictures = toy_dataset(tmp_path, {"ceramic_ring": 1})
+    said = words.trained_on(pictures.select(anomalous=True), pictures)
+    assert said == "trained on 1 picture of toy and tested on 4 pictures (ceramic ring) of toy"

@@ -19,6 +19,7 @@ from .frames import tile_slider as tile_slider
 from .frames import view_tiles as view_tiles
 from .gallery import Tile as Tile
 from .gallery import gallery as gallery
+from .gallery import gallery_of_columns as gallery_of_columns
 from .gallery import tile as tile
 from .lines import bound_steps as bound_steps
 from .lines import category_lines as category_lines
@@ -36,6 +37,7 @@ from .panels import log_axes as log_axes
 from .panels import panels as panels
 from .publish import publish as publish
 from .publish import publish_table as publish_table
+from .settings import setting_panels as setting_panels
 from .slider import frame_slider as frame_slider
 from .steps import steps as steps
 from .style import COLOURS as COLOURS

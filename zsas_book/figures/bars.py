@@ -31,6 +31,7 @@ def bars(
     single = isinstance(values, pd.Series)
     wide, spread, beside = (_frame(part) for part in (values, errors, marks))
     height = THICKNESS / wide.shape[1]
+    marked = [column for column in wide if beside is not None and column in beside]
     rows = np.arange(len(wide))
     for number, column in enumerate(wide):
         places = rows + (number - (wide.shape[1] - 1) / 2) * height
@@ -46,11 +47,10 @@ def bars(
             label=None if single else label(column),
             alpha=0.6 if points is not None else None,
         )
-        if beside is not None and column in beside:
-            printed = beside[column].reindex(wide.index)
-            axes.plot(
-                printed, places, "D", color=COLOURS["reported"], markersize=4, label=None if number else "reported"
-            )
+        if column in marked:
+            name = "reported" if column == marked[0] else None
+            diamonds = {"color": COLOURS["reported"], "markersize": 4, "label": name}
+            axes.plot(beside[column].reindex(wide.index), places, "D", **diamonds)
     if points is not None:
         for place, name in enumerate(wide.index):
             column = points[name].dropna()

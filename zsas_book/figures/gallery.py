@@ -1,7 +1,7 @@
 """Rows of pictures, and of anomaly maps over them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import matplotlib.pyplot as plt
 from jaxtyping import Bool, Float
@@ -73,6 +73,15 @@ def gallery(rows: Sequence[Sequence[Tile | None]], *, size: float = 1.8, names: 
         place = {"transform": axis.transAxes, "ha": "right", "va": "center", "fontsize": TITLE_SIZE}
         axis.text(-0.06, 0.5, label(name).replace(" ", "\n"), **place)
     return figure
+
+
+def gallery_of_columns(columns: Mapping[str, Sequence[Tile]], **options: object) -> Figure:
+    """`gallery` with a column for each entry, whose name stands above its first tile; tiles' titles are left out."""
+    titled = [
+        [replace(tile, title="" if place else name) for place, tile in enumerate(tiles)]
+        for name, tiles in columns.items()
+    ]
+    return gallery(list(zip(*titled, strict=True)), **options)
 
 
 def _room(title: str) -> float:

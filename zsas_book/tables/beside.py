@@ -38,23 +38,28 @@ def beside_reported(
 
 
 def beside_printed(
-    printed: pd.DataFrame, ours: pd.DataFrame, note: str = "", tolerance: float = 1.0, where: str = ""
+    printed: pd.DataFrame,
+    ours: pd.DataFrame,
+    note: str | Mapping[str, str] = "",
+    tolerance: float = 1.0,
+    where: str = "",
 ) -> pd.DataFrame:
     """`beside_reported` of two tables, cell by cell: a row for every cell of ``printed``, in its order.
 
     Rows and columns are matched by name; a cell that ``ours`` has not is "not measured". ``where`` stands before each
-    claim, such as "V Table 1".
+    claim, such as "V Table 1". ``note`` is one for all rows, or one for each by its name.
     """
     rows = [
         {
             "claim": ", ".join(filter(None, [where, str(name), label(column)])),
             "reported": value,
             "reproduced": ours.loc[name, column] if name in ours.index and column in ours.columns else np.nan,
+            OWN_NOTE: note if isinstance(note, str) else note.get(name, ""),
         }
         for name, line in printed.iterrows()
         for column, value in line.items()
     ]
-    return beside_reported(rows, note, tolerance)
+    return beside_reported(rows, tolerance=tolerance)
 
 
 def printed_mean(

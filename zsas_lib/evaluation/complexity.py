@@ -52,7 +52,7 @@ def operations(model: AnomalyModel, class_name: str = "object") -> int:
     """
     side = model.backbone.image_size
     image = torch.zeros(1, 3, side, side, device=model.backbone.device)
-    with _predicting(model), torch.no_grad():
+    with _written_out(), as_it_begins(model), torch.no_grad():
         model(image, class_name)
         with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
             model(image, class_name)
@@ -60,15 +60,24 @@ def operations(model: AnomalyModel, class_name: str = "object") -> int:
 
 
 @contextmanager
-def _predicting(model: AnomalyModel) -> Iterator[None]:
-    """A model that learns predicts before it has learned, and attention is written out, which the counter needs."""
-    fast, trained = torch.backends.mha.get_fastpath_enabled(), getattr(model, "trained", None)
-    torch.backends.mha.set_fastpath_enabled(False)
+def as_it_begins(model: AnomalyModel) -> Iterator[None]:
+    """Until the block ends, a model that learns predicts before it has learned: what a prediction costs is the same."""
+    trained = getattr(model, "trained", None)
     if isinstance(model, LearnedModel) and trained is None:
-        model.trained = {"settings": "as it begins, to be counted"}
+        model.trained = {"settings": "as it begins, for its cost only"}
+    try:
+        yield
+    finally:
+        if isinstance(model, LearnedModel):
+            model.trained = trained
+
+
+@contextmanager
+def _written_out() -> Iterator[None]:
+    """Attention is written out, which the counter needs."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
     try:
         yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
-        if isinstance(model, LearnedModel):
-            model.trained = trained

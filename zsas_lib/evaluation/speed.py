@@ -2,14 +2,19 @@
 
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
+
+from ..models.prediction import AnomalyModel
+from .complexity import as_it_begins, parameter_counts
 
 
 @torch.no_grad()
@@ -43,6 +48,37 @@ def peak_memory(
     with _Live(held) as live:
         model(images, class_names)
     return live.peak / 1e6
+
+
+def costs(
+    models: Mapping[str, AnomalyModel],
+    images: Float[Tensor, "batch 3 height width"],
+    class_names: str | Sequence[str],
+    repeats: int = 5,
+) -> pd.DataFrame:
+    """What models take for one picture on this device, one row each by its name in ``model``.
+
+    Columns: the median, the fastest and the slowest of ``repeats`` `milliseconds`; `peak_memory` (MB); all weights as
+    float32 (MB); and how many parameters are learned. A model that has learned nothing yet is timed as it begins.
+    """
+    rows = []
+    for name, model in models.items():
+        with as_it_begins(model):
+            times = milliseconds(model, images, class_names, repeats)
+            peak = peak_memory(model, images, class_names)
+        parameters = parameter_counts(model)
+        rows.append(
+            {
+                "model": name,
+                "ms per picture": np.median(times),
+                "fastest": min(times),
+                "slowest": max(times),
+                "peak MB": peak,
+                "weights MB": 4 * parameters.total / 1e6,
+                "learned": parameters.learned,
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 class _Live(TorchDispatchMode):

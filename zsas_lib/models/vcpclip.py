@@ -47,22 +47,20 @@ IMAGE_SCORES = ("branches", "map")
 class VCPCLIP(LearnedModel):
     """VCP-CLIP, and VCP-CLIP+ with `temperature=0.07, uniop=True, loreb=True, idp=True` (V Table 1 has all between).
 
-    Two sentences, "a photo of a good ⟨c⟩" and "... damaged ⟨c⟩"; ⟨c⟩ is one or two tokens made from the image's global
-    embedding, and one learned token stands before the words in every block of the frozen text tower (deep prompts).
-    Per tapped layer, patches V_l meet the two sentence embeddings F_t in two branches: CLIP's, norm(W_l V_l) F_t^T,
-    and VCP's, in which F_t first attends to the patches (post-VCP) and is then compared with norm(V_l) as they are.
-    Logits over the temperature are enlarged bilinearly before the softmax over the two states.
+    Two sentences, whose class word is made from the image, are compared with the patches of four blocks in two
+    branches; maps are fused, smoothed, and scored by their highest pixels. The chapter "Which parts of VCP-CLIP+
+    matter" has the formulas; its symbols are those of the papers' equations.
 
     Switches of paper V:
-        temperature: "learned", one per branch from 0.07 with a rate of their own (VCP-CLIP; as `log_scales`, minus its
-            logarithm, which `fit` can give another rate), or a fixed number.
-        uniop: the branches are fused per layer by a learned sigmoid(alpha), and the fused map is trained; without it
-            both are trained apart and fused at test with the weight `fusion` of VCP's branch (0.75 in both papers,
-            0.8 in the code).
-        loreb: focal and dice loss weighed by a learned sigmoid(beta) and its complement, instead of 1 and 1.
-        idp: ⟨c⟩ is one token, a projection of the image embedding beside `tokens` learned vectors; without it two
-            learned tokens to which a small convolution of the image embedding is added (pre-VCP); where image embedding
-            and text tokens are not as wide, which no released model has, through the transposed text projection.
+        temperature: "learned", one per branch from 0.07 (VCP-CLIP; as `log_scales`, minus its logarithm, which `fit`
+            can give another rate), or a fixed number.
+        uniop: fuse the branches per layer by a learned sigmoid(alpha) and train the fused map; without it both are
+            trained apart and fused at test with the weight `fusion` of VCP's branch (0.75 in both papers, 0.8 in the
+            code).
+        loreb: weigh focal and dice loss by a learned sigmoid(beta) and its complement, instead of 1 and 1.
+        idp: one class token, a projection of the image embedding beside `tokens` learned vectors; without it two
+            learned tokens plus a convolution of the image embedding (pre-VCP), which goes through the transposed text
+            projection where it is not as wide as the tokens, as in no released model.
     Others:
         smoothing: sigma in pixels at 518.
         image_score: "branches" sums the mean of the highest `top_k` pixels (at 518) of each branch's own map, as the

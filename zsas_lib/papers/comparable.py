@@ -58,7 +58,7 @@ def settings(paper: str, table: str | int) -> pd.DataFrame:
 def comparable(
     paper: str,
     table: str | int,
-    pictures: AnomalyDataset,
+    pictures: AnomalyDataset | None,
     tower: Backbone | None = None,
     model: str | None = None,
     *,
@@ -74,7 +74,9 @@ def comparable(
     None where no model takes part, has the table's backbone, image size and activation and no random weights, and reads
     the pictures at that size; of a table with several backbones any will do, or ``printed_on``, as the paper calls it.
     Of a model that learned, ``auxiliary`` are the pictures that it learned from (all official test pictures of the
-    table's training set), and ``training`` the settings that were changed from the model's own.
+    table's training set), and ``training`` the settings that were changed from the model's own; of one that learns
+    nothing neither matters. ``pictures`` None stands for what is counted from shapes: then the tower's weights and
+    activation do not matter.
 
     The answer is a list in words such as "embedded-b, embedded" or "1 of 15 categories"; a model that the table does
     not have is one of its words. Raises UnknownNameError for a table without a known setting.
@@ -82,15 +84,19 @@ def comparable(
     rows = settings(paper, table)
     of_model = rows if model is None else rows.loc[rows.model == model]
     of_model = of_model if printed_on is None else of_model.loc[of_model.called == printed_on]
-    own = of_model.loc[of_model.dataset == family(pictures.name)]
     reasons = [model] if of_model.empty else []
     rows = rows if of_model.empty else of_model
+    if pictures is None:
+        return ", ".join(filter(None, [*reasons, _other_shapes(rows, tower)]))
+    own = of_model.loc[of_model.dataset == family(pictures.name)]
     if _stands_in(pictures.name) or family(pictures.name) not in set(rows.dataset):
         reasons.append(pictures.name)
     elif len(own):
         reasons.append(_other_pictures(pictures, _categories(own.iloc[0], category), whole=category == "mean"))
     if tower is not None:
         reasons.append(_other_tower(own if len(own) else rows, tower, pictures))
+    if not rows.auxiliary.any():  # of a model that learns nothing
+        auxiliary = training = None
     if auxiliary is not None and not any(reasons):
         learned_from = own.auxiliary.iloc[0]
         same = family(auxiliary.name) == learned_from and not _stands_in(auxiliary.name)
@@ -143,6 +149,11 @@ def _other_pictures(pictures: AnomalyDataset, wanted: tuple[str, ...], whole: bo
     return (
         f"{have:,} of {all_of_them:,} pictures" if have < all_of_them else "other pictures than the official test split"
     )
+
+
+def _other_shapes(rows: pd.DataFrame, tower: Backbone) -> str:
+    same = rows[rows.backbone == tower.name]
+    return "" if tower.image_size in set(same.image_size.astype(int)) else f"{tower.name} at {tower.image_size} pixels"
 
 
 def _other_tower(rows: pd.DataFrame, tower: Backbone, pictures: AnomalyDataset) -> str:

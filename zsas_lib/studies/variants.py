@@ -1,24 +1,32 @@
 """Variants of models, trained with several seeds and measured by paper V's protocol; V's factorial and its effects."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, combinations
 from typing import Any, cast
 
+import numpy as np
 import pandas as pd
 
 from ..backbones.registry import Backbone
 from ..data.dataset import AnomalyDataset
+from ..models import PLUS
 from ..models.learned import LearnedModel
 from ..models.prediction import AnomalyModel
 from ..store.results import stored
 from ..training.ready import ready_model
-from .vcp_protocol import protocol_table
+from .vcp_protocol import SCORES, protocol_table
 
 FACTORS = ("uniop", "loreb", "idp")
 """V's modifications beside the fixed temperature."""
 FACTOR_LABELS = {"uniop": "UniOp", "loreb": "LoReb", "idp": "IDP"}
 BASELINE = "VCP-CLIP (baseline)"
+FULL = "Full model (VCP-CLIP+)"
+OF_PIXELS = ["pixel_auroc", "aupro", "aupro_200", "pixel_ap", "pixel_f1_max"]
+OF_IMAGES = ["image_auroc", "image_ap", "image_f1_max"]
+"""V's columns and the exact AUPRO; without pixel IoU, which at the threshold of F1-max is F1 / (2 - F1)."""
+SETTINGS = {"tokens": "N", "temperature": "tau"}
+"""What V's Tables 3 and 4 call the options that they vary."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +44,26 @@ def factorial_variants(temperature: float = 0.07) -> dict[str, Variant]:
     found = {BASELINE: Variant("vcpclip")}
     for chosen in _subsets(FACTORS):
         name = " + ".join(["Fixed", *(FACTOR_LABELS[factor] for factor in chosen)])
-        name = "Full model (VCP-CLIP+)" if chosen == FACTORS else name
+        name = FULL if chosen == FACTORS else name
         found[name] = Variant(
             "vcpclip", {"temperature": temperature} | {factor: factor in chosen for factor in FACTORS}
         )
     return found
+
+
+def setting_variants(option: str, values: Collection[int | float]) -> dict[str, Variant]:
+    """VCP-CLIP+ with other values of one option, in rising order, named as V's Tables 3 ("N=3" for ``tokens``) and 4
+    ("tau=0.07" for ``temperature``) do."""
+    return {f"{SETTINGS[option]}={value:g}": Variant("vcpclip", {**PLUS, option: value}) for value in sorted({*values})}
+
+
+def letters(name: str) -> str:
+    """A short name for a variant of the factorial: "learned" for the baseline, else "fixed" or the letters of the
+    switches that are on, such as "U+L"."""
+    if name == BASELINE:
+        return "learned"
+    options = factorial_variants()[name].options
+    return "+".join(FACTOR_LABELS[factor][0] for factor in FACTORS if options[factor]) or "fixed"
 
 
 def trained_variant(
@@ -52,8 +75,8 @@ def trained_variant(
 
 def study(
     variants: Mapping[str, Variant],
-    backbone: Backbone,
-    dataset: AnomalyDataset,
+    backbone: Backbone | Mapping[str, Backbone],
+    dataset: AnomalyDataset | Mapping[str, AnomalyDataset],
     auxiliary: AnomalyDataset,
     *,
     seeds: Sequence[int],
@@ -63,14 +86,17 @@ def study(
     """Every variant trained on ``auxiliary`` with every seed and measured on ``dataset``, from the store where it was
     before.
 
-    Returns the rows of `protocol.protocol_table` and the histories of the trainings, both with columns variant and seed
-    before. A model that learns nothing has one row set, with the first seed, and no history.
+    Backbone and data set, which is read at the backbone's size, are one for all or one for each variant by its name.
+    Returns the rows of `vcp_protocol.protocol_table` and the histories of the trainings, both with columns variant and
+    seed before. A model that learns nothing has one row set, with the first seed, and no history.
     """
     tables, histories = [], []
     for name, variant in variants.items():
+        tower = backbone[name] if isinstance(backbone, Mapping) else backbone
+        pictures = dataset[name] if isinstance(dataset, Mapping) else dataset
         for seed in seeds:
-            model = trained_variant(variant, backbone, auxiliary, seed=seed, fit=fit)
-            table = stored(protocol_table, model, dataset, batch_size=batch_size)
+            model = trained_variant(variant, tower, auxiliary, seed=seed, fit=fit)
+            table = stored(protocol_table, model, pictures, batch_size=batch_size)
             tables.append(_named(table, name, seed))
             if not isinstance(model, LearnedModel):
                 break
@@ -81,11 +107,23 @@ def study(
     ) if histories else pd.DataFrame()
 
 
+def mean_rows(table: pd.DataFrame, score: str = "own") -> pd.DataFrame:
+    """The means over categories in a `study`'s rows, under one of the protocol's image scores."""
+    return table[(table.category == "mean") & (table.score == score)]
+
+
 def over_seeds(table: pd.DataFrame, metrics: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Mean and standard deviation over the seeds of a `study`'s metrics, one row per variant in their order (nan for
     the deviation of one seed). Select the category and score first."""
     groups = table.groupby("variant", sort=False)[list(metrics)]
     return cast(pd.DataFrame, groups.mean()), cast(pd.DataFrame, groups.std())
+
+
+def by_score(table: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """`over_seeds` of one metric's means over categories: a row per variant, a column per image score."""
+    found = {score: over_seeds(mean_rows(table, score), [metric]) for score in SCORES}
+    middle, deviation = ({score: parts[place][metric] for score, parts in found.items()} for place in (0, 1))
+    return pd.DataFrame(middle), pd.DataFrame(deviation)
 
 
 def pooled_deviation(table: pd.DataFrame, metrics: Sequence[str]) -> pd.Series:
@@ -94,6 +132,23 @@ def pooled_deviation(table: pd.DataFrame, metrics: Sequence[str]) -> pd.Series:
     rest = table[list(metrics)] - table.groupby("variant")[list(metrics)].transform("mean")
     freedom = len(table) - table.variant.nunique()
     return (rest**2).sum().div(freedom) ** 0.5 if freedom else rest.sum() * float("nan")
+
+
+def effects_and_errors(
+    table: pd.DataFrame, metrics: Sequence[str], deviation: pd.Series | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """`factorial_effects` of V's `FACTORS`, and their standard errors, alike for all effects of a metric.
+
+    ``table`` has a row per run and in ``variant`` the names of `factorial_variants`; the baseline's rows are left out.
+    An effect is the difference of two means of half the n runs each, so its error is 2 s / sqrt(n), with s the
+    `pooled_deviation`, or ``deviation`` where that of one run is known from elsewhere. Raises as `factorial_effects`.
+    """
+    variants = factorial_variants()
+    runs = table[table.variant != BASELINE]
+    runs = runs.assign(**{factor: [variants[name].options[factor] for name in runs.variant] for factor in FACTORS})
+    effects = factorial_effects(runs, FACTORS, metrics)
+    deviation = pooled_deviation(runs, metrics) if deviation is None else deviation[list(metrics)]
+    return effects, pd.DataFrame([2 * deviation / np.sqrt(len(runs))] * len(effects), index=effects.index)
 
 
 def factorial_effects(table: pd.DataFrame, factors: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:

@@ -6,16 +6,21 @@ once per sentence and post-VCP's queries once per tapped layer, where this libra
 counted; and parameters that the released code carries along unused. None of these changes a result.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+import pandas as pd
+import torch
 from torch import nn
 
 from ..backbones.backbone import Backbone
 from ..evaluation.complexity import ParameterCounts, parameter_counts
 from ..models.anomalyclip import AnomalyCLIP
+from ..models.load import load_model
 from ..models.prediction import AnomalyModel
 from ..models.vcpclip import VCPCLIP, ContextPrompt
+from .variants import factorial_variants
 
 RELEASED_TOKENS = 77
 """Tokens a sentence in the released code."""
@@ -55,6 +60,41 @@ class Flops:
     @property
     def total(self) -> int:
         return self.profiled + sum(self.attention.values()) + sum(self.bare.values())
+
+    def parts(self) -> pd.DataFrame:
+        """A row per part, from the smallest: ``part``, whether `profiled` counts it ("counted by V"), and ``GFLOP``."""
+        rows = [
+            (f"{part}, attention" if kind == "attention" else part, kind == "layers", value / 1e9)
+            for kind in ("layers", "attention", "bare")
+            for part, value in getattr(self, kind).items()
+        ]
+        return pd.DataFrame(rows, columns=["part", "counted by V", "GFLOP"]).sort_values("GFLOP")
+
+
+def counted_variants(shapes: Backbone) -> dict[str, VCPCLIP]:
+    """The nine rows of V's Table 2 on a backbone of `shapes_only`, to be counted."""
+    with torch.device("meta"):
+        return {
+            name: load_model(variant.model, shapes, **variant.options) for name, variant in factorial_variants().items()
+        }
+
+
+def released_counts(models: Mapping[str, VCPCLIP]) -> pd.DataFrame:
+    """`released_parameters` and `released_flops` (in GFLOP) of models, one row each by its name in ``variant``."""
+    rows = []
+    for name, model in models.items():
+        parameters, operations = released_parameters(model), released_flops(model)
+        rows.append(
+            {
+                "variant": name,
+                "learned": parameters.learned,
+                "with backbone": parameters.total,
+                "as released code": parameters.released,
+                "GFLOP, layers only": operations.profiled / 1e9,
+                "GFLOP, all": operations.total / 1e9,
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def released_parameters(model: AnomalyModel) -> ReleasedParameters:

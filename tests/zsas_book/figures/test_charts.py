@@ -47,6 +47,12 @@ def test_bars_stand_in_groups_with_their_errors_and_marks():
     assert [line.get_xdata().tolist() for line in axes.lines if line.get_marker() == "D"] == [[81.0, 61.0]]
 
 
+def test_marks_are_named_once_whichever_column_has_them():
+    _, axes = figures.panels()
+    figures.bars(axes, VALUES, marks=VALUES[["vcpclip"]] + 1)
+    assert labels(axes).count("reported") == 1
+
+
 def test_bars_of_a_series_are_coloured_by_row_and_may_have_points():
     _, axes = figures.panels()
     drops = pd.DataFrame({"rotation": [1.0, 3.0], "hue": [0.0, 2.0]})
@@ -187,3 +193,22 @@ def test_heat_has_a_bar_of_its_own_or_given_limits():
     figures.heat(axes[1], torch.tensor([[0.0, 2.0]]), limits=(0.0, 4.0))
     assert [axis.images[0].get_clim() for axis in axes] == [(0.0, 2.0), (0.0, 4.0)]
     assert len(figure.axes) == 3 and axes[0].get_title() == "scores"
+
+
+def test_settings_have_ours_and_the_printed_on_axes_of_the_same_span():
+    own = pd.DataFrame({"pixel_ap": [50.0, 54.0], "pixel_auroc": [90.0, 90.1]}, index=["N=2", "N=3"])
+    reported = pd.DataFrame({"pixel_ap": [40.0, 41.0], "pixel_auroc": [80.0, 80.2]}, index=["N=3", "N=10"])
+    band = (pd.Series({"pixel_ap": 53.0, "pixel_auroc": 90.0}), pd.Series({"pixel_ap": 1.5, "pixel_auroc": np.nan}))
+    options = {"axis": "prompt tokens N", "marked": 3, "band": band, "colour": "#123456", "columns": 2}
+    figure = figures.setting_panels(own, reported, ["pixel_ap", "pixel_auroc"], **options)
+    ours, other, theirs, theirs_other = figure.axes
+    assert ours.lines[0].get_xdata().tolist() == [2, 3] and ours.lines[0].get_ydata().tolist() == [50, 54]
+    assert theirs.lines[0].get_xdata().tolist() == [3, 10] and theirs.lines[0].get_ydata().tolist() == [40, 41]
+    low, high = ours.get_ylim()
+    assert (high - low, (high + low) / 2) == pytest.approx((1.15 * 6, 53))  # from 50 to the band's end at 56
+    assert np.ptp(theirs.get_ylim()) == pytest.approx(1.15 * 6)
+    assert np.ptp(other.get_ylim()) == pytest.approx(1.15)  # one point at least
+    assert len(ours.patches) == 1 and not other.patches  # no band without a deviation
+    assert ours.get_title() == "pixel AP (%)" and other.get_xlabel() == "prompt tokens N"
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == ["reproduced", "reported (right axis)"] and theirs_other.lines[0].get_ydata().tolist() == [80, 80.2]

@@ -89,3 +89,13 @@ def test_long_text_is_wrapped_to_its_box_but_for_formulas():
 def test_a_learned_step_must_be_a_step():
     with pytest.raises(ValueError, match="learned ones among them"):
         figures.steps(["picture"], ["pictur"])
+
+
+def test_columns_are_named_once_above_their_first_tile(sample):
+    columns = {"": [figures.tile(sample)] * 2, "model": [figures.tile(sample, anomaly_map=sample.image[0])] * 2}
+    figure = figures.gallery_of_columns(columns, names=["ring", "nut"])
+    assert [axis.get_title() for axis in figure.axes] == ["", "model", "", ""]
+    blended = figures.blended(sample.image, sample.image[0])
+    np.testing.assert_allclose(figure.axes[3].images[0].get_array(), blended)
+    with pytest.raises(ValueError, match="zip"):
+        figures.gallery_of_columns({"a": [figures.tile(sample)], "b": []})

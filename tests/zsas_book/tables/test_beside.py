@@ -54,3 +54,9 @@ def test_a_printed_mean_stands_beside_ours_with_the_reason_why_not_to_compare(tm
     pictures = toy_dataset(tmp_path, {"ring": 1})
     row = printed_mean("V, Table 5", ("V", 5, "pixel_auroc"), 90.0, pictures, tiny_backbone(), "winclip")
     assert row == {"claim": "V, Table 5", "reported": 81.3, "reproduced": 90.0, "note": "toy, tiny"}
+
+
+def test_printed_rows_may_have_notes_of_their_own():
+    printed = pd.DataFrame({"pixel_auroc": [80.0, 90.0]}, index=["WinCLIP", "VCP-CLIP"])
+    table = beside_printed(printed, printed + 0.5, {"WinCLIP": "other tower"})
+    assert table.verdict.tolist() == ["not comparable: other tower", "within 1 point"]

@@ -149,3 +149,16 @@ def test_backbones_are_called_as_printed():
 def test_an_unknown_table_names_the_known_ones():
     with pytest.raises(UnknownNameError, match="known: .*V 11"):
         settings("V", 12)
+
+
+def test_counts_from_shapes_need_the_tower_and_its_size_alone():
+    assert comparable("V", 2, None, tower(is_random=True, activation="quick_gelu"), "vcpclip") == ""
+    assert comparable("V", 2, None, tower(image_size=336), "vcpclip") == "vit-l-14-336 at 336 pixels"
+    assert comparable("V", 2, None, tower(B16), "vcpclip") == "vit-b-16-plus-240 at 240 pixels"
+
+
+def test_what_a_model_that_learns_nothing_would_have_learned_from_does_not_matter():
+    winclip = comparable("V", 5, listed(size=240), tower(B16), "winclip", auxiliary=listed(), training={"epochs": 3})
+    assert winclip == ""
+    learned = comparable("V", 5, listed(), tower(), "vcpclip+", auxiliary=listed(), training={"epochs": 3})
+    assert learned == "learned from mvtec"

@@ -14,11 +14,17 @@ from zsas_lib.papers.printed import printed_metrics
 from zsas_lib.studies.variants import (
     BASELINE,
     FACTORS,
+    FULL,
     Variant,
+    by_score,
+    effects_and_errors,
     factorial_effects,
     factorial_variants,
+    letters,
+    mean_rows,
     over_seeds,
     pooled_deviation,
+    setting_variants,
     study,
     trained_variant,
 )
@@ -125,3 +131,59 @@ def test_printed_tables_have_the_columns_of_computed_ones():
     rates = printed_metrics("V", 8)
     assert list(rates) == ["tpr", "tnr"] and rates.loc["WinCLIP"].tolist() == [98.1, 29.8]
     assert printed_metrics("V", 4, "setting").loc["tau=0.07", "aupro_200"] == 86.5
+
+
+def test_variants_have_short_names_by_their_switches():
+    assert [letters(name) for name in factorial_variants()] == (
+        ["learned", "fixed", "U", "L", "I", "U+L", "U+I", "L+I", "U+L+I"]
+    )
+
+
+def test_settings_are_varied_from_the_full_model_and_named_as_printed():
+    tokens, temperatures = setting_variants("tokens", [10, 3, 3]), setting_variants("temperature", [0.07, 0.1])
+    assert list(tokens) == ["N=3", "N=10"] and list(temperatures) == ["tau=0.07", "tau=0.1"]
+    full = factorial_variants()[FULL]
+    assert temperatures["tau=0.07"] == full
+    assert tokens["N=10"].options == {**full.options, "tokens": 10}
+    assert {*tokens} < {*printed_metrics("V", 3, "setting").index}
+
+
+def test_rows_of_means_and_metrics_by_score():
+    rows = [
+        (name, seed, category, score, value + seed)
+        for name, first in (("b", 1.0), ("a", 5.0))
+        for seed in (0, 2)
+        for category in ("nut", "mean")
+        for score, value in (
+            (SCORES[0], first),
+            (SCORES[1], 2 * first),
+            (SCORES[2], 0.0 if category == "mean" else 9.0),
+        )
+    ]
+    table = pd.DataFrame(rows, columns=["variant", "seed", "category", "score", "y"])
+    assert mean_rows(table).y.tolist() == [1, 3, 5, 7] and mean_rows(table, SCORES[1]).y.tolist() == [2, 4, 10, 12]
+    middle, deviation = by_score(table, "y")
+    assert list(middle.index) == ["b", "a"] and list(middle) == list(SCORES)
+    assert middle.loc["a"].tolist() == [6, 11, 1] and deviation.loc["b"].tolist() == pytest.approx([2**0.5] * 3)
+
+
+def test_effects_have_the_error_of_a_difference_of_two_halves():
+    names = [name for name in factorial_variants() if name != BASELINE]
+    runs = pd.DataFrame({"variant": [BASELINE, *names, *names], "y": [99.0, *range(8), *range(2, 10)]})
+    effects, errors = effects_and_errors(runs, ["y"])
+    # each variant's two runs lie 1 on either side of their mean: s^2 = 16 / (16 - 8)
+    assert errors.y.tolist() == pytest.approx([2 * 2**0.5 / 4] * 7) and list(errors.index) == list(effects.index)
+    on = [factorial_variants()[name].options["idp"] for name in names]
+    assert effects.y["IDP"] == pytest.approx(np.mean(np.flatnonzero(on)) - np.mean(np.flatnonzero(~np.array(on))))
+    given = effects_and_errors(runs, ["y"], pd.Series({"y": 1.0, "other": 7.0}))[1]
+    assert given.y.tolist() == pytest.approx([0.5] * 7)
+
+
+def test_a_study_may_have_a_tower_and_pictures_for_each_variant(backbone, pictures, tmp_path, monkeypatch):
+    monkeypatch.setenv("ZSAS_RESULTS", str(tmp_path / "store"))
+    variants = {"one": Variant("winclip", {"scales": [2]}), "two": Variant("winclip", {"scales": [2]})}
+    parts = {"one": pictures.select(["nut"]), "two": pictures.select(["ring"])}
+    table, histories = study(variants, {"one": backbone, "two": backbone}, parts, pictures, seeds=[3], fit={})
+    found = table[table.category != "mean"].groupby("variant").category.unique()
+    assert {name: list(names) for name, names in found.items()} == {"one": ["nut"], "two": ["ring"]}
+    assert histories.empty

@@ -9,7 +9,8 @@ from trained import trained
 from zsas_lib.evaluation.complexity import shapes_only
 from zsas_lib.models.load import load_model
 from zsas_lib.papers import reported
-from zsas_lib.studies.vcp_complexity import released_flops, released_parameters
+from zsas_lib.studies.variants import FULL
+from zsas_lib.studies.vcp_complexity import counted_variants, released_counts, released_flops, released_parameters
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +89,17 @@ def test_operations_are_those_that_torch_counts(name, options, text_tokens, embe
     model(image, "pill")
     again = 2 * 3 * 32**2 + 3 * 2 * 2 * embed * 32
     assert released_flops(model, text_tokens).total - again + counted_smoothing(model) == counted(model, image)
+
+
+def test_the_table_of_counts_and_the_parts_of_its_last_row():
+    models = counted_variants(shapes_only("vit-l-14-336", 518))
+    counts = released_counts(models).set_index("variant")
+    assert list(counts.index) == list(ROWS)
+    full = counts.loc[FULL]
+    assert (full["learned"], full["with backbone"], full["as released code"]) == (8_870_662, 437_626_887, 438_217_479)
+    assert full["GFLOP, layers only"] == pytest.approx(602.364, abs=5e-4)
+    parts = released_flops(models[FULL]).parts()
+    assert parts.GFLOP.is_monotonic_increasing and parts.part.iloc[-1] == "image MLPs"
+    assert parts.GFLOP[parts["counted by V"]].sum() == pytest.approx(full["GFLOP, layers only"])
+    assert parts.GFLOP.sum() == pytest.approx(full["GFLOP, all"])
+    assert {"image, attention", "text, attention"} < set(parts.part[~parts["counted by V"]])
