@@ -1,12 +1,14 @@
 """Charts of lines: categories and their mean along an axis, trainings along their steps, named points."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from ..labels import axis_label, label
+from .panels import panels
 from .style import INK, SERIES
 
 
@@ -41,8 +43,9 @@ def category_lines(
 ) -> None:
     """A thin line for each column of ``values`` along its index, and one thick grey line for the column "mean".
 
-    ``errors`` has the same rows and some of the columns, in the same unit: they become bands, cut to ``limits``; a Series
-    is the mean's own and becomes error bars. ``even`` puts the index at even distances, as where it is no number.
+    ``errors`` has the same rows and some of the columns, in the same unit: they become bands, cut to ``limits``; a
+    Series is the mean's own and becomes error bars. ``even`` puts the index at even distances, as where it is no
+    number.
     """
     places = np.arange(len(values)) if even else values.index.to_numpy()
     thin = [column for column in values if column != "mean"]
@@ -63,14 +66,29 @@ def category_lines(
 def training_lines(
     axes: Axes, history: pd.DataFrame, column: str, name: str | None = None, colour: str = INK, style: str = "-"
 ) -> None:
-    """One column of a training's history after every step, a line for each seed where there are several; ``name`` labels
-    the first."""
+    """One column of a training's history after every step, a line for each seed where there are several; ``name``
+    labels the first."""
     runs = [rows for _, rows in history.groupby("seed")] if "seed" in history else [history]
     for number, rows in enumerate(runs):
         line = {"color": colour, "linestyle": style, "linewidth": 1.4, "label": None if number else name}
         axes.plot(rows.step + 1, rows[column], **line)
     axes.set_xlabel("training step")
     axes.grid(axis="y")
+
+
+def training_panels(
+    history: pd.DataFrame, columns: Mapping[str, Mapping[str, str]], starts: Mapping[str, float]
+) -> Figure:
+    """A panel for each quantity that a training's history has, in it `training_lines` of the columns that ``columns``
+    names for it, each under its label, the first one grey, and a dotted line at the quantity's start."""
+    figure, axes = panels(len(columns), height=3)
+    for axis, (quantity, labels) in zip(np.atleast_1d(axes), columns.items()):
+        for colour, (column, name) in zip((INK, *SERIES), labels.items()):
+            training_lines(axis, history, column, name, colour)
+        axis.axhline(starts[quantity], color=INK, linestyle=":", linewidth=1.5)
+        axis.set_ylabel(quantity)
+        axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
+    return figure
 
 
 def named_points(

@@ -19,7 +19,7 @@ from ..evaluation.tables import MEAN
 from ..models.anomalyclip import AnomalyCLIP
 from ..models.learned import LearnedModel
 from ..models.vcpclip import FIRST_TEMPERATURE
-from .audit import WITHIN, small_gradients
+from .audit import WITHIN, Change, small_gradients
 
 CLAIMS = Path(__file__).with_name("audit_claims.csv")
 APART = " | "
@@ -75,9 +75,10 @@ def prompted_blocks(model: AnomalyCLIP) -> Measured:
     return Measured({"last": last, "depth": depth}, int(last - 1 < depth))
 
 
-def score_shift(before: pd.DataFrame, after: pd.DataFrame) -> Measured:
-    """By how much at most the image scores of two tables of `evaluation.evaluate` of the same pictures differ."""
-    return Measured({"shift": float((after.per_image.image_score - before.per_image.image_score).abs().max())})
+def score_shift(change: Change) -> Measured:
+    """By how much at most the image score of a picture moves."""
+    before, after = (table.per_image.image_score for table in (change.before, change.after))
+    return Measured({"shift": float((after - before).abs().max())})
 
 
 def map_distance(one: LearnedModel, other: LearnedModel, sample: Sample) -> Measured:
