@@ -27,6 +27,7 @@ from .lines import curve_panels as curve_panels
 from .lines import named_points as named_points
 from .lines import sweep_lines as sweep_lines
 from .lines import training_lines as training_lines
+from .lines import training_panels as training_panels
 from .maps import blended as blended
 from .maps import heat as heat
 from .maps import outlined as outlined

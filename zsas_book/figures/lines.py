@@ -99,6 +99,21 @@ def training_lines(
     axes.grid(axis="y")
 
 
+def training_panels(
+    history: pd.DataFrame, columns: Mapping[str, Mapping[str, str]], starts: Mapping[str, float]
+) -> Figure:
+    """A panel for each quantity that a training's history has, in it `training_lines` of the columns that ``columns``
+    names for it, each under its label, the first one grey, and a dotted line at the quantity's start."""
+    figure, axes = panels(len(columns), height=3)
+    for axis, (quantity, labels) in zip(np.atleast_1d(axes), columns.items()):
+        for colour, (column, name) in zip((INK, *SERIES), labels.items()):
+            training_lines(axis, history, column, name, colour)
+        axis.axhline(starts[quantity], color=INK, linestyle=":", linewidth=1.5)
+        axis.set_ylabel(quantity)
+        axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
+    return figure
+
+
 def named_points(
     axes: Axes, across: pd.Series, up: pd.Series, errors: pd.Series | None = None, colour: str = SERIES[0]
 ) -> None:

@@ -112,3 +112,16 @@ def result_table(rows: pd.DataFrame, pictures: pd.DataFrame) -> ResultTable:
     table.per_image = pictures
     table.spread = pd.DataFrame(rows[errors]).rename(columns=lambda name: name.removesuffix(ERROR))
     return table
+
+
+def over_runs(tables: Sequence[ResultTable]) -> pd.DataFrame:
+    """The mean over runs of one model, such as trainings, of what `evaluate` says of each; the runs' standard errors,
+    averaged too, stand beside the metrics as columns ``_se``."""
+    rows = [pd.DataFrame(table.join(table.spread.add_suffix(ERROR))) for table in tables]
+    return pd.concat(rows).groupby(level=0, sort=False).mean()
+
+
+def between_runs(tables: Sequence[pd.DataFrame], metrics: Sequence[str]) -> pd.Series:
+    """The standard deviation over runs of the mean over categories, by metric; 0 for a single run, which has none."""
+    means = pd.DataFrame([table.loc[MEAN, list(metrics)] for table in tables]).astype(float)
+    return means.std() if len(means) > 1 else 0.0 * means.iloc[0]

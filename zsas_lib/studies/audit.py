@@ -1,6 +1,7 @@
 """What a choice is worth that a paper makes in its text and another one in its code: one model, one thing changed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from ..backbones.registry import Backbone
 from ..data.dataset import AnomalyDataset, stacked
 from ..evaluation.evaluate import predict
 from ..evaluation.tables import MEAN, with_means
+from ..metrics import METRICS
 from ..metrics.aupro import LEGACY_THRESHOLDS, aupro
 from ..models.anomalyclip import TEMPERATURE, AnomalyCLIP
 from ..models.learned import Features, LearnedModel, assign_learned
@@ -22,6 +24,9 @@ from ..models.prediction import AnomalyModel
 
 SMALLEST_HALF = 2.0**-24
 """The smallest positive number of half precision (subnormal)."""
+MOVED = ("pixel_auroc", "aupro", "image_auroc")
+"""The metrics that a change of a model can move, unless it says which."""
+WITHIN = "within chance"
 
 
 class LogitsFirst(AnomalyCLIP):
@@ -128,3 +133,40 @@ def paired_gap(before: pd.DataFrame, after: pd.DataFrame, metric: str) -> tuple[
     """
     gains = cast(pd.Series, after[metric] - before[metric]).drop(MEAN)
     return float(gains.mean()), float(cast(float, gains.sem()))
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing changed in a model: the tables of `evaluation.evaluate` before and after, which metrics it can move,
+    and whether the model was trained anew for it."""
+
+    before: pd.DataFrame
+    after: pd.DataFrame
+    moves: Sequence[str] = MOVED
+    anew: bool = False
+
+
+def effects_of(changes: Mapping[str, Change], noise: Mapping[str, float]) -> pd.DataFrame:
+    """What each change does: a row for each of them and each metric that it can move, named by its label.
+
+    Columns change, metric, before (the mean over categories), gain and error, fractions, and verdict: "higher",
+    "lower", or "within chance" where the gain is no more than two errors. The error joins that of `paired_gap` and, for
+    a model trained anew, the spread of the difference of two trainings, whose standard deviation by metric is
+    ``noise``.
+    """
+    rows = []
+    for name, change in changes.items():
+        for metric in change.moves:
+            gain, error = paired_gap(change.before, change.after, metric)
+            error = float(np.hypot(np.nan_to_num(error), np.sqrt(2) * noise[metric] if change.anew else 0.0))
+            rows.append(
+                {
+                    "change": name,
+                    "metric": METRICS[metric].label,
+                    "before": change.before.loc[MEAN, metric],
+                    "gain": gain,
+                    "error": error,
+                    "verdict": WITHIN if abs(gain) <= 2 * error else "higher" if gain > 0 else "lower",
+                }
+            )
+    return pd.DataFrame(rows)

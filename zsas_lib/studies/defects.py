@@ -16,7 +16,7 @@ from torch import Tensor
 from ..base.errors import DataError
 from ..data.dataset import AnomalyDataset
 from ..evaluation.evaluate import category_predictions, labels_of
-from ..evaluation.tables import ERROR, with_means
+from ..evaluation.tables import ERROR, MEAN, with_means
 from ..metrics.bootstrap import bootstrap_std
 from ..metrics.image import image_auroc
 from ..metrics.pixel import pixel_auroc
@@ -172,3 +172,38 @@ def group_summary(metrics: pd.DataFrame, defects: pd.DataFrame, grouping: str, c
         }
         rows[group] = row | counts
     return pd.DataFrame(rows).T.rename_axis("group").astype({name: int for name in counts}).sort_values("image_auroc")
+
+
+def contrast_gains(metrics: pd.DataFrame) -> pd.DataFrame:
+    """What defects of high contrast gain over those of low contrast: a row for each category of `group_metrics` that
+    has both (its grouping "contrast"), columns image_auroc and pixel_auroc, differences of fractions."""
+    own = metrics[(metrics.grouping == "contrast") & (metrics.category != MEAN)]
+    gains = {}
+    for metric in ("image_auroc", "pixel_auroc"):
+        wide = own.pivot(index="category", columns="group", values=metric).reindex(columns=list(LEVELS))
+        gains[metric] = wide["high"] - wide["low"]
+    return pd.DataFrame(gains).dropna()
+
+
+def found_alone(per_image: pd.DataFrame, defects: pd.DataFrame) -> pd.DataFrame:
+    """How well each damaged picture of a `defect_table` is found alone, beside its contrast, area, type and level.
+
+    ``exceeds`` is the share of the good pictures of its category whose image score its own exceeds, equal ones counting
+    half. ``per_image`` is that of `evaluation.evaluate`.
+    """
+    good = {
+        category: part.image_score.to_numpy()
+        for category, part in per_image[~per_image.is_anomalous].groupby("category")
+    }
+    rows = per_image[per_image.is_anomalous].merge(defects[["path", "contrast", "area", "type", "level"]], on="path")
+    rows["exceeds"] = [
+        np.mean((row.image_score > good[row.category]) + 0.5 * (row.image_score == good[row.category]))
+        for row in rows.itertuples()
+    ]
+    return rows
+
+
+def beside_drawn(defects: pd.DataFrame, drawn: pd.DataFrame) -> pd.DataFrame:
+    """A `defect_table` beside how embedded pictures' defects were drawn, their ``defects.csv``: contrast_level, as
+    asked for, and contrast_drawn, the mean difference to the same picture without the defect, among the columns."""
+    return drawn.merge(defects, left_on="image", right_on="path", suffixes=("_drawn", ""))

@@ -1,0 +1,106 @@
+"""Groups of defects: tables and sentences of `studies.defects`, and paper K's numbers beside them."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from pandas.io.formats.style import Styler
+
+from zsas_lib.papers.kakda import GROUPED, printed_groups
+from zsas_lib.studies.defects import LEVELS, contrast_gains
+
+from ..labels import label
+from ..words import listed, paired, points
+from .beside import beside_reported
+from .shown import shown
+
+METRICS = ("image_auroc", "pixel_auroc")
+Summaries = Mapping[tuple[str, str], pd.DataFrame]
+"""`studies.defects.group_summary` by model and by what it groups by, "contrast" or "type"."""
+
+
+def groups_of(summaries: Summaries, grouping: str) -> list[str]:
+    """The groups that the first model has: levels of contrast from low to high, types from worst to best found."""
+    found = next(own for (_, by), own in summaries.items() if by == grouping).index
+    return [level for level in LEVELS if level in found] if grouping == "contrast" else list(found)
+
+
+def shown_groups(summaries: Summaries, grouping: str) -> Styler:
+    """A row for each group and model: the means over categories in percent, with their standard deviation, the
+    difference to all defects of the same categories in points, and how many categories have the group."""
+    models = [name for name, by in summaries if by == grouping]
+    rows, errors = {}, {}
+    for group in groups_of(summaries, grouping):
+        for name in models:
+            own = summaries[name, grouping].reindex([group]).iloc[0]
+            place = (group, name)
+            rows[place] = {}
+            for metric in METRICS:
+                rows[place] |= {(metric, "mean"): 100 * own[metric], (metric, "beside"): 100 * own[f"{metric}_beside"]}
+            rows[place]["categories", ""] = f"{own.categories:.0f}" if own.categories > 0 else "0"
+            errors[place] = {(metric, "mean"): 100 * own[f"{metric}_std"] for metric in METRICS}
+    table, beside = (pd.DataFrame.from_dict(part, orient="index") for part in (rows, errors))
+    for part in (table, beside):
+        part.columns = pd.MultiIndex.from_tuples(part.columns)
+        part.index = pd.MultiIndex.from_tuples(part.index, names=[grouping, "model"])
+    return shown(table, errors=beside, formats={(metric, "beside"): "{:+z.1f}" for metric in METRICS})
+
+
+def groups_in_words(metrics: pd.DataFrame, of_types: pd.DataFrame) -> list[str]:
+    """What one model's `group_metrics` and the `group_summary` of its types say: what contrast is worth within
+    categories, and which types stand out beside their categories."""
+    sentences, gains = [], 100 * contrast_gains(metrics)
+    if len(gains) > 1:
+        sentences += [f"From low to high contrast, {label(name)} changes by {paired(gains[name])}." for name in METRICS]
+    common = of_types[of_types.categories > 1]
+    if len(common) > 1:
+        for name in METRICS:
+            beside = 100 * common[f"{name}_beside"]
+            worst, best = beside.idxmin(), beside.idxmax()
+            sentences.append(
+                f"Of the types that several categories have, {label(worst)} has the lowest {label(name)} beside its "
+                f"categories ({points(beside[worst])} points) and {label(best)} the highest ({points(beside[best])})."
+            )
+    return sentences or ["Too few categories and groups to compare."]
+
+
+def beside_k_groups(summaries: Summaries, note: Mapping[str, str]) -> pd.DataFrame:
+    """`beside_reported` of paper K's Tables 5 and 6, which do not say which AUROC they print, and the image AUROC of
+    each model, in percent, with both deviations; ``note`` says by model why they cannot be compared."""
+    rows = []
+    for grouping, number in GROUPED.items():
+        printed = printed_groups(grouping)
+        order = [level for level in LEVELS if level in printed.index] if grouping == "contrast" else printed.index
+        for name in [name for name, by in summaries if by == grouping]:
+            own = summaries[name, grouping]
+            for group in order:
+                rows.append(
+                    {
+                        "claim": f"K Table {number}, {label(group)}",
+                        "model": label(name),
+                        "reported": 100 * printed.AUROC[group],
+                        "± K": 100 * printed.AUROC_std[group],
+                        "reproduced": 100 * own.image_auroc.get(group, np.nan),
+                        "±": 100 * own.image_auroc_std.get(group, np.nan),
+                        "note": note[name],
+                    }
+                )
+    return beside_reported(rows)
+
+
+def orders_in_words(summaries: Summaries, models: Sequence[str]) -> list[str]:
+    """Paper K's order of groups from worst to best found beside each model's by image AUROC, and their rank
+    correlation."""
+    sentences = []
+    for grouping in GROUPED:
+        printed = printed_groups(grouping).AUROC.sort_values()
+        own = {name: summaries[name, grouping].image_auroc for name in models}
+        common = [group for group in printed.index if all(group in values.index for values in own.values())]
+        if len(common) < 3:
+            continue
+        sentences.append(f"By {grouping}, paper K's order from worst to best found is {listed(common)}.")
+        for name, values in own.items():
+            rank = printed[common].corr(values[common], method="spearman")
+            found = listed(values[common].sort_values().index)
+            sentences.append(f"{label(name)}'s here is {found} (rank correlation {rank:.2f}).")
+    return sentences or ["Too few groups to compare orders."]
