@@ -23,6 +23,7 @@ from zsas_book.pages.compute import compute_page
 from zsas_book.project.chapters import Page, load_pages
 from zsas_book.project.notebooks import read_notebook
 from zsas_book.project.parameters import parameters_cell, read_parameters, resolve
+from zsas_book.site.reference import ROOMS
 from zsas_book.site.staging import MADE
 from zsas_lib.base.digests import file_digest
 
@@ -185,7 +186,8 @@ def test_the_table_of_contents_holds_the_embedded_profiles_pages_and_no_others()
     contents = (REPOSITORY / "book" / "_toc.yml").read_text()
     listed = re.findall(r"(?:file|root): _computed/(\S+)", contents)
     assert sorted(listed) == sorted(load_pages(REPOSITORY, "embedded"))
-    assert set(re.findall(rf"(?:file|root): {MADE}/(\S+)", contents)) == {"results", "claims", "status", "benchmarks"}
+    made = {"results", "claims", "status", "benchmarks", "reference", *(f"reference/{room}" for room in ROOMS)}
+    assert set(re.findall(rf"(?:file|root): {MADE}/(\S+)", contents)) == made
     for name in re.findall(rf"(?:file|root): (?!_computed/|{MADE}/)(\S+)", contents):
         assert (REPOSITORY / "book" / f"{name}.md").is_file()
 
