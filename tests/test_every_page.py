@@ -19,6 +19,8 @@ from zsas_book.site.staging import PUBLISHED
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.md"))
 HTML = REPOSITORY / "book" / "_build" / "html" / "_computed"
 PAGES = list(load_pages(REPOSITORY, "embedded"))
+LONGEST_CELL, WIDEST, MOST_LINES = 30, 120, 1900
+"""A cell's lines of code, the columns of one, and the lines of all chapters together: what does more is a function."""
 MEASURED_IN_WORDS = {"open_questions"}  # each row of its table quotes what the paper says
 
 
@@ -35,6 +37,28 @@ def introduction(notebook) -> str:
     """All prose before the first code cell, on one line."""
     first = next(place for place, cell in enumerate(notebook.cells) if cell.cell_type == "code")
     return " ".join(" ".join(cell.source.split()) for cell in notebook.cells[:first])
+
+
+def lines_of(path: Path) -> list[list[str]]:
+    """The lines of code of each cell, without those of its options and blank ones."""
+    cells = re.findall(r"```\{code-cell\}[^\n]*\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
+    bare = [re.sub(r"(?ms)\A---\n.*?^---\n", "", cell).splitlines() for cell in cells]
+    return [[line for line in cell if line.strip() and not line.startswith(":")] for cell in bare]
+
+
+def test_the_chapters_are_thin():
+    chapters = {path.stem: lines_of(path) for path in NOTEBOOKS}
+    cells = [(name, cell) for name, own in chapters.items() for cell in own]
+    assert len(cells) > 200 and {name for name, cell in cells if len(cell) > LONGEST_CELL} == set()
+    assert {(name, line) for name, cell in cells for line in cell if len(line) > WIDEST} == set()
+    assert sum(len(cell) for _, cell in cells) <= MOST_LINES
+
+
+def test_the_experiment_is_shown(notebook):
+    """At least one cell beside the parameters, the record and what only prepares the page is there to be read."""
+    hiding = {"hide-input", "remove-input", "remove-cell", "parameters"}
+    open_cells = [cell for cell in code(notebook) if not hiding & set(cell.metadata.get("tags", ()))]
+    assert any("record(" not in cell.source for cell in open_cells)
 
 
 def test_it_opens_with_question_answer_caveat_source_and_cost(notebook):
