@@ -15,6 +15,8 @@ from .dots import dots as dots
 from .gallery import Tile as Tile
 from .gallery import gallery as gallery
 from .gallery import tile as tile
+from .groups import group_dots as group_dots
+from .groups import points_and_fifths as points_and_fifths
 from .lines import category_lines as category_lines
 from .lines import named_points as named_points
 from .lines import sweep_lines as sweep_lines
