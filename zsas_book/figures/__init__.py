@@ -21,6 +21,8 @@ from .gallery import Tile as Tile
 from .gallery import gallery as gallery
 from .gallery import gallery_of_columns as gallery_of_columns
 from .gallery import tile as tile
+from .groups import group_dots as group_dots
+from .groups import points_and_fifths as points_and_fifths
 from .lines import bound_steps as bound_steps
 from .lines import category_lines as category_lines
 from .lines import curve_panels as curve_panels

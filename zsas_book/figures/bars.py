@@ -75,13 +75,16 @@ def model_bars(
     """One bar per category and model in percent, in the first table's order, and each model's mean as a dashed line.
 
     Where a table has ``METRIC_se`` (fractions), bars get error bars. `reported` holds printed fractions by model and
-    category; they stand in the bars as diamonds.
+    category; those of the table's categories stand in the bars as diamonds.
     """
     values = pd.DataFrame({name: 100 * table[metric] for name, table in tables.items()})
     values = values.reindex(next(iter(tables.values())).index)
     error = f"{metric}_se"
     errors = pd.DataFrame({name: 100 * table[error] for name, table in tables.items() if error in table})
-    marks = pd.DataFrame({name: 100 * own for name, own in reported.items()}) if reported else None
+    printed = pd.DataFrame({name: 100 * own for name, own in (reported or {}).items()}).reindex(
+        values.index.drop("mean")
+    )
+    marks = printed if printed.notna().any(axis=None) else None
     bars(axes, values.drop(index="mean"), errors if len(errors.columns) else None, marks=marks)
     for number, name in enumerate(tables):
         axes.axvline(values.loc["mean", name], color=_colour(name, number, None), linestyle="--", linewidth=1.5)

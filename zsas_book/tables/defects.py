@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 from pandas.io.formats.style import Styler
 
+from zsas_lib.data.dataset import AnomalyDataset
 from zsas_lib.papers.kakda import GROUPED, printed_groups
-from zsas_lib.studies.defects import LEVELS, contrast_gains
+from zsas_lib.studies.defects import LEVELS, Summaries, beside_drawn, contrast_gains, ordered_groups
 
 from ..labels import label
 from ..words import listed, paired, points
@@ -15,14 +16,6 @@ from .beside import beside_reported
 from .shown import shown
 
 METRICS = ("image_auroc", "pixel_auroc")
-Summaries = Mapping[tuple[str, str], pd.DataFrame]
-"""`studies.defects.group_summary` by model and by what it groups by, "contrast" or "type"."""
-
-
-def groups_of(summaries: Summaries, grouping: str) -> list[str]:
-    """The groups that the first model has: levels of contrast from low to high, types from worst to best found."""
-    found = next(own for (_, by), own in summaries.items() if by == grouping).index
-    return [level for level in LEVELS if level in found] if grouping == "contrast" else list(found)
 
 
 def shown_groups(summaries: Summaries, grouping: str) -> Styler:
@@ -30,7 +23,7 @@ def shown_groups(summaries: Summaries, grouping: str) -> Styler:
     difference to all defects of the same categories in points, and how many categories have the group."""
     models = [name for name, by in summaries if by == grouping]
     rows, errors = {}, {}
-    for group in groups_of(summaries, grouping):
+    for group in ordered_groups(summaries, grouping):
         for name in models:
             own = summaries[name, grouping].reindex([group]).iloc[0]
             place = (group, name)
@@ -44,6 +37,26 @@ def shown_groups(summaries: Summaries, grouping: str) -> Styler:
         part.columns = pd.MultiIndex.from_tuples(part.columns)
         part.index = pd.MultiIndex.from_tuples(part.index, names=[grouping, "model"])
     return shown(table, errors=beside, formats={(metric, "beside"): "{:+z.1f}" for metric in METRICS})
+
+
+def contrast_in_words(pictures: AnomalyDataset, defects: pd.DataFrame, thresholds: Sequence[float] | None) -> list[str]:
+    """Where low contrast ends and high begins in a `defect_table`, and how far the measure agrees with what was drawn,
+    where ``defects.csv`` of an embedded data set says so."""
+    low, high = thresholds or defects.contrast.quantile([1 / 3, 2 / 3])
+    sentences = [f"Here *low* lies below {low:.3f}, *high* from {high:.3f}."]
+    drawn_file = pictures.root / "defects.csv"
+    if not drawn_file.is_file():
+        return [*sentences, "The data set does not say how visible its defects were meant to be."]
+    drawn = beside_drawn(defects, pd.read_csv(drawn_file))
+    means = ", ".join(f"{mean:.3f}" for mean in drawn.groupby("contrast_level").contrast.mean().reindex([*LEVELS]))
+    rank = drawn.contrast.corr(drawn.contrast_drawn, method="spearman")
+    return [
+        *sentences,
+        "Where low, medium and high contrast was asked for of the embedded pictures, the mean of the measure is "
+        f"{means}.",
+        f"Its rank correlation with the difference to the same picture without the defect is {rank:.2f}: the measure "
+        "needs no sound twin, and agrees with it to that extent.",
+    ]
 
 
 def groups_in_words(metrics: pd.DataFrame, of_types: pd.DataFrame) -> list[str]:
@@ -104,3 +117,19 @@ def orders_in_words(summaries: Summaries, models: Sequence[str]) -> list[str]:
             found = listed(values[common].sort_values().index)
             sentences.append(f"{label(name)}'s here is {found} (rank correlation {rank:.2f}).")
     return sentences or ["Too few groups to compare orders."]
+
+
+def reasons_in_words(found: pd.DataFrame) -> list[str]:
+    """Whether being found, `studies.defects.found_alone`, goes along with contrast or with area."""
+    ranks = {name: found[name].corr(found.exceeds, method="spearman") for name in ("contrast", "area")}
+    between = found.contrast.corr(found.area, method="spearman")
+    error = 1 / np.sqrt(max(len(found) - 1, 1))
+    stronger = max(ranks, key=lambda name: abs(ranks[name]))
+    apart = abs(abs(ranks["contrast"]) - abs(ranks["area"])) > 2**0.5 * error
+    return [
+        f"The rank correlation of being found with contrast is {ranks['contrast']:.2f}, with area {ranks['area']:.2f} "
+        f"(± {error:.2f} by chance); that of contrast with area is {between:.2f}.",
+        f"So {stronger} goes along with being found more than the other does."
+        if apart
+        else "The difference of the two is within chance.",
+    ]

@@ -60,11 +60,11 @@ def local_embeddings(
 ) -> Float[Tensor, "batch patch embed"]:
     """Patch embeddings of the value-value path at ``layer``, unit vectors (AnomalyCLIP's DPAM).
 
-    With x_l the residual stream, s_l = x_{first-1} + sum over blocks k = first..l of VV_k(LN1_k(x_{k-1})), where VV is
-    the block's attention with its values in the place of queries and keys: softmax(v v^T / sqrt(d)) v, projected by
-    the block's own output. No feed-forward part. Then `ln_post`, projection, unit length; the class token is dropped.
+    ``stream`` is that of `residual_stream`; the path begins with block ``first``, adds up what the blocks' own
+    attention gives with values in the place of queries and keys, without feed-forward parts, and ends with `ln_post`
+    and the projection. The class token is dropped. The chapter winclip_vs_anomalyclip has the formulas.
 
-    ``path``: "value" as above; "query" takes queries instead of values in the softmax; "diagonal" is what paper K
+    ``path``: "value" as released; "query" takes queries instead of values in the softmax; "diagonal" is what paper K
     describes, ordinary attention A with its diagonal raised, A + diag(A), rows made to sum to 1.
     """
     visual = backbone.clip.visual

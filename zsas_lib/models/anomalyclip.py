@@ -34,16 +34,13 @@ IMAGE_SCORES = ("text", "map", "text+map")
 
 
 class AnomalyCLIP(LearnedModel):
-    """Object-agnostic prompts: "[V1]...[V12] object." and "[W1]...[W12] damaged object.", learned through the frozen
-    text tower, into which four more learned tokens go before each of its blocks 2 to 9 (compound prompts). They are the
-    same for all images and encoded once.
-
-    With patch embeddings F of the value-value path and the two sentences' g, all unit vectors, a map is the
-    probability of "abnormal" in softmax(F g^T / 0.07), per patch, then enlarged bilinearly; tapped layers are averaged,
-    the result smoothed. The image's own probability comes from the class token without the tower's last norm.
+    """Object-agnostic prompts: two sentences that name no product, learned through the frozen text tower, with more
+    learned tokens before its blocks (compound prompts), and compared with patches of the value-value path beside the
+    frozen image tower (`local_embeddings`). The map is the probability of "abnormal" of every patch, enlarged and
+    smoothed; the image's score is that of the class token. The chapter winclip_vs_anomalyclip explains the method.
 
     Options, with the released code's choice as default:
-        local: the path of the patches, see `taps.local_embeddings`; "diagonal" is paper K's description.
+        local: the path of the patches, see `local_embeddings`; "diagonal" is paper K's description.
         local_from: share of the depth at which that path begins: block 6 of 24.
         layers: shares of the depth that are tapped; (0.25, 0.5, 0.75, 1.0) is what the papers write.
         context: learned tokens a sentence; compound: learned tokens a block, in the first `compound_depth` of the

@@ -27,6 +27,8 @@ LEVELS = ("low", "medium", "high")
 RING = 0.04
 """Width of the ring around a region, in parts of the picture's shorter side."""
 ALL = "all"
+Summaries = Mapping[tuple[str, str], pd.DataFrame]
+"""`group_summary` by model and by what it groups by, "contrast" or "type"."""
 
 
 def contrast(image: Float[Tensor, "3 height width"], mask: Bool[Tensor, "height width"]) -> float:
@@ -172,6 +174,12 @@ def group_summary(metrics: pd.DataFrame, defects: pd.DataFrame, grouping: str, c
         }
         rows[group] = row | counts
     return pd.DataFrame(rows).T.rename_axis("group").astype({name: int for name in counts}).sort_values("image_auroc")
+
+
+def ordered_groups(summaries: Summaries, grouping: str) -> list[str]:
+    """The groups that the first model has: levels of contrast from low to high, types from worst to best found."""
+    found = next(own for (_, by), own in summaries.items() if by == grouping).index
+    return [level for level in LEVELS if level in found] if grouping == "contrast" else list(found)
 
 
 def contrast_gains(metrics: pd.DataFrame) -> pd.DataFrame:
