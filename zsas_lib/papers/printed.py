@@ -54,7 +54,7 @@ def printed_value(paper: str, table: str | int, column: str, family: str, method
     rows = rows[
         (rows.method == method) & (rows.dataset == family) & rows.setting.fillna("").str.contains(setting, regex=False)
     ]
-    for row in rows.itertuples():
-        if METRIC_NAMES.get((row.level, row.metric)) == column:
-            return 100 * row.value if row.unit == "fraction" else row.value
+    for level, metric, value, unit in zip(rows.level, rows.metric, rows.value, rows.unit):
+        if METRIC_NAMES.get((level, metric)) == column:
+            return 100 * value if unit == "fraction" else value
     raise KeyError(f"{paper} Table {table} prints no {column} of {method} on {family} ({setting or 'any setting'}).")

@@ -124,15 +124,15 @@ class Cut(NamedTuple):
 def cut_above(errors: pd.Series, chosen: pd.Series) -> Cut:
     """The threshold in the middle, on a logarithmic scale, between the largest error of what is ``chosen`` (True by
     category) and the next larger one."""
-    below = errors[chosen].max()
-    above = errors[errors > below].min()
+    below = errors.loc[chosen].max()
+    above = errors.loc[errors > below].min()
     return Cut(float(np.sqrt(below * above)), float(above / below))
 
 
 def widest_cut(errors: pd.Series) -> Cut:
     """The `widest_gap` with its neighbours' ratio. Raises ValueError as that does."""
     gap = widest_gap(errors)
-    return Cut(gap, float(errors[errors > gap].min() / errors[errors <= gap].max()))
+    return Cut(gap, float(errors.loc[errors > gap].min() / errors.loc[errors <= gap].max()))
 
 
 def choices(errors: pd.Series, fit: pd.Series, cuts: Mapping[str, Cut]) -> pd.DataFrame:
@@ -149,8 +149,8 @@ def choices(errors: pd.Series, fit: pd.Series, cuts: Mapping[str, Cut]) -> pd.Da
             "threshold": cut.threshold,
             "neighbours' ratio": cut.ratio,
             "kept": int(inside.sum()),
-            "missed": errors.index[~inside & fit.eq(True)].tolist(),
-            "let in": errors.index[inside & fit.eq(False)].tolist(),
+            "missed": errors.loc[~inside & fit.eq(True)].index.tolist(),
+            "let in": errors.loc[inside & fit.eq(False)].index.tolist(),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("rule")
 
@@ -158,7 +158,7 @@ def choices(errors: pd.Series, fit: pd.Series, cuts: Mapping[str, Cut]) -> pd.Da
 def ordered_pairs(errors: pd.Series, fit: pd.Series) -> tuple[int, int]:
     """Of all pairs of a category that is ``fit`` and one that is not, how many have the smaller error at the fit one;
     and the number of pairs."""
-    yes, no = (errors[fit.eq(flag)].to_numpy() for flag in (True, False))
+    yes, no = (errors.loc[fit.eq(flag)].to_numpy() for flag in (True, False))
     return int((yes[:, None] < no[None]).sum()), len(yes) * len(no)
 
 

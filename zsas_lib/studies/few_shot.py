@@ -110,7 +110,7 @@ def maps_by_term(zero_shot: WinCLIP, model: WinCLIP, sample: Sample) -> dict[str
     with torch.no_grad():
         parts = {part: own[0] for part, own in model.association_maps(images, sample.category).items()}
         words, both = (net(images, sample.category).anomaly_map[0].float().cpu() for net in (zero_shot, model))
-    association = sum(parts.values()) / len(parts)
+    association = torch.stack(list(parts.values())).mean(0)
     maps = {"words: M": words, "references: Mᵂ": enlarged(association, words.shape), "both": both}
     called = {part: f"windows of side {part}" if isinstance(part, int) else part for part in parts}
     return maps | {called[part]: enlarged(own, words.shape) for part, own in parts.items()}
@@ -121,7 +121,7 @@ def curve(summary: pd.DataFrame, metric: str, terms: Sequence[str], along: str =
     ``along``, in order, and a column for each category and for their mean. Of the rows with these ``terms``; `TEXT` is
     what there is without references."""
     rows = summary[summary.terms.isin(terms)].pivot(index=along, columns="category", values=metric)
-    return 100 * rows[list(dict.fromkeys(summary.category))]
+    return 100 * rows.loc[:, list(dict.fromkeys(summary.category))]
 
 
 def curves(

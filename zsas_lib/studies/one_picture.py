@@ -9,11 +9,12 @@ import pandas as pd
 import torch
 from jaxtyping import Bool, Float
 from scipy import ndimage
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..data.dataset import Sample
 from ..metrics.aupro import aupro
 from ..metrics.pixel import f1_max, pixel_auroc
+from ..models.prediction import AnomalyModel
 from ..perturbations import named
 
 RIM = 6  # pixels around a defect that it is compared with
@@ -95,7 +96,7 @@ class View(NamedTuple):
 
 
 def views(
-    model: nn.Module, sample: Sample, perturbation: str, values: Iterable[float], batch_size: int = 16
+    model: AnomalyModel, sample: Sample, perturbation: str, values: Iterable[float], batch_size: int = 16
 ) -> tuple[pd.DataFrame, list[View]]:
     """One picture under growing amounts of a perturbation, as a person and as a model see it.
 

@@ -4,6 +4,7 @@ make of their scores."""
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
@@ -82,7 +83,7 @@ def zero_shot_steps(model: WinCLIP, sample: Sample) -> Steps:
         final = model(images, sample.category).anomaly_map[0].float().cpu()
     size, grid = final.shape, model.backbone.grid
     maps = {f"side {side}": enlarged(harmonic_map(own, grid, side)[0], size) for side, own in windows.items()}
-    arithmetic = sum(arithmetic_map(own, side)[0] for side, own in windows.items()) / len(windows)
+    arithmetic = torch.stack([arithmetic_map(own, side)[0] for side, own in windows.items()]).mean(0)
     maps |= {"WinCLIP": final, "arithmetic": enlarged(arithmetic, size)}
     return Steps(whole, {side: own[0].cpu() for side, own in windows.items()}, maps)
 
@@ -94,15 +95,11 @@ def enlarged(patches: Float[Tensor, "rows columns"], size: Sequence[int]) -> Flo
 
 def score_table(scores: Mapping[int, Float[Tensor, "_ _"]]) -> pd.DataFrame:
     """The scores of the windows of one picture by their side, a row each: row, column, score, side."""
-    parts = [
-        pd.DataFrame(values.numpy(force=True))
-        .stack()
-        .rename("score")
-        .rename_axis(["row", "column"])
-        .reset_index()
-        .assign(side=side)
-        for side, values in scores.items()
-    ]
+    parts = []
+    for side, values in scores.items():
+        rows, columns = np.indices(values.shape).reshape(2, -1)
+        cells = {"row": rows, "column": columns, "score": values.flatten().numpy(force=True), "side": side}
+        parts.append(pd.DataFrame(cells))
     return pd.concat(parts)
 
 

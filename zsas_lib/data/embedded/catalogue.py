@@ -56,7 +56,7 @@ def drawn_defects(pictures: AnomalyDataset) -> pd.DataFrame:
             f"No table of drawn defects at {path}; only embedded data sets have one, not {pictures.name!r}."
         )
     table = pd.read_csv(path)
-    return table[table.category.isin(pictures.categories)]
+    return table.loc[table.category.isin(pictures.categories)]
 
 
 def backbone_record() -> dict[str, object]:
