@@ -87,7 +87,7 @@ def comparable(
     reasons = [model] if of_model.empty else []
     rows = rows if of_model.empty else of_model
     if pictures is None:
-        return ", ".join(filter(None, [*reasons, _other_shapes(rows, tower)]))
+        return ", ".join(filter(None, [*reasons, "" if tower is None else _other_shapes(rows, tower)]))
     own = of_model.loc[of_model.dataset == family(pictures.name)]
     if _stands_in(pictures.name) or family(pictures.name) not in set(rows.dataset):
         reasons.append(pictures.name)

@@ -109,7 +109,7 @@ def study(
 
 def mean_rows(table: pd.DataFrame, score: str = "own") -> pd.DataFrame:
     """The means over categories in a `study`'s rows, under one of the protocol's image scores."""
-    return table[(table.category == "mean") & (table.score == score)]
+    return table.loc[(table.category == "mean") & (table.score == score)]
 
 
 def over_seeds(table: pd.DataFrame, metrics: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:

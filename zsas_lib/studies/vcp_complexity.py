@@ -17,7 +17,6 @@ from torch import nn
 from ..backbones.backbone import Backbone
 from ..evaluation.complexity import ParameterCounts, parameter_counts
 from ..models.anomalyclip import AnomalyCLIP
-from ..models.load import load_model
 from ..models.prediction import AnomalyModel
 from ..models.vcpclip import VCPCLIP, ContextPrompt
 from .variants import factorial_variants
@@ -74,9 +73,7 @@ class Flops:
 def counted_variants(shapes: Backbone) -> dict[str, VCPCLIP]:
     """The nine rows of V's Table 2 on a backbone of `shapes_only`, to be counted."""
     with torch.device("meta"):
-        return {
-            name: load_model(variant.model, shapes, **variant.options) for name, variant in factorial_variants().items()
-        }
+        return {name: VCPCLIP(shapes, **variant.options) for name, variant in factorial_variants().items()}
 
 
 def released_counts(models: Mapping[str, VCPCLIP]) -> pd.DataFrame:

@@ -29,12 +29,13 @@ def sums_before_and_after(model: VCPCLIP, pictures: AnomalyDataset, seed: int) -
 
 def weight_limit(model: LearnedModel, name: str) -> pd.Series:
     """As high as Adam can raise the weight sigmoid(``name``), alpha or beta, by the step; see `adam_reach`."""
-    return 1 / (1 + np.exp(-FIRST_BALANCE - adam_reach(model, name)))
+    reach = adam_reach(model, name)
+    return reach.map(lambda moved: 1 / (1 + np.exp(-FIRST_BALANCE - moved)))
 
 
 def temperature_limit(model: LearnedModel) -> pd.Series:
     """As low as Adam can bring a learned temperature, by the step; see `adam_reach`."""
-    return FIRST_TEMPERATURE * np.exp(-adam_reach(model, "log_scales"))
+    return adam_reach(model, "log_scales").map(lambda moved: FIRST_TEMPERATURE * np.exp(-moved))
 
 
 def adam_reach(model: LearnedModel, name: str) -> pd.Series:
