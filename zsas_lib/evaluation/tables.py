@@ -118,7 +118,7 @@ def over_runs(tables: Sequence[ResultTable]) -> pd.DataFrame:
     """The mean over runs of one model, such as trainings, of what `evaluate` says of each; the runs' standard errors,
     averaged too, stand beside the metrics as columns ``_se``."""
     rows = [pd.DataFrame(table.join(table.spread.add_suffix(ERROR))) for table in tables]
-    return pd.concat(rows).groupby(level=0, sort=False).mean()
+    return cast(pd.DataFrame, pd.concat(rows).groupby(level=0, sort=False).mean())  # of a table, by rows
 
 
 def between_runs(tables: Sequence[pd.DataFrame], metrics: Sequence[str]) -> pd.Series:

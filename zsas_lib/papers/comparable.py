@@ -79,7 +79,8 @@ def comparable(
     activation do not matter.
 
     The answer is a list in words such as "embedded-b, embedded" or "1 of 15 categories"; a model that the table does
-    not have is one of its words. Raises UnknownNameError for a table without a known setting.
+    not have is one of its words. Raises UnknownNameError for a table without a known setting, and
+    ValueError for neither pictures nor a tower.
     """
     rows = settings(paper, table)
     of_model = rows if model is None else rows.loc[rows.model == model]
@@ -87,7 +88,9 @@ def comparable(
     reasons = [model] if of_model.empty else []
     rows = rows if of_model.empty else of_model
     if pictures is None:
-        return ", ".join(filter(None, [*reasons, "" if tower is None else _other_shapes(rows, tower)]))
+        if tower is None:
+            raise ValueError("Expected pictures, a backbone or both to compare; got neither.")
+        return ", ".join(filter(None, [*reasons, _other_shapes(rows, tower)]))
     own = of_model.loc[of_model.dataset == family(pictures.name)]
     if _stands_in(pictures.name) or family(pictures.name) not in set(rows.dataset):
         reasons.append(pictures.name)

@@ -51,7 +51,7 @@ def printed_value(paper: str, table: str | int, column: str, family: str, method
     """One printed number in percent: of the metric that `METRIC_NAMES` calls ``column``, of a method on a data set,
     where its setting holds ``setting``. Raises KeyError where the table has no such number."""
     rows = reported(paper, table)
-    rows = rows[
+    rows = rows.loc[
         (rows.method == method) & (rows.dataset == family) & rows.setting.fillna("").str.contains(setting, regex=False)
     ]
     for level, metric, value, unit in zip(rows.level, rows.metric, rows.value, rows.unit):

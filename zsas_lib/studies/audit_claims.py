@@ -17,7 +17,7 @@ import torch
 from ..data.dataset import AnomalyDataset, Sample
 from ..evaluation.tables import MEAN
 from ..models.anomalyclip import AnomalyCLIP
-from ..models.learned import LearnedModel
+from ..models.learned import LearnedModel, UntrainedModelError
 from ..models.vcpclip import FIRST_TEMPERATURE
 from .audit import WITHIN, Change, small_gradients
 
@@ -42,7 +42,10 @@ def audited(effects: pd.DataFrame, measured: Mapping[str, Measured]) -> pd.DataF
     table = pd.read_csv(CLAIMS, dtype=str, keep_default_na=False)
     if unknown := set(measured) - set(table.key):
         raise KeyError(f"Expected measurements of {', '.join(table.key)}; got {', '.join(sorted(unknown))}.")
-    words = {f"{row.change}: {row.metric}": effect_in_words(row) for row in effects.itertuples()}
+    words = {
+        f"{change}: {metric}": effect_in_words(metric, gain, error)
+        for change, metric, gain, error in zip(effects.change, effects.metric, effects.gain, effects.error)
+    }
     rows = []
     for claim in table.to_dict("records"):
         own = measured.get(claim["key"], Measured())
@@ -54,18 +57,18 @@ def audited(effects: pd.DataFrame, measured: Mapping[str, Measured]) -> pd.DataF
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def effect_in_words(effect: tuple) -> str:
+def effect_in_words(metric: str, gain: float, error: float) -> str:
     """A row of `audit.effects_of` in points: "-8.9 ± 3.1 pixel AUROC", with three decimals where it is tiny."""
-    largest = max(abs(effect.gain), effect.error)
+    largest = max(abs(gain), error)
     if largest < NOTHING:
-        return f"no change of {effect.metric}"
+        return f"no change of {metric}"
     digits = 1 if largest >= 0.002 else 3
-    return f"{100 * effect.gain:+.{digits}f} ± {100 * effect.error:.{digits}f} {effect.metric}"
+    return f"{100 * gain:+.{digits}f} ± {100 * error:.{digits}f} {metric}"
 
 
 def _moves(effects: pd.DataFrame, changes: list[str]) -> str:
-    moved = effects[effects.change.isin(changes) & (effects.verdict != WITHIN)]
-    found = ", ".join(dict.fromkeys(f"{row.metric} {row.verdict}" for row in moved.itertuples()))
+    moved = effects.loc[effects.change.isin(changes) & (effects.verdict != WITHIN)]
+    found = ", ".join(dict.fromkeys(f"{metric} {verdict}" for metric, verdict in zip(moved.metric, moved.verdict)))
     return f"matters here: {found}" if found else f"{WITHIN} here"
 
 
@@ -117,11 +120,16 @@ def focal_share(history: pd.DataFrame) -> Measured:
 
 def learned_temperatures(model: LearnedModel, rate: float | None) -> Measured:
     """Where VCP-CLIP's two temperatures end that were learned beside the others' ``rate`` (None: its own); the outcome
-    counts those that fell below their start."""
+    counts those that fell below their start.
+
+    Raises UntrainedModelError for a model without a history of a training.
+    """
+    if model.history is None:
+        raise UntrainedModelError(f"{model.name} has no training that moved temperatures; train it with zsas.fit.")
     last = {branch: model.history[f"{branch}_temperature"].iloc[-1] for branch in ("clip", "vcp")}
     own = model.recipe.rates["log_scales"]
     numbers = {"rate": own, "times": own / model.recipe.rate, "times_here": own / (rate or model.recipe.rate)}
-    fallen = sum(value < FIRST_TEMPERATURE for value in last.values())
+    fallen = sum(bool(value < FIRST_TEMPERATURE) for value in last.values())
     return Measured({**numbers, "steps": len(model.history), **last}, fallen)
 
 

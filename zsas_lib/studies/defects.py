@@ -201,12 +201,14 @@ def found_alone(per_image: pd.DataFrame, defects: pd.DataFrame) -> pd.DataFrame:
     """
     good = {
         category: part.image_score.to_numpy()
-        for category, part in per_image[~per_image.is_anomalous].groupby("category")
+        for category, part in per_image.loc[~per_image.is_anomalous].groupby("category")
     }
-    rows = per_image[per_image.is_anomalous].merge(defects[["path", "contrast", "area", "type", "level"]], on="path")
+    rows = per_image.loc[per_image.is_anomalous].merge(
+        defects[["path", "contrast", "area", "type", "level"]], on="path"
+    )
     rows["exceeds"] = [
-        np.mean((row.image_score > good[row.category]) + 0.5 * (row.image_score == good[row.category]))
-        for row in rows.itertuples()
+        np.mean((score > good[category]) + 0.5 * (score == good[category]))
+        for score, category in zip(rows.image_score, rows.category)
     ]
     return rows
 

@@ -1,6 +1,7 @@
 """The pictures that a model segments worst, chosen by rule, and how far two models fail on the same ones."""
 
 from collections.abc import Mapping
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -25,14 +26,14 @@ def hardest_pictures(per_image: pd.DataFrame, count: int) -> pd.DataFrame:
 def own_auroc(per_image: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """The pixel AUROC of every damaged picture of its own: a row a path, a column for each of the models, whose
     ``per_image`` are those of `evaluation.evaluate`. Pictures without one, such as with an empty mask, are left out."""
-    damaged = {name: table[table.is_anomalous].set_index("path").pixel_auroc for name, table in per_image.items()}
+    damaged = {name: table.loc[table.is_anomalous].set_index("path").pixel_auroc for name, table in per_image.items()}
     return pd.DataFrame(damaged).dropna()
 
 
 def hardest_tenth(own: pd.DataFrame) -> dict[str, set[str]]:
     """For each column of `own_auroc` the tenth of the pictures with the lowest values, at least one."""
     count = max(1, len(own) // TENTH)
-    return {str(name): set(own[name].nsmallest(count).index) for name in own}
+    return {str(name): set(values.nsmallest(count).index) for name, values in own.items()}
 
 
 def expected_overlap(pictures: int) -> float:
@@ -47,13 +48,13 @@ def failure_summary(own: pd.DataFrame, defects: pd.Series, beside: str) -> pd.Da
     tenths, kinds = hardest_tenth(own), defects[own.index]
     rows = {
         name: {
-            "lowest": own[name].min(),
-            "median": own[name].median(),
-            "below_chance": int((own[name] < CHANCE).sum()),
-            "shared": len(tenths[name] & tenths[beside]),
-            "hardest_defect": own[name].groupby(kinds).mean().idxmin(),
+            "lowest": values.min(),
+            "median": values.median(),
+            "below_chance": int((values < CHANCE).sum()),
+            "shared": len(tenths[str(name)] & tenths[beside]),
+            "hardest_defect": cast(pd.Series, values.groupby(kinds).mean()).idxmin(),  # of a series, by defect
         }
-        for name in own
+        for name, values in own.items()
     }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 

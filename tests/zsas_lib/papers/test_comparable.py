@@ -157,6 +157,11 @@ def test_counts_from_shapes_need_the_tower_and_its_size_alone():
     assert comparable("V", 2, None, tower(B16), "vcpclip") == "vit-b-16-plus-240 at 240 pixels"
 
 
+def test_neither_pictures_nor_a_tower_is_nothing_to_compare():
+    with pytest.raises(ValueError, match="Expected pictures, a backbone or both to compare; got neither"):
+        comparable("V", 2, None)
+
+
 def test_what_a_model_that_learns_nothing_would_have_learned_from_does_not_matter():
     winclip = comparable("V", 5, listed(size=240), tower(B16), "winclip", auxiliary=listed(), training={"epochs": 3})
     assert winclip == ""
