@@ -18,6 +18,7 @@ from ..data.dataset import AnomalyDataset, Sample
 from ..evaluation.tables import MEAN
 from ..models.anomalyclip import AnomalyCLIP
 from ..models.learned import LearnedModel, UntrainedModelError
+from ..models.prediction import AnomalyModel
 from ..models.vcpclip import FIRST_TEMPERATURE
 from .audit import WITHIN, Change, small_gradients
 
@@ -58,7 +59,7 @@ def audited(effects: pd.DataFrame, measured: Mapping[str, Measured]) -> pd.DataF
 
 
 def effect_in_words(metric: str, gain: float, error: float) -> str:
-    """A row of `audit.effects_of` in points: "-8.9 ± 3.1 pixel AUROC", with three decimals where it is tiny."""
+    """An effect of `audit.effects_of` in points: "-8.9 ± 3.1 pixel AUROC", with three decimals where it is tiny."""
     largest = max(abs(gain), error)
     if largest < NOTHING:
         return f"no change of {metric}"
@@ -84,7 +85,7 @@ def score_shift(change: Change) -> Measured:
     return Measured({"shift": float((after - before).abs().max())})
 
 
-def map_distance(one: LearnedModel, other: LearnedModel, sample: Sample) -> Measured:
+def map_distance(one: AnomalyModel, other: AnomalyModel, sample: Sample) -> Measured:
     """How far two models' maps of a picture are apart at most."""
     return Measured({"apart": float((_map(one, sample) - _map(other, sample)).abs().max())})
 
@@ -133,7 +134,7 @@ def learned_temperatures(model: LearnedModel, rate: float | None) -> Measured:
     return Measured({**numbers, "steps": len(model.history), **last}, fallen)
 
 
-def iou_of_f1(model: LearnedModel, sample: Sample) -> Measured:
+def iou_of_f1(model: AnomalyModel, sample: Sample) -> Measured:
     """IoU at the threshold with the highest F1 of one picture's map, counted, beside F1 / (2 - F1); outcome 1 if that
     is the highest IoU too, and both are equal."""
     order = _map(model, sample).flatten().argsort(descending=True).cpu()
@@ -166,6 +167,6 @@ def share_that_agrees(agrees: pd.Series) -> Measured:
     return Measured({"same": count, "wrong": len(agrees) - count, "printed": len(agrees)}, int(count == len(agrees)))
 
 
-def _map(model: LearnedModel, sample: Sample) -> torch.Tensor:
+def _map(model: AnomalyModel, sample: Sample) -> torch.Tensor:
     with torch.no_grad():
         return model(sample.image[None].to(model.backbone.device), sample.category).anomaly_map

@@ -9,7 +9,15 @@ from toy import Glow, toy_dataset
 from zsas_lib.base.errors import DataError
 from zsas_lib.models.load import load_model
 from zsas_lib.studies import audit
-from zsas_lib.studies.audit import LogitsFirst, aupro_of_powers, paired_gap, small_gradients, variant
+from zsas_lib.studies.audit import (
+    Change,
+    LogitsFirst,
+    aupro_of_powers,
+    effects_of,
+    paired_gap,
+    small_gradients,
+    variant,
+)
 
 
 @pytest.fixture
@@ -75,3 +83,20 @@ def test_a_paired_gap_leaves_the_mean_row_out():
     before = pd.DataFrame({"pixel_auroc": [0.5, 0.7, 0.6]}, index=["a", "b", "mean"])
     after = pd.DataFrame({"pixel_auroc": [0.6, 0.9, 0.0]}, index=["a", "b", "mean"])
     assert paired_gap(before, after, "pixel_auroc") == pytest.approx((0.15, 0.05))
+
+
+def table_of(*values: float) -> pd.DataFrame:
+    return pd.DataFrame({"pixel_auroc": [*values, np.mean(values)], "aupro": 0.5}, index=["a", "b", "mean"])
+
+
+def test_effects_within_two_errors_are_chance_and_trainings_add_their_spread():
+    before, after = table_of(0.5, 0.7), table_of(0.6, 0.85)
+    moves = ["pixel_auroc", "aupro"]
+    changes = {"kept": Change(before, after, moves), "trained": Change(before, after, moves[:1], anew=True)}
+    table = effects_of(changes, {"pixel_auroc": 0.05, "aupro": 0.01}).set_index(["change", "metric"])
+    kept, trained = table.loc[("kept", "pixel AUROC")], table.loc[("trained", "pixel AUROC")]
+    assert (kept.before, kept.gain, kept.error) == pytest.approx((0.6, 0.125, 0.025)) and kept.verdict == "higher"
+    assert trained.error == pytest.approx(np.hypot(0.025, 2**0.5 * 0.05)) and trained.verdict == "within chance"
+    assert table.loc[("kept", "AUPRO")].tolist() == [0.5, 0.0, 0.0, "within chance"] and len(table) == 3
+    back = effects_of({"back": Change(after, before, ["pixel_auroc"])}, {"pixel_auroc": 0.0})
+    assert back.verdict.tolist() == ["lower"]

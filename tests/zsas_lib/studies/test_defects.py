@@ -9,7 +9,17 @@ from toy import Glow, toy_dataset
 import zsas_lib as zsas
 from zsas_lib.base.errors import DataError
 from zsas_lib.data.dataset import AnomalyDataset, Record
-from zsas_lib.studies.defects import LEVELS, contrast, defect_table, group_metrics, group_summary
+from zsas_lib.studies.defects import (
+    LEVELS,
+    beside_drawn,
+    contrast,
+    contrast_gains,
+    defect_table,
+    found_alone,
+    group_metrics,
+    group_summary,
+    ordered_groups,
+)
 
 FEW = {"resamples": 4}
 
@@ -129,3 +139,48 @@ def test_the_summary_counts_and_compares_with_the_category(dataset):
         np.isnan(types.loc["foreign_material", "image_auroc_std"])
         and types.loc["foreign_material", "image_auroc_beside"] == 0
     )
+
+
+GAINS = pd.DataFrame(
+    [
+        ("lamp", "contrast", "low", 0.5, 0.6),
+        ("lamp", "contrast", "high", 0.9, 0.7),
+        ("star", "contrast", "low", 0.4, 0.8),
+        ("star", "contrast", "medium", 0.5, 0.8),
+        ("lamp", "type", "multiple", 0.1, 0.1),
+        ("mean", "contrast", "low", 0.45, 0.7),
+        ("mean", "contrast", "high", 0.9, 0.7),
+    ],
+    columns=["category", "grouping", "group", "image_auroc", "pixel_auroc"],
+)
+
+
+def test_contrast_gains_are_within_the_categories_that_have_both_levels():
+    gains = contrast_gains(GAINS)
+    assert gains.index.tolist() == ["lamp"]
+    assert gains.loc["lamp"].to_dict() == pytest.approx({"image_auroc": 0.4, "pixel_auroc": 0.1})
+    assert contrast_gains(GAINS[GAINS.grouping == "type"]).empty
+
+
+def test_groups_of_contrast_are_ordered_by_level_and_types_as_found():
+    found = {"contrast": ["high", "low"], "type": ["multiple", "appearance_change"]}
+    summaries = {("winclip", by): pd.DataFrame(index=groups) for by, groups in found.items()}
+    assert ordered_groups(summaries, "contrast") == ["low", "high"]
+    assert ordered_groups(summaries, "type") == ["multiple", "appearance_change"]
+
+
+def test_a_picture_is_found_alone_by_its_rank_among_the_good_ones_of_its_category():
+    rows = [("g1", "lamp", False, 0.1), ("g2", "lamp", False, 0.3), ("g3", "star", False, 0.9)]
+    rows += [("d1", "lamp", True, 0.3), ("d2", "lamp", True, 0.5), ("d3", "star", True, 0.5)]
+    per_image = pd.DataFrame(rows, columns=["path", "category", "is_anomalous", "image_score"])
+    defects = pd.DataFrame({"path": ["d1", "d2", "d3"], "contrast": 0.1, "area": 0.2, "type": "multiple"})
+    found = found_alone(per_image, defects.assign(level="low")).set_index("path")
+    assert found.exceeds.to_dict() == {"d1": 0.75, "d2": 1.0, "d3": 0.0}
+    assert found.columns.tolist()[-5:] == ["contrast", "area", "type", "level", "exceeds"]
+
+
+def test_drawn_defects_stand_beside_measured_ones():
+    defects = pd.DataFrame({"path": ["a", "b"], "category": "lamp", "contrast": [0.1, 0.2]})
+    drawn = pd.DataFrame({"image": ["b", "c"], "category": "lamp", "contrast": [0.5, 0.6], "contrast_level": "high"})
+    both = beside_drawn(defects, drawn)
+    assert both[["path", "contrast", "contrast_drawn"]].to_numpy().tolist() == [["b", 0.2, 0.5]]
