@@ -104,7 +104,7 @@ def training_panels(
 ) -> Figure:
     """A panel for each quantity that a training's history has, in it `training_lines` of the columns that ``columns``
     names for it, each under its label, the first one grey, and a dotted line at the quantity's start."""
-    figure, axes = panels(len(columns), height=3)
+    figure, axes = panels(len(columns), height=3.0)
     for axis, (quantity, labels) in zip(np.atleast_1d(axes), columns.items()):
         for colour, (column, name) in zip((INK, *SERIES), labels.items()):
             training_lines(axis, history, column, name, colour)

@@ -17,7 +17,7 @@ def overlap_in_words(own: pd.DataFrame) -> list[str]:
     judged = "each fails on pictures of its own"
     if shared > 2 * expected:
         mostly = shared > size / 2
-        judged = "the models mostly fail on the same pictures" if mostly else "they share some failures"
+        judged = "the models mostly fail on the same pictures" if mostly else "the models share some of their failures"
     below = (own < CHANCE).sum()
     return [
         f"Over {counted(len(own), 'damaged picture')} the rank correlation of both models' own pixel AUROC is "

@@ -212,3 +212,46 @@ def test_settings_have_ours_and_the_printed_on_axes_of_the_same_span():
     assert ours.get_title() == "pixel AP (%)" and other.get_xlabel() == "prompt tokens N"
     names = [text.get_text() for text in figure.legends[0].get_texts()]
     assert names == ["reproduced", "reported (right axis)"] and theirs_other.lines[0].get_ydata().tolist() == [80, 80.2]
+
+
+def test_printed_numbers_of_other_categories_are_no_marks():
+    table = pd.DataFrame({"aupro": [0.8, 0.6, 0.7]}, index=["ceramic_ring", "star", "mean"])
+    _, axes = figures.panels()
+    figures.model_bars(axes, {"winclip": table}, "aupro", {"winclip": pd.Series({"bottle": 0.9, "mean": 0.9})})
+    assert labels(axes) == ["WinCLIP"] and not [line for line in axes.lines if line.get_marker() == "D"]
+
+
+def test_what_a_training_watches_has_a_panel_for_each_quantity():
+    history = pd.DataFrame({"step": [0, 1, 2], "a": [1.0, 2.0, 3.0], "b": [0.5, 0.6, 0.7], "c": [0.1, 0.1, 0.2]})
+    columns = {"temperature": {"a": "CLIP's", "b": "VCP's"}, "share": {"c": "focal"}}
+    figure = figures.training_panels(history, columns, {"temperature": 0.07, "share": 0.5})
+    left, right = figure.axes
+    assert (left.get_ylabel(), right.get_ylabel()) == ("temperature", "share")
+    assert labels(left) == ["CLIP's", "VCP's"] and left.lines[1].get_ydata().tolist() == [0.5, 0.6, 0.7]
+    assert [axis.lines[-1].get_ydata()[0] for axis in (left, right)] == [0.07, 0.5]
+
+
+def test_points_have_a_line_through_the_means_of_their_fifths():
+    _, axes = figures.panels()
+    across = pd.Series(range(10, 0, -1), dtype=float)
+    figures.points_and_fifths(axes, across, 2 * across, "red")
+    dots, line = axes.lines
+    assert len(dots.get_xdata()) == 10
+    assert line.get_xdata().tolist() == [1.5, 3.5, 5.5, 7.5, 9.5] and line.get_ydata()[0] == 3.0
+
+
+def test_groups_of_defects_are_points_beside_the_printed_ones():
+    names = ["image_auroc", "pixel_auroc"]
+    rows = [("ring", "contrast", "low", 0.5, 0.6), ("star", "contrast", "low", 0.7, 0.8)]
+    rows += [("ring", "type", "multiple", 0.9, 0.9), ("mean", "contrast", "low", 0.6, 0.7)]
+    metrics = pd.DataFrame(rows, columns=["category", "grouping", "group", *names])
+    summaries = {}
+    for by, group, value in (("contrast", "low", 0.6), ("type", "multiple", 0.9)):
+        row = {name: value for name in names} | {f"{name}_se": 0.1 for name in names}
+        summaries["winclip", by] = pd.DataFrame([row], index=[group])
+    left, right = figures.group_dots(summaries, {"winclip": metrics}).axes
+    assert [text.get_text() for text in left.get_yticklabels()] == ["low contrast", "multiple"]
+    small = [line.get_xdata().tolist() for line in left.lines if line.get_markersize() == 3]
+    assert [sorted(np.round(points, 6)) for points in small] == [[50.0, 70.0], [90.0]]
+    diamonds = [line.get_xdata()[0] for line in right.lines if line.get_marker() == "D"]
+    np.testing.assert_allclose(diamonds, [76.8, 86.6])

@@ -141,3 +141,16 @@ def test_every_caller_names_its_settings_and_the_store_keeps_them(dataset, tmp_p
         stored = zsas.stored(function, Glow(), dataset, *arguments, **options, store=tmp_path)
         pd.testing.assert_frame_equal(stored, whole)
         assert stored.attrs["settings"] == settings
+
+
+def test_runs_are_averaged_with_their_errors_and_spread_by_their_means(dataset):
+    runs = [evaluate(Glow(), dataset, resamples=4, seed=seed) for seed in (0, 1)]
+    runs[1]["pixel_auroc"] -= 0.1
+    mean = tables.over_runs(runs)
+    assert mean.index.tolist() == runs[0].index.tolist()
+    np.testing.assert_allclose(mean.pixel_auroc, runs[0].pixel_auroc - 0.05)
+    errors = [run.spread.loc["lamp", "pixel_auroc"] for run in runs]
+    assert errors[0] != errors[1] and mean.loc["lamp", "pixel_auroc_se"] == pytest.approx(np.mean(errors))
+    spread = tables.between_runs(runs, ["pixel_auroc", "image_auroc"])
+    assert spread.to_dict() == pytest.approx({"pixel_auroc": 0.1 / 2**0.5, "image_auroc": 0.0})
+    assert tables.between_runs(runs[:1], ["pixel_auroc"]).to_dict() == {"pixel_auroc": 0.0}

@@ -1,0 +1,43 @@
+"""The audit in words, and two image scores beside printed ones."""
+
+import pandas as pd
+import pytest
+from tiny_clip import tiny_backbone
+from toy import toy_dataset
+
+from zsas_book.tables.audit import audit_in_words, beside_image_scores, released_in_words
+
+
+def table_of(value: float) -> pd.DataFrame:
+    return pd.DataFrame({"pixel_auroc": [value], "aupro": [value / 2], "image_auroc": [value]}, index=["mean"])
+
+
+def test_the_released_model_and_the_spread_of_its_trainings():
+    said = released_in_words([table_of(0.8), table_of(0.82)])
+    assert said == (
+        "AnomalyCLIP as released: pixel AUROC 80.0 %, AUPRO 40.0 %, image AUROC 80.0 %; from training to training "
+        "1.4, 0.7, 1.4 points (standard deviation)."
+    )
+    assert "training 0.0, 0.0, 0.0 points" in released_in_words([table_of(0.8)])
+
+
+def test_what_matters_and_what_is_clearest():
+    claims = pd.DataFrame(
+        {"claim": ["one", "two", "three"], "verdict": ["matters here: AUPRO lower", "within chance here", "agrees"]}
+    )
+    effects = pd.DataFrame({"change": ["x", "y"], "metric": "AUPRO", "gain": [0.1, -0.2], "error": [0.0, 0.05]})
+    switched, others, clearest = audit_in_words(effects, claims)
+    assert switched == "Of the 2 choices that this page switches, those that matter beyond chance here: one."
+    assert others == "Those that do not: two."
+    assert clearest == "The clearest is y: -20.0 ± 5.0 points of AUPRO."
+
+
+@pytest.mark.parametrize(("of_map", "verdict"), [(0.7, "same direction"), (0.9, "other direction")])
+def test_the_difference_of_two_image_scores_is_compared_by_direction(tmp_path, of_map, verdict):
+    pictures = toy_dataset(tmp_path, {"ring": 1})
+    table = beside_image_scores(
+        {"text": table_of(0.8), "map": table_of(of_map)}, pictures, tiny_backbone(), pictures, {"epochs": 1}
+    )
+    assert table.reported.tolist() == pytest.approx([91.6, 76.8, -14.8])
+    assert table.reproduced.tolist() == pytest.approx([80.0, 100 * of_map, 100 * of_map - 80])
+    assert table.verdict.tolist() == ["not comparable: toy, tiny"] * 2 + [verdict]

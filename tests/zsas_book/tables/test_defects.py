@@ -1,0 +1,92 @@
+"""Groups of defects in tables and sentences."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from toy import toy_dataset
+
+from zsas_book.tables.defects import (
+    beside_k_groups,
+    contrast_in_words,
+    groups_in_words,
+    orders_in_words,
+    reasons_in_words,
+    shown_groups,
+)
+
+NAMES = ["image_auroc", "pixel_auroc"]
+
+
+def summary(groups: dict[str, float], categories: int = 2) -> pd.DataFrame:
+    table = pd.DataFrame({name: pd.Series(groups) for name in NAMES}).rename_axis("group")
+    for name in NAMES:
+        table[f"{name}_std"], table[f"{name}_se"], table[f"{name}_beside"] = 0.02, 0.01, table[name] - 0.7
+    return table.assign(categories=categories, defects=3, pictures=4).sort_values("image_auroc")
+
+
+SUMMARIES = {
+    ("winclip", "contrast"): summary({"low": 0.6, "medium": 0.7, "high": 0.9}),
+    ("winclip", "type"): summary({"surface_damage": 0.8, "missing_material": 0.5}),
+    ("anomalyclip", "contrast"): summary({"low": 0.7, "medium": 0.8, "high": 0.6}),
+    ("anomalyclip", "type"): summary({"missing_material": 0.9}),
+}
+
+
+def test_groups_have_a_row_for_each_model_with_the_deviation_in_the_cell():
+    page = shown_groups(SUMMARIES, "type").to_html().replace("\N{NO-BREAK SPACE}", " ")
+    assert page.index("missing material") < page.index("surface damage")  # worst first for the first model
+    assert "50.0 ± 2.0" in page and "90.0 ± 2.0" in page and "-20.0" in page and "+20.0" in page
+    levels = shown_groups(SUMMARIES, "contrast").to_html()
+    assert levels.index("low") < levels.index("medium") < levels.index("high")
+
+
+def test_what_is_found_worst_and_best_and_what_contrast_is_worth():
+    rows = [(name, "contrast", level, value) for name in "ab" for level, value in (("low", 0.5), ("high", 0.7))]
+    metrics = pd.DataFrame(rows, columns=["category", "grouping", "group", "image_auroc"])
+    said = groups_in_words(metrics.assign(pixel_auroc=0.5), SUMMARIES["winclip", "type"])
+    assert said[0].startswith("From low to high contrast, image AUROC changes by +20.0 ± 0.0 points, up in 2 of 2")
+    assert "missing material has the lowest image AUROC beside its categories (-20.0 points)" in said[2]
+    assert "surface damage the highest (+10.0)" in said[2] and len(said) == 4
+    alone = groups_in_words(metrics.head(1).assign(pixel_auroc=0.5), summary({"multiple": 0.5}))
+    assert alone == ["Too few categories and groups to compare."]
+
+
+def test_paper_k_s_groups_stand_beside_every_model():
+    table = beside_k_groups(SUMMARIES, {"winclip": "winclip", "anomalyclip": "toy"})
+    assert len(table) == 2 * (3 + 10)
+    rows = table.set_index(["claim", "model"])
+    low = rows.loc[("K Table 5, low", "AnomalyCLIP")]
+    assert low[["reported", "± K", "reproduced", "±"]].tolist() == pytest.approx([76.8, 9.0, 70.0, 2.0])
+    assert low.verdict == "not comparable: toy"
+    assert rows.loc[("K Table 6, multiple", "WinCLIP"), "verdict"] == "not measured"
+
+
+def test_orders_are_compared_where_three_groups_are_common():
+    said = orders_in_words(SUMMARIES, ["winclip", "anomalyclip"])
+    assert said[0] == "By contrast, paper K's order from worst to best found is low, medium and high."
+    assert said[1] == "WinCLIP's here is low, medium and high (rank correlation 1.00)."
+    assert said[2] == "AnomalyCLIP's here is high, low and medium (rank correlation -0.50)." and len(said) == 3
+    few = {key: table.head(1) for key, table in SUMMARIES.items()}
+    assert orders_in_words(few, ["winclip"]) == ["Too few groups to compare orders."]
+
+
+def test_contrast_is_told_with_its_thresholds_and_what_was_drawn(tmp_path):
+    pictures = toy_dataset(tmp_path, {"ring": 3})
+    defects = pd.DataFrame({"path": ["a", "b", "c"], "category": "ring", "contrast": [0.1, 0.2, 0.3]})
+    plain = contrast_in_words(pictures, defects, [0.15, 0.25])
+    assert plain[0] == "Here *low* lies below 0.150, *high* from 0.250." and "does not say" in plain[1]
+    assert contrast_in_words(pictures, defects, None)[0] == "Here *low* lies below 0.167, *high* from 0.233."
+    drawn = pd.DataFrame({"image": ["a", "b", "c"], "category": "ring", "contrast": [0.2, 0.3, 0.5]})
+    drawn.assign(contrast_level=["low", "medium", "high"]).to_csv(pictures.root / "defects.csv", index=False)
+    told = contrast_in_words(pictures, defects, None)
+    assert "the mean of the measure is 0.100, 0.200, 0.300." in told[1] and "is 1.00:" in told[2]
+
+
+def test_being_found_goes_along_with_contrast_or_with_area():
+    order = np.arange(100.0)
+    mixed = np.random.default_rng(0).permutation(order)
+    found = pd.DataFrame({"contrast": order, "area": mixed, "exceeds": order})
+    ranks, so = reasons_in_words(found)
+    assert "with contrast is 1.00" in ranks and "(± 0.10 by chance)" in ranks
+    assert so == "So contrast goes along with being found more than the other does."
+    assert reasons_in_words(found.assign(area=order))[1] == "The difference of the two is within chance."

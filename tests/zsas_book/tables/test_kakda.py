@@ -1,0 +1,75 @@
+"""Paper K's comparison in words, and its means beside a page's."""
+
+import pandas as pd
+import pytest
+from tiny_clip import tiny_backbone
+from toy import toy_dataset
+
+from zsas_book.tables.kakda import (
+    beside_k_means,
+    comparison_in_words,
+    gain_in_words,
+    groups_in_words,
+    means_in_words,
+)
+from zsas_lib.evaluation.tables import result_table
+
+
+def run(first: float, second: float):
+    rows = {"category": ["ring", "star", "mean"], "image_auroc": [first, second, (first + second) / 2]}
+    table = pd.DataFrame(rows)
+    for column in ("pixel_auroc", "image_ap", "aupro"):
+        table[column] = table.image_auroc
+    return result_table(table.assign(image_auroc_se=0.03, pixel_auroc_se=0.0), pd.DataFrame())
+
+
+@pytest.fixture
+def runs():
+    return {"winclip": [run(0.5, 0.7)], "anomalyclip": [run(0.55, 0.75), run(0.65, 0.75)]}
+
+
+def test_a_gain_is_judged_by_both_models_errors(runs):
+    said = gain_in_words(runs, "image_auroc")
+    assert said == (
+        "no difference beyond chance in the mean image AUROC (AnomalyCLIP +7.5 ± 4.2 points, up in 2 of 2 categories, "
+        "from 5.0 (star) to 10.0 (ring); 5.0 between trainings)"
+    )
+    assert gain_in_words(runs, "pixel_auroc").startswith("AnomalyCLIP leads in the mean pixel AUROC")
+    runs = {"winclip": runs["anomalyclip"][1:], "anomalyclip": runs["winclip"]}
+    assert gain_in_words(runs, "pixel_auroc").startswith("WinCLIP leads in the mean pixel AUROC (AnomalyCLIP -10.0")
+    assert "between trainings" not in gain_in_words(runs, "pixel_auroc")
+
+
+def test_the_comparison_has_paper_k_s_gains_and_the_spans(runs):
+    said = comparison_in_words(runs)
+    assert said[1].startswith("In paper K's rows AnomalyCLIP is ahead by 30.3 points of image and 18.4 of pixel AUROC.")
+    assert said[2].endswith("its image AUROC spans 15.0 points here, WinCLIP's 20.0.")
+
+
+def test_what_learning_adds_to_groups():
+    index = pd.Index(["texture", "object"])
+    before = pd.DataFrame({"image_auroc": [0.5, 0.6], "pixel_auroc": [0.5, 0.6]}, index=index)
+    grouped = {"winclip": before, "anomalyclip": before + pd.DataFrame({"image_auroc": [0.1, -0.02]}, index=index)}
+    grouped["anomalyclip"]["pixel_auroc"] = before.pixel_auroc
+    here, of_k, best = groups_in_words(grouped)
+    assert here.endswith("texture +10.0 and 0.0; object -2.0 and 0.0.")
+    assert "rigid +20.8 and +18.2" in of_k
+    assert best == "The group with the best change of image AUROC is texture here and texture in paper K."
+    assert len(groups_in_words({name: table.head(1) for name, table in grouped.items()})) == 2
+
+
+def test_five_printed_means_do_not_follow_and_all_rows_are_the_log_s():
+    wrong, log = means_in_words()
+    assert wrong.startswith("5 of 16 printed means do not follow: WinCLIP image rigid (0.684, rows give 0.672)")
+    assert log.startswith("All of the 30 numbers")
+
+
+def test_printed_means_stand_beside_both_models(runs, tmp_path):
+    pictures, tower = toy_dataset(tmp_path, {"ring": 1, "star": 1}), tiny_backbone()
+    table = beside_k_means(runs, pictures, {"winclip": tower, "anomalyclip": tower}, {"training": {"epochs": 1}})
+    rows = table.set_index("claim")
+    ours = rows.loc["K Table 4, AnomalyCLIP: image AUROC"]
+    assert (ours.reported, ours.reproduced) == pytest.approx((91.6, 67.5))
+    assert (ours["± pictures"], ours["± seeds"]) == pytest.approx((3.0, 5 / 2**0.5))
+    assert rows.loc["K Table 2, WinCLIP: pixel AUPRO", ["reported", "reproduced"]].tolist() == pytest.approx([67.9, 60])
+    assert len(rows) == 8 and set(rows.verdict) == {"not comparable: toy, tiny"}
