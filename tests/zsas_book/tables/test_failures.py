@@ -50,10 +50,9 @@ def test_paper_k_s_claims_stand_beside_deformations_and_textures(tmp_path):
     own = pd.DataFrame({"WinCLIP": [0.5, 0.7, 0.9], "AnomalyCLIP": [0.4, 0.6, 0.8]}, index=paths)
     defects = pd.Series(["deformation", "crack", "crack"], index=paths)
     bent, textures = beside_k_failures(own, defects, pictures).reproduced
-    assert (
-        bent
-        == "under deformation: WinCLIP 50 % and AnomalyCLIP 40 %; under other defects: WinCLIP 80 % and AnomalyCLIP 70 %"
-    )
-    assert textures == "on textures: WinCLIP 60 % and AnomalyCLIP 50 %; on objects: WinCLIP 90 % and AnomalyCLIP 80 %"
+    assert bent.startswith("under deformation: WinCLIP 50 % and AnomalyCLIP 40 %; ")
+    assert bent.endswith("; under other defects: WinCLIP 80 % and AnomalyCLIP 70 %")
+    assert textures.startswith("on textures: WinCLIP 60 % and AnomalyCLIP 50 %; ")
+    assert textures.endswith("; on objects: WinCLIP 90 % and AnomalyCLIP 80 %")
     unbent = beside_k_failures(own, pd.Series("crack", index=paths), pictures).reproduced[0]
     assert unbent.startswith("under deformation: none here;")
