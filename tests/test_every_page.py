@@ -93,6 +93,8 @@ def test_every_figure_slider_and_table_has_a_name_of_its_own_and_a_caption(noteb
     for cell in code(notebook):
         kind, shown = shown_kind(cell), cell.metadata.get("mystnb", {}).get("figure")
         assert bool(kind) == bool(shown), cell.source
+        if kind == "table":
+            assert re.match(r"shown\w*\(", cell.source.rstrip().splitlines()[-1]), "not as `zsas_book.shown` shows it"
         if kind:
             assert shown["name"].startswith("tab-" if kind == "table" else "fig-")
             assert len(shown["caption"].split()) > 5 and shown["caption"].endswith(".")

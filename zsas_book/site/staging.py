@@ -23,7 +23,6 @@ from ..project.chapters import COMPUTED, Page
 from ..project.notebooks import read_notebook
 from ..project.parameters import parameters_cell, parameters_source, read_parameters, resolve
 from ..project.repository import repository
-from ..tables.readable import readable
 from .reference import entries, entry_link, linked, used_names
 
 RUNNABLE = "_runnable"
@@ -82,9 +81,6 @@ def stage_page(
     _under_the_title(notebook, "\n\n".join([_facts(state, address), *_warnings(state)]))
     _beside_figures(notebook, files)
     lead_to_reference(notebook, reference)
-    for output in (output for cell in notebook.cells for output in cell.get("outputs", ())):
-        if "<table" in output.get("data", {}).get("text/html", ""):
-            output.data["text/html"] = readable(output.data["text/html"])
     nbformat.write(notebook, to / f"{name}.ipynb")
 
 

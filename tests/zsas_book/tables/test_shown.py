@@ -9,7 +9,6 @@ import pytest
 from pandas.io.formats.style import Styler
 
 from zsas_book.tables import shown
-from zsas_book.tables.readable import readable
 
 NB = "\N{NO-BREAK SPACE}"
 
@@ -113,11 +112,6 @@ def test_the_frame_stays_and_what_is_added_to_the_styler_is_shown():
     styler = shown(table, percent=True).set_caption("A caption")
     pd.testing.assert_frame_equal(table, frame())
     assert "<caption>A caption</caption>" in styler.to_html() == styler._repr_html_()
-
-
-def test_the_book_leaves_such_a_table_as_it_is():
-    html = shown(frame(), percent=True, errors=frame()[["loss"]]).to_html()
-    assert readable(html) == html
 
 
 def test_columns_and_rows_that_are_not_there_are_refused():
