@@ -1,20 +1,17 @@
 """What identifiers are called where people read them: metrics, models and perturbations by the labels of their
 registries, all other names with spaces for underscores."""
 
-from collections.abc import Mapping
-
 import zsas_lib as zsas
 from zsas_lib.models import MODELS
 from zsas_lib.perturbations import PERTURBATIONS
 
 ERROR = "_se"  # ends the name of a column of standard errors
-MODEL_LABELS: Mapping[str, str] = {name: record.label for name, record in MODELS.items()}
-"""How the papers write the models' names, also of those whose printed numbers are shown, but which are not here."""
 
 
 def label(name: str) -> str:
     """What a metric (``pixel_auroc``: "pixel AUROC"), its standard error (``pixel_auroc_se``: "± pixel AUROC"), a model
-    (``april-gan``: "APRIL-GAN") or a category (``ceramic_ring``: "ceramic ring") is called.
+    (``april-gan``: "APRIL-GAN"), here or in a paper's tables only, or a category (``ceramic_ring``: "ceramic ring") is
+    called.
 
     Only whole identifiers become words, so a sentence or a file's name with an underscore stays as it is.
     """
@@ -22,7 +19,9 @@ def label(name: str) -> str:
         return zsas.METRICS[name].label
     if name.endswith(ERROR) and name.removesuffix(ERROR) in zsas.METRICS:
         return f"± {zsas.METRICS[name.removesuffix(ERROR)].label}"
-    return MODEL_LABELS.get(name) or (name.replace("_", " ") if name.isidentifier() else name)
+    if name in MODELS:
+        return MODELS[name].label
+    return name.replace("_", " ") if name.isidentifier() else name
 
 
 def axis_label(name: str) -> str:

@@ -1,6 +1,5 @@
 """Figures in one style, with their data: what notebooks draw with."""
 
-from ..labels import MODEL_LABELS as MODEL_LABELS
 from ..labels import axis_label as axis_label
 from ..labels import label as label
 from ..parts import require
@@ -33,7 +32,6 @@ from .lines import training_panels as training_panels
 from .maps import blended as blended
 from .maps import heat as heat
 from .maps import outlined as outlined
-from .maps import overlay as overlay
 from .maps import picture as picture
 from .panels import legend as legend
 from .panels import log_axes as log_axes
@@ -46,7 +44,6 @@ from .steps import steps as steps
 from .style import COLOURS as COLOURS
 from .style import INK as INK
 from .style import MAP_COLOURS as MAP_COLOURS
-from .style import METRIC_LABELS as METRIC_LABELS
 from .style import PALETTE as PALETTE
 from .style import SERIES as SERIES
 from .style import TRUTH_COLOUR as TRUTH_COLOUR

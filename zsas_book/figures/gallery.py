@@ -63,7 +63,7 @@ def gallery(rows: Sequence[Sequence[Tile | None]], *, size: float = 1.8, names: 
             if tile is None:
                 continue
             if tile.anomaly_map is not None:
-                overlay(axis, tile.image, tile.anomaly_map.cpu(), tile.mask, tile.title, tile.limits)
+                overlay(axis, tile.image, tile.anomaly_map.cpu(), tile.mask, tile.limits)
             elif tile.mask is not None:
                 axis.imshow(outlined(tile.image.permute(1, 2, 0).clamp(0, 1).numpy(force=True), tile.mask))
             else:

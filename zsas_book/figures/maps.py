@@ -25,7 +25,6 @@ def overlay(
     image: Float[Tensor, "3 height width"],
     anomaly_map: Float[Tensor, "height width"],
     mask: Bool[Tensor, "height width"] | None = None,
-    title: str = "",
     limits: tuple[float, float] | None = None,
 ) -> None:
     """An anomaly map over its greyed picture, with the outline of the ground truth.
@@ -35,7 +34,6 @@ def overlay(
     axes.imshow(blended(image, anomaly_map, limits))
     if mask is not None and mask.any():
         axes.contour(mask.numpy(force=True), levels=[0.5], colors=TRUTH_COLOUR, linewidths=1.2)
-    axes.set_title(title)
     axes.set_axis_off()
 
 

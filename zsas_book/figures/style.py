@@ -5,7 +5,6 @@ from collections.abc import Mapping
 import matplotlib.pyplot as plt
 import seaborn as sns
 
-from zsas_lib.metrics import METRICS
 from zsas_lib.models import MODELS
 from zsas_lib.perturbations import PERTURBATIONS
 
@@ -80,6 +79,3 @@ def use_style() -> None:
             "patch.edgecolor": "none",
         }
     )
-
-
-METRIC_LABELS: Mapping[str, str] = {name: metric.axis for name, metric in METRICS.items()}

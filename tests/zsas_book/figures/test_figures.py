@@ -87,8 +87,9 @@ def test_names_without_a_key_take_the_colours_in_turn_and_a_wrong_key_is_refused
 
 
 def test_every_model_has_a_label_also_those_that_are_printed_only():
-    assert set(list_models()) < set(figures.MODEL_LABELS) == set(MODELS)
-    assert figures.MODEL_LABELS["vcpclip+"] == "VCP-CLIP+" and figures.MODEL_LABELS["aa-clip"] == "AA-CLIP"
+    assert set(list_models()) < set(MODELS)
+    assert [figures.label(name) for name in MODELS] == [record.label for record in MODELS.values()]
+    assert figures.label("vcpclip+") == "VCP-CLIP+" and figures.label("aa-clip") == "AA-CLIP"
 
 
 def test_no_notebook_names_a_colour_of_its_own():
