@@ -146,10 +146,7 @@ def linked(text: str, names: Collection[str]) -> str:
 
 def used_names(notebook: nbformat.NotebookNode, known: Mapping[str, Sequence[str]]) -> list[str]:
     """The names among `known` entries that a notebook's code uses, in the reference's order."""
-    used = set()
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            used |= set(_used(ast.parse(cell.source)))
+    used = set(_used(notebook))
     return [
         name
         for names in known.values()
@@ -158,13 +155,23 @@ def used_names(notebook: nbformat.NotebookNode, known: Mapping[str, Sequence[str
     ]
 
 
-def _used(tree: ast.Module) -> Iterator[str]:
+def _used(notebook: nbformat.NotebookNode) -> Iterator[str]:
+    """What a notebook's code takes from the library: public names, what it imports from rooms, and what it takes from
+    these (``from zsas_lib.robustness import suitability``, ``suitability.picture_table``)."""
+    tree = ast.parse("\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code"))
+    imported = {
+        alias.asname or alias.name: f"{node.module.removeprefix(f'{PACKAGE}.')}.{alias.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{PACKAGE}.")
+        for alias in node.names
+    }
+    yield from imported.values()
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and (found := re.fullmatch(r"zsas\.([\w.]+)", ast.unparse(node))):
-            yield found[1]
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{PACKAGE}."):
-            for alias in node.names:
-                yield f"{node.module.removeprefix(f'{PACKAGE}.')}.{alias.name}"
+        if isinstance(node, ast.Attribute):
+            if found := re.fullmatch(r"zsas\.([\w.]+)", ast.unparse(node)):
+                yield found[1]
+            elif isinstance(node.value, ast.Name) and node.value.id in imported:
+                yield f"{imported[node.value.id]}.{node.attr}"
 
 
 def _directive(name: str, classes: Collection[str]) -> str:
@@ -207,12 +214,17 @@ def _names_itself(statement: ast.stmt) -> bool:
 
 
 def _imported_by_chapters(root: Path) -> Iterator[str]:
+    """The functions and classes that chapters use of the rooms' modules."""
     for path in sorted((root / "notebooks").glob("*.ipynb")):
-        for cell in nbformat.read(path, as_version=4).cells:
-            if cell.cell_type == "code":
-                for name in _used(ast.parse(cell.source)):
-                    if name.count(".") and not name.rpartition(".")[2].isupper():
-                        yield name
+        for name in _used(nbformat.read(path, as_version=4)):
+            module, _, last = name.rpartition(".")
+            if _is_module(root / PACKAGE, module) and not _is_module(root / PACKAGE, name) and not last.isupper():
+                yield name
+
+
+def _is_module(package: Path, name: str) -> bool:
+    path = package.joinpath(*name.split("."))
+    return bool(name) and (path.is_dir() or path.with_suffix(".py").is_file())
 
 
 def _types(package: Path) -> dict[str, str]:
