@@ -71,8 +71,8 @@ def leader(values: pd.Series, errors: pd.Series | None = None, of: str = "standa
         return f"{order.index[0]} is the only one"
     lead = order.iloc[0] - order.iloc[1]
     noise = 0.0 if errors is None else np.nan_to_num(errors[order.index[:2]].astype(float)).max()
-    told = "within" if lead <= BEYOND * noise else "more than"
-    judged = f"which is {told} two {of}" if noise else "with no spread to judge it by"
+    size = "within" if lead <= BEYOND * noise else "more than"
+    judged = f"which is {size} two {of}" if noise else "with no spread to judge it by"
     return f"{order.index[0]} leads by {lead:.1f} points over {order.index[1]}, {judged}"
 
 

@@ -3,13 +3,13 @@
 A cost is a formula for each kind of model, "winclip" (with its windows) or "learned"::
 
     costs:
-      winclip_vs_anomalyclip: {winclip: pictures, learned: seeds * (pictures + lesson)}
+      winclip_vs_anomalyclip: {winclip: pictures, learned: seeds * (pictures + training)}
 
 It holds whole numbers, names, ``+ - * //``, brackets and ``min(a, b)``. A name is a parameter of the notebook, a list
 standing for its length and None for 0, or one of these:
 
 pictures            how many pictures are looked at
-lesson              passes of one training, 0 where another shard does it
+training            passes of one training, 0 where another shard does it
 adam                1 where the parameter ``search`` is "adam", which runs backward too, else 0
 swept               different values of the parameter ``values`` together with 0; of an even grid, 13
 models_that_learn   how many of the parameter ``models`` learn, and ``models_at_once`` how many do not
@@ -33,13 +33,15 @@ GRID = 13
 """Values of a sweep's even grid."""
 
 
-def passes(costs: Mapping[str, str | int], values: Mapping[str, object], pictures: int, lesson: int) -> dict[str, int]:
+def passes(
+    costs: Mapping[str, str | int], values: Mapping[str, object], pictures: int, training: int
+) -> dict[str, int]:
     """The passes of each kind of model by its formula; ``values`` are the notebook's parameters.
 
     Raises ChaptersError for a formula that cannot be read, or a name in it that is none.
     """
     names = {name: number for name, value in values.items() if (number := _number(value)) is not None}
-    names |= _facts(values) | {"pictures": pictures, "lesson": lesson}
+    names |= _facts(values) | {"pictures": pictures, "training": training}
     return {kind: _value(formula, names) for kind, formula in costs.items()}
 
 

@@ -65,8 +65,8 @@ def estimated(job: Page | Shard, root: Path, *, sharded: bool = False, tflops: f
     elif page.costs is None:
         return Estimate(pictures, None, None, gpu)
     else:
-        lesson = _lesson(values) if not (isinstance(job, Shard) and job.after) else 0
-        found = passes(page.costs, values, pictures, lesson)
+        training = _training(values) if not (isinstance(job, Shard) and job.after) else 0
+        found = passes(page.costs, values, pictures, training)
     if not gpu:
         return Estimate(pictures, sum(found.values()), sum(found.values()) * backbone.core_seconds / 3600, gpu)
     tflop = sum(count * _tflop(kind, values, name) for kind, count in found.items())
@@ -106,7 +106,7 @@ def _pictures(values: Mapping[str, object]) -> int:
     return sum(min(int(limit), found) for found in each)
 
 
-def _lesson(values: Mapping[str, object]) -> int:
+def _training(values: Mapping[str, object]) -> int:
     """The passes of one training."""
     record = DATASETS.get(str(values.get("dataset")))
     whole = official.pictures(record.auxiliary, "test") if record and record.auxiliary else None

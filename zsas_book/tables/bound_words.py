@@ -95,14 +95,14 @@ def transfer_in_words(costs: pd.DataFrame, losses: Mapping[str, pd.Series]) -> l
     kept = (100 * (costs.sum(axis=1) - own) / max(len(costs) - 1, 1) / own)[own > 0]
     if len(costs) < 2 or kept.empty:
         return ["Only one model, or nothing was lost."]
-    told = (
+    cost = (
         f"Points found for other models cost {listed(f'{label(name)} {share:.0f} %' for name, share in kept.items())}"
     )
     falls = pd.DataFrame(losses)
     pairs = falls.corr(method="spearman").where(np.triu(np.ones(costs.shape, dtype=bool), 1)).stack().dropna()
     agree = listed(f"{rank:.2f} ({listed(pair)})" for pair, rank in pairs.items())
     return [
-        f"{told} of what its own cost.",
+        f"{cost} of what its own cost.",
         "The worst case is for the most part the picture's."
         if kept.mean() > MOSTLY
         else "About as much belongs to the picture as to the model."

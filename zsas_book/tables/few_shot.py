@@ -20,7 +20,7 @@ FALLEN = -0.05  # points: what falls by less is printed as unchanged
 def gains_in_words(summary: pd.DataFrame, shots: int) -> list[str]:
     """What references add to each metric of an `over_draws` table, up to ``shots`` of them, and how many different sets
     were drawn."""
-    told = []
+    sentences = []
     for metric in CURVES:
         lines, alone = (curve(summary, metric, terms)["mean"] for terms in ((TEXT, BOTH), (REFERENCES,)))
         first = int(lines.index[lines.index > 0].min())
@@ -28,7 +28,7 @@ def gains_in_words(summary: pd.DataFrame, shots: int) -> list[str]:
         objects = gains.drop(index="mean")
         fallen = objects[objects["gain"] < FALLEN]
         beyond = (-fallen["gain"] > fallen["±"]).sum() or "none"
-        told += [
+        sentences += [
             f"Mean {label(metric)} goes {words.from_to(lines[0], lines[first])} with "
             f"{words.counted(first, 'reference')} ({words.points(lines[first] - lines[0])} points) and changes by "
             f"{words.points(lines[shots] - lines[first])} from there to {shots}; one standard error over pictures is "
@@ -38,7 +38,7 @@ def gains_in_words(summary: pd.DataFrame, shots: int) -> list[str]:
         ]
     sets = summary[summary.terms == BOTH].groupby("shots").draws.min()
     drawn = words.listed([f"{number} of {count}" for count, number in sets.items()])
-    return [*told, f"Numbers of different sets drawn: {drawn}."]
+    return [*sentences, f"Numbers of different sets drawn: {drawn}."]
 
 
 def beside_paper_k(lines: pd.DataFrame, sizes: pd.DataFrame, pictures: AnomalyDataset, tower: Backbone) -> pd.DataFrame:

@@ -31,7 +31,7 @@ def scores_in_words(scores: pd.DataFrame, printed: pd.DataFrame) -> list[str]:
     """What the choice of an image score does: image AUROC by method (rows) and score, ours and V's."""
     called = {"own": "by the own", "top 2000": "by the 2000 highest pixels", "top 1": "by the highest"}
     shift = scores.max(axis=1) - scores.min(axis=1)
-    told = [
+    sentences = [
         f"Of the three scores the leader is {leaders_in_words(scores, called)}.",
         f"The choice moves {shift.idxmax()} most, by {shift.max():.1f} points of image AUROC.",
     ]
@@ -39,23 +39,23 @@ def scores_in_words(scores: pd.DataFrame, printed: pd.DataFrame) -> list[str]:
         moved = printed["top 1"] - printed["top 2000"]
         most = moved.abs().idxmax()
         leads = leaders_in_words(printed, {"top 2000": "by the one", "top 1": "by the other"})
-        told.append(
+        sentences.append(
             f"In V's Tables 6 and 7 the score moves {most} most, by {points(moved[most])}, and its leader is {leads}."
         )
-    return told
+    return sentences
 
 
 def rates_in_words(rates: pd.DataFrame, printed: pd.DataFrame) -> list[str]:
     """Between which rates (tpr, tnr) the methods lie, and V's, if it has rows."""
-    told = [
+    sentences = [
         f"On average over seeds between {rates.tpr.min():.0f} and {rates.tpr.max():.0f} % of the damaged pictures "
         f"are found while {rates.tnr.min():.0f} to {rates.tnr.max():.0f} % of the sound ones pass."
     ]
     if len(printed):
         lowest = "the lowest" if printed.tnr.idxmin() == printed.tpr.idxmax() else "not the lowest"
-        told.append(
+        sentences.append(
             f"V prints {printed.tpr.min()} to {printed.tpr.max()} % found and {printed.tnr.min()} to "
             f"{printed.tnr.max()} % passed; the highest hit rate there is {printed.tpr.idxmax()}'s, with {lowest} "
             "share passed."
         )
-    return told
+    return sentences

@@ -87,10 +87,10 @@ def tokens_in_words(own: pd.DataFrame, reported: pd.DataFrame, spread: pd.Series
         "over seeds at N = 3, here": spread[metrics].astype(float),
     }
     here, _, chance = spreads.values()
-    told = "; ".join(f"{name} {', '.join(f'{value:.2f}' for value in values)}" for name, values in spreads.items())
+    listing = "; ".join(f"{name} {', '.join(f'{value:.2f}' for value in values)}" for name, values in spreads.items())
     best = listed([reported[metric].idxmax().removeprefix("N=") for metric in metrics])
     return [
-        f"Standard deviations in points ({', '.join(map(label, metrics))}): {told}.",
+        f"Standard deviations in points ({', '.join(map(label, metrics))}): {listing}.",
         "With one seed nothing says how much of that is chance."
         if chance.isna().any()
         else f"Over N it is more than twice that over seeds in {(here > BEYOND * chance).sum()} of 3 metrics; a "

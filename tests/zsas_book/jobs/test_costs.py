@@ -25,7 +25,7 @@ VALUES = {
         ("7", 7),
         (7, 7),
         ("pictures * (8 * (steps * (1 + adam) + 1) + 8)", 10 * (8 * 401 + 8)),
-        ("seeds * (pictures + lesson)", 3 * (10 + 50)),
+        ("seeds * (pictures + training)", 3 * (10 + 50)),
         ("pictures * swept", 10 * 3),
         ("pictures * 7 // 4 - 1", 16),
         ("min(4 * pictures, 25) + none", 25),
