@@ -80,7 +80,7 @@ def project(tmp_path_factory) -> Path:
 
 
 def run_chapter(project: Path, name: str, *options: str) -> str:
-    """Run a chapter in the project; what it printed and shows, as text, with plain spaces for those that do not break."""
+    """Run a chapter in the project; what it printed and shows, as text, with plain spaces for no-break ones."""
     output = project / "out" / f"{name}.ipynb"
     ran = run_in(project, "-m", "zsas_book.cli", "run", name, "--output", str(output), *options)
     assert ran.returncode == 0, ran.stderr[-3000:]
