@@ -7,6 +7,8 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from zsas_lib.data.dataset import AnomalyDataset
+from zsas_lib.data.embedded.catalogue import drawn_defects
+from zsas_lib.data.registry import DATASETS
 from zsas_lib.papers.kakda import GROUPED, printed_groups
 from zsas_lib.studies.defects import LEVELS, Summaries, beside_drawn, contrast_gains, ordered_groups
 
@@ -44,10 +46,9 @@ def contrast_in_words(pictures: AnomalyDataset, defects: pd.DataFrame, threshold
     where ``defects.csv`` of an embedded data set says so."""
     low, high = thresholds or defects.contrast.quantile([1 / 3, 2 / 3])
     sentences = [f"Here *low* lies below {low:.3f}, *high* from {high:.3f}."]
-    drawn_file = pictures.root / "defects.csv"
-    if not drawn_file.is_file():
+    if not (pictures.name in DATASETS and DATASETS[pictures.name].stand_in):
         return [*sentences, "The data set does not say how visible its defects were meant to be."]
-    drawn = beside_drawn(defects, pd.read_csv(drawn_file))
+    drawn = beside_drawn(defects, drawn_defects(pictures))
     means = ", ".join(f"{mean:.3f}" for mean in drawn.groupby("contrast_level").contrast.mean().reindex([*LEVELS]))
     rank = drawn.contrast.corr(drawn.contrast_drawn, method="spearman")
     return [

@@ -152,7 +152,7 @@ def scale_of_maps(powers: Mapping[str, pd.DataFrame]) -> Measured:
     thresholds for each, and exactly for the one that moves most; outcome 1 if the former moves by more than half a
     point."""
     spans = {
-        name: 100 * np.ptp(table[table.category == MEAN][["aupro_200", "aupro"]].to_numpy(), axis=0)
+        name: 100 * np.ptp(table.loc[table.category == MEAN, ["aupro_200", "aupro"]].to_numpy(float), axis=0)
         for name, table in powers.items()
     }
     legacy = ", ".join(f"{span[0]:.1f} ({name})" for name, span in spans.items())

@@ -214,6 +214,7 @@ def found_alone(per_image: pd.DataFrame, defects: pd.DataFrame) -> pd.DataFrame:
 
 
 def beside_drawn(defects: pd.DataFrame, drawn: pd.DataFrame) -> pd.DataFrame:
-    """A `defect_table` beside how embedded pictures' defects were drawn, their ``defects.csv``: contrast_level, as
-    asked for, and contrast_drawn, the mean difference to the same picture without the defect, among the columns."""
+    """A `defect_table` beside how the defects were drawn, which `data.embedded.catalogue.drawn_defects` says:
+    contrast_level, as asked for, and contrast_drawn, the mean difference to the same picture without the defect, among
+    the columns."""
     return drawn.merge(defects, left_on="image", right_on="path", suffixes=("_drawn", ""))

@@ -13,6 +13,7 @@ from zsas_book.tables.defects import (
     reasons_in_words,
     shown_groups,
 )
+from zsas_lib.data.dataset import AnomalyDataset
 
 NAMES = ["image_auroc", "pixel_auroc"]
 
@@ -78,7 +79,7 @@ def test_contrast_is_told_with_its_thresholds_and_what_was_drawn(tmp_path):
     assert contrast_in_words(pictures, defects, None)[0] == "Here *low* lies below 0.167, *high* from 0.233."
     drawn = pd.DataFrame({"image": ["a", "b", "c"], "category": "ring", "contrast": [0.2, 0.3, 0.5]})
     drawn.assign(contrast_level=["low", "medium", "high"]).to_csv(pictures.root / "defects.csv", index=False)
-    told = contrast_in_words(pictures, defects, None)
+    told = contrast_in_words(AnomalyDataset("embedded-b", pictures.root, pictures.records), defects, None)
     assert "the mean of the measure is 0.100, 0.200, 0.300." in told[1] and "is 1.00:" in told[2]
 
 
