@@ -88,7 +88,7 @@ def figured(tmp_path_factory) -> list:
 
 def test_a_page_may_have_a_title_of_its_own(figured):
     assert figured[0].source.splitlines()[:3] == ["# Hue, S Fig. 3", "", ":::{admonition} Embedded profile"]
-    assert figured[0].source.endswith("A page of a small book.")
+    assert figured[0].source.endswith("A page of a small book, without `zsas.results_folder()`.")
     assert "# Not the title" in figured[1].source
 
 
