@@ -107,6 +107,7 @@ def test_every_file_that_is_named_exists():
     assert len(named) > 8 and {name for name in named if not (REPOSITORY / name).is_file()} == set()
 
 
+@pytest.mark.kernel
 def test_all_are_known_by_their_records(project):
     script = """
         import zsas_lib as zsas

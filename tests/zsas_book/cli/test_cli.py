@@ -171,6 +171,7 @@ def without(names: tuple[str, ...], code: str):
     return run_in(REPOSITORY, "-c", BLOCKED.format(names=names, code=code))
 
 
+@pytest.mark.kernel
 @pytest.mark.parametrize("names", [("papermill",), ("nbformat", "yaml"), ("typer",), EXTRA])
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
 def test_without_the_books_packages_one_sentence_says_what_to_install(names, command):
@@ -190,6 +191,7 @@ NEEDED = {
 }
 
 
+@pytest.mark.kernel
 @pytest.mark.parametrize("module", NEEDED)
 def test_without_the_books_packages_python_users_read_the_same(module):
     outcome = without(EXTRA, f"import {module}")
@@ -200,6 +202,7 @@ def test_without_the_books_packages_python_users_read_the_same(module):
     )
 
 
+@pytest.mark.kernel
 def test_without_the_books_packages_the_rest_works():
     outcome = without(EXTRA, "from zsas_book import record; print(sorted(record().facts))")
     assert outcome.returncode == 0 and "commit" in outcome.stdout, outcome.stderr

@@ -165,6 +165,7 @@ print(*record().facts["library"]["files"])
 """
 
 
+@pytest.mark.kernel
 def test_a_page_with_figures_depends_on_the_sliders_html():
     files = run_in(REPOSITORY, "-c", FILES_OF_A_PAGE).stdout.split()
     assert {"zsas_book/figures/slider.html", "zsas_book/figures/slider_curve.html"} <= set(files)

@@ -85,6 +85,7 @@ def test_a_folder_or_bytes_in_place_of_a_certificate_are_none(tmp_path):
         PageCertificate.read(tmp_path / "absent.json")
 
 
+@pytest.mark.kernel
 def test_an_unreadable_certificate_makes_its_page_stale_and_stops_nothing(tmp_path):
     project = make(tmp_path / "book", sharded=True)
     computed = project / "book" / "_computed"

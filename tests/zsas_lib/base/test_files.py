@@ -135,6 +135,7 @@ def test_whoever_asks_for_a_held_lock_waits_and_no_lock_files_of_results_stay(tm
     assert names(tmp_path) == ["done", "run.lock"]
 
 
+@pytest.mark.slow
 def test_a_lock_of_a_result_is_waited_for(tmp_path):
     with started(HOLDER, tmp_path) as holder:
         assert holder.stdout.readline() == "holding\n"

@@ -98,6 +98,7 @@ def test_embedded_b_is_written_in_mvtecs_layout(tmp_path):
         assert sample.mask.float().mean() == pytest.approx(row.area, abs=1e-4)
 
 
+@pytest.mark.training
 def test_embedded_a_is_written_in_visas_layout(tmp_path):
     write.write_embedded_a(tmp_path / "a", products=AUXILIARY[:1], width=120, height=96, **SMALL)
     test = zsas.load_dataset("embedded-a", tmp_path / "a")
@@ -174,6 +175,7 @@ def test_a_window_counts_the_marked_pixels_in_its_own_patches():
     assert patches[4].tolist() == [5, 6, 9, 10]
 
 
+@pytest.mark.slow
 def test_who_needs_a_set_while_it_is_drawn_waits_for_it(tmp_path, monkeypatch):
     drawn = []
 

@@ -85,6 +85,7 @@ def test_shapes_give_the_count_of_a_real_prediction(name):
     assert not isinstance(shapes, LearnedModel) or shapes.trained is None
 
 
+@pytest.mark.slow
 def test_operations_of_the_released_models_without_their_weights(published):
     """APRIL-GAN on ViT-L-14-336 at 518 pixels, by its formula; WinCLIP's windows are many passes of the tower."""
     model = published("april-gan")

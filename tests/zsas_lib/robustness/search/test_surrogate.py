@@ -143,6 +143,7 @@ def test_the_search_finds_the_bottom_of_a_bowl(over):
     assert np.abs((best - low) / (high - low) - bottom).max() < 0.03
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("steps", "share"), [(5, 0.8), (15, 0.2), (50, 0.05)])
 def test_the_search_beats_random_points_on_the_whole(steps, share):
     """Mean distance to the minimum on 21 functions over all combinations: smaller than that of random points, of which

@@ -54,6 +54,7 @@ def test_what_is_stored_is_not_searched_again(data, tmp_path):
     assert model.seen == len(data) * (SEARCH["steps"] + 1)
 
 
+@pytest.mark.slow
 def test_an_interrupted_study_goes_on_where_it_was_with_the_same_result(data, tmp_path):
     class Tired(Glow):
         def forward(self, images, class_names):
