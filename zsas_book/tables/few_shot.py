@@ -22,7 +22,7 @@ def gains_in_words(summary: pd.DataFrame, shots: int) -> list[str]:
     were drawn."""
     sentences = []
     for metric in CURVES:
-        lines, alone = (curve(summary, metric, terms)["mean"] for terms in ((TEXT, BOTH), (REFERENCES,)))
+        lines, alone = (curve(summary, metric, weights)["mean"] for weights in ((TEXT, BOTH), (REFERENCES,)))
         first = int(lines.index[lines.index > 0].min())
         gains = gain_table(summary, metric, shots)
         objects = gains.drop(index="mean")
@@ -36,9 +36,33 @@ def gains_in_words(summary: pd.DataFrame, shots: int) -> list[str]:
             f"It falls in {len(fallen)} of {words.counted(len(objects), 'category')}, in {beyond} of them by more than "
             f"a standard error; the references' map alone reaches {alone[shots]:.1f} %.",
         ]
-    sets = summary[summary.terms == BOTH].groupby("shots").draws.min()
+    sets = summary[summary.weight == BOTH].groupby("shots").draws.min()
     drawn = words.listed([f"{number} of {count}" for count, number in sets.items()])
     return [*sentences, f"Numbers of different sets drawn: {drawn}."]
+
+
+def weights_in_words(lines: Mapping[str, pd.DataFrame], errors: Mapping[str, pd.DataFrame]) -> list[str]:
+    """What the weight of the references does to each metric, in sentences, from `few_shot.weight_curves` and those of
+    the standard errors: words, references and their plain mean, and where the mean over categories is highest."""
+    sentences = []
+    for metric in CURVES:
+        mean, single = lines[metric]["mean"], lines[metric].drop(columns="mean")
+        error, alone = errors[metric]["mean"][REFERENCES], mean[REFERENCES] - mean[BOTH]
+        hidden = int((single.loc[REFERENCES] > single.loc[BOTH]).sum())
+        said = (
+            "so their plain mean hides what the references know"
+            if alone > error
+            else "so words add to what the references know"
+            if alone < -error
+            else "within a standard error of each other"
+        )
+        sentences.append(
+            f"Mean {label(metric)} is {mean[TEXT]:.1f} % by words alone, {mean[BOTH]:.1f} % by the plain mean of both, "
+            f"and {mean[REFERENCES]:.1f} % by references alone, better than both in {hidden} of "
+            f"{words.counted(single.shape[1], 'category')}: {said}. It is highest, {mean.max():.1f} %, at a weight of "
+            f"{mean.idxmax():g}."
+        )
+    return [*sentences, "The best weight is read off the pictures that are scored, so a new product may want another."]
 
 
 def beside_paper_k(lines: pd.DataFrame, sizes: pd.DataFrame, pictures: AnomalyDataset, tower: Backbone) -> pd.DataFrame:

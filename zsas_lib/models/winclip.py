@@ -63,6 +63,8 @@ class WinCLIP(AnomalyModel):
         shots: number k of normal reference images of a class; 0 is zero-shot.
         patch_memory: whether the patch tokens that few-shot WinCLIP compares are taken after the last norm ("normed",
             anomalib) or before it ("raw", others), or not compared at all ("none", one reimplementation).
+        reference_weight: w in [0, 1], the references' weight against that of words, in the map (1 - w) M + w M^W and in
+            the image score; 0.5 is the paper's plain mean.
     """
 
     name = "winclip"
@@ -82,6 +84,7 @@ class WinCLIP(AnomalyModel):
         window_gradient: bool = True,
         shots: int = 0,
         patch_memory: str = "normed",
+        reference_weight: float = 0.5,
     ):
         for option, value, known in (
             ("text_mean", text_mean, TEXT_MEANS),
@@ -94,6 +97,8 @@ class WinCLIP(AnomalyModel):
             raise ValueError(
                 f"WinCLIP got shots={shots}; expected 0 (zero-shot) or a number of normal reference images."
             )
+        if not 0 <= reference_weight <= 1:
+            raise ValueError(f"WinCLIP got reference_weight={reference_weight}; expected a weight in [0, 1].")
         if not temperature > 0:
             raise ValueError(f"WinCLIP got temperature={temperature}; expected a positive number such as 0.07.")
         if not scales or not all(1 <= side <= backbone.grid for side in scales) or len(set(scales)) < len(scales):
@@ -114,6 +119,7 @@ class WinCLIP(AnomalyModel):
                 "window_gradient": window_gradient,
                 "shots": shots,
                 "patch_memory": patch_memory,
+                "reference_weight": reference_weight,
             },
         )
         self.references = References()
@@ -182,19 +188,29 @@ class WinCLIP(AnomalyModel):
     ) -> Prediction:
         """The prediction for square images that `embed` has read, with a map of ``size`` (height, width).
 
-        With windows of ``scales`` among those read, None for all, and few-shot where ``references`` are given: so a
-        study reads each image once and compares it with many draws of references.
+        With windows of ``scales`` among those read, None for all, and few-shot where ``references`` are given.
         """
+        words, known = self.terms(embedded, class_names, scales=scales, references=references)
+        return weighed(words, known, self.options["reference_weight"], size)
+
+    def terms(
+        self,
+        embedded: Embedded,
+        class_names: str | Sequence[str],
+        *,
+        scales: Sequence[int] | None = None,
+        references: References | None = None,
+    ) -> tuple[Prediction, Prediction | None]:
+        """What words and, where given, ``references`` each say of images that `embed` has read, with maps on the grid
+        of patches: so a study reads each image once and compares it with many draws of references."""
         names = names_of_images(class_names, len(embedded.whole))
         sides = self.options["scales"] if scales is None else scales
         image_scores, patches = self._zero_shot(embedded, self._text(names), sides)
-        if references is not None:
-            associated = self._associated(embedded, names, sides, references)
-            association = reduce(add, associated.values()) / len(associated)
-            patches = (patches + association) / 2
-            image_scores = (image_scores + association.amax((1, 2))) / 2
-        enlarged = F.interpolate(patches[:, None], tuple(size), mode="bilinear", align_corners=False)
-        return Prediction(enlarged[:, 0], image_scores)
+        if references is None:
+            return Prediction(patches, image_scores), None
+        associated = self._associated(embedded, names, sides, references)
+        association = reduce(add, associated.values()) / len(associated)
+        return Prediction(patches, image_scores), Prediction(association, association.amax((1, 2)))
 
     def text_features(self, class_name: str) -> Float[Tensor, "2 embed"]:
         """The unit vectors T_n and T_a of a class, in this order. Encoded once per class name and kept."""
@@ -267,6 +283,16 @@ class WinCLIP(AnomalyModel):
                 images[..., top : top + side, left : left + side],
                 (left, width - left - side, top, height - top - side),
             )
+
+
+def weighed(words: Prediction, known: Prediction | None, weight: float, size: Sequence[int]) -> Prediction:
+    """What `WinCLIP.terms` say together, (1 - w) of words and w of references, with a map of ``size``."""
+    patches, image_scores = words.anomaly_map, words.image_score
+    if known is not None:
+        patches = (1 - weight) * patches + weight * known.anomaly_map
+        image_scores = (1 - weight) * image_scores + weight * known.image_score
+    enlarged = F.interpolate(patches[:, None], tuple(size), mode="bilinear", align_corners=False)
+    return Prediction(enlarged[:, 0], image_scores)
 
 
 def harmonic_map(

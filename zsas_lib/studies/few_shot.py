@@ -20,13 +20,14 @@ from ..metrics.pixel import pixel_auroc
 from ..metrics.ranking import Maps, Masks, Scores
 from ..models.prediction import Prediction
 from ..models.references import Memory, References, draw_normal
-from ..models.winclip import WinCLIP
+from ..models.winclip import WinCLIP, weighed
 from .windows import enlarged
 
-TEXT, REFERENCES, BOTH = "text", "references", "text and references"
-"""Which terms a prediction has: WinCLIP's zero-shot M and s_0, few-shot's M^W and its maximum, or their means."""
+TEXT, BOTH, REFERENCES = 0.0, 0.5, 1.0
+"""Weights of the references: WinCLIP's zero-shot M and s_0, the plain means that are few-shot WinCLIP, or M^W and its
+maximum alone."""
 CURVES = ("image_auroc", "pixel_auroc")
-SETTINGS = ("scales", "shots", "draw", "terms")
+SETTINGS = ("scales", "shots", "draw", "weight")
 
 
 def few_shot_table(
@@ -36,6 +37,7 @@ def few_shot_table(
     *,
     shots: Sequence[int] = (0, 1, 2, 4),
     scales: Sequence[Sequence[int]] = ((2, 3),),
+    weights: Sequence[float] = (BOTH, REFERENCES),
     draws: int = 4,
     seed: int = 0,
     batch_size: int = 16,
@@ -43,20 +45,23 @@ def few_shot_table(
 ) -> pd.DataFrame:
     """Image and pixel AUROC of WinCLIP for every number of shots, draw of references, and set of window sides.
 
-    ``model`` gives the backbone and all options but ``shots`` and ``scales``; ``references`` are the normal pictures to
-    draw from, the training split. A number of shots is drawn ``draws`` times, no set twice, so less often where there
-    are not so many sets; 0 shots need no draw. Each picture goes through the backbone once, whatever is asked.
+    ``model`` gives the backbone and all options but ``shots``, ``scales`` and ``reference_weight``, which are given
+    here; ``references`` are the normal pictures to draw from, the training split. A number of shots is drawn ``draws``
+    times, no set twice, so less often where there are not so many sets; 0 shots need no draw. Each picture goes through
+    the backbone once, whatever is asked.
 
-    One row per category, scales (such as "2+3"), shots, draw and terms, then rows "mean" over the categories. Terms are
-    "text" without shots, else "text and references", which is few-shot WinCLIP, and "references", its M^W alone.
-    Columns image_auroc, pixel_auroc, and their standard errors of a bootstrap over pictures, ``_se``. Raises as
-    `references.draw_normal` for fewer references than shots, and ValueError for no shots, scales or draws, or a model
-    that cuts images into tiles.
+    One row per category, scales (such as "2+3"), shots, draw and weight, then rows "mean" over the categories. The
+    weight is that of the references, 0 without any: 0.5 is few-shot WinCLIP, 1 its M^W alone. Columns image_auroc,
+    pixel_auroc, and their standard errors of a bootstrap over pictures, ``_se``. Raises as `references.draw_normal` for
+    fewer references than shots, and ValueError for no shots, scales or draws, weights outside (0, 1], or a model that
+    cuts images into tiles.
     """
     if not shots or not scales or draws < 1 or min(shots) < 0:
         raise ValueError(
             f"Expected numbers of shots, scales and at least 1 draw; got shots={shots}, scales={scales}, draws={draws}."
         )
+    if not weights or not all(0 < weight <= 1 for weight in weights):
+        raise ValueError(f"Expected weights of the references above 0 and up to 1, got weights={weights}.")
     if model.options["non_square"] != "squash":
         raise ValueError(f"Expected a model that squashes images, got non_square={model.options['non_square']!r}.")
     sides = sorted({side for chosen in scales for side in chosen})
@@ -73,16 +78,15 @@ def few_shot_table(
                 embedded = reader.embed(batch.images)
                 for chosen in scales:
                     name, size = "+".join(map(str, chosen)), batch.masks.shape[-2:]
-                    text = reader.predict(embedded, category, size, scales=chosen)
+                    text, _ = reader.terms(embedded, category, scales=chosen)
                     if 0 in shots:
-                        predicted.setdefault((name, 0, 0, TEXT), []).append(text)
+                        alone = weighed(text, None, TEXT, size)
+                        predicted.setdefault((name, 0, 0, TEXT), []).append(alone)
                     for (count, draw), held in drawn.items():
-                        both = reader.predict(embedded, category, size, scales=chosen, references=held)
-                        alone = Prediction(
-                            2 * both.anomaly_map - text.anomaly_map, 2 * both.image_score - text.image_score
-                        )
-                        for terms, prediction in ((BOTH, both), (REFERENCES, alone)):
-                            predicted.setdefault((name, count, draw, terms), []).append(prediction)
+                        _, known = reader.terms(embedded, category, scales=chosen, references=held)
+                        for weight in weights:
+                            both = weighed(text, known, weight, size)
+                            predicted.setdefault((name, count, draw, weight), []).append(both)
         for setting, predictions in predicted.items():
             maps = [map_ for prediction in predictions for map_ in prediction.anomaly_map.float().cpu()]
             scores = torch.cat([prediction.image_score.float().cpu() for prediction in predictions])
@@ -92,10 +96,10 @@ def few_shot_table(
 
 
 def over_draws(table: pd.DataFrame) -> pd.DataFrame:
-    """A `few_shot_table` with the draws of each category, scales, shots and terms as one row: the mean of each metric,
+    """A `few_shot_table` with the draws of each category, scales, shots and weight as one row: the mean of each metric,
     ``_draws`` its standard deviation over draws (nan for one), ``_se`` the mean standard error over pictures, and
     ``draws``, their number."""
-    groups = table.groupby(["category", "scales", "shots", "terms"], sort=False)
+    groups = table.groupby(["category", "scales", "shots", "weight"], sort=False)
     columns = [*CURVES, *(f"{metric}{ERROR}" for metric in CURVES)]
     spread = groups[list(CURVES)].std().add_suffix("_draws")
     means = pd.DataFrame(groups[columns].mean())
@@ -116,25 +120,31 @@ def maps_by_term(zero_shot: WinCLIP, model: WinCLIP, sample: Sample) -> dict[str
     return maps | {called[part]: enlarged(own, words.shape) for part, own in parts.items()}
 
 
-def curve(summary: pd.DataFrame, metric: str, terms: Sequence[str], along: str = "shots") -> pd.DataFrame:
+def curve(summary: pd.DataFrame, metric: str, weights: Sequence[float], along: str = "shots") -> pd.DataFrame:
     """One metric of an `over_draws` table, or of one with a single draw, in percent: a row for each value of the column
-    ``along``, in order, and a column for each category and for their mean. Of the rows with these ``terms``; `TEXT` is
+    ``along``, in order, and a column for each category and for their mean. Of the rows with these ``weights``; `TEXT` is
     what there is without references."""
-    rows = summary[summary.terms.isin(terms)].pivot(index=along, columns="category", values=metric)
+    rows = summary[summary.weight.isin(weights)].pivot(index=along, columns="category", values=metric)
     return 100 * rows.loc[:, list(dict.fromkeys(summary.category))]
 
 
 def curves(
-    summary: pd.DataFrame, terms: Sequence[str], along: str = "shots", column: str = ""
+    summary: pd.DataFrame, weights: Sequence[float], along: str = "shots", column: str = ""
 ) -> dict[str, pd.DataFrame]:
     """The `curve` of each metric of `CURVES` by its name, or of its column with this ending, such as "_se"."""
-    return {metric: curve(summary, f"{metric}{column}", terms, along) for metric in CURVES}
+    return {metric: curve(summary, f"{metric}{column}", weights, along) for metric in CURVES}
+
+
+def weight_curves(table: pd.DataFrame, column: str = "") -> dict[str, pd.DataFrame]:
+    """`curves` along the weight of the references, of a `few_shot_table` with one number of references, one draw and
+    0 shots, which is the weight 0."""
+    return curves(table, sorted({*table.weight}), "weight", column)
 
 
 def gain_table(summary: pd.DataFrame, metric: str, shots: int) -> pd.DataFrame:
     """What ``shots`` references add to a metric, in percent and points, a row for each category of an `over_draws`.
 
-    Columns: "0 shots", "N shots", gain, ± (one standard error over pictures at N shots) and "± draws", the standard
+    Columns: "0 shots", "N shots", "references alone" (the N, without words), gain of words and references, ± (one standard error over pictures at N shots) and "± draws", the standard
     deviation over draws of a single reference, nan where none was drawn alone.
     """
     few = (TEXT, BOTH)
@@ -143,6 +153,7 @@ def gain_table(summary: pd.DataFrame, metric: str, shots: int) -> pd.DataFrame:
     columns = {
         "0 shots": values.loc[0],
         f"{shots} shots": values.loc[shots],
+        "references alone": curve(summary, metric, (REFERENCES,)).loc[shots],
         "gain": values.loc[shots] - values.loc[0],
         "±": curve(summary, f"{metric}{ERROR}", few).loc[shots],
         "± draws": drawn.loc[1] if 1 in drawn.index else np.nan,

@@ -13,9 +13,9 @@ def summary() -> pd.DataFrame:
     rows = []
     for category, values in {"tile": (0.5, 0.6, 0.8), "grid": (0.9, 0.8, 0.7), "mean": (0.7, 0.7, 0.75)}.items():
         for shots, value in zip((0, 1, 4), values):
-            for terms in [TEXT] if not shots else [BOTH, REFERENCES]:
-                rows.append((category, shots, terms, value, value, 3 if shots else 1))
-    table = pd.DataFrame(rows, columns=["category", "shots", "terms", "image_auroc", "pixel_auroc", "draws"])
+            for weight in [TEXT] if not shots else [BOTH, REFERENCES]:
+                rows.append((category, shots, weight, value, value, 3 if shots else 1))
+    table = pd.DataFrame(rows, columns=["category", "shots", "weight", "image_auroc", "pixel_auroc", "draws"])
     ends = {f"{metric}{end}": 0.02 for metric in ("image_auroc", "pixel_auroc") for end in ("_se", "_draws")}
     return table.assign(**ends)
 

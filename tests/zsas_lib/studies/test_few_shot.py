@@ -38,7 +38,7 @@ def table(backbone, pictures):
 
 
 def test_there_is_a_row_for_every_setting_and_no_set_is_drawn_twice(table):
-    counts = table.groupby(["category", "scales", "shots", "terms"]).size()
+    counts = table.groupby(["category", "scales", "shots", "weight"]).size()
     for category in ("bottle", "grid", "mean"):
         for scales in ("2+3", "1"):
             assert counts[category, scales].to_dict() == {
@@ -63,7 +63,7 @@ def test_rows_are_what_models_of_their_own_get(backbone, pictures, table, scales
     model = load_model("winclip", backbone, scales=scales, shots=3)
     zsas.remember_normal(model, train)
     few = zsas.evaluate(model, test, **FEW).loc[["bottle", "grid", "mean"], metrics]
-    rows = table[(table.scales == name) & (table.shots == 3) & (table.terms == BOTH)].set_index("category")[metrics]
+    rows = table[(table.scales == name) & (table.shots == 3) & (table.weight == BOTH)].set_index("category")[metrics]
     np.testing.assert_allclose(rows, few, atol=2e-3)  # the order of references may part what nearly ties
     alone, may_part = [], []
     for category in ("bottle", "grid"):
@@ -73,7 +73,7 @@ def test_rows_are_what_models_of_their_own_get(backbone, pictures, table, scales
         alone.append(zsas.metrics.image_auroc(scores, batch.is_anomalous))
         gaps = (scores[batch.is_anomalous][:, None] - scores[~batch.is_anomalous]).abs()
         may_part.append(float((gaps < 1e-5).float().mean()))  # pairs that rounding may order either way
-    rows = table[(table.scales == name) & (table.shots == 3) & (table.terms == REFERENCES)].set_index("category")
+    rows = table[(table.scales == name) & (table.shots == 3) & (table.weight == REFERENCES)].set_index("category")
     assert max(may_part) < 0.5
     assert (np.abs(rows.image_auroc[["bottle", "grid"]].to_numpy() - alone) <= np.array(may_part) + 1e-6).all()
 
@@ -84,12 +84,12 @@ def test_the_first_draw_is_the_seeds(backbone, pictures):
     model = load_model("winclip", backbone, shots=1)
     model.remember("grid", draw_normal(train, "grid", 1, 5)[0].image[None])
     expected = zsas.evaluate(model, test, **FEW).loc["grid", "pixel_auroc"]
-    assert table[table.terms == BOTH].pixel_auroc.iloc[0] == pytest.approx(expected, abs=1e-6)
+    assert table[table.weight == BOTH].pixel_auroc.iloc[0] == pytest.approx(expected, abs=1e-6)
 
 
 def test_over_draws_is_mean_and_standard_deviation(table):
-    rows = over_draws(table).set_index(["category", "scales", "shots", "terms"])
-    drawn = table[(table.category == "grid") & (table.scales == "1") & (table.shots == 1) & (table.terms == BOTH)]
+    rows = over_draws(table).set_index(["category", "scales", "shots", "weight"])
+    drawn = table[(table.category == "grid") & (table.scales == "1") & (table.shots == 1) & (table.weight == BOTH)]
     row = rows.loc[("grid", "1", 1, BOTH)]
     assert row.pixel_auroc == pytest.approx(np.mean(drawn.pixel_auroc)) and row.draws == 3
     assert row.pixel_auroc_draws == pytest.approx(np.std(drawn.pixel_auroc, ddof=1))
@@ -114,7 +114,7 @@ def test_the_store_knows_a_table_by_the_references_of_its_category(backbone, pic
     first = zsas.stored(few_shot_table, model, test, train, store=tmp_path, shots=(0, 1), draws=1, **FEW)
     direct = few_shot_table(model, test, train, shots=(0, 1), draws=1, **FEW)
     pd.testing.assert_frame_equal(first, direct)
-    assert first.attrs["settings"] == direct.attrs["settings"] == ["scales", "shots", "draw", "terms"]
+    assert first.attrs["settings"] == direct.attrs["settings"] == ["scales", "shots", "draw", "weight"]
     grid = zsas.stored(
         few_shot_table, model, test.select(["grid"]), train, store=tmp_path, shots=(0, 1), draws=1, **FEW
     )
@@ -128,7 +128,7 @@ def test_a_curve_has_a_row_for_each_number_of_shots_and_the_mean_as_a_column(tab
     summary = over_draws(table[table.scales == "2+3"])
     lines = curve(summary, "pixel_auroc", (TEXT, BOTH))
     assert lines.index.tolist() == [0, 1, 3] and lines.columns.tolist() == ["bottle", "grid", "mean"]
-    single = table[(table.scales == "2+3") & (table.shots == 1) & (table.terms == BOTH) & (table.category == "grid")]
+    single = table[(table.scales == "2+3") & (table.shots == 1) & (table.weight == BOTH) & (table.category == "grid")]
     assert lines.grid[1] == pytest.approx(100 * single.pixel_auroc.mean())
     assert list(curves(summary, (REFERENCES,), column="_se")) == ["image_auroc", "pixel_auroc"]
     assert curves(summary, (REFERENCES,))["pixel_auroc"].index.tolist() == [1, 3]
@@ -137,9 +137,9 @@ def test_a_curve_has_a_row_for_each_number_of_shots_and_the_mean_as_a_column(tab
 def test_gains_are_differences_to_no_reference_with_their_errors(table):
     summary = over_draws(table[table.scales == "2+3"])
     lines, gains = curve(summary, "image_auroc", (TEXT, BOTH)), gain_table(summary, "image_auroc", 3)
-    assert gains.columns.tolist() == ["0 shots", "3 shots", "gain", "±", "± draws"]
+    assert gains.columns.tolist() == ["0 shots", "3 shots", "references alone", "gain", "±", "± draws"]
     assert np.allclose(gains["gain"], lines.loc[3] - lines.loc[0])
-    spread = table[(table.scales == "2+3") & (table.shots == 1) & (table.terms == BOTH)].groupby("category").image_auroc
+    spread = table[(table.scales == "2+3") & (table.shots == 1) & (table.weight == BOTH)].groupby("category").image_auroc
     assert np.allclose(gains["± draws"], 100 * spread.std()[gains.index])
     assert gain_table(summary[summary.shots != 1], "image_auroc", 3)["± draws"].isna().all()
 
