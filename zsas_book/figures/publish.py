@@ -8,9 +8,10 @@ from matplotlib.figure import Figure
 
 
 def publish(figure: Figure, name: str, data: pd.DataFrame | None = None) -> None:
-    """Save `figure` as ``NAME.svg`` and `data` as ``NAME.csv`` among the page's downloads; does nothing elsewhere."""
+    """Save `figure` as ``NAME.svg`` and `data` as ``NAME.csv`` among the page's downloads; does nothing elsewhere.
+    The same figure gives the same bytes."""
     if folder := _downloads():
-        figure.savefig(folder / f"{name}.svg")
+        figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
     if data is not None:
         publish_table(data, name)
 

@@ -58,6 +58,7 @@ def use_style() -> None:
             "savefig.dpi": 110,
             "figure.constrained_layout.use": True,
             "svg.fonttype": "none",
+            "svg.hashsalt": "zsas",  # ids in SVG files follow from what is drawn
             "text.color": INK,
             "axes.labelcolor": INK,
             "axes.edgecolor": INK,

@@ -13,6 +13,7 @@ from ..labels import label
 from ..words import chance as chance_word
 from ..words import from_to, listed
 
+GREY = 0.01  # share of pixels from which on a page speaks of grey
 MOSTLY, PARTLY = 66, 33  # percent of its own loss that a model loses to what was found for others
 
 
@@ -21,16 +22,37 @@ def bounds_in_words(bounds: pd.DataFrame, worst: str, chance: Mapping[str, float
     level and the loss move, which share of what was above chance is lost, and how many categories end below it."""
     mean, ends = bound_means(bounds), by_combination(bounds)[worst]
     fell = {name: (100 * mean.loc[NONE, name], 100 * mean.loc[worst, name]) for name in (*chance, "loss")}
-    shares = [share_lost(bounds, metric, worst, chance) for metric in chance]
-    lost = [f"{100 * share:.0f} % of {METRICS[metric].label}" for metric, share in zip(chance, shares, strict=True)]
+    shares = {metric: share_lost(bounds, metric, worst, chance) for metric in chance}
+    lost = [
+        f"{_lost(share, 100 * chance[metric] - fell[metric][1])} of {METRICS[metric].label}"
+        for metric, share in shares.items()
+    ]
     above = f"Of what each had above chance, that is {listed(lost)}; points alone do not compare metrics with different"
     below = int((ends < 100 * chance["pixel_auroc"]).sum())
     return [
         f"At the worst case, {listed(f'{METRICS[name].label} goes {from_to(*fell[name])}' for name in chance)}.",
-        f"{above} chance levels." if np.isfinite(shares).all() else "",
+        f"{above} chance levels." if np.isfinite([*shares.values()]).all() else "",
         f"The loss that S ascends, times 100, goes {from_to(*fell['loss'], unit='')}.",
         f"Categories that end below chance: {below or 'none'} of {len(ends)}.",
     ]
+
+
+def _lost(share: float, below: float) -> str:
+    """A share that is lost of what lay above chance; of what ends ``below`` chance, in points, it is all."""
+    return f"all ({below:.1f} points below chance)" if share > 1 else f"{100 * share:.0f} %"
+
+
+def grey_in_words(shares: pd.Series) -> str:
+    """What a saturation shift does to pixels without colour, from the `suitability.greyness` of each picture; "" where
+    there are hardly any."""
+    if shares.mean() < GREY:
+        return ""
+    wholly = int((shares > 1 - GREY).sum())
+    return (
+        f"{100 * shares.mean():.0f} % of all pixels are grey, and {wholly or 'none'} of {len(shares)} pictures "
+        "throughout: hue leaves them as they are, and a positive saturation shift turns them red, as grey has hue 0. So what "
+        "saturation costs is there the cost of a new colour."
+    )
 
 
 def angles_in_words(turned: Mapping[str, pd.DataFrame]) -> list[str]:
@@ -61,7 +83,8 @@ def models_in_words(bounds: Mapping[str, pd.DataFrame], worst: str, chance: Mapp
     chance, each against the first, categories paired, and the perturbation that costs each most."""
     first, *others = bounds
     lost = pd.Series({name: share_lost(own, "pixel_auroc", worst, chance) for name, own in bounds.items()})
-    shares = [f"{label(name)} loses {100 * share:.0f} %" for name, share in lost.sort_values().items()]
+    below = {name: 100 * (chance["pixel_auroc"] - bound_means(own).pixel_auroc[worst]) for name, own in bounds.items()}
+    shares = [f"{label(name)} loses {_lost(share, below[name])}" for name, share in lost.sort_values().items()]
     dropped = {name: drops(own) for name, own in bounds.items()}
     said = [f"Of the pixel AUROC that it has above chance, {listed(shares)}."]
     for name in others:

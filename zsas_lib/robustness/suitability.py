@@ -54,10 +54,17 @@ def chroma(images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, " bat
     return (images.amax(1) - images.amin(1)).flatten(1).mean(1)
 
 
+def greyness(images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, " batch"]:
+    """Share of each image's pixels without colour, whose channels differ by at most 1/255, one step of a file's 256: a
+    hue shift leaves them, and a positive saturation shift turns them red, as grey has hue 0."""
+    return (images.amax(1) - images.amin(1) < 1.5 / 255).float().flatten(1).mean(1)
+
+
 QUANTITIES: Mapping[str, Callable[[Tensor], Tensor]] = {
     "corner_error": corner_error,
     "saturation": saturation,
     "chroma": chroma,
+    "greyness": greyness,
 }
 
 

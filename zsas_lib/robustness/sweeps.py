@@ -37,9 +37,9 @@ def uniform_sweep(
     or "saturation", with ``values`` in its range; None takes its grid. How the map of a turned picture, or of one whose
     pixels are moved in another way, meets the upright mask is ``derotation``:
 
-    * "zero", S eq. (3): the map is turned back, with 0 where it does not reach. These corners count as normal pixels
-      found normal, so they raise pixel AUROC from A to (1 - c) A + c if they share c of the pixels (17 % at 45 degrees)
-      and hold no defect.
+    * "zero", S eq. (3): the map is turned back, with 0 where it does not reach. These corners count as found normal:
+      without a defect in them they raise pixel AUROC from A to (1 - n) A + n if they hold n of the normal pixels (17 %
+      of all pixels at 45 degrees); `corners.zero_filled` has the general case.
     * "valid": the map is turned back, and only pixels that the turned picture showed count.
     * "mask": the mask is turned instead, as in S's released code; the map's extrapolated corners count as normal.
 

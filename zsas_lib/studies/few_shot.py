@@ -122,8 +122,8 @@ def maps_by_term(zero_shot: WinCLIP, model: WinCLIP, sample: Sample) -> dict[str
 
 def curve(summary: pd.DataFrame, metric: str, weights: Sequence[float], along: str = "shots") -> pd.DataFrame:
     """One metric of an `over_draws` table, or of one with a single draw, in percent: a row for each value of the column
-    ``along``, in order, and a column for each category and for their mean. Of the rows with these ``weights``; `TEXT` is
-    what there is without references."""
+    ``along``, in order, and a column for each category and for their mean. Of the rows with these ``weights``; `TEXT`
+    is what there is without references."""
     rows = summary[summary.weight.isin(weights)].pivot(index=along, columns="category", values=metric)
     return 100 * rows.loc[:, list(dict.fromkeys(summary.category))]
 
@@ -144,8 +144,9 @@ def weight_curves(table: pd.DataFrame, column: str = "") -> dict[str, pd.DataFra
 def gain_table(summary: pd.DataFrame, metric: str, shots: int) -> pd.DataFrame:
     """What ``shots`` references add to a metric, in percent and points, a row for each category of an `over_draws`.
 
-    Columns: "0 shots", "N shots", "references alone" (the N, without words), gain of words and references, ± (one standard error over pictures at N shots) and "± draws", the standard
-    deviation over draws of a single reference, nan where none was drawn alone.
+    Columns: "0 shots", "N shots", "references alone" (the N, without words), gain of words and references, ± (one
+    standard error over pictures at N shots) and "± draws", the standard deviation over draws of a single reference, nan
+    where none was drawn alone.
     """
     few = (TEXT, BOTH)
     values = curve(summary, metric, few)

@@ -64,7 +64,10 @@ def test_of_a_model_that_table_1_does_not_have_nothing_is_reported(tmp_path):
 def test_what_is_left_in_words():
     said = bound_words.bounds_in_words(bounds(), ALL, CHANCE)
     assert "pixel AUROC goes from 85.0 to 45.0 %, AUPRO goes from 65.0 to 25.0 %" in said[0]
-    assert "114 % of pixel AUROC, 80 % of AUPRO and 114 % of pixel F1-max" in said[1]
+    assert (
+        "that is all (5.0 points below chance) of pixel AUROC, 80 % of AUPRO and all (5.0 points below chance) of "
+        "pixel F1-max" in said[1]
+    )
     assert said[2] == "The loss that S ascends, times 100, goes from -8.5 to -4.5."
     assert said[3] == "Categories that end below chance: 1 of 2."
     assert bound_words.bounds_in_words(bounds(), ALL, CHANCE | {"aupro": 0.9})[1] == "", "nothing above chance"
@@ -72,7 +75,10 @@ def test_what_is_left_in_words():
 
 def test_models_in_words_are_compared_category_by_category():
     said = bound_words.models_in_words({"winclip": bounds(), "vcpclip+": bounds(0.1)}, ALL, CHANCE)
-    assert said[0] == ("Of the pixel AUROC that it has above chance, WinCLIP loses 114 % and VCP-CLIP+ loses 143 %.")
+    assert said[0] == (
+        "Of the pixel AUROC that it has above chance, WinCLIP loses all (5.0 points below chance) and VCP-CLIP+ loses "
+        "all (15.0 points below chance)."
+    )
     assert "VCP-CLIP+ loses 10.0 ± 0.0 points more than WinCLIP, categories paired: less robust." in said[1]
     assert said[2] == (
         "Alone, the costliest perturbation is rotation for WinCLIP (12.5 points) and rotation for VCP-CLIP+ (12.5 "
@@ -80,6 +86,13 @@ def test_models_in_words_are_compared_category_by_category():
     )
     one = {"winclip": bounds().query("category != 'nut'"), "vcpclip+": bounds(0.1).query("category != 'nut'")}
     assert "within chance" in bound_words.models_in_words(one, ALL, CHANCE)[1], "one category has no error"
+
+
+def test_grey_pixels_are_said_to_turn_red():
+    said = bound_words.grey_in_words(pd.Series([1.0, 0.5, 0.0]))
+    assert said.startswith("50 % of all pixels are grey, and 1 of 3 pictures throughout: hue leaves them as they are")
+    assert "a positive saturation shift turns them red" in said
+    assert bound_words.grey_in_words(pd.Series([0.0, 0.004])) == ""
 
 
 def test_trainings_in_words():

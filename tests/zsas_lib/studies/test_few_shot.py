@@ -139,7 +139,9 @@ def test_gains_are_differences_to_no_reference_with_their_errors(table):
     lines, gains = curve(summary, "image_auroc", (TEXT, BOTH)), gain_table(summary, "image_auroc", 3)
     assert gains.columns.tolist() == ["0 shots", "3 shots", "references alone", "gain", "±", "± draws"]
     assert np.allclose(gains["gain"], lines.loc[3] - lines.loc[0])
-    spread = table[(table.scales == "2+3") & (table.shots == 1) & (table.weight == BOTH)].groupby("category").image_auroc
+    spread = (
+        table[(table.scales == "2+3") & (table.shots == 1) & (table.weight == BOTH)].groupby("category").image_auroc
+    )
     assert np.allclose(gains["± draws"], 100 * spread.std()[gains.index])
     assert gain_table(summary[summary.shots != 1], "image_auroc", 3)["± draws"].isna().all()
 
