@@ -50,8 +50,8 @@ def grey_in_words(shares: pd.Series) -> str:
     wholly = int((shares > 1 - GREY).sum())
     return (
         f"{100 * shares.mean():.0f} % of all pixels are grey, and {wholly or 'none'} of {len(shares)} pictures "
-        "throughout: hue leaves them as they are, and a positive saturation shift turns them red, as grey has hue 0. So what "
-        "saturation costs is there the cost of a new colour."
+        "throughout: hue leaves them as they are, and a positive saturation shift turns them red, as grey has hue 0. "
+        "There, what saturation costs is the cost of a new colour."
     )
 
 
