@@ -12,7 +12,8 @@ class Registration:
     """What a name stands for, and what is known of it.
 
     :param architecture: an open_clip name, a JSON file in open_clip's format or such a dict; :param pretrained: one of
-        the architecture's tags, a weights file or "hf-hub:ORG/NAME".
+        the architecture's tags, a weights file, "hf-hub:ORG/NAME" or "local-dir:FOLDER"; the last two are architectures
+        too.
     :param image_size: in pixels, and :param activation: "gelu" or "quick_gelu"; None for those of the architecture and
         of the weights.
     :param label: as people write it, and :param printed: as the papers' tables do ("" where none has it).
@@ -38,7 +39,7 @@ class Registration:
     @property
     def needs_download(self) -> bool:
         """Whether its weights come from elsewhere, not with the library or from a file."""
-        return not isinstance(self.pretrained, Path)
+        return not isinstance(self.pretrained, Path) and not str(self.pretrained).startswith("local-dir:")
 
 
 ALIASES: dict[str, Registration] = {
@@ -79,6 +80,7 @@ ALIASES: dict[str, Registration] = {
     "fare2-vit-l-14": Registration(
         "ViT-L-14-quickgelu",
         "hf-hub:chs20/fare2-clip",
+        activation="quick_gelu",
         label="ViT-L/14, FARE2",
         printed="ViT-L/14-FARE ²",
         weights_gb=1.7,

@@ -30,7 +30,8 @@ class Backbone(nn.Module):
 
     Attributes: `name`; `image_size`, `patch_size` in pixels; `grid` = patches per side; `width` of the vision tower
     and its `depth` in layers; `embed_dim`; `activation` ("gelu" or "quick_gelu"); `precision`; `is_random`, whether its
-    weights were drawn and not read; `device`; `digest`; `clip`, the open_clip model itself.
+    weights were drawn and not read; `positions`, how the positional embeddings were stretched to the grid ("bicubic",
+    "bilinear" or None where they were not); `device`; `digest`; `clip`, the open_clip model itself.
 
     >>> backbone = zsas.load_backbone("embedded")
     >>> backbone.image_size, backbone.patch_size, backbone.grid
@@ -56,6 +57,7 @@ class Backbone(nn.Module):
         mean: Sequence[float] = open_clip.OPENAI_DATASET_MEAN,
         std: Sequence[float] = open_clip.OPENAI_DATASET_STD,
         is_random: bool = False,
+        positions: str | None = None,
     ):
         super().__init__()
         self.clip = clip.eval().requires_grad_(False)
@@ -71,6 +73,7 @@ class Backbone(nn.Module):
         self.activation = ACTIVATIONS[bool(architecture.get("quick_gelu"))]
         self.precision = precision
         self.is_random = is_random
+        self.positions = positions
         self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(std)[:, None, None], persistent=False)
         self._short_text = _reads_only_up_to_its_end(clip)

@@ -4,31 +4,48 @@ Any open_clip vision transformer that ends in a class token works. OpenAI's weig
 open_clip 3 no longer switches on for the plain architecture names; here the activation follows the weights.
 """
 
-import json
 from collections.abc import Collection, Mapping
 from copy import deepcopy
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import open_clip
 import torch
-from open_clip.model import CLIP, CustomTextCLIP
 from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
 
-from ..base.errors import DataError, UnknownNameError
+from ..base.errors import OptionError, UnknownNameError
+from ..base.options import whole_number
 from .aliases import ALIASES, Registration
 from .backbone import ACTIVATIONS, PRECISIONS, Backbone
-from .weights import HUB, HUB_WEIGHTS, assign_weights, cached_file, hub_file, read_weights, tag_file
+from .configuration import (
+    build,
+    configuration_beside,
+    decided_beside,
+    named_configuration,
+    require_class_token,
+    vision_transformers,
+    with_image_size,
+)
+from .weights import (
+    HUB,
+    HUB_WEIGHTS,
+    LOCAL,
+    assign_weights,
+    cached_file,
+    hub_file,
+    local_file,
+    read_weights,
+    tag_file,
+)
 
 POSITIONS = ("bicubic", "bilinear")
-
+LARGEST_SEED = 2**32 - 1
 
 _REGISTERED = dict(ALIASES)
 
 
 def list_backbones() -> list[str]:
-    """The registered names, sorted. `load_backbone` also takes "ARCHITECTURE:PRETRAINED" and "hf-hub:ORG/NAME".
+    """The registered names, sorted. `load_backbone` also takes "ARCHITECTURE:PRETRAINED", "hf-hub:ORG/NAME" and
+    "local-dir:FOLDER".
 
     >>> "vit-l-14-336" in zsas.list_backbones()
     True
@@ -47,9 +64,9 @@ def register_backbone(
     """Give a backbone a name that `load_backbone`, notebooks and the command line accept.
 
     `architecture` is an open_clip name, a JSON file in open_clip's format (`embed_dim`, `vision_cfg`, `text_cfg`) or
-    such a dict; `pretrained` one of the architecture's tags, a weights file or "hf-hub:ORG/NAME"; without it weights
-    must be given on loading. Raises ValueError if the name already stands for something else, UnknownNameError or
-    DataError if there is no such architecture or activation.
+    such a dict; `pretrained` one of the architecture's tags, a weights file, "hf-hub:ORG/NAME" or "local-dir:FOLDER";
+    without it weights must be given on loading. Raises ValueError if the name already stands for something else,
+    UnknownNameError or DataError if there is no such architecture or activation.
 
     >>> zsas.register_backbone(
     ...     "my-vit", architecture="ViT-B-32", pretrained="my_vit.safetensors"
@@ -60,7 +77,7 @@ def register_backbone(
     _require_known("activation", activation, ACTIVATIONS)
     registration = Registration(deepcopy(architecture), pretrained, image_size, activation)
     if not str(architecture).startswith(HUB):
-        _architecture(registration)
+        named_configuration(architecture)
     if _REGISTERED.setdefault(name, registration) != registration:
         raise ValueError(
             f"Backbone {name!r} is already registered as {_REGISTERED[name]}; choose another name for {registration}."
@@ -77,17 +94,21 @@ def load_backbone(
     positions: str = "bicubic",
     seed: int = 0,
 ) -> Backbone:
-    """A frozen CLIP by name: a registered one, "ARCHITECTURE:PRETRAINED" of open_clip's, or "hf-hub:ORG/NAME".
+    """A frozen CLIP by name: a registered one, "ARCHITECTURE:PRETRAINED" of open_clip's, "hf-hub:ORG/NAME", or
+    "local-dir:FOLDER", a copy of such a repository.
 
     `weights`: None for those registered, "random" (from `seed`; the global random state is left alone) or a local
-    file: safetensors, an open_clip checkpoint, OpenAI's archive. `image_size` in pixels: another than the native one
-    interpolates the positional embeddings: `positions` "bicubic", antialiased, as open_clip does, or "bilinear", as
-    AnomalyCLIP does. `activation`: None for the one these weights were trained with, else "gelu" or "quick_gelu".
-    `device`: None for CUDA where there is one. `precision`: "float32" or "bfloat16".
+    file: safetensors, an open_clip checkpoint, OpenAI's archive. An `open_clip_config.json` beside the file, or in the
+    hub's repository that it comes from, decides the activation, the pictures' mean, standard deviation and size, as far
+    as nothing is asked for. `image_size` in pixels: another than the native one interpolates the positional embeddings:
+    `positions` "bicubic", antialiased, as open_clip does, or "bilinear", as AnomalyCLIP does. `activation`: None for
+    the one these weights were trained with, else "gelu" or "quick_gelu". `device`: None for CUDA where there is one.
+    `precision`: "float32" or "bfloat16".
 
     Raises UnknownNameError for an unknown name, tag, activation, precision or interpolation; DataError if a file cannot
-    be fetched, read, or does not fit the architecture; ValueError if the architecture is no vision transformer with a
-    class token, or the size no multiple of the patch size.
+    be fetched, read, holds NaN or whole numbers, does not fit the architecture, or lies beside the configuration of
+    another one; OptionError, a ValueError, if the architecture is no vision transformer with a class token, the size no
+    multiple of the patch size, or there is no such device. A UserWarning tells where configuration and name disagree.
 
     >>> backbone = zsas.load_backbone("embedded", image_size=96)
     >>> backbone.encode_text(["a whole ring", "a damaged ring"]).shape
@@ -96,34 +117,50 @@ def load_backbone(
     _require_known("activation", activation, ACTIVATIONS)
     _require_known("precision", precision, PRECISIONS)
     _require_known("interpolation of positions", positions, POSITIONS)
+    whole_number("load_backbone", "seed", seed, 0, LARGEST_SEED)
+    place = _device(device)
     registration = _find(name)
     tag = _tag(registration)
-    architecture, preprocessing = _architecture(registration)
-    if found := _unsuitable(architecture):
-        raise ValueError(
-            f"Backbone {name!r}: its image tower is {found}; expected open_clip's VisionTransformer with a class "
-            "token, such as ViT-B-16."
-        )
-    vision = architecture["vision_cfg"]
-    vision["image_size"] = image_size or registration.image_size or vision.get("image_size", 224)
-    _require_whole_patches(name, vision)
-    read = None if weights == "random" else read_weights(_weights_file(name, weights, registration, tag))
-    quick = architecture.get("quick_gelu") or tag.get("quick_gelu") or (read is not None and read.openai)
-    activation = activation or registration.activation or ACTIVATIONS[bool(quick)]
-    architecture["quick_gelu"] = activation == "quick_gelu"
+    size = registration.image_size if image_size is None else image_size
+    configuration = named_configuration(registration.architecture)
+    require_class_token(name, configuration)
+    sized = with_image_size(name, configuration, size)
+    quick = bool(configuration.model.get("quick_gelu") or tag.get("quick_gelu"))
+    statistics = {**configuration.statistics, **{key: tag[key] for key in ("mean", "std") if key in tag}}
+    read = None
+    if weights != "random":
+        source = registration.pretrained if weights is None else weights
+        file = _weights_file(name, source, weights is None, registration, tag)
+        read = read_weights(file)
+        beside = None if weights is None and tag else configuration_beside(file, source or "")
+        if beside and beside.source != configuration.source:
+            asked = activation or registration.activation
+            configuration = decided_beside(configuration, beside, quick and not (asked or read.openai), file)
+            require_class_token(name, configuration)
+            sized = with_image_size(name, configuration, size)
+            quick = bool(configuration.model.get("quick_gelu"))
+            statistics |= configuration.statistics
+    activation = activation or registration.activation or ACTIVATIONS[quick or (read is not None and read.openai)]
+    sized.model["quick_gelu"] = activation == "quick_gelu"
+    stretched = False
     if read is None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            clip = _build(architecture)
+            clip = build(sized)
     else:
         with torch.device("meta"):
-            clip = _build(architecture)
-        assign_weights(clip, read, positions)
-    statistics = {key: value for key, value in {**preprocessing, **tag}.items() if key in ("mean", "std")}
+            clip = build(sized)
+        stretched = assign_weights(clip, read, positions)
     backbone = Backbone(
-        clip, name=name, architecture=architecture, precision=precision, is_random=read is None, **statistics
+        clip,
+        name=name,
+        architecture=sized.model,
+        precision=precision,
+        is_random=read is None,
+        positions=positions if stretched else None,
+        **statistics,
     )
-    return backbone.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    return backbone.to(place)
 
 
 def weights_at_hand(name: str) -> Path | None:
@@ -133,13 +170,13 @@ def weights_at_hand(name: str) -> Path | None:
     """
     registration = _find(name)
     source = _tag(registration) or registration.pretrained
-    if isinstance(source, Mapping) or (isinstance(source, str) and source.startswith(HUB)):
+    if isinstance(source, Mapping) or (isinstance(source, str) and source.startswith((HUB, LOCAL))):
         return cached_file(source)
     return Path(source) if source and Path(source).is_file() else None
 
 
 def backbone_record(name: str) -> Registration:
-    """What is known of a backbone that `load_backbone` takes; of an open_clip pair or "hf-hub:ORG/NAME" little is.
+    """What is known of a backbone that `load_backbone` takes; of one that is not registered little is.
 
     Raises UnknownNameError for a name that `load_backbone` does not know.
     """
@@ -154,47 +191,35 @@ def _require_known(kind: str, value: str | None, known: Collection[str]) -> None
 def _find(name: str) -> Registration:
     if name in _REGISTERED:
         return _REGISTERED[name]
-    if name.startswith(HUB):
+    if name.startswith((HUB, LOCAL)):
         return Registration(name, name)
     architecture, _, pretrained = name.partition(":")
     architecture = architecture.replace("/", "-")
     if architecture in open_clip.list_models():
         return Registration(architecture, pretrained or None)
     if pretrained:
-        raise UnknownNameError("open_clip architecture", architecture, _vision_transformers())
-    remedy = "Or give an open_clip pair such as 'ViT-B-32:openai', 'hf-hub:ORG/NAME', or use register_backbone."
+        raise UnknownNameError("open_clip architecture", architecture, vision_transformers())
+    remedy = (
+        "Or give an open_clip pair such as 'ViT-B-32:openai', 'hf-hub:ORG/NAME', 'local-dir:FOLDER', or use "
+        "register_backbone."
+    )
     raise UnknownNameError("backbone", name, _REGISTERED, remedy)
 
 
-def _architecture(registration: Registration) -> tuple[dict, dict]:
-    """open_clip's configuration of the model, and of its preprocessing where that comes with it."""
-    source = registration.architecture
-    content: dict[str, Any]
-    if isinstance(source, Mapping):
-        content = deepcopy(dict(source))
-    elif source in open_clip.list_models():
-        content = open_clip.get_model_config(source) or {}
-    elif str(source).startswith(HUB):
-        content = _json(hub_file(str(source).removeprefix(HUB), "open_clip_config.json"))
-    elif Path(source).suffix == ".json":
-        content = _json(Path(source))
-    else:
-        raise UnknownNameError(
-            "open_clip architecture", source, _vision_transformers(), "A JSON file or a dict will do."
-        )
-    model = content.get("model_cfg", content)
-    if missing := {"embed_dim", "vision_cfg", "text_cfg"} - set(model):
-        raise DataError(
-            f"Architecture {source} lacks {', '.join(sorted(missing))}; expected open_clip's configuration."
-        )
-    return model, content.get("preprocess_cfg", {})
-
-
-def _json(path: Path) -> dict:
+def _device(device: str | torch.device | None) -> torch.device:
+    """Where a backbone goes. Raises OptionError for a name that is none, or a GPU that is not there."""
+    if device is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise DataError(f"Cannot read the architecture file {path} ({error}); expected open_clip's JSON.") from error
+        place = torch.device(device)
+    except RuntimeError:
+        raise OptionError(f"load_backbone got device={device!r}; expected a device such as cpu or cuda:0.") from None
+    if place.type == "cuda" and (place.index or 0) >= torch.cuda.device_count():
+        raise OptionError(
+            f"load_backbone got device={str(device)!r}; expected one that is there: torch finds "
+            f"{torch.cuda.device_count()} GPUs."
+        )
+    return place
 
 
 def _tag(registration: Registration) -> dict:
@@ -205,55 +230,22 @@ def _tag(registration: Registration) -> dict:
     return {}
 
 
-def _weights_file(name: str, weights: str | Path | None, registration: Registration, tag: dict) -> Path:
-    if weights is None and tag:
+def _weights_file(
+    name: str, source: str | Path | None, registered: bool, registration: Registration, tag: Mapping[str, object]
+) -> Path:
+    """The file that `source` stands for, `registered` or given by hand."""
+    if registered and tag:
         return tag_file(tag)
-    source = registration.pretrained if weights is None else weights
     if str(source).startswith(HUB):
         return hub_file(str(source).removeprefix(HUB), *HUB_WEIGHTS)
+    if str(source).startswith(LOCAL):
+        return local_file(str(source))
     tags = list_pretrained_tags_by_model(str(registration.architecture))
     if source is None:
         also = f", or choose one of {', '.join(f'{name}:{tag}' for tag in tags)}" if tags else ""
-        raise ValueError(f"Backbone {name!r} has no weights of its own; pass weights=PATH or weights='random'{also}.")
-    if weights is None and tags and not Path(source).is_file():
+        raise OptionError(f"Backbone {name!r} has no weights of its own; pass weights=PATH or weights='random'{also}.")
+    if registered and tags and not Path(source).is_file():
         raise UnknownNameError(
             f"pretrained tag of {registration.architecture}", source, tags, "A weights file will do."
         )
     return Path(source)
-
-
-def _unsuitable(architecture: dict) -> str | None:
-    """What the image tower is, if it is no vision transformer that ends in a class token."""
-    vision = architecture["vision_cfg"]
-    if "timm_model_name" in vision:
-        return f"timm's {vision['timm_model_name']}"
-    if not isinstance(vision.get("layers", 12), int):
-        return "a ResNet"
-    if "multimodal_cfg" in architecture or vision.get("attentional_pool"):
-        return "one with attentional pooling"
-    if vision.get("pool_type", "tok") != "tok":
-        return f"one with pool_type={vision['pool_type']!r}"
-    return None
-
-
-def _require_whole_patches(name: str, vision: dict) -> None:
-    size, patch = vision["image_size"], vision.get("patch_size", 16)
-    if not (isinstance(size, int) and isinstance(patch, int)):
-        raise ValueError(f"Backbone {name!r}: expected square images and patches, got image {size}, patch {patch}.")
-    if size < patch or size % patch:
-        below, above = max(size // patch, 1) * patch, (size // patch + 1) * patch
-        raise ValueError(
-            f"Backbone {name!r}: image_size {size} is not a multiple of the patch size {patch}; use {below} or {above}."
-        )
-
-
-def _build(architecture: dict) -> CLIP | CustomTextCLIP:
-    arguments = {key: value for key, value in architecture.items() if key != "custom_text"}
-    custom = architecture.get("custom_text") or "hf_model_name" in architecture["text_cfg"]
-    return (CustomTextCLIP if custom else CLIP)(**deepcopy(arguments))
-
-
-@cache
-def _vision_transformers() -> list[str]:
-    configurations = {name: open_clip.get_model_config(name) for name in open_clip.list_models()}
-    return [name for name, configuration in configurations.items() if configuration and not _unsuitable(configuration)]

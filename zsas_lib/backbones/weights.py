@@ -1,10 +1,10 @@
 """CLIP weights files: finding, reading and fitting them into a model, never unpickling anything."""
 
 import os
+import re
 import socket
 import urllib.request
 import warnings
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isqrt
@@ -17,20 +17,41 @@ import torch
 from huggingface_hub.errors import EntryNotFoundError
 from open_clip.model import CLIP, CustomTextCLIP, convert_to_custom_text_state_dict, resize_pos_embed
 from open_clip.pretrained import download_pretrained_from_url
-from safetensors.torch import load_file
 from torch import Tensor
 
 from ..base.errors import DataError
 from ..base.ledger import note_weights
+from ..base.tensors import UnreadableError, finite_floats, saved_content
 
 HUB = "hf-hub:"
+LOCAL = "local-dir:"
+CONFIGURATION = "open_clip_config.json"
+"""The file beside hub weights that says what they are for."""
 HUB_WEIGHTS = (
     "open_clip_model.safetensors",
     "open_clip_pytorch_model.safetensors",
     "open_clip_pytorch_model.bin",
     "model.safetensors",
 )
+LOCAL_WEIGHTS = (
+    *HUB_WEIGHTS[:3],
+    "open_clip_pytorch_model.pth",
+    "model.safetensors",
+    "pytorch_model.bin",
+    "pytorch_model.pth",
+    "model.pth",
+)
+"""The names that open_clip prefers in a folder, in its order."""
+SUFFIXES = (".safetensors", ".bin", ".pth", ".pt")
 CONNECT_SECONDS = 5
+
+
+_REPOSITORY = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
+_TERMINAL_CODE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+class NotInRepositoryError(DataError):
+    """A repository of the hub is there, and the file that was asked for is not in it."""
 
 
 @dataclass(frozen=True)
@@ -46,42 +67,44 @@ def read_weights(path: Path) -> Weights:
     """Read safetensors, an open_clip checkpoint (`.pt`, `.bin`) or an OpenAI TorchScript archive.
 
     A `state_dict` entry and a `module.` prefix are unwrapped, half precision becomes float32. Pickled code is never
-    run. Raises DataError, naming the file, if it is missing, unreadable or holds no tensors.
+    run. Raises DataError, naming the file, if it is missing, unreadable, holds no tensors, or other than finite floats.
     """
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; expected a file of CLIP weights, or the backbone {LOCAL}{path}.")
     if not path.is_file():
         raise DataError(f"No weights file at {path}; expected a .safetensors or .pt file of CLIP weights.")
     note_weights(path)
     try:
-        content, archived = _content(path)
-    except Exception as error:
+        content, archived = saved_content(path)
+    except UnreadableError as error:
         raise DataError(
-            f"Cannot read {path} as CLIP weights ({_first_line(error)}); expected safetensors, a checkpoint of plain "
-            "tensors saved by open_clip, or OpenAI's TorchScript archive. Is the download complete?"
-        ) from error
+            f"Cannot read {path} as CLIP weights ({error}); expected safetensors, a checkpoint of plain tensors saved "
+            "by open_clip, or OpenAI's TorchScript archive. Is the download complete?"
+        ) from None
     tensors = content.get("state_dict", content) if isinstance(content, Mapping) else {}
     tensors = {name.removeprefix("module."): value for name, value in tensors.items() if isinstance(value, Tensor)}
     if not tensors:
         raise DataError(f"{path} holds no CLIP weights; expected a mapping from parameter names to tensors.")
     openai = archived or "input_resolution" in tensors
-    for name in ("input_resolution", "context_length", "vocab_size"):
-        tensors.pop(name, None)
-    return Weights(path, {name: value.float() for name, value in tensors.items()}, openai)
+    for name in ("input_resolution", "context_length", "vocab_size", "text.transformer.embeddings.position_ids"):
+        tensors.pop(name, None)  # whole numbers that the model does not learn
+    return Weights(path, finite_floats(path, tensors), openai)
 
 
-def assign_weights(clip: CLIP | CustomTextCLIP, weights: Weights, positions: str = "bicubic") -> None:
+def assign_weights(clip: CLIP | CustomTextCLIP, weights: Weights, positions: str = "bicubic") -> bool:
     """Make the tensors read the parameters of a model built on the meta device.
 
     Positional embeddings of another grid are interpolated as `positions` says: "bicubic" (antialiased) or "bilinear"
-    (not). Raises DataError, naming the file and the parameters, if the two do not fit.
+    (not); returns whether they were. Raises DataError, naming the file and the parameters, if the two do not fit.
     """
     tensors = dict(weights.tensors)
     if isinstance(clip, CustomTextCLIP):
         tensors = convert_to_custom_text_state_dict(tensors)
-        tensors.pop("text.transformer.embeddings.position_ids", None)
     expected = {name: value.shape for name, value in clip.state_dict().items()}
-    if "logit_scale" in tensors:
+    if "logit_scale" in tensors and tensors["logit_scale"].numel() == 1:
         tensors["logit_scale"] = tensors["logit_scale"].reshape(expected["logit_scale"])
-    if _is_square_grid(tensors.get("visual.positional_embedding")):
+    saved = tensors.get("visual.positional_embedding")
+    if _is_square_grid(saved):
         resize_pos_embed(tensors, clip, positions, antialias=positions == "bicubic")
     differences = {
         "missing": [name for name in expected if name not in tensors],
@@ -94,13 +117,51 @@ def assign_weights(clip: CLIP | CustomTextCLIP, weights: Weights, positions: str
     }
     if any(differences.values()):
         listed = "; ".join(f"{len(names)} {kind}: {_shortened(names)}" for kind, names in differences.items() if names)
+        foreign = any(name.startswith(("vision_model.", "text_model.")) for name in tensors)
         raise DataError(
-            f"{weights.path} does not fit the architecture: {listed}. Load it under the one it was made for."
+            f"{weights.path} does not fit the architecture: {listed}. Load it under the one it was made for"
+            + (", and in open_clip's format: these are the names of transformers." if foreign else ".")
         )
     clip.load_state_dict(tensors, assign=True)
     causal: Any = clip if isinstance(clip, CLIP) else clip.text
     if getattr(causal, "attn_mask", None) is not None:
         causal.attn_mask = torch.full(causal.attn_mask.shape, -torch.inf).triu(1)
+    return saved is not None and len(saved) != len(clip.visual.positional_embedding)
+
+
+def local_folder(name: str) -> Path:
+    """The folder that ``local-dir:FOLDER`` names, with open_clip's configuration in it.
+
+    Raises DataError if there is none.
+    """
+    folder = Path(name.removeprefix(LOCAL)).expanduser()
+    if name == LOCAL or not folder.is_dir():
+        raise DataError(f"No folder {folder} for {name!r}; expected one with {CONFIGURATION} and weights.")
+    if not (folder / CONFIGURATION).is_file():
+        raise DataError(
+            f"{folder} has no {CONFIGURATION}, without which nothing says what its weights are for; fetch it from "
+            "where they come, or give the architecture's name and weights=FILE."
+        )
+    return folder
+
+
+def local_file(name: str) -> Path:
+    """The weights in the folder that ``local-dir:FOLDER`` names: those that open_clip takes, with a UserWarning where
+    several might be meant. Raises DataError if there are none."""
+    folder = local_folder(name)
+    files = [path for suffix in SUFFIXES for path in sorted(folder.glob(f"*{suffix}"))]
+    if not files:
+        raise DataError(f"{folder} has no weights; expected a file that ends in {', '.join(SUFFIXES)}.")
+    preferred = sorted(
+        (path for path in files if path.name in LOCAL_WEIGHTS), key=lambda p: LOCAL_WEIGHTS.index(p.name)
+    )
+    if not preferred and len(files) > 1:
+        warnings.warn(
+            f"{folder} has several files of weights, {', '.join(path.name for path in files)}; {files[0].name} is "
+            "taken, as open_clip does. Name the one that is meant by weights=FILE.",
+            stacklevel=2,
+        )
+    return (preferred or files)[0]
 
 
 def hub_file(repository: str, *names: str) -> Path:
@@ -108,6 +169,11 @@ def hub_file(repository: str, *names: str) -> Path:
 
     Raises DataError at once, not after retries, where the hub cannot be reached.
     """
+    if not _REPOSITORY.fullmatch(repository):
+        raise DataError(
+            f"{HUB}{repository} names no repository of the hub, which is ORG/NAME; a folder of this machine is "
+            f"{LOCAL}FOLDER."
+        )
     if cached := _cached(repository, names):
         return cached
     wanted = f"{names[0]} of {HUB}{repository}"
@@ -121,7 +187,7 @@ def hub_file(repository: str, *names: str) -> Path:
             continue
         except Exception as error:
             raise _unavailable(wanted, _first_line(error)) from error
-    raise _unavailable(wanted, f"the repository has none of {', '.join(names)}")
+    raise NotInRepositoryError(str(_unavailable(wanted, f"the repository has none of {', '.join(names)}")))
 
 
 def tag_file(tag: Mapping[str, object]) -> Path:
@@ -151,7 +217,10 @@ def why_no_downloads() -> str:
 
 
 def cached_file(source: Mapping[str, object] | str) -> Path | None:
-    """The weights file behind an entry of open_clip's table or ``hf-hub:ORG/NAME`` if it is on this machine already."""
+    """The weights file behind an entry of open_clip's table, ``hf-hub:ORG/NAME`` or ``local-dir:FOLDER`` if it is on
+    this machine already."""
+    if isinstance(source, str) and source.startswith(LOCAL):
+        return local_file(source)
     if isinstance(source, str):
         return _cached(source.removeprefix(HUB), HUB_WEIGHTS)
     if repository := str(source.get("hf_hub", "")):
@@ -173,16 +242,6 @@ def _place(hub: str) -> tuple[str, Sequence[str]]:
 
 def _downloaded(url: str) -> Path:
     return Path("~/.cache/clip").expanduser() / os.path.basename(url)
-
-
-def _content(path: Path) -> tuple[object, bool]:
-    if path.suffix == ".safetensors":
-        return load_file(path), False
-    if zipfile.is_zipfile(path) and any(name.endswith("/constants.pkl") for name in zipfile.ZipFile(path).namelist()):
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*torch.jit.load.* is deprecated", category=DeprecationWarning)
-            return torch.jit.load(path, map_location="cpu").state_dict(), True
-    return torch.load(path, map_location="cpu", weights_only=True), False
 
 
 def _require_reachable(wanted: str, url: str) -> None:
@@ -211,4 +270,4 @@ def _unavailable(wanted: str, reason: str) -> DataError:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return (_TERMINAL_CODE.sub("", str(error)).strip().splitlines() or [type(error).__name__])[0]

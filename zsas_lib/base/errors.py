@@ -16,3 +16,8 @@ class UnknownNameError(ValueError):
 
 class DataError(ValueError):
     """A data set or weights file that is missing, incomplete or unreadable. The message names it and the remedy."""
+
+
+class OptionError(ValueError):
+    """An option's value that cannot be, or cannot go with the others. The message says what was expected and what
+    came."""

@@ -1,4 +1,5 @@
 from copy import deepcopy
+from dataclasses import replace
 
 import open_clip
 import pytest
@@ -10,6 +11,7 @@ from torch import nn
 
 from zsas_lib.backbones import backbone as towers
 from zsas_lib.backbones import registry as backbones
+from zsas_lib.backbones.configuration import build
 from zsas_lib.backbones.registry import list_backbones, load_backbone, register_backbone
 from zsas_lib.base.errors import DataError, UnknownNameError
 
@@ -235,10 +237,10 @@ def test_bfloat16_is_close_to_float32_and_returns_float32(images, image_size):
     ],
 )
 def test_activation_follows_the_weights(name, options, expected, monkeypatch):
-    build = backbones._build
-    monkeypatch.setattr(
-        backbones, "_build", lambda architecture: build({**TINY, "quick_gelu": architecture["quick_gelu"]})
-    )
+    def built(configuration):
+        return build(replace(configuration, model={**TINY, "quick_gelu": configuration.model["quick_gelu"]}))
+
+    monkeypatch.setattr(backbones, "build", built)
     backbone = load_backbone(name, "random", **options)
     towers_blocks = [*backbone.clip.visual.transformer.resblocks, *backbone.clip.transformer.resblocks]
     assert backbone.activation == expected

@@ -143,6 +143,27 @@ def test_truncated_weights_file(name, tmp_path):
         load_backbone("tiny", tmp_path / name)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda weight: weight.index_fill(0, torch.tensor([0]), torch.nan), "visual.proj has NaN or infinite values"),
+        (lambda weight: weight.mul(100).to(torch.int8), "visual.proj is int8, expected floats"),
+        (lambda weight: weight.to(torch.int64), "visual.proj is int64, expected floats"),
+    ],
+)
+def test_weights_that_are_no_finite_floats_are_refused(tmp_path, change, said):
+    state = load_backbone("tiny", "random").clip.state_dict()
+    save_file(state | {"visual.proj": change(state["visual.proj"])}, tmp_path / "some.safetensors")
+    with pytest.raises(DataError, match=f"some.safetensors holds what cannot be weights: {said}"):
+        load_backbone("tiny", tmp_path / "some.safetensors")
+
+
+def test_the_names_of_transformers_are_recognised(tmp_path):
+    save_file({"vision_model.embeddings.class_embedding": torch.ones(3)}, tmp_path / "model.safetensors")
+    with pytest.raises(DataError, match="in open_clip's format: these are the names of transformers"):
+        load_backbone("tiny", tmp_path / "model.safetensors")
+
+
 def test_missing_weights_file(tmp_path):
     with pytest.raises(DataError, match="No weights file at .*absent.pt"):
         load_backbone("tiny", tmp_path / "absent.pt")
