@@ -84,20 +84,23 @@ def masks() -> Tensor:
     return drawn_masks
 
 
-def anomalyclip_checkpoint(embeddings: Tensor, sentences: Tensor) -> dict:
-    """What AnomalyCLIP's training saves; `embeddings` is the token table, `sentences` are the two sentences' ids."""
+def anomalyclip_checkpoint(
+    embeddings: Tensor, sentences: Tensor, context: int = 12, depth: int = 3, compound: int = 4
+) -> dict:
+    """What AnomalyCLIP's training saves; `embeddings` is the token table, `sentences` are the two sentences' ids, the
+    rest are its --n_ctx, --depth and --t_n_ctx."""
     words = embeddings[sentences]
     state = {
-        "ctx_pos": drawn("ctx_pos", 1, 1, 12, TEXT, spread=0.5),
-        "ctx_neg": drawn("ctx_neg", 1, 1, 12, TEXT, spread=0.5),
+        "ctx_pos": drawn("ctx_pos", 1, 1, context, TEXT, spread=0.5),
+        "ctx_neg": drawn("ctx_neg", 1, 1, context, TEXT, spread=0.5),
     }
-    for layer in range(2):
-        state[f"compound_prompts_text.{layer}"] = drawn(f"compound {layer}", 4, TEXT, spread=0.5)
+    for layer in range(depth - 1):
+        state[f"compound_prompts_text.{layer}"] = drawn(f"compound {layer}", compound, TEXT, spread=0.5)
         state[f"compound_prompt_projections.{layer}.weight"] = drawn(f"unused {layer}", 896, TEXT)
         state[f"compound_prompt_projections.{layer}.bias"] = drawn(f"unused bias {layer}", 896)
     for number, end in enumerate(("pos", "neg")):
         state[f"token_prefix_{end}"] = words[None, number : number + 1, :1].clone()
-        state[f"token_suffix_{end}"] = words[None, number : number + 1, 13:].clone()
+        state[f"token_suffix_{end}"] = words[None, number : number + 1, 1 + context :].clone()
         state[f"tokenized_prompts_{end}"] = sentences[None, number : number + 1].int()
     return {"prompt_learner": state}
 
@@ -111,8 +114,17 @@ def linear_layers() -> dict[str, Tensor]:
     }
 
 
-def vcpclip_checkpoint() -> dict:
-    """What VCP-CLIP's training saves, temperatures 0.09 and 0.05."""
+def stretched(positions: Tensor) -> Tensor:
+    """Positions for pictures of SIZE, as VCP-CLIP makes them."""
+    before, after = ARCHITECTURE["vision_cfg"]["image_size"] // 14, SIZE // 14
+    plane = positions[1:].T.reshape(1, -1, before, before)
+    plane = nn.functional.interpolate(plane, (after, after), mode="bicubic", antialias=True, align_corners=False)
+    return torch.cat([positions[:1], plane[0].flatten(1).T])
+
+
+def vcpclip_checkpoint(words: int = 2, deep: int = 1) -> dict:
+    """What VCP-CLIP's training saves, temperatures 0.09 and 0.05; `words` and `deep` are its --prompt_len and
+    --deep_prompt_len."""
     post = {"prompt_temp_l1": torch.tensor(1 / 0.05).log()}
     for name, inputs in (
         ("q_proj_pre", TEXT),
@@ -124,15 +136,15 @@ def vcpclip_checkpoint() -> dict:
         post[f"{name}.weight"] = drawn(name, WIDTH, inputs, 1, spread=gain * inputs**-0.5)
         post[f"{name}.bias"] = drawn(f"{name} bias", WIDTH, spread=0.1)
     before = {
-        "prompt_query": drawn("prompt_query", 1, 2, TEXT),
+        "prompt_query": drawn("prompt_query", 1, words, TEXT),
         "prompt_temp": torch.tensor(1 / 0.09).log(),
-        "prompt_linear1.fc.weight": drawn("mini-net", 2, 1, 3, spread=0.5),
-        "prompt_linear1.fc.bias": drawn("mini-net bias", 2, spread=0.5),
+        "prompt_linear1.fc.weight": drawn("mini-net", words, 1, 3, spread=0.5),
+        "prompt_linear1.fc.bias": drawn("mini-net bias", words, spread=0.5),
     }
     prompts = {
         "prompt_text_projection": drawn("second projection", TEXT, EMBED),
-        "prompt_embeddings": drawn("shallow", 1, 1, TEXT, spread=0.6),
-        "deep_prompt_embeddings": drawn("deep", 3, 1, TEXT, spread=0.6),
+        "prompt_embeddings": drawn("shallow", 1, deep, TEXT, spread=0.6),
+        "deep_prompt_embeddings": drawn("deep", 3, deep, TEXT, spread=0.6),
         "prompt_proj.weight": drawn("prompt_proj", TEXT, TEXT, spread=TEXT**-0.5),
         "prompt_proj.bias": drawn("prompt_proj bias", TEXT, spread=0.1),
         "prompt_norm.weight": drawn("prompt_norm", TEXT, spread=0.2, centre=1),
@@ -143,8 +155,8 @@ def vcpclip_checkpoint() -> dict:
 
 
 def vcpclip_plus_checkpoint(clip: dict[str, Tensor]) -> dict:
-    """What VCP-CLIP+'s training saves: temperatures of 0.07, sigmoid(alpha) 0.7, and all of CLIP with a 49409th
-    word."""
+    """What VCP-CLIP+'s training saves: temperatures of 0.07, sigmoid(alpha) 0.7, and all of CLIP with a 49409th word
+    and positions for pictures of SIZE."""
     saved = vcpclip_checkpoint()
     saved["New_Lan_Embed"]["prompt_temp"] = saved["Zero_try"]["prompt_temp_l1"] = torch.tensor(1 / 0.07).log()
     direct = {
@@ -159,6 +171,7 @@ def vcpclip_plus_checkpoint(clip: dict[str, Tensor]) -> dict:
     saved |= {f"prompt_token_embedding.{name}": nn.Parameter(value) for name, value in direct.items()}
     prompts = {name: value.detach() for name, value in saved.items() if "prompt" in name}
     words = torch.cat([clip["token_embedding.weight"], torch.zeros(1, TEXT)])
-    saved["model"] = clip | {"token_embedding.weight": words} | prompts
+    positions = stretched(clip["visual.positional_embedding"])
+    saved["model"] = clip | {"token_embedding.weight": words, "visual.positional_embedding": positions} | prompts
     saved["alpha"] = torch.tensor(0.7).logit()
     return saved

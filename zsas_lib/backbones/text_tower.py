@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from open_clip.model import CLIP
 from torch import Tensor
 
+from ..base.errors import OptionError
 from .backbone import Backbone
 
 PLACEHOLDER = "X"
@@ -18,9 +19,9 @@ PLACEHOLDER = "X"
 
 
 def require_causal_text_tower(backbone: Backbone, model: str) -> None:
-    """Raises ValueError if the backbone's text tower is not CLIP's own."""
+    """Raises OptionError if the backbone's text tower is not CLIP's own."""
     if type(backbone.clip) is not CLIP:
-        raise ValueError(
+        raise OptionError(
             f"{model} needs CLIP's own causal text tower, into which it puts learned tokens; backbone "
             f"{backbone.name!r} has another ({type(backbone.clip).__name__}). Use one such as vit-l-14-336."
         )

@@ -21,7 +21,8 @@ from ..backbones.text_tower import (
     with_positions,
     word_tokens,
 )
-from ..base.errors import UnknownNameError
+from ..base.errors import OptionError, UnknownNameError
+from ..base.options import number, whole_number
 from ..losses import dice_loss, focal_loss
 from .learned import Features, LearnedModel, Recipe, highest_mean
 
@@ -31,6 +32,8 @@ SPREAD = 0.02
 LOCAL_WEIGHT = 4
 """The released code taps one layer and weighs its loss as it weighed four."""
 IMAGE_SCORES = ("text", "map", "text+map")
+WORDS = 5
+"""Tokens of the longer sentence beside its context: start, "damaged", "object", ".", end."""
 
 
 class AnomalyCLIP(LearnedModel):
@@ -44,13 +47,15 @@ class AnomalyCLIP(LearnedModel):
         local_from: share of the depth at which that path begins: block 6 of 24.
         layers: shares of the depth that are tapped; (0.25, 0.5, 0.75, 1.0) is what the papers write.
         context: learned tokens a sentence; compound: learned tokens a block, in the first `compound_depth` of the
-            depth (9 of 12 blocks).
+            depth (9 of 12 blocks) but for the first block, in the place of as many of the context, and of the words
+            where it has fewer.
         smoothing: sigma in pixels at 518.
         image_score: "text" is the image's own probability; "map" the mean of the map's highest `top_k` pixels at 518
             (paper V's Tables 6 to 8); "text+map" their sum.
         class_norm: whether the class token goes through the last norm.
 
-    Raises UnknownNameError or ValueError for an option's value, ValueError for a backbone without a causal text tower.
+    Raises UnknownNameError or OptionError for an option's value, OptionError for a backbone without a causal text
+    tower.
     """
 
     name = "anomalyclip"
@@ -75,13 +80,17 @@ class AnomalyCLIP(LearnedModel):
             if value not in known:
                 raise UnknownNameError(f"value of AnomalyCLIP's option {option}", value, known)
         if not 0 < local_from <= 1 or not layers or not all(local_from <= share <= 1 for share in layers):
-            raise ValueError(
+            raise OptionError(
                 f"AnomalyCLIP got local_from={local_from}, layers={tuple(layers)}; expected shares of the depth in "
                 "0..1, and layers where the local path has begun."
             )
-        if not 0 <= compound <= context:
-            raise ValueError(f"AnomalyCLIP got compound={compound}; expected 0 to context={context} tokens.")
         require_causal_text_tower(backbone, "AnomalyCLIP")
+        longest = backbone.clip.context_length
+        whole_number("AnomalyCLIP", "context", context, 1, longest - WORDS)
+        whole_number("AnomalyCLIP", "compound", compound, 0, longest - 1)
+        number("AnomalyCLIP", "compound_depth", compound_depth, 0, 1, above=True, expected="a share of the depth")
+        number("AnomalyCLIP", "smoothing", smoothing, 0)
+        whole_number("AnomalyCLIP", "top_k", top_k, 1)
         super().__init__(
             backbone,
             {
@@ -107,8 +116,9 @@ class AnomalyCLIP(LearnedModel):
         self.initialise(seed=0)
 
     def reset_parameters(self) -> None:
-        nn.init.normal_(self.contexts, std=SPREAD)
-        nn.init.normal_(self.compound, std=SPREAD)
+        for prompts in (self.contexts, self.compound):
+            if prompts.numel():
+                nn.init.normal_(prompts, std=SPREAD)
 
     def freeze(self) -> None:
         super().freeze()

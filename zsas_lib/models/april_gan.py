@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..backbones.image_tower import class_embedding, layer_at, residual_stream
 from ..backbones.registry import Backbone
+from ..base.options import number
 from ..losses import dice_loss, focal_loss
 from .learned import Features, LearnedModel, Recipe, two_state_maps
 from .prompts import april_gan_prompts, mean_embeddings
@@ -32,13 +33,18 @@ class AprilGAN(LearnedModel):
 
     Options:
         smoothing: sigma in pixels at 518; the paper has none.
+        raw_names: say a class's name as the data set writes it ("metal_nut", "pcb1"), as the released code does, and
+            not in words (see `class_phrase`).
+
+    Raises OptionError for an option's value.
     """
 
     name = "april-gan"
     recipe = Recipe(rate=1e-3, training_batch_size=8, epochs=15, augment=False)
 
-    def __init__(self, backbone: Backbone, *, smoothing: float = 0.0):
-        super().__init__(backbone, {"smoothing": smoothing})
+    def __init__(self, backbone: Backbone, *, smoothing: float = 0.0, raw_names: bool = False):
+        number("APRIL-GAN", "smoothing", smoothing, 0)
+        super().__init__(backbone, {"smoothing": smoothing, "raw_names": raw_names})
         self.projections = nn.ModuleList(nn.Linear(backbone.width, backbone.embed_dim) for _ in LAYERS)
         self._layers = [layer_at(backbone.depth, share) for share in LAYERS]
         self.initialise(seed=0)
@@ -49,7 +55,7 @@ class AprilGAN(LearnedModel):
 
     def text_features(self, class_name: str) -> Float[Tensor, "2 embed"]:
         """The unit vectors of the two states of a class. Encoded once per class name and kept."""
-        return mean_embeddings(self.backbone, april_gan_prompts(class_name))
+        return mean_embeddings(self.backbone, april_gan_prompts(class_name, raw_names=self.options["raw_names"]))
 
     def features(self, images: Float[Tensor, "batch 3 height width"], class_names: Sequence[str]) -> Features:
         stream = residual_stream(self.backbone, self.backbone.embed_patches(images))

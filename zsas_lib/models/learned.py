@@ -18,6 +18,7 @@ from torch import Tensor
 from ..backbones.registry import Backbone
 from ..base.errors import DataError
 from ..base.files import write_atomically
+from ..base.tensors import finite_floats
 from ..perturbations.smoothing import gaussian_smoothed
 from .prediction import AnomalyModel, Prediction, names_of_images
 
@@ -149,26 +150,27 @@ class LearnedModel(AnomalyModel):
 
     def load(self, path: str | Path) -> None:
         """Take what `save` wrote. Raises DataError for a file that is none of these, or of another model, other
-        options, another backbone or shapes; it says which."""
+        options, another backbone or shapes, or with NaN; it says which."""
         path = Path(path)
         try:
             with safe_open(path, "pt") as file:
                 made = json.loads(file.metadata()[RECORD])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            own = json.loads(json.dumps(self.description()))
+            history = made["history"] if made["history"] is None else pd.DataFrame(made["history"])
+            made = {key: made[key] for key in (*own, "trained")}
+        except (OSError, SafetensorError, LookupError, TypeError, ValueError) as error:
             raise DataError(
-                f"{path} holds nothing that model.save wrote ({error}); the authors' files are read by "
-                "zsas.load_official_checkpoint."
+                f"{path} holds nothing that model.save wrote ({' '.join(str(error).split())}); the authors' files are "
+                "read by zsas.load_official_checkpoint."
             ) from error
-        own = json.loads(json.dumps(self.description()))
         for key in own:
             if made[key] != own[key]:
                 raise DataError(
                     f"{path} was learned with {key} {made[key]}, not {own[key]}; load it with what it was learned with."
                 )
-        assign_learned(self, tensors, path)
-        self.trained = made["trained"]
-        self.history = None if made["history"] is None else pd.DataFrame(made["history"])
+        assign_learned(self, finite_floats(path, tensors), path)
+        self.trained, self.history = made["trained"], history
 
 
 def assign_learned(model: LearnedModel, tensors: Mapping[str, Tensor], path: Path) -> None:

@@ -123,10 +123,10 @@ def winclip_prompts(
 
 
 @cache
-def april_gan_prompts(class_name: str) -> PromptEnsemble:
+def april_gan_prompts(class_name: str, *, raw_names: bool = False) -> PromptEnsemble:
     """APRIL-GAN's ensemble, which many took over: 7 normal and 5 abnormal states in 35 templates, 245 and 175
-    sentences. The class is named as `class_phrase` says; the released code says the folder's name."""
-    phrase = class_phrase(class_name)
+    sentences. For `raw_names`, with which the released code says the folder's name, see `class_phrase`."""
+    phrase = class_phrase(class_name, raw=raw_names)
     sentences = (
         tuple(template.format(state.format(phrase)) for state in states for template in APRIL_GAN_TEMPLATES)
         for states in (NORMAL_STATES, APRIL_GAN_ABNORMAL_STATES)

@@ -27,6 +27,7 @@ from ..backbones.text_tower import (
     word_tokens,
 )
 from ..base.errors import UnknownNameError
+from ..base.options import number, whole_number
 from ..losses import dice_loss, focal_loss
 from .learned import Features, LearnedModel, Recipe, highest_mean, two_state_maps
 
@@ -34,8 +35,6 @@ LAYERS = (0.25, 0.5, 0.75, 1.0)
 SENTENCES = (f"a photo of a good {PLACEHOLDER}", f"a photo of a damaged {PLACEHOLDER}")
 CLASS_WORD = 6
 """Position of the class word in both sentences, the start token being 0."""
-CLASS_TOKENS = 2
-"""Tokens in the class word's place without IDP."""
 FIRST_TEMPERATURE = 0.07
 FIRST_BALANCE = 0.5
 """alpha and beta before their sigmoid, at the start."""
@@ -58,16 +57,18 @@ class VCPCLIP(LearnedModel):
             trained apart and fused at test with the weight `fusion` of VCP's branch (0.75 in both papers, 0.8 in the
             code).
         loreb: weigh focal and dice loss by a learned sigmoid(beta) and its complement, instead of 1 and 1.
-        idp: one class token, a projection of the image embedding beside `tokens` learned vectors; without it two
-            learned tokens plus a convolution of the image embedding (pre-VCP), which goes through the transposed text
-            projection where it is not as wide as the tokens, as in no released model.
+        idp: one class token, a projection of the image embedding beside `tokens` learned vectors; without it
+            `class_tokens` learned tokens plus a convolution of the image embedding (pre-VCP), which goes through the
+            transposed text projection where it is not as wide as the tokens, as in no released model.
     Others:
+        deep_tokens: learned tokens behind the start token of every block of the text tower.
         smoothing: sigma in pixels at 518.
         image_score: "branches" sums the mean of the highest `top_k` pixels (at 518) of each branch's own map, as the
             code does, alpha or not; "map" takes that of the fused map.
 
     Not done here: the map's min-max scaling over a category, which changes no metric but the legacy AUPRO by rounding.
-    Raises UnknownNameError or ValueError for an option's value, ValueError for a backbone without a causal text tower.
+    Raises UnknownNameError or OptionError for an option's value, OptionError for a backbone without a causal text
+    tower.
     """
 
     recipe = Recipe(
@@ -87,18 +88,25 @@ class VCPCLIP(LearnedModel):
         loreb: bool = False,
         idp: bool = False,
         tokens: int = 3,
+        class_tokens: int = 2,
+        deep_tokens: int = 1,
         fusion: float = 0.75,
         smoothing: float = 8.0,
         image_score: str = "branches",
         top_k: int = 2000,
     ):
-        if temperature != "learned" and not (isinstance(temperature, (int, float)) and temperature > 0):
-            raise ValueError(f"VCP-CLIP got temperature={temperature!r}; expected 'learned' or a positive number.")
+        if temperature != "learned":
+            number("VCP-CLIP", "temperature", temperature, 0, above=True, expected="'learned' or a number")
         if image_score not in IMAGE_SCORES:
             raise UnknownNameError("value of VCP-CLIP's option image_score", image_score, IMAGE_SCORES)
-        if tokens < 1 or not 0 <= fusion <= 1:
-            raise ValueError(f"VCP-CLIP got tokens={tokens}, fusion={fusion}; expected at least 1 and a share in 0..1.")
+        whole_number("VCP-CLIP", "tokens", tokens, 1)
+        number("VCP-CLIP", "fusion", fusion, 0, 1, expected="a share")
+        number("VCP-CLIP", "smoothing", smoothing, 0)
+        whole_number("VCP-CLIP", "top_k", top_k, 1)
         require_causal_text_tower(backbone, "VCP-CLIP")
+        longest = backbone.clip.context_length - CLASS_WORD - 1
+        whole_number("VCP-CLIP", "class_tokens", class_tokens, 1, longest - 1)
+        whole_number("VCP-CLIP", "deep_tokens", deep_tokens, 1, longest - (1 if idp else class_tokens))
         super().__init__(
             backbone,
             {
@@ -107,6 +115,8 @@ class VCPCLIP(LearnedModel):
                 "loreb": loreb,
                 "idp": idp,
                 "tokens": tokens,
+                "class_tokens": class_tokens,
+                "deep_tokens": deep_tokens,
                 "fusion": fusion,
                 "smoothing": smoothing,
                 "image_score": image_score,
@@ -114,8 +124,8 @@ class VCPCLIP(LearnedModel):
             },
         )
         text, embed = backbone.clip.transformer, backbone.embed_dim
-        self.deep_prompts = DeepPrompts(text.width, len(text.resblocks))
-        self.class_word = DirectPrompt(tokens, embed, text.width) if idp else ContextPrompt(text.width)
+        self.deep_prompts = DeepPrompts(text.width, len(text.resblocks), deep_tokens)
+        self.class_word = DirectPrompt(tokens, embed, text.width) if idp else ContextPrompt(text.width, class_tokens)
         self.projections = nn.ModuleList(nn.Linear(backbone.width, embed) for _ in LAYERS)
         self.post_vcp = PostVCP(embed, backbone.width)
         if temperature == "learned":
@@ -179,7 +189,7 @@ class VCPCLIP(LearnedModel):
         tokens = torch.cat([words[:, :, :CLASS_WORD], word, words[:, :, CLASS_WORD + 1 :]], 2).flatten(0, 1)
         ends = (ends + word.shape[2] - 1).repeat(batch)
         tokens = run_blocks(backbone, with_positions(backbone, tokens), self.deep_prompts.put_before)
-        tokens = self.deep_prompts.norm(torch.cat([tokens[:, :1], tokens[:, 2:]], 1))
+        tokens = self.deep_prompts.norm(torch.cat([tokens[:, :1], tokens[:, 1 + self.options["deep_tokens"] :]], 1))
         return F.normalize(read_at_end(backbone, tokens, ends), dim=-1).unflatten(0, (batch, 2))
 
     def branch_maps(self, features: Features, size: int) -> Float[Tensor, "branch batch layer {size} {size}"]:
@@ -229,12 +239,12 @@ class VCPCLIP(LearnedModel):
 
 
 class DeepPrompts(nn.Module):
-    """One learned token behind the start token, another for every block of the text tower; all go through one linear
-    layer and dropout. `norm` comes before the tower's last norm."""
+    """Learned tokens behind the start token, others for every block of the text tower; all go through one linear layer
+    and dropout. `norm` comes before the tower's last norm."""
 
-    def __init__(self, width: int, depth: int):
+    def __init__(self, width: int, depth: int, count: int):
         super().__init__()
-        self.prompts = nn.Parameter(torch.empty(depth, 1, width))
+        self.prompts = nn.Parameter(torch.empty(depth, count, width))
         self.linear = nn.Linear(width, width)
         self.dropout = nn.Dropout(DROPOUT)
         self.norm = nn.LayerNorm(width, eps=1e-6)
@@ -246,18 +256,18 @@ class DeepPrompts(nn.Module):
     def put_before(
         self, block: int, tokens: Float[Tensor, "text token channel"]
     ) -> Float[Tensor, "text longer channel"]:
-        """What a block reads: its own prompt at position 1, instead of the last block's if there was one."""
-        prompt = self.dropout(self.linear(self.prompts[block - 1])).expand(len(tokens), -1, -1)
-        return torch.cat([tokens[:, :1], prompt, tokens[:, 1 if block == 1 else 2 :]], 1)
+        """What a block reads: its own prompts from position 1, instead of the last block's if there were any."""
+        prompts = self.dropout(self.linear(self.prompts[block - 1])).expand(len(tokens), -1, -1)
+        return torch.cat([tokens[:, :1], prompts, tokens[:, 1 if block == 1 else 1 + prompts.shape[1] :]], 1)
 
 
 class ContextPrompt(nn.Module):
     """Pre-VCP: learned class tokens plus a convolution along the image embedding, one output channel per token."""
 
-    def __init__(self, width: int):
+    def __init__(self, width: int, count: int):
         super().__init__()
-        self.tokens = nn.Parameter(torch.empty(1, CLASS_TOKENS, width))
-        self.convolution = nn.Conv1d(1, CLASS_TOKENS, 3, padding="same")
+        self.tokens = nn.Parameter(torch.empty(1, count, width))
+        self.convolution = nn.Conv1d(1, count, 3, padding="same")
 
     def reset_parameters(self) -> None:
         nn.init.trunc_normal_(self.tokens)

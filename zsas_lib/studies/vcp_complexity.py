@@ -165,7 +165,7 @@ def _add_vcpclip(model: VCPCLIP, text_tokens: int, layers: dict, attention: dict
     layers["text MLPs"] = 2 * mlps
     layers["patch projections"] = 2 * tapped * patches * width * embed
     layers["post-VCP"] = 2 * tapped * (2 * embed * width + 2 * patches * width**2 + 2 * width**2)
-    layers["prompt projection"] = 2 * 2 * depth * text**2
+    layers["prompt projection"] = 2 * 2 * depth * model.options["deep_tokens"] * text**2
     if model.options["idp"]:
         layers["IDP"] = 2 * (model.options["tokens"] * text + (embed + text) * text)
     else:

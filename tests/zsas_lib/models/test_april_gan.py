@@ -33,8 +33,18 @@ def test_the_ensemble_is_the_published_one():
     )
 
 
-def text_by_hand(backbone, name):
-    prompts = april_gan_prompts(name)
+def test_raw_names_are_said_as_the_released_code_says_them(backbone, images):
+    assert april_gan_prompts("metal_nut", raw_names=True).normal[0] == "a bad photo of a metal_nut."
+    assert april_gan_prompts("pcb1", raw_names=True).abnormal[-1] == "this is one pcb1 with damage in the scene."
+    words, raw = (trained("april-gan", backbone, raw_names=raw) for raw in (False, True))
+    expected = text_by_hand(backbone, "metal_nut", raw_names=True)
+    torch.testing.assert_close(raw.text_features("metal_nut"), expected, atol=1e-5, rtol=0)
+    apart = (words(images, NAMES).anomaly_map - raw(images, NAMES).anomaly_map).abs().amax((1, 2))
+    assert apart[0] > 1e-4 and apart[1] == 0, "a pill is a pill either way"
+
+
+def text_by_hand(backbone, name, **options):
+    prompts = april_gan_prompts(name, **options)
     rows = []
     for sentences in (prompts.normal, prompts.abnormal):
         mean = torch.stack(

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -156,12 +158,20 @@ def test_maps_have_the_pictures_size_and_names_are_counted(backbone):
         ("anomalyclip", {"local_from": 0.8, "layers": (0.5, 1.0)}, r"layers where the local path has begun"),
         ("anomalyclip", {"local_from": 0.0}, r"local_from=0.0"),
         ("anomalyclip", {"layers": (0.1, 1.0)}, r"layers=\(0.1, 1.0\)"),
-        ("anomalyclip", {"compound": 13}, "compound=13; expected 0 to context=12 tokens"),
-        ("vcpclip", {"temperature": "fixed"}, "temperature='fixed'; expected 'learned' or a positive number"),
+        ("anomalyclip", {"compound": 77}, r"compound=77; expected a whole number in 0..76"),
+        ("anomalyclip", {"context": 73}, r"context=73; expected a whole number in 1..72"),
+        ("anomalyclip", {"compound_depth": math.nan}, "compound_depth=nan; expected a share of the depth above 0"),
+        ("anomalyclip", {"smoothing": -1.0}, "smoothing=-1.0; expected a number of at least 0"),
+        ("anomalyclip", {"top_k": 0}, "top_k=0; expected a whole number of at least 1"),
+        ("april-gan", {"smoothing": math.inf}, "smoothing=inf; expected a number of at least 0"),
+        ("vcpclip", {"temperature": "fixed"}, "temperature='fixed'; expected 'learned' or a number above 0"),
+        ("vcpclip", {"temperature": math.nan}, "temperature=nan; expected"),
+        ("vcpclip", {"class_tokens": 70}, r"class_tokens=70; expected a whole number in 1..69"),
+        ("vcpclip", {"class_tokens": 69, "deep_tokens": 2}, r"deep_tokens=2; expected a whole number in 1..1"),
         ("vcpclip", {"temperature": 0.0}, "temperature=0.0; expected"),
         ("vcpclip", {"image_score": "sum"}, "VCP-CLIP's option image_score 'sum'; known: branches, map"),
-        ("vcpclip+", {"tokens": 0}, "tokens=0, fusion=0.75; expected at least 1 and a share"),
-        ("vcpclip", {"fusion": 1.5}, "fusion=1.5"),
+        ("vcpclip+", {"tokens": 0}, "tokens=0; expected a whole number of at least 1"),
+        ("vcpclip", {"fusion": 1.5}, r"fusion=1.5; expected a share in 0..1"),
     ],
 )
 def test_wrong_options(name, options, message, backbone):

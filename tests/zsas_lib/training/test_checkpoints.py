@@ -1,9 +1,12 @@
 import json
+import traceback
 from pathlib import Path
 
+import open_clip
 import pytest
 import released
 import torch
+import torch.nn.functional as F
 from safetensors.torch import save_file
 
 from zsas_lib.backbones import registry as backbones
@@ -96,7 +99,6 @@ def test_maps_scores_and_losses_are_those_of_the_authors_programs(name, models):
 @pytest.mark.parametrize(
     "name, setup, options",
     [
-        ("anomalyclip", {"positions": "bicubic"}, {}),
         ("anomalyclip", {}, {"class_norm": True}),
         ("anomalyclip", {}, {"local": "query"}),
         ("anomalyclip", {}, {"smoothing": 5.0}),
@@ -119,8 +121,30 @@ def test_another_activation_is_told(name, activation, files, tower):
     wanted = SETUPS[name]["activation"]
     with pytest.warns(UserWarning, match=f"activation '{wanted}', backbone 'released' has '{activation}'"):
         model = load_official_checkpoint(name, files / f"{name}.pth", backbone)
+    assert not says_what_the_authors_program_said(model, name)
+
+
+def says_what_the_authors_program_said(model, name):
     maps, _ = model.compare(model.features(released.images(), NAMES), released.SIZE)
-    assert (maps[:, 8::16, 8::16] - torch.tensor(SAID[name]["unsmoothed"])).abs().max() > 1e-3
+    return (maps[:, 8::16, 8::16] - torch.tensor(SAID[name]["unsmoothed"])).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    "name, positions", [("anomalyclip", "bicubic"), ("april-gan", "bilinear"), ("vcpclip", "bilinear")]
+)
+def test_other_positions_are_told(name, positions, files, tower):
+    backbone = tower(**SETUPS[name] | {"positions": positions})
+    wanted = SETUPS[name].get("positions", "bicubic")
+    message = rf"positions '{wanted}', backbone 'released' has '{positions}'; .*positions='{wanted}'\)"
+    with pytest.warns(UserWarning, match=message):
+        model = load_official_checkpoint(name, files / f"{name}.pth", backbone)
+    assert not says_what_the_authors_program_said(model, name)
+
+
+def test_april_gan_says_the_names_as_its_authors_do_unless_asked_otherwise(files, tower, models):
+    assert models["april-gan"].options["raw_names"]
+    words = load_official_checkpoint("april-gan", files / "april-gan.pth", tower(activation="gelu"), raw_names=False)
+    assert not torch.allclose(words.text_features("metal_nut"), models["april-gan"].text_features("metal_nut"))
 
 
 def test_what_was_loaded_is_recorded_and_can_be_saved(models, files, tower, tmp_path):
@@ -143,6 +167,108 @@ def test_compound_prompts_are_rounded_as_the_authors_do(models, contents):
     exact = contents["anomalyclip"]["prompt_learner"]["compound_prompts_text.0"]
     assert torch.equal(models["anomalyclip"].compound[0], exact.half().float())
     assert not torch.equal(models["anomalyclip"].compound[0], exact)
+
+
+def anomalyclip_text(clip, saved, ids):
+    """AnomalyCLIP's sentences as its authors encode them: all 77 tokens, prompts put over positions 1 and following
+    before every block but the first, as far as there are any."""
+    parts = [
+        torch.cat([saved[f"token_prefix_{end}"], saved[f"ctx_{end}"], saved[f"token_suffix_{end}"]], 2)[0]
+        for end in ("pos", "neg")
+    ]
+    states = torch.cat(parts) + clip.positional_embedding
+    for number, block in enumerate(clip.transformer.resblocks):
+        prompt = saved.get(f"compound_prompts_text.{number - 1}")
+        if prompt is not None:
+            states = states.clone()
+            states[:, 1 : 1 + len(prompt)] = prompt.half().float()
+        states = block(states, attn_mask=clip.attn_mask)
+    ends = ids.argmax(-1)
+    return F.normalize(clip.ln_final(states)[torch.arange(2), ends] @ clip.text_projection, dim=-1)
+
+
+@pytest.mark.parametrize(
+    "context, depth, compound", [(12, 1, 4), (4, 3, 2), (16, 4, 8), (12, 2, 0), (2, 3, 4), (2, 3, 9), (72, 2, 4)]
+)
+def test_anomalyclip_with_other_prompt_lengths(context, depth, compound, clip_state, tower, tmp_path):
+    backbone = tower(**SETUPS["anomalyclip"])
+    ids = backbone.tokenizer([" ".join(["X"] * context + [ending]) for ending in ("object.", "damaged object.")])
+    content = released.anomalyclip_checkpoint(clip_state["token_embedding.weight"], ids, context, depth, compound)
+    torch.save(content, tmp_path / "theirs.pth")
+    model = load_official_checkpoint("anomalyclip", tmp_path / "theirs.pth", backbone)
+    expected = anomalyclip_text(backbone.clip, content["prompt_learner"], ids)
+    torch.testing.assert_close(model.text_features(), expected, atol=2e-6, rtol=0)
+    model.save(tmp_path / "ours.safetensors")
+    again = load_model("anomalyclip", backbone, checkpoint=tmp_path / "ours.safetensors", **model.options)
+    assert torch.equal(again.text_features(), model.text_features())
+
+
+def vcpclip_text(clip, saved, whole):
+    """VCP-CLIP's two sentences about each image as its authors encode them: all 77 tokens, cut at the tail."""
+    linear, norm = ((saved[f"prompt_{name}.weight"], saved[f"prompt_{name}.bias"]) for name in ("proj", "norm"))
+    before, count = saved["New_Lan_Embed"], saved["prompt_embeddings"].shape[1]
+    rows = []
+    for image in whole:
+        convolved = F.conv1d(
+            image[None, None], before["prompt_linear1.fc.weight"], before["prompt_linear1.fc.bias"], padding=1
+        )
+        word = before["prompt_query"][0] + convolved[0]
+        for state in ("good", "damaged"):
+            ids = open_clip.tokenize([f"a photo of a {state} X"])[0]
+            end = int(ids.argmax()) + len(word) - 1
+            states = clip.token_embedding(ids)
+            states = torch.cat([states[:6], word, states[7:]])[:77] + clip.positional_embedding
+            deep = [saved["prompt_embeddings"][0], *saved["deep_prompt_embeddings"]]
+            for number, block in enumerate(clip.transformer.resblocks):
+                prompts = F.linear(deep[number], *linear)
+                states = torch.cat([states[:1], prompts, states[1 if number == 0 else 1 + count :]])[:77]
+                states = block(states[None], attn_mask=clip.attn_mask)[0]
+            states = torch.cat([states[:1], states[1 + count :]])
+            states = clip.ln_final(F.layer_norm(states, states.shape[-1:], *norm, eps=1e-6))
+            rows.append(F.normalize(states[end] @ clip.text_projection, dim=-1))
+    return torch.stack(rows).unflatten(0, (len(whole), 2))
+
+
+@pytest.mark.parametrize("words, deep", [(1, 1), (3, 2), (5, 4), (60, 10)])
+def test_vcpclip_with_other_prompt_lengths(words, deep, tower, tmp_path):
+    backbone, content = tower(activation="gelu"), released.vcpclip_checkpoint(words, deep)
+    torch.save(content, tmp_path / "theirs.pth")
+    model = load_official_checkpoint("vcpclip", tmp_path / "theirs.pth", backbone)
+    assert (model.options["class_tokens"], model.options["deep_tokens"]) == (words, deep)
+    whole = model.features(released.images(), NAMES)["whole"]
+    with torch.no_grad():
+        expected = vcpclip_text(backbone.clip, content, whole)
+        torch.testing.assert_close(model.text_features(whole), expected, atol=5e-6, rtol=0)
+
+
+def test_the_towers_in_a_file_of_vcpclip_plus_must_be_the_backbones(files, contents, clip_state, tower, tmp_path):
+    with pytest.raises(
+        DataError, match=r"visual.positional_embedding holds other positions \(bicubic ones, not bilinear"
+    ):
+        load_official_checkpoint("vcpclip+", files / "vcpclip+.pth", tower(activation="gelu", positions="bilinear"))
+    for entry, said in (
+        ("visual.transformer.resblocks.7.mlp.c_fc.weight", "weights of the image tower"),
+        ("visual.conv1.weight", "weights of the image tower"),
+        ("visual.positional_embedding", "positions"),
+        ("transformer.resblocks.0.ln_1.bias", "weights of the text tower"),
+        ("text_projection", "weights of the text tower"),
+    ):
+        other = contents["vcpclip+"]["model"][entry] * 1.01
+        torch.save(changed(contents["vcpclip+"], put(entry, other, "model")), tmp_path / "other.pth")
+        with pytest.raises(DataError, match=f"model.{entry} holds other {said} than the backbone"):
+            load_official_checkpoint("vcpclip+", tmp_path / "other.pth", tower(activation="gelu"))
+    native = put("visual.positional_embedding", clip_state["visual.positional_embedding"], "model")
+    torch.save(changed(contents["vcpclip+"], native), tmp_path / "native.pth")
+    with pytest.raises(DataError, match=r"visual.positional_embedding is \(17, 256\), expected \(65, 256\)"):
+        load_official_checkpoint("vcpclip+", tmp_path / "native.pth", tower(activation="gelu"))
+
+
+def test_towers_rounded_to_half_precision_or_run_in_bfloat16_are_the_same(files, contents, tower, tmp_path):
+    half = {name: value.half() for name, value in contents["vcpclip+"]["model"].items() if "prompt" not in name}
+    torch.save(changed(contents["vcpclip+"], lambda content: content["model"].update(half)), tmp_path / "half.pth")
+    assert load_official_checkpoint("vcpclip+", tmp_path / "half.pth", tower(activation="gelu")).trained
+    fast = tower(activation="gelu", precision="bfloat16")
+    assert load_official_checkpoint("vcpclip+", files / "vcpclip+.pth", fast).trained
 
 
 def changed(content, change):
@@ -194,6 +320,18 @@ def put(key, value, part=None):
         ),
         (
             "anomalyclip",
+            put("token_prefix_pos", torch.full((1, 1, 1, 128), torch.nan), "prompt_learner"),
+            "token_prefix_pos has NaN or infinite values",
+        ),
+        ("vcpclip", put("prompt_norm.bias", torch.full((128,), torch.inf)), "prompt_norm.bias has NaN or infinite"),
+        (
+            "vcpclip",
+            put("prompt_norm.bias", torch.zeros(128, dtype=torch.int64)),
+            "prompt_norm.bias is int64, expected",
+        ),
+        ("vcpclip+", put("alpha", torch.tensor(torch.nan)), "alpha has NaN or infinite values"),
+        (
+            "anomalyclip",
             put("gate", torch.zeros(3), "prompt_learner"),
             "has prompt_learner.gate, which anomalyclip lacks",
         ),
@@ -237,6 +375,14 @@ def test_a_file_of_another_model(name, other, message, files, tower):
 
 class Anything:
     """Something that a pickle could run."""
+
+
+def test_a_foreign_class_is_named_and_nothing_is_advised_against_safety(files, tower, tmp_path):
+    torch.save({"args": Anything()}, tmp_path / "some.pth")
+    with pytest.raises(DataError, match=r"test_checkpoints.Anything, and nothing in a file is run") as caught:
+        load_official_checkpoint("vcpclip", tmp_path / "some.pth", tower(activation="gelu"))
+    told = "".join(traceback.format_exception(caught.value))
+    assert "\x1b" not in told and "weights_only" not in told
 
 
 @pytest.mark.parametrize("content", [b"no checkpoint", b"", None, Anything()])

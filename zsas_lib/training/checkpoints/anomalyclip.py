@@ -4,10 +4,12 @@ import torch
 from torch import Tensor
 
 from ...backbones.backbone import Backbone
-from .entries import Entries
+from .entries import WORDS, Entries
 
 ACTIVATION = "quick_gelu"
 """What the released code runs both towers with, and OpenAI trained them with."""
+POSITIONS = "bilinear"
+"""How the released code stretches the positional embeddings."""
 
 
 def anomalyclip(entries: Entries, backbone: Backbone) -> tuple[dict, dict[str, Tensor]]:
@@ -19,7 +21,7 @@ def anomalyclip(entries: Entries, backbone: Backbone) -> tuple[dict, dict[str, T
             f"has {len(contexts[0])} normal and {len(contexts[1])} abnormal contexts, expected as many"
         )
     prefix = "prompt_learner.compound_prompts_text."
-    deep = max(1, sum(key.startswith(prefix) for key in entries.tensors))
+    deep = entries.count(prefix)  # none with --depth 1
     if deep >= len(text.resblocks):
         entries.problems.append(
             f"has {deep} compound prompts, expected fewer than the text tower's {len(text.resblocks)} blocks"
@@ -31,14 +33,16 @@ def anomalyclip(entries: Entries, backbone: Backbone) -> tuple[dict, dict[str, T
     if entries.problems:
         entries.pass_over("prompt_learner.token_")
         return {}, {}
+    width = contexts[0].shape[1]
     sentences = [" ".join(["X"] * len(contexts[0]) + [ending]) for ending in ("object.", "damaged object.")]
     table = backbone.clip.token_embedding(backbone.tokenizer(sentences).to(backbone.device))
     for words, end in zip(table, ("pos", "neg")):
-        entries.require_words(f"prompt_learner.token_prefix_{end}", words[None, None, :1])
-        entries.require_words(f"prompt_learner.token_suffix_{end}", words[None, None, 1 + len(contexts[0]) :])
+        entries.require_same(f"prompt_learner.token_prefix_{end}", words[None, None, :1], WORDS)
+        entries.require_same(f"prompt_learner.token_suffix_{end}", words[None, None, 1 + len(contexts[0]) :], WORDS)
     options = {
         "context": len(contexts[0]),
-        "compound": len(compound[0]),
+        "compound": len(compound[0]) if compound else 0,
         "compound_depth": (deep + 1) / len(text.resblocks),
     }
-    return options, {"contexts": torch.stack(contexts), "compound": torch.stack(compound).half().float()}
+    learned = torch.stack(compound) if compound else torch.zeros(0, 0, width)
+    return options, {"contexts": torch.stack(contexts), "compound": learned.half().float()}

@@ -8,11 +8,13 @@ from .entries import Entries
 
 ACTIVATION = "gelu"
 """What the released code runs both towers with. OpenAI trained them with QuickGELU."""
+POSITIONS = "bicubic"
+"""How the released code stretches the positional embeddings, antialiased."""
 
 
 def april_gan(entries: Entries, backbone: Backbone) -> tuple[dict, dict[str, Tensor]]:
     """The model's options, as far as the file decides them, and what it learned, by our names."""
-    return {}, projections(entries, backbone)
+    return {"raw_names": True}, projections(entries, backbone)
 
 
 def projections(entries: Entries, backbone: Backbone) -> dict[str, Tensor]:

@@ -8,9 +8,12 @@ from torch import Tensor
 
 from ...backbones.backbone import Backbone
 from ...base.errors import DataError
+from ...base.tensors import UnreadableError, saved_content, why_no_weights
 
-SAME_WORDS = 1e-3
-"""Largest difference between the word embeddings in a file and the backbone's."""
+SAME = 1e-3
+"""Largest difference between a file's copy of frozen weights and the backbone's, as a share of the largest of these:
+two roundings to half precision apart, not two trainings."""
+WORDS = "word embeddings"
 
 
 class Entries:
@@ -19,12 +22,11 @@ class Entries:
     def __init__(self, name: str, path: Path, backbone: Backbone):
         self.name, self.path, self.backbone = name, path, backbone
         try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:
-            said = str(error).partition("\n")[0] or type(error).__name__
+            content, _ = saved_content(path)
+        except UnreadableError as error:
             raise DataError(
-                f"{path} cannot be read as a checkpoint of {name} ({said}); expected what its authors' code saves."
-            ) from error
+                f"{path} cannot be read as a checkpoint of {name} ({error}); expected what its authors' code saves."
+            ) from None
         self.tensors = dict(_flat(content)) if isinstance(content, Mapping) else {}
         self.left = set(self.tensors)
         self.problems: list[str] = []
@@ -34,6 +36,8 @@ class Entries:
         self.left.discard(key)
         if key not in self.tensors:
             self.problems.append(f"lacks {key}")
+        elif problem := why_no_weights(key, self.tensors[key]):
+            self.problems.append(problem)
         else:
             tensor = self.tensors[key].detach().float()
             if tensor.ndim == len(shape) and all(wanted in (None, size) for wanted, size in zip(shape, tensor.shape)):
@@ -46,11 +50,18 @@ class Entries:
         """Entries that the authors save and nothing reads."""
         self.left = {key for key in self.left if not key.startswith(beginnings)}
 
-    def require_words(self, key: str, words: Tensor) -> None:
-        """Word embeddings in the file are the backbone's."""
-        tensor = self.take(key, *words.shape)
-        if not self.problems and (tensor - words.cpu().float()).abs().max() > SAME_WORDS:
-            self.problems.append(f"{key} holds other word embeddings than the backbone")
+    def count(self, prefix: str) -> int:
+        """How many entries begin so."""
+        return sum(key.startswith(prefix) for key in self.tensors)
+
+    def require_same(self, key: str, frozen: Tensor, what: str) -> None:
+        """A file's copy of frozen weights is the backbone's; `what` names them."""
+        known = len(self.problems)
+        tensor, ours = self.take(key, *frozen.shape).to(frozen.dtype).float(), frozen.detach().cpu().float()
+        if len(self.problems) == known and ours.numel():
+            apart = ((tensor - ours).abs().max() / ours.abs().max().clamp(min=1e-12)).item()
+            if not apart <= SAME:
+                self.problems.append(f"{key} holds other {what} than the backbone")
 
     def require_all(self) -> None:
         self.problems += [f"has {key}, which {self.name} lacks" for key in sorted(self.left)]
