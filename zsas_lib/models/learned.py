@@ -1,5 +1,6 @@
 """What models with learnable parts share: who may predict, what is trained, and files of what was learned."""
 
+import inspect
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -148,6 +149,11 @@ class LearnedModel(AnomalyModel):
         """What a file of learned parameters must agree with."""
         return {"model": self.name, "options": self.options, "backbone": self.backbone.digest}
 
+    def _defaults(self) -> dict[str, Any]:
+        """What a file says of an option that there was not when it was written."""
+        parameters = inspect.signature(type(self)).parameters.values()
+        return json.loads(json.dumps({p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}))
+
     def load(self, path: str | Path) -> None:
         """Take what `save` wrote. Raises DataError for a file that is none of these, or of another model, other
         options, another backbone or shapes, or with NaN; it says which."""
@@ -159,6 +165,7 @@ class LearnedModel(AnomalyModel):
             own = json.loads(json.dumps(self.description()))
             history = made["history"] if made["history"] is None else pd.DataFrame(made["history"])
             made = {key: made[key] for key in (*own, "trained")}
+            made["options"] = self._defaults() | made["options"]
         except (OSError, SafetensorError, LookupError, TypeError, ValueError) as error:
             raise DataError(
                 f"{path} holds nothing that model.save wrote ({' '.join(str(error).split())}); the authors' files are "

@@ -1,8 +1,11 @@
+import json
 import math
 
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors import safe_open
+from safetensors.torch import save_file
 from tiny_clip import tiny, tiny_backbone
 from trained import trained
 
@@ -52,6 +55,44 @@ def test_files_of_other_models_options_and_backbones_are_refused(backbone, tmp_p
         load_model("vcpclip", tiny_backbone(seed=1), checkpoint=file)
     with pytest.raises(DataError, match="was learned with backbone "):
         load_model("vcpclip", tiny_backbone(image_size=48), checkpoint=file)
+
+
+def rewritten(file, change):
+    """The file with its record changed, tensors as they are."""
+    with safe_open(file, "pt") as old:
+        record = json.loads(old.metadata()["zsas.model"])
+        tensors = {name: old.get_tensor(name) for name in old.keys()}
+    change(record, tensors)
+    save_file(tensors, file, {"zsas.model": json.dumps(record)})
+    return file
+
+
+def test_a_file_from_before_an_option_was_there_is_read(backbone, tmp_path):
+    file = tmp_path / "model.safetensors"
+    trained("vcpclip", backbone).save(file)
+    rewritten(file, lambda record, tensors: [record["options"].pop(name) for name in ("class_tokens", "deep_tokens")])
+    assert load_model("vcpclip", backbone, checkpoint=file).trained
+    with pytest.raises(DataError, match="'deep_tokens': 1.*, not .*'deep_tokens': 2"):
+        load_model("vcpclip", backbone, deep_tokens=2, checkpoint=file)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda record, tensors: record.pop("trained"), "holds nothing that model.save wrote"),
+        (lambda record, tensors: record.update(history="none"), "holds nothing that model.save wrote"),
+        (lambda record, tensors: tensors["log_scales"].fill_(torch.nan), "log_scales has NaN or infinite values"),
+        (
+            lambda record, tensors: tensors.update(log_scales=torch.ones(2).int()),
+            "log_scales is int32, expected floats",
+        ),
+    ],
+)
+def test_a_spoilt_file_is_refused(change, message, backbone, tmp_path):
+    file = tmp_path / "model.safetensors"
+    trained("vcpclip", backbone).save(file)
+    with pytest.raises(DataError, match=message):
+        load_model("vcpclip", backbone, checkpoint=rewritten(file, change))
 
 
 @pytest.mark.parametrize("content", [b"", b"no safetensors", None])
