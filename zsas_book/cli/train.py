@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+from zsas_lib.base.errors import OptionError
+from zsas_lib.base.files import require_place
+
 
 def train(
     model: Annotated[str, typer.Argument(help="A model that learns, such as vcpclip+ or anomalyclip.")],
@@ -27,9 +30,23 @@ def train(
         int | None, typer.Option(help="Side in pixels at which maps meet masks; the pictures' without it.")
     ] = None,
 ) -> None:
-    """Train a model's learnable parts on an auxiliary data set; a run that was stopped goes on from its last epoch."""
-    import zsas_lib as zsas
+    """Train a model's learnable parts on an auxiliary data set; a run that was stopped goes on from its last epoch.
 
+    What cannot be is said before anything is read; a file that is there already is not overwritten.
+    """
+    import zsas_lib as zsas
+    from zsas_lib.models.learned import require_learner
+    from zsas_lib.training.settings import require_settings
+
+    require_learner(model)
+    require_settings(
+        seed=seed, epochs=epochs, training_batch_size=training_batch_size, rate=rate, zoom=zoom, loss_size=loss_size
+    )
+    if output.exists() and not output.is_dir():
+        raise OptionError(f"{output} is there already; remove it first, or name another file.")
+    checkpoint = output.with_name(f"{output.name}.checkpoint") if output.name else output
+    for place in (output, checkpoint):
+        require_place(place)
     tower = zsas.load_backbone(backbone, image_size=image_size, activation=activation)
     learner = zsas.load_model(model, tower)
     log = zsas.fit(
@@ -43,9 +60,9 @@ def train(
         zoom=zoom,
         decay=decay,
         loss_size=loss_size,
-        checkpoint=output.with_suffix(".checkpoint"),
+        checkpoint=checkpoint,
+        output=output,
     )
-    learner.save(output)
     typer.echo(
         f"{model} is trained: {len(log)} steps, loss {log.loss.iloc[0]:.3f} to {log.loss.iloc[-1]:.3f}, in {output}"
     )

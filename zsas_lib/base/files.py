@@ -17,8 +17,30 @@ from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
+from .errors import OptionError
+
 UNFINISHED = ".part"
 OLD_S = 24 * 3600  # not needed where locks work; it covers file systems that pretend, and the moment before locking
+
+
+def require_place(path: Path) -> None:
+    """Judges, before it is computed, whether a file can be written at ``path``; its folder is made where there is none.
+
+    What stands there is not touched. Raises OptionError, saying what is in the way.
+    """
+    if path.is_dir():
+        raise OptionError(f"{path} is a folder; expected the name of a file to write.")
+    if path.parent.exists() and not path.parent.is_dir():
+        raise OptionError(f"{path.parent} is no folder, so that {path.name} cannot be written into it.")
+    trial = _unfinished(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        trial.open("xb").close()
+    except OSError as error:
+        raise OptionError(f"No file can be written at {path} ({error.strerror}); name another place.") from error
+    finally:
+        with suppress(OSError):
+            trial.unlink()
 
 
 @contextmanager
@@ -27,7 +49,7 @@ def write_atomically(path: Path) -> Iterator[BinaryIO]:
 
     Afterwards stale files of killed writers in the folder are removed. Raises OSError where the file cannot be written.
     """
-    unfinished = path.with_name(f".{path.stem}.{uuid.uuid4().hex}{UNFINISHED}")
+    unfinished = _unfinished(path)
     try:
         with unfinished.open("xb") as file:
             with suppress(OSError):  # a file system without locks
@@ -80,6 +102,11 @@ def only_one(path: Path, words: str) -> Iterator[None]:
                 held.enter_context(lock)
             path.write_text(f"{os.getpid()} on {socket.gethostname()}\n")
         yield
+
+
+def _unfinished(path: Path) -> Path:
+    """The hidden name under which a file is written."""
+    return path.with_name(f".{path.stem}.{uuid.uuid4().hex}{UNFINISHED}")
 
 
 def _remove_stale(folder: Path, now: float) -> None:

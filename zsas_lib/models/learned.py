@@ -17,10 +17,11 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ..backbones.registry import Backbone
-from ..base.errors import DataError
-from ..base.files import write_atomically
+from ..base.errors import DataError, UnknownNameError
+from ..base.files import require_place, write_atomically
 from ..base.tensors import finite_floats
 from ..perturbations.smoothing import gaussian_smoothed
+from . import MODELS, list_models
 from .prediction import AnomalyModel, Prediction, names_of_images
 
 REFERENCE_SIZE = 518
@@ -52,6 +53,14 @@ class UntrainedModelError(RuntimeError):
 
 class NothingToLearnError(TypeError):
     """A model without learnable parts was asked to train."""
+
+
+def require_learner(name: str) -> None:
+    """Raises UnknownNameError if there is no such model, NothingToLearnError if it learns nothing."""
+    if name not in list_models():
+        raise UnknownNameError("model", name, list_models())
+    if not MODELS[name].learns:
+        raise NothingToLearnError(f"{name} learns nothing; expected a model such as vcpclip+.")
 
 
 class LearnedModel(AnomalyModel):
@@ -133,12 +142,13 @@ class LearnedModel(AnomalyModel):
     def save(self, path: str | Path) -> None:
         """Write what was learned, whole or not at all: a safetensors file that says model, options and backbone.
 
-        Raises UntrainedModelError if there is nothing to write.
+        Raises UntrainedModelError if there is nothing to write, OptionError if nothing can be written there.
         """
         if self.trained is None:
             raise UntrainedModelError(
                 f"{self.name} has nothing learned yet to write to {path}; train it with zsas.fit."
             )
+        require_place(Path(path))
         tensors = {name: value.detach().cpu().contiguous() for name, value in self.learnable().items()}
         history = None if self.history is None else self.history.to_dict("list")
         description = self.description() | {"trained": self.trained, "history": history}

@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 import pandas as pd
 import torch
@@ -19,13 +20,15 @@ from jaxtyping import Bool
 from torch import Tensor
 from tqdm import tqdm
 
-from ..base.errors import DataError, UnknownNameError
-from ..base.files import write_atomically
+from ..base.errors import DataError, OptionError, UnknownNameError
+from ..base.files import require_place, write_atomically
+from ..base.tensors import saved_content
 from ..data.dataset import AnomalyDataset
 from ..evaluation.evaluate import evaluate
 from ..models.learned import Features, LearnedModel, NothingToLearnError
 from ..models.prediction import AnomalyModel
 from .examples import Examples
+from .settings import require_settings
 
 SELECTED_BY = "pixel_ap"
 """By what an epoch is chosen where held-out categories choose it."""
@@ -46,6 +49,7 @@ def fit(
     rates: Mapping[str, float] | None = None,
     held_out: Sequence[str] = (),
     checkpoint: str | Path | None = None,
+    output: str | Path | None = None,
 ) -> pd.DataFrame:
     """Trains a model's learnable parts, from the parameters that ``seed`` begins with; it predicts afterwards.
 
@@ -68,15 +72,17 @@ def fit(
         held_out: categories of this data set that are not trained on but choose the epoch, by the best pixel AP.
             Without any the last epoch's parameters are kept.
         checkpoint: a file that is rewritten atomically after every epoch and from which the same call goes on; it is
-            removed at the end.
+            removed at the end, when ``output`` stands.
+        output: the file to write what was learned into at the end (`LearnedModel.save`). That both can be written is
+            judged before anything is read.
 
     Returns one row per step: epoch, step, loss, and what the model watches (`LearnedModel.watched`) after it.
 
     Raises NothingToLearnError for a model that learns nothing; UnknownNameError for an unknown held-out category or
     parameter; DataError for a data set without anomalous or without normal pictures, for a picture or mask that cannot
-    be read, or a checkpoint of another training; ValueError for numbers below 1 (pictures, epochs), not positive
-    (rates), outside 0..1 (zoom) or outside 1..the backbone's size (loss_size); FloatingPointError if the loss is not
-    finite.
+    be read or is not there, or a checkpoint of another training; OptionError, a ValueError, for settings that cannot be
+    (`settings.require_settings`) and for files that cannot be written; DivergedError, a FloatingPointError, if the loss
+    or a parameter is not finite.
 
     >>> model = zsas.load_model("april-gan", zsas.load_backbone("embedded"))
     >>> auxiliary = zsas.load_dataset("embedded-a", categories="ceramic_disc")
@@ -93,22 +99,27 @@ def fit(
     epochs = recipe.epochs if epochs is None else epochs
     training_batch_size = recipe.training_batch_size if training_batch_size is None else training_batch_size
     rate, augment = (recipe.rate if rate is None else rate), (recipe.augment if augment is None else augment)
-    rates = {**proportional_rates(model, rate), **(rates or {})}
-    if not 0 <= zoom <= 1:
-        raise ValueError(f"fit got zoom={zoom}; expected a probability in 0..1.")
     side = model.backbone.image_size
-    if loss_size is not None and not 1 <= loss_size <= side:
-        raise ValueError(
-            f"fit got loss_size={loss_size}; expected a side in pixels in 1..{side}, the size of the pictures."
-        )
-    if epochs < 1 or training_batch_size < 1 or not min([rate, *rates.values()]) > 0:
-        raise ValueError(
-            f"fit got epochs={epochs}, training_batch_size={training_batch_size}, rate={rate}, rates={rates}; "
-            "expected at least 1, 1, and above 0."
-        )
+    require_settings(
+        seed=seed,
+        epochs=epochs,
+        training_batch_size=training_batch_size,
+        rate=rate,
+        zoom=zoom,
+        loss_size=loss_size,
+        largest_size=side,
+        rates=rates,
+    )
+    held_out = [held_out] if isinstance(held_out, str) else held_out
+    rates = {**proportional_rates(model, rate), **(rates or {})}
     for name in rates.keys() - recipe.rates.keys():
         if name not in model.learnable():
             raise UnknownNameError(f"parameter of {model.name} with a rate", name, {*recipe.rates, *model.learnable()})
+    places = [Path(place) for place in (checkpoint, output) if place is not None]
+    for place in places:
+        require_place(place)
+    if len(set(places)) < len(places):
+        raise OptionError(f"fit got checkpoint and output {output}; expected two files.")
     chosen, judges = _split(dataset, held_out, side)
     settings = {
         "data": [dataset.name, chosen.digest],
@@ -124,7 +135,7 @@ def fit(
         "loss_size": loss_size or side,
     }
     steps = epochs * math.ceil(len(chosen) / training_batch_size) if decay else None
-    run = _Run(model, seed, steps, Path(checkpoint) if checkpoint else None, settings)
+    run = _Run(model, seed, steps, None if checkpoint is None else Path(checkpoint), settings)
     examples = Examples(model, chosen, augment, zoom)
     with tqdm(
         total=epochs, initial=run.epoch, desc=f"fit {model.name}", unit=" epochs", disable=None, leave=False
@@ -136,7 +147,7 @@ def fit(
                     run.step(features, masks, is_anomalous)
             run.end_epoch(judges)
             progress.update()
-    return run.finish()
+    return run.finish(output)
 
 
 def proportional_rates(model: LearnedModel, rate: float | None) -> dict[str, float]:
@@ -146,6 +157,10 @@ def proportional_rates(model: LearnedModel, rate: float | None) -> dict[str, flo
     """
     scale = 1.0 if rate is None else rate / model.recipe.rate
     return {name: own * scale for name, own in model.recipe.rates.items()}
+
+
+class DivergedError(FloatingPointError):
+    """A training's loss or a parameter became NaN or infinite."""
 
 
 class _Run:
@@ -169,7 +184,7 @@ class _Run:
     ) -> None:
         loss = self.model.loss(features, _resized(masks, self.settings["loss_size"]), is_anomalous)
         if not loss.isfinite():
-            raise FloatingPointError(
+            raise DivergedError(
                 f"The loss of {self.model.name} is {loss.item()} in step {len(self.log)} (epoch {self.epoch}); "
                 "lower the rate, or use float32."
             )
@@ -183,6 +198,12 @@ class _Run:
 
     def end_epoch(self, judges: AnomalyDataset | None) -> None:
         self.epoch += 1
+        for name, value in self.model.learnable().items():
+            if not value.isfinite().all():
+                raise DivergedError(
+                    f"{name} of {self.model.name} is not finite after epoch {self.epoch}; lower the rate, or use "
+                    "float32."
+                )
         if judges:
             self.model.freeze()
             self.model.trained = self.settings
@@ -202,14 +223,16 @@ class _Run:
                 torch.save(state, file)
         self._learn()
 
-    def finish(self) -> pd.DataFrame:
+    def finish(self, output: str | Path | None) -> pd.DataFrame:
         if self.best:
             self._assign(self.best["parameters"])
         self.model.freeze()
         self.model.trained = self.settings | {"kept_epoch": self.best["epoch"] if self.best else self.epoch}
+        self.model.history = pd.DataFrame(self.log)
+        if output is not None:
+            self.model.save(output)
         if self.checkpoint:
             self.checkpoint.unlink(missing_ok=True)
-        self.model.history = pd.DataFrame(self.log)
         return self.model.history
 
     def _learn(self) -> None:
@@ -230,21 +253,22 @@ class _Run:
 
     def _resume(self, checkpoint: Path) -> None:
         try:
-            state = torch.load(checkpoint, weights_only=True, map_location="cpu")
-            kept = json.loads(state["settings"])
-        except Exception as error:
-            raise DataError(
-                f"{checkpoint} is no checkpoint of a training ({type(error).__name__}); remove it."
-            ) from error
+            content, _ = saved_content(checkpoint)
+            state = cast(dict, content)
+            kept, log = json.loads(state["settings"]), json.loads(state["log"])
+            parameters, optimiser, epoch, best = (state[key] for key in ("parameters", "optimiser", "epoch", "best"))
+        except (DataError, LookupError, TypeError, ValueError) as error:
+            said = str(error) if isinstance(error, DataError) else "it lacks what one holds"
+            raise DataError(f"{checkpoint} is no checkpoint of a training ({said}); remove it.") from None
         own = json.loads(json.dumps(self._identity()))
         if other := [key for key in own if kept.get(key) != own[key]]:
             raise DataError(
                 f"{checkpoint} belongs to another training: its {other[0]} is {kept.get(other[0])}, "
                 f"not {own[other[0]]}. Remove it, or name another file."
             )
-        self._assign(state["parameters"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.epoch, self.log, self.best = state["epoch"], json.loads(state["log"]), state["best"]
+        self._assign(parameters)
+        self.optimiser.load_state_dict(optimiser)
+        self.epoch, self.log, self.best = epoch, log, best
 
 
 def _resized(masks: Bool[Tensor, "batch side side"], size: int) -> Bool[Tensor, "batch size size"]:
@@ -268,5 +292,11 @@ def _split(
         raise DataError(
             f"Data set {dataset.name!r} at {dataset.root} has {anomalous} anomalous pictures of {len(chosen)} to train "
             "on; expected anomalous ones with masks and normal ones. Use a test split."
+        )
+    bare = [record for record in sized.records if record.is_anomalous and record.mask_path is None]
+    if bare:
+        raise DataError(
+            f"Data set {dataset.name!r} at {dataset.root} has no mask of {len(bare)} anomalous pictures, such as "
+            f"{bare[0].name(dataset.root)}; a training learns from masks."
         )
     return chosen, sized.select(held_out) if held_out else None

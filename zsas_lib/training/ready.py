@@ -40,7 +40,9 @@ def trained(model: LearnedModel, dataset: AnomalyDataset, *, store: Path | None 
     bound = inspect.signature(fit).bind(model, dataset, **options)
     bound.apply_defaults()
     settings = {
-        name: value for name, value in bound.arguments.items() if name not in ("model", "dataset", "checkpoint")
+        name: value
+        for name, value in bound.arguments.items()
+        if name not in ("model", "dataset", "checkpoint", "output")
     }
     configuration = model.description() | {"data": [dataset.name, dataset.digest], "settings": settings}
     sources = source_digest(fit, type(model), type(model.backbone), type(dataset))
@@ -54,8 +56,7 @@ def trained(model: LearnedModel, dataset: AnomalyDataset, *, store: Path | None 
                 return model
             except DataError as error:
                 warnings.warn(f"{error} It is trained again.", stacklevel=2)
-        fit(model, dataset, checkpoint=path.with_suffix(".checkpoint"), **options)
-        model.save(path)
+        fit(model, dataset, checkpoint=path.with_suffix(".checkpoint"), output=path, **options)
     return model
 
 

@@ -133,6 +133,70 @@ def test_a_model_that_learns_nothing_is_one_sentence(zsas, mvtec_root, tmp_path)
     assert status == 2 and err == "zsas: winclip learns nothing; expected a model such as vcpclip+.\n"
 
 
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (["--epochs", "0"], "fit got epochs=0; expected a whole number in 1..2147483647."),
+        (["--epochs", "-3"], "fit got epochs=-3"),
+        (["--training-batch-size", "0"], "fit got training_batch_size=0"),
+        (["--rate", "0"], "fit got rate=0.0; expected a learning rate above 0 and at most 1."),
+        (["--rate", "nan"], "fit got rate=nan"),
+        (["--rate", "inf"], "fit got rate=inf"),
+        (["--zoom", "nan"], "fit got zoom=nan; expected a probability in 0..1."),
+        (["--loss-size", "0"], "fit got loss_size=0; expected a side in pixels of at least 1."),
+        (["--seed", "-1"], "fit got seed=-1; expected a whole number in 0..4294967295."),
+    ],
+)
+def test_what_no_training_can_be_done_with_is_one_sentence_before_anything_is_read(
+    zsas, tmp_path, monkeypatch, given, sentence
+):
+    monkeypatch.setattr(zsas_lib, "load_backbone", lambda *_, **__: pytest.fail("the backbone was loaded"))
+    status, out, err = zsas("train", "april-gan", tmp_path / "new" / "april", *given)
+    assert (status, out) == (2, "") and err.startswith(f"zsas: {sentence}") and err.count("\n") == 1
+    assert not (tmp_path / "new").exists()
+
+
+def test_where_a_training_cannot_be_written_is_one_sentence_before_anything_is_read(zsas, tmp_path, monkeypatch):
+    monkeypatch.setattr(zsas_lib, "load_backbone", lambda *_, **__: pytest.fail("the backbone was loaded"))
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "folder.checkpoint").mkdir()
+    for place, sentence in (
+        (tmp_path, f"{tmp_path} is a folder; expected the name of a file to write."),
+        (tmp_path / "notes.txt", f"{tmp_path}/notes.txt is there already; remove it first, or name another file."),
+        (tmp_path / "notes.txt" / "x", f"{tmp_path}/notes.txt is no folder, so that x cannot be written into it."),
+        (tmp_path / "folder", f"{tmp_path}/folder.checkpoint is a folder; expected the name of a file to write."),
+        (".", ". is a folder; expected the name of a file to write."),
+    ):
+        assert zsas("train", "april-gan", place) == (2, "", f"zsas: {sentence}\n")
+    assert (tmp_path / "notes.txt").read_text() == "mine" and len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (["winclip"], "winclip learns nothing; expected a model such as vcpclip+."),
+        (["anovl"], "Unknown model 'anovl'; known: "),
+        (
+            ["april-gan", "--image-size", "0"],
+            "Backbone 'embedded' got image_size=0; expected pixels, a whole number of",
+        ),
+        (["april-gan", "--image-size", "-12"], "Backbone 'embedded' got image_size=-12"),
+        (["april-gan", "--image-size", "100"], "Backbone 'embedded': image_size 100 is not a multiple of the patch"),
+        (["april-gan", "--image-size", "1200000"], "Backbone 'embedded': image_size 1200000 makes 100000 x 100000"),
+        (["april-gan", "--activation", "relu"], "Unknown activation 'relu'"),
+        (["april-gan", "--backbone", "RN50:openai"], "Backbone 'RN50:openai': its image tower is a ResNet"),
+        (["april-gan", "--backbone", "ViT-B-32"], "Backbone 'ViT-B-32' has no weights of its own"),
+        (["april-gan", "--loss-size", "145"], "fit got loss_size=145; expected a side in pixels in 1..144."),
+    ],
+)
+def test_other_words_that_no_training_can_be_done_with(zsas, mvtec_root, tmp_path, given, sentence):
+    model, *options = given
+    data = ("--dataset", "mvtec", "--root", mvtec_root)
+    status, out, err = zsas("train", model, tmp_path / "april", *data, *options)
+    assert (status, out) == (2, "") and err.startswith(f"zsas: {sentence}") and err.count("\n") == 1
+    assert not list(tmp_path.glob("*april*"))
+
+
 def test_results_are_packed_and_unpacked_from_the_command_line(tmp_path, monkeypatch, capsys):
     (tmp_path / "chapters.yaml").touch()
     (tmp_path / "results" / "evaluate").mkdir(parents=True)

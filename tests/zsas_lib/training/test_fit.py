@@ -1,5 +1,7 @@
 """zsas_lib.training and zsas_lib.training.ready: what is trained, resumed, chosen and refused."""
 
+import math
+from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 import pandas as pd
@@ -8,9 +10,10 @@ import torch
 from toy import toy_dataset
 
 import zsas_lib as zsas
-from zsas_lib.base.errors import DataError, UnknownNameError
+from zsas_lib.base.errors import DataError, OptionError, UnknownNameError
+from zsas_lib.data.dataset import AnomalyDataset
 from zsas_lib.models.learned import NothingToLearnError
-from zsas_lib.training.fit import fit, proportional_rates
+from zsas_lib.training.fit import DivergedError, fit, proportional_rates
 
 
 @pytest.fixture
@@ -82,6 +85,9 @@ def test_a_checkpoint_of_another_training_is_refused(backbone, pictures, tmp_pat
         fit(model, pictures, seed=1, epochs=1, checkpoint=tmp_path / "c.pt")
     (tmp_path / "c.pt").write_bytes(b"nothing")
     with pytest.raises(DataError, match="no checkpoint"):
+        fit(model, pictures, epochs=1, checkpoint=tmp_path / "c.pt")
+    torch.save({"settings": "{}"}, tmp_path / "c.pt")
+    with pytest.raises(DataError, match="no checkpoint of a training .it lacks what one holds"):
         fit(model, pictures, epochs=1, checkpoint=tmp_path / "c.pt")
 
 
@@ -216,13 +222,100 @@ def test_bad_input(backbone, pictures):
         fit(model, pictures.select(anomalous=True))
     with pytest.raises(UnknownNameError, match="'rign'.*'ring'"):
         fit(model, pictures, held_out=["rign"])
-    with pytest.raises(ValueError, match="epochs=0"):
-        fit(model, pictures, epochs=0)
+    with pytest.raises(UnknownNameError, match="'nutt'.*'nut'"):
+        fit(model, pictures, held_out="nutt")
     with pytest.raises(NothingToLearnError, match="winclip learns nothing"):
         fit(zsas.load_model("winclip", backbone), pictures)
     pictures.records[-1].mask_path.write_bytes(b"no picture")
     with pytest.raises(DataError, match="mask.png"):
         fit(model, pictures, epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"epochs": 0}, "fit got epochs=0; expected a whole number in 1"),
+        ({"training_batch_size": -2}, "training_batch_size=-2; expected a whole number in 1"),
+        ({"training_batch_size": 10**30}, "training_batch_size=1000.*; expected a whole number in 1..2147483647"),
+        ({"seed": -1}, "seed=-1; expected a whole number in 0"),
+        ({"seed": 2**64}, "seed=18446744073709551616; expected a whole number in 0..4294967295"),
+        ({"rate": 0.0}, "rate=0.0; expected a learning rate above 0 and at most 1"),
+        ({"rate": math.nan}, "rate=nan"),
+        ({"rate": math.inf}, "rate=inf"),
+        ({"rate": 1e30}, "rate=1e[+]30"),
+        ({"rates": {"projections.0.bias": math.nan}}, r"rates\['projections.0.bias'\]=nan; expected a learning rate"),
+        ({"rates": {"projections.0.bias": 0.0}}, r"rates\['projections.0.bias'\]=0.0"),
+        ({"zoom": math.nan}, "zoom=nan; expected a probability in 0..1"),
+        ({"loss_size": -1}, "loss_size=-1; expected a side in pixels in 1..32"),
+    ],
+)
+def test_settings_that_cannot_be_are_told_before_a_picture_is_read(backbone, pictures, settings, message, monkeypatch):
+    monkeypatch.setattr("zsas_lib.training.fit.Examples", lambda *_: pytest.fail("pictures were read"))
+    with pytest.raises(OptionError, match=message):
+        fit(zsas.load_model("april-gan", backbone), pictures, **settings)
+
+
+def test_a_data_set_without_masks_teaches_nothing(backbone, pictures):
+    bare = [replace(record, mask_path=None) for record in pictures.records]
+    dataset = AnomalyDataset("bare", pictures.root, bare, 32)
+    with pytest.raises(DataError, match="has no mask of 6 anomalous pictures, such as nut/3.png"):
+        fit(zsas.load_model("april-gan", backbone), dataset, epochs=1)
+
+
+def test_the_checkpoint_goes_when_the_output_stands(backbone, pictures, tmp_path, monkeypatch):
+    model, output, checkpoint = zsas.load_model("april-gan", backbone), tmp_path / "new" / "april", tmp_path / "c.pt"
+
+    def full(*_):
+        assert checkpoint.exists(), "while it is written"
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(type(model), "save", full)
+    with pytest.raises(OSError, match="No space"):
+        fit(model, pictures, epochs=2, checkpoint=checkpoint, output=output)
+    monkeypatch.undo()
+    assert checkpoint.exists() and not output.exists()
+    monkeypatch.setattr(type(model), "loss", lambda *_: pytest.fail("trained again"))
+    again = zsas.load_model("april-gan", backbone)
+    log = fit(again, pictures, epochs=2, checkpoint=checkpoint, output=output)
+    assert not checkpoint.exists() and len(log) == 4 and torch.equal(learned(again), learned(model))
+    assert torch.equal(learned(zsas.load_model("april-gan", backbone, checkpoint=output)), learned(again))
+
+
+@pytest.mark.parametrize("which", ["output", "checkpoint"])
+def test_where_nothing_can_be_written_is_told_before_a_picture_is_read(
+    backbone, pictures, tmp_path, which, monkeypatch
+):
+    monkeypatch.setattr("zsas_lib.training.fit.Examples", lambda *_: pytest.fail("pictures were read"))
+    model = zsas.load_model("april-gan", backbone)
+    (tmp_path / "file").write_text("kept")
+    for place, message in (
+        (tmp_path, "is a folder; expected the name of a file"),
+        (tmp_path / "file" / "x", "file is no folder"),
+        (tmp_path / ("x" * 240), "No file can be written at .*name too long"),
+    ):
+        with pytest.raises(OptionError, match=message):
+            fit(model, pictures, epochs=1, **{which: place})
+    with pytest.raises(OptionError, match="expected two files"):
+        fit(model, pictures, epochs=1, output=tmp_path / "same", checkpoint=tmp_path / "same")
+    assert (tmp_path / "file").read_text() == "kept" and sorted(path.name for path in tmp_path.iterdir()) == [
+        "file",
+        "toy",
+    ]
+
+
+def test_parameters_that_are_not_finite_stop_the_training(backbone, pictures, tmp_path, monkeypatch):
+    model = zsas.load_model("april-gan", backbone)
+    loss = type(model).loss
+
+    def spoilt(self, *given):
+        with torch.no_grad():
+            self.projections[1].bias.fill_(torch.inf)
+        return loss(self, *given).nan_to_num()
+
+    monkeypatch.setattr(type(model), "loss", spoilt)
+    with pytest.raises(DivergedError, match="projections.* of april-gan is not finite after epoch 1; lower the rate"):
+        fit(model, pictures, epochs=1, output=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_loss_that_is_not_finite_stops_the_training(backbone, pictures, monkeypatch):

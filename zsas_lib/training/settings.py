@@ -1,0 +1,38 @@
+"""What a training may be asked for, judged before the backbone is loaded or a picture is read."""
+
+from collections.abc import Mapping
+
+from ..base.options import number, whole_number
+
+LARGEST_SEED = 2**32 - 1
+LARGEST_COUNT = 2**31 - 1
+LARGEST_RATE = 1
+"""Adam moves a parameter by about the rate in each step, and none of these is much larger than 1."""
+
+
+def require_settings(
+    *,
+    seed: object,
+    epochs: object = None,
+    training_batch_size: object = None,
+    rate: object = None,
+    zoom: object = 0.0,
+    loss_size: object = None,
+    largest_size: int | None = None,
+    rates: Mapping[str, object] | None = None,
+) -> None:
+    """Raises OptionError, naming the setting, for what no training can be done with; None is the paper's own.
+
+    `loss_size` is at most ``largest_size``, the backbone's size of pictures, where that is known.
+    """
+    whole_number("fit", "seed", seed, 0, LARGEST_SEED)
+    for name, value in (("epochs", epochs), ("training_batch_size", training_batch_size)):
+        if value is not None:
+            whole_number("fit", name, value, 1, LARGEST_COUNT)
+    if rate is not None:
+        number("fit", "rate", rate, 0, LARGEST_RATE, above=True, expected="a learning rate")
+    for name, value in (rates or {}).items():
+        number("fit", f"rates[{name!r}]", value, 0, above=True, expected="a learning rate")
+    number("fit", "zoom", zoom, 0, 1, expected="a probability")
+    if loss_size is not None:
+        whole_number("fit", "loss_size", loss_size, 1, largest_size, expected="a side in pixels")
