@@ -10,7 +10,10 @@ def fork(
     page: Annotated[str, typer.Argument(help="The page of chapters.yaml to start from, such as uniform_sweep.")],
     name: Annotated[str, typer.Option("--as", help="The new page's name: small letters, digits and _.")],
     backbone: Annotated[
-        str, typer.Option(help="An alias, ARCHITECTURE:PRETRAINED, hf-hub:ORG/NAME, or a new name with the next two.")
+        str,
+        typer.Option(
+            help="An alias, ARCHITECTURE:PRETRAINED, hf-hub:ORG/NAME, local-dir:FOLDER, or a new name with the next two."
+        ),
     ],
     architecture: Annotated[
         str | None, typer.Option(help="Of a backbone of your own: an open_clip name or a JSON file.")

@@ -182,12 +182,12 @@ def _checked(content: Any, source: str) -> Configuration:
 def _channels(value: Any, key: str, source: str) -> list[float]:
     """Three numbers, from three or, as open_clip takes it too, one for all."""
     values = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value] * 3
-    numbers = len(values) == 3 and all(isinstance(v, int | float) and math.isfinite(v) for v in values)
-    if not numbers or (key == "std" and min(values) <= 0):
+    numbers = [float(v) for v in values if isinstance(v, int | float) and math.isfinite(v)]
+    if len(values) != 3 or len(numbers) != 3 or (key == "std" and min(numbers) <= 0):
         raise DataError(
             f"{source}: {key} is {value!r}; expected three finite numbers{', above 0' if key == 'std' else ''}."
         )
-    return [float(v) for v in values]
+    return numbers
 
 
 def _differences(named: Mapping[str, Any], beside: Mapping[str, Any]) -> str:

@@ -126,7 +126,7 @@ def assign_weights(clip: CLIP | CustomTextCLIP, weights: Weights, positions: str
     causal: Any = clip if isinstance(clip, CLIP) else clip.text
     if getattr(causal, "attn_mask", None) is not None:
         causal.attn_mask = torch.full(causal.attn_mask.shape, -torch.inf).triu(1)
-    return saved is not None and len(saved) != len(clip.visual.positional_embedding)
+    return saved is not None and saved.shape != expected["visual.positional_embedding"]
 
 
 def local_folder(name: str) -> Path:
