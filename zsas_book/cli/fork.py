@@ -12,7 +12,7 @@ def fork(
     backbone: Annotated[
         str,
         typer.Option(
-            help="An alias, ARCHITECTURE:PRETRAINED, hf-hub:ORG/NAME, local-dir:FOLDER, or a new name with the next two."
+            help="An alias, ARCHITECTURE:PRETRAINED, hf-hub:ORG/NAME, local-dir:FOLDER, or a name with the next two."
         ),
     ],
     architecture: Annotated[
