@@ -137,18 +137,13 @@ def test_all_are_known_by_their_records(project):
 
 
 @pytest.mark.kernel
-def test_a_chapter_runs_with_the_model(project):
-    shown = run_chapter(
-        project, "uniform_sweep", "--profile", "smoke", "-p", "model", "plain-patches", "-p", "values", "0,45", *SMALL
-    )
+def test_a_chapter_sweeps_the_perturbation_with_the_model_on_the_data_set(project):
+    options = ["-p", "model", "plain-patches", "-p", "perturbation", "sharpness", "-p", "values", "0,0.5"]
+    options += ["-p", "dataset", "cups", "-p", "data_root", str(project / "cups"), "-p", "categories", "mug"]
+    shown = run_chapter(project, "sweep_hue_mvtec", "--profile", "smoke", *options, *SMALL)
     assert "model plain-patches, " in shown
-
-
-@pytest.mark.kernel
-def test_a_chapter_runs_on_the_data_set(project):
-    options = ["-p", "dataset", "cups", "-p", "data_root", "cups", "-p", "categories", "mug", "-p", "values", "0,45"]
-    shown = run_chapter(project, "uniform_sweep", "--profile", "smoke", *options, *SMALL)
     assert "data set cups, pictures 2, " in shown
+    assert "2 shifts of sharpness from 0 to" in shown
 
 
 @pytest.mark.kernel
@@ -157,13 +152,6 @@ def test_a_chapter_shows_the_perturbation(project):
         project, "perturbed_samples", "--profile", "smoke", "-p", "sliders", "sharpness", "-p", "frames", "2"
     )
     assert "sharpness shift" in shown
-
-
-@pytest.mark.kernel
-def test_a_chapter_sweeps_the_perturbation(project):
-    options = ["-p", "perturbation", "sharpness", "-p", "values", "0,0.5", "-p", "categories", "ceramic_ring"]
-    shown = run_chapter(project, "sweep_hue_mvtec", "--profile", "smoke", *options, *SMALL)
-    assert "2 shifts of sharpness from 0 to" in shown
 
 
 @pytest.mark.kernel
