@@ -8,6 +8,7 @@ from scipy.stats import spearmanr
 
 from zsas_lib.data.dataset import AnomalyDataset
 from zsas_lib.data.embedded.catalogue import PRODUCTS
+from zsas_lib.data.record import row_name
 from zsas_lib.data.registry import dataset_record
 from zsas_lib.papers.comparable import comparable, family
 from zsas_lib.papers.printed import TURNED, corner_errors
@@ -27,7 +28,7 @@ def may_turn(pictures: AnomalyDataset) -> pd.Series:
     elif family(pictures.name) in TURNED:
         meaning, known = "used by paper S", corner_errors(family(pictures.name)).used.to_dict()
     answers = [known.get(category) for category in pictures.categories]
-    return pd.Series(answers, index=pictures.categories, name=meaning, dtype=object)
+    return pd.Series(answers, index=[*map(row_name, pictures.categories)], name=meaning, dtype=object)
 
 
 def cut_choices(errors: pd.Series, fit: pd.Series, cuts: Mapping[str, Cut], threshold: float) -> pd.DataFrame:

@@ -1,18 +1,21 @@
-"""Comparing a data set on disk with the official one: how many pictures of each kind, masks, readability."""
+"""Comparing a data set on disk with the official one: pictures of each kind, masks, readability, what is not read."""
 
 from collections import Counter
 from collections.abc import Mapping
 from os import PathLike
+from pathlib import Path
 
 import pandas as pd
 from PIL import Image
 
 from ..base.errors import DataError
 from . import official
-from .dataset import read_sample
+from .copies import repeated
+from .dataset import ORIENTATION, read_sample
 from .official import Part
 from .record import NORMAL, Record, missing_files
 from .registry import SPLITS, dataset_record, located
+from .unread import unread
 
 COLUMNS = ["category", "split", "kind", "expected", "found", "without_mask", "verdict"]
 
@@ -22,20 +25,22 @@ def check_dataset(name: str, root: str | PathLike | None = None, *, decode: bool
 
     :param decode: also read every picture and mask in full, which finds truncated ones (minutes for a large data set).
         Otherwise only the sizes of anomalous pictures and their masks are compared.
-    :returns: one row per category, split ("train" or "test") and kind ("good" or a kind of defect): the official count
-        (``expected``, missing where there is none, as for ``folder``), the pictures ``found``, how many of these lack
-        their mask, and a ``verdict``, which is "complete" or "present" (nothing official to compare with) or says what
-        is wrong. ``.attrs["problems"]`` lists, one sentence each, everything that is missing or unreadable
-        (for kinds that are missing altogether, not each picture).
+    :returns: one row per category, split ("train", "validation" or "test") and kind ("good" or a kind of defect): the
+        official count (``expected``, missing where there is none, as for ``folder``), the pictures ``found``, how many
+        of these lack their mask, and a ``verdict``, which is "complete" or "present" (nothing official to compare with)
+        or says what is wrong. ``.attrs["problems"]`` lists, one sentence each, everything that is missing or unreadable
+        (for kinds that are missing altogether, not each picture), that is there twice (see `copies.repeated`), and that
+        is there and not read (see `unread.unread`); it is never empty where no picture was found.
     :raises UnknownNameError: unknown data set.
     :raises DataError: there is no folder, or nothing in it has the expected layout.
     """
     root = located(name, root)
-    published = official.counts(name)
+    layout, published = dataset_record(name).layout, official.counts(name)
+    listed = {split: layout.records(root, split) for split in SPLITS}
     found, without_mask = Counter(), Counter()
     absent, problems = [], []
-    for split in SPLITS:
-        for record in dataset_record(name).layout.records(root, split):
+    for split, records in listed.items():
+        for record in records:
             part = Part(record.category, split, record.defect)
             pictures, masks = missing_files(root, [record])
             if pictures:
@@ -50,12 +55,25 @@ def check_dataset(name: str, root: str | PathLike | None = None, *, decode: bool
     ]
     table = pd.DataFrame(rows, columns=COLUMNS).astype({"expected": "Int64"})
     absent_singly = [line for part, line in absent if found[part]]
-    table.attrs["problems"] = _shortfalls(published, found) + absent_singly + problems
+    nothing = [] if found.total() else [f"No pictures in {root}. Expected {layout.EXPECTED}."]
+    every = [record for records in listed.values() for record in records]
+    remarks = layout.remarks(root) if hasattr(layout, "remarks") else []
+    read = [path for record in every for path in (record.path, *record.mask_paths)]
+    beside = getattr(layout, "BESIDE", ())
+    table.attrs["problems"] = [
+        *nothing,
+        *_shortfalls(published, found),
+        *absent_singly,
+        *problems,
+        *remarks,
+        *(line for records in listed.values() for line in repeated(records, root, decode=decode)),
+        *unread(root, read, beside),
+    ]
     return table
 
 
 def _rank(part: Part) -> tuple:
-    return part.category, part.split == "test", part.kind != NORMAL, part.kind
+    return part.category, SPLITS.index(part.split), part.kind != NORMAL, part.kind
 
 
 def _verdict(part: Part, published: Mapping[Part, int], found: Counter, without_mask: Counter) -> str:
@@ -90,10 +108,18 @@ def _misfits(record: Record, decode: bool) -> list[str]:
 
 
 def _doubtful(record: Record) -> bool:
-    if record.mask_path is None:
+    if record.mask_path is None or record.doubt:
         return False
     try:
-        with Image.open(record.path) as picture, Image.open(record.mask_path) as mask:
-            return picture.size != mask.size
-    except (OSError, SyntaxError):
+        sizes = {_upright_size(path) for path in (record.path, *record.mask_paths)}
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return True
+    return len(sizes) > 1
+
+
+def _upright_size(path: Path) -> tuple[int, int]:
+    """Width and height of a picture as viewers show it, turned by its orientation tag (EXIF)."""
+    with Image.open(path) as picture:
+        width, height = picture.size
+        turned = picture.getexif().get(ORIENTATION, 1) > 4
+    return (height, width) if turned else (width, height)

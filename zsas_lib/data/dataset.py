@@ -8,7 +8,7 @@ follows these rules, whatever the layout:
 * A palette is looked up. Transparency is laid on white in a picture and counts as normal in a mask.
 * In a mask every non-zero value is anomalous. JPEG leaves faint ripples around what is drawn, so in a ``.jpg`` mask
   only values above half of that mask's maximum are.
-* A picture and its mask must have the same size.
+* A picture and its mask must have the same size. Of several masks of one picture, a pixel in any is anomalous.
 """
 
 import hashlib
@@ -29,11 +29,11 @@ from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2.functional import resize
 
 from ..base.errors import DataError, UnknownNameError
-from .record import Record, missing_files
+from .record import Record, missing_files, row_name
 
 ASPECTS = ("squash", "keep")
 
-_ORIENTATION = 0x0112
+ORIENTATION = 0x0112  # the EXIF tag
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 _CLOCK_GRAIN_NS = 2_000_000_000
 
@@ -118,15 +118,17 @@ class AnomalyDataset(Dataset):
     def select(
         self, categories: Sequence[str] | None = None, anomalous: bool | None = None, per_category: int | None = None
     ) -> "AnomalyDataset":
-        """The part with these categories, with only anomalous (True) or only normal (False) pictures, and with at most
-        ``per_category`` pictures of each category: the same ones every time, evenly spaced in their order, half of them
-        anomalous (one more if odd) as far as there are enough of both.
+        """The part with these categories, called as here or as tables call them (`record.row_name`), with only
+        anomalous (True) or only normal (False) pictures, and with at most ``per_category`` pictures of each category:
+        the same ones every time, evenly spaced in their order, half of them anomalous (one more if odd) as far as there
+        are enough of both.
 
         :raises UnknownNameError: a category has no pictures here.
         :raises DataError: nothing is left, or no category is named.
         :raises ValueError: ``per_category`` is below 1.
         """
-        wanted = self.categories if categories is None else categories
+        called = {row_name(category): category for category in self.categories}
+        wanted = self.categories if categories is None else [called.get(name, name) for name in categories]
         if not wanted:
             raise DataError(
                 f"No category of data set {self.name!r} was selected; name at least one of "
@@ -151,8 +153,9 @@ class AnomalyDataset(Dataset):
         and what its files contain. The content of a file is hashed again only when the file has changed."""
         lines = [[self.name, self.image_size, self.aspect]]
         for record in self.records:
-            mask = record.mask_path and _content_digest(record.mask_path)
-            lines.append([record.name(self.root), record.category, record.defect, _content_digest(record.path), mask])
+            masks = [content_digest(path) for path in record.mask_paths]
+            mask = masks if len(masks) > 1 else next(iter(masks), None)
+            lines.append([record.name(self.root), record.category, record.defect, content_digest(record.path), mask])
         return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
 
     def batches(self, batch_size: int) -> Iterator[Batch]:
@@ -176,18 +179,21 @@ class AnomalyDataset(Dataset):
 def read_sample(record: Record, image_size: int | None = None, aspect: str = "squash") -> Sample:
     """One picture with its mask, resized as `AnomalyDataset` says.
 
-    :raises DataError: the picture or its mask cannot be read, or their sizes differ; the message names the files.
+    :raises DataError: the picture or its mask cannot be read, their sizes differ, or there are two pictures or masks of
+        one name; the message names the files.
     """
+    if record.doubt:
+        raise DataError(f"Nobody can say which mask is that of {record.path}: {record.doubt}.")
     image = read_image(record.path)
-    if record.mask_path is None:
-        mask = torch.zeros(image.shape[1:], dtype=torch.bool)
-    else:
-        mask = read_mask(record.mask_path)
-    if mask.shape != image.shape[1:]:
-        raise DataError(
-            f"{record.path} is {_size_in_words(image)} but its mask {record.mask_path} is {_size_in_words(mask)} "
-            "(width x height, turned upright); expected equal sizes. Redraw or resize the mask to fit the picture."
-        )
+    mask = torch.zeros(image.shape[1:], dtype=torch.bool)
+    for path in record.mask_paths:
+        own = read_mask(path)
+        if own.shape != mask.shape:
+            raise DataError(
+                f"{record.path} is {_size_in_words(image)} but its mask {path} is {_size_in_words(own)} (width x "
+                "height, turned upright); expected equal sizes. Redraw or resize the mask to fit the picture."
+            )
+        mask |= own
     if image_size is not None:
         size = [image_size, image_size] if aspect == "squash" else [image_size]
         image = resize(image, size, interpolation=InterpolationMode.BICUBIC, antialias=True).clamp(0, 1)
@@ -269,7 +275,7 @@ def _decoded(path: Path) -> Image.Image:
     try:
         with Image.open(path) as picture:
             picture.load()
-            upright = picture.getexif().get(_ORIENTATION, 1) == 1
+            upright = picture.getexif().get(ORIENTATION, 1) == 1
             return picture if upright else ImageOps.exif_transpose(picture)
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist (any more); expected a picture. Restore the file.") from error
@@ -295,7 +301,8 @@ def stacked(samples: list[Sample]) -> Batch:
     )
 
 
-def _content_digest(path: Path) -> str:
+def content_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, computed again only when the file has changed."""
     status = path.stat()
     key = (os.path.abspath(path), status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     if key in _content_digests:

@@ -39,11 +39,11 @@ def category_groups(dataset: str, categories: Sequence[str], path: str | Path | 
     are `UNGROUPED`. Raises DataError for a file that lacks a column or a category.
     """
     if path is None:
-        table = pd.read_csv(GROUPING, dtype=str)
+        table = pd.read_csv(GROUPING, dtype=str, keep_default_na=False)
         own = table.loc[table.dataset == dataset]
         known = dict(zip(own.category, own.group))
         return {category: known.get(category, UNGROUPED) for category in categories}
-    table = pd.read_csv(path, dtype=str)
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
     if lacking := [column for column in ("category", "group") if column not in table]:
         raise DataError(f"{path} lacks the columns {', '.join(lacking)}; expected category and group.")
     known = dict(zip(table.category, table.group))

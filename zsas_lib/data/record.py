@@ -6,24 +6,44 @@ from dataclasses import dataclass
 from pathlib import Path
 
 NORMAL = "good"
+MEAN = "mean"  # names the rows of tables that hold means over the categories
 
 
 @dataclass(frozen=True)
 class Record:
-    """One picture of a data set before it is read. ``defect`` is "good" for a normal one, whose mask is None."""
+    """One picture of a data set before it is read.
+
+    :param mask_path: its mask; None for a normal picture.
+    :param defect: "good" for a normal one.
+    :param further_masks: masks that are laid over the first one: a pixel is anomalous where it is in any of them.
+    :param doubt: why nobody can say which mask is the picture's, where that is so; such a picture is not read.
+    """
 
     path: Path
     mask_path: Path | None
     category: str
     defect: str
+    further_masks: tuple[Path, ...] = ()
+    doubt: str = ""
 
     @property
     def is_anomalous(self) -> bool:
         return self.defect != NORMAL
 
+    @property
+    def mask_paths(self) -> tuple[Path, ...]:
+        """All its masks, () for a normal picture."""
+        return () if self.mask_path is None else (self.mask_path, *self.further_masks)
+
     def name(self, root: Path) -> str:
         """Where the picture lies below a data set's ``root``, with forward slashes on every system."""
         return below(self.path, root)
+
+
+def row_name(category: str) -> str:
+    """What tables of results call a category: by its name, and one that is called "mean", as the rows of means are,
+    "mean (category)"."""
+    return f"{MEAN} (category)" if category == MEAN else category
 
 
 def below(path: Path, root: Path) -> str:
@@ -32,13 +52,16 @@ def below(path: Path, root: Path) -> str:
 
 
 def missing_files(root: Path, records: Sequence[Record]) -> tuple[list[str], list[str]]:
-    """One line per picture that does not exist, and one per anomalous picture whose mask does not."""
+    """One line per picture that does not exist, and one per anomalous picture whose mask does not or is in doubt."""
     pictures, masks = [], []
     for record in records:
         if not record.path.is_file():
             pictures.append(record.name(root))
-        if record.is_anomalous and record.mask_path is None:
+        absent = [path for path in record.mask_paths if not path.is_file()]
+        if record.doubt:
+            masks.append(f"{record.name(root)} ({record.doubt})")
+        elif record.is_anomalous and record.mask_path is None:
             masks.append(f"{record.name(root)} (no mask is listed)")
-        elif record.mask_path is not None and not record.mask_path.is_file():
-            masks.append(f"{record.name(root)} (expected {below(record.mask_path, root)})")
+        elif absent:
+            masks.append(f"{record.name(root)} (expected {below(absent[0], root)})")
     return pictures, masks

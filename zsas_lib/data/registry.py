@@ -1,7 +1,9 @@
 """The data sets that the library knows, one record each, and where they lie on disk. Needs no torch.
 
 To add one, write a module in ``layouts`` with a function ``records(root, split)`` and a text ``EXPECTED`` that says its
-layout, and enter a record of it in `DATASETS`. All else that is to be known of a data set is read from its record.
+layout, and enter a record of it in `DATASETS`. It may have a tuple ``BESIDE`` of patterns of files that belong to the
+data set and are not read, and a function ``remarks(root)`` with sentences for a check to say. All else that is to be
+known of a data set is read from its record.
 """
 
 import os
@@ -11,9 +13,9 @@ from pathlib import Path
 from types import ModuleType
 
 from ..base.errors import DataError, UnknownNameError
-from .layouts import btad, folder, mpdd, mvtec, visa
+from .layouts import btad, folder, mpdd, mvtec, mvtec_3d, mvtec_loco, visa
 
-SPLITS = ("train", "test")
+SPLITS = ("train", "validation", "test")
 DATA_VARIABLE = "ZSAS_DATA"
 
 
@@ -28,7 +30,7 @@ class DatasetRecord:
     :param auxiliary: the data set that models learn from which are tested on this one, None where there is none.
     :param licence: of the pictures, and :param source: where to get them.
     :param download_gb: size of the archive, and :param disk_gb: of the folder it unpacks to, about; 0 where the data
-        set is not downloaded.
+        set is not downloaded or nobody measured it.
     :param embedded: the library makes it itself, in the cache folder, when it is first asked for.
     :param names_defects: whether its layout tells kinds of defects apart.
     """
@@ -98,6 +100,22 @@ DATASETS: dict[str, DatasetRecord] = {
             source=mpdd.SOURCE,
             download_gb=1.8,
             disk_gb=2.0,
+        ),
+        DatasetRecord(
+            "mvtec-loco",
+            "MVTec LOCO AD",
+            mvtec_loco,
+            auxiliary="visa",
+            licence=mvtec_loco.LICENCE,
+            source=mvtec_loco.SOURCE,
+        ),
+        DatasetRecord(
+            "mvtec-3d",
+            "MVTec 3D-AD",
+            mvtec_3d,
+            auxiliary="visa",
+            licence=mvtec_3d.LICENCE,
+            source=mvtec_3d.SOURCE,
         ),
         DatasetRecord("folder", "own folder", folder, licence="its owner's"),
         DatasetRecord(

@@ -10,6 +10,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..data.dataset import AnomalyDataset
+from ..data.record import row_name
 from ..metrics import further
 from ..metrics.bootstrap import bootstrap_std, gathered_bootstrap_std
 from ..metrics.image import IMAGE_METRICS, image_metrics
@@ -63,7 +64,7 @@ def evaluate(
         error = gathered_bootstrap_std(pixels, resamples, seed)
         numbers = gathered_metrics(pixels) | {name: function(maps, masks) for name, function in more.items()}
         numbers |= _of_images(scores, labels, error, resamples, seed)
-        rows.append({"category": part.categories[0]} | numbers)
+        rows.append({"category": row_name(part.categories[0])} | numbers)
         pictures.append(picture_rows(part, scores, own))
     return result_table(with_means(pd.DataFrame(rows)), pd.concat(pictures, ignore_index=True))
 

@@ -1,6 +1,6 @@
 """Tables of results: one row per category and setting, their means, and the per-image rows and errors beside them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
@@ -9,9 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..data.dataset import AnomalyDataset
+from ..data.record import MEAN, row_name
 from ..metrics.metric import METRICS
 
-MEAN = "mean"  # names the row that holds the mean over the categories
 ERROR = "_se"  # ends the name of a column of standard errors
 SETTINGS = "settings"  # of a table's ``attrs``: the columns that `with_means` was told to be settings
 
@@ -39,24 +39,29 @@ def joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     if isinstance(tables[0], ResultTable):
         rows = [table.join(table.spread.add_suffix(ERROR)).reset_index() for table in tables]
         pictures = pd.concat([table.per_image for table in tables], ignore_index=True)
-        return result_table(with_means(pd.concat(rows, ignore_index=True)), pictures)
-    rows = pd.concat(tables, ignore_index=True)
-    if MEAN not in set(rows["category"]):
-        return rows
+        return result_table(with_means(_categories(rows)), pictures)
+    if SETTINGS not in tables[0].attrs and not any(MEAN in set(table["category"]) for table in tables):
+        return pd.concat(tables, ignore_index=True)
+    rows = _categories(tables)
     return with_means(rows, by=tables[0].attrs.get(SETTINGS, _no_floats(rows)))
+
+
+def _categories(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The rows of tables one below the other, but for those of means."""
+    return pd.concat([table[table["category"] != MEAN] for table in tables], ignore_index=True)
 
 
 def with_means(rows: pd.DataFrame, *, by: Sequence[str] = ()) -> pd.DataFrame:
     """Rows of categories, followed by rows "mean": one for each setting, that is, for each combination of values in
-    the columns ``by``.
+    the columns ``by``, None and nan being values as others.
 
     All other columns but the category are metrics or their standard errors (``_se``). Of a metric that is ``averaged``
     a mean row holds the unweighted mean over the categories that have it, and its standard error, that of independent
-    categories; of another one nan. Mean rows among ``rows`` are dropped first. ``attrs["settings"]`` of the table is
-    ``by``.
+    categories; of another one nan. Rows "mean" among ``rows`` are dropped first: they are those of means, and a
+    category of that name is called as `row_name` says. ``attrs["settings"]`` of the table is ``by``.
 
-    Raises ValueError for a column that is neither, since nobody could say whether to average it, and for a setting that
-    is no column.
+    Raises ValueError for a column that is neither, since nobody could say whether to average it, for a setting that is
+    no column, and for rows "mean" alone.
     """
     if lacking := [column for column in by if column not in rows]:
         raise ValueError(f"by names {', '.join(lacking)}, but the columns are {', '.join(map(str, rows))}.")
@@ -68,17 +73,25 @@ def with_means(rows: pd.DataFrame, *, by: Sequence[str] = ()) -> pd.DataFrame:
             "there is no telling whether a mean averages it. Register a metric in a file of zsas_lib/metrics; name a "
             "setting in by=[...] of with_means."
         )
-    rows = pd.DataFrame(rows[rows["category"] != MEAN])
+    if len(rows) and set(rows["category"]) == {MEAN}:
+        raise ValueError(f"All rows are called {MEAN!r}; call a category of that name {row_name(MEAN)!r} (`row_name`).")
+    rows = _categories([rows])
     averaged = [column for column in metrics if METRICS[column].averaged] + errors
     means = []
-    groups = rows.groupby(list(by), sort=False) if by else [((), rows)]
-    for setting, group in cast(Iterable[tuple[tuple, pd.DataFrame]], groups):  # of a list the keys are tuples
+    for group in _settings(rows, by):
         mean = group[averaged].mean()
         mean[errors] = np.sqrt((group[errors] ** 2).sum(min_count=1)) / group[errors].count()
-        means.append({"category": MEAN} | dict(zip(by, setting)) | mean.to_dict())
+        means.append({"category": MEAN} | {column: group[column].iloc[0] for column in by} | mean.to_dict())
     table = pd.concat([rows, pd.DataFrame(means, columns=list(rows))], ignore_index=True)
     table.attrs[SETTINGS] = list(by)
     return table
+
+
+def _settings(rows: pd.DataFrame, by: Sequence[str]) -> list[pd.DataFrame]:
+    """The rows of each combination of values in the columns ``by``, in order of first appearance."""
+    if not by:
+        return [rows]
+    return [group for _, group in rows.groupby(list(by), sort=False, dropna=False)]
 
 
 def _no_floats(rows: pd.DataFrame) -> list[str]:
@@ -94,7 +107,7 @@ def picture_rows(dataset: AnomalyDataset, scores: Float[Tensor, " image"], own: 
     return pd.DataFrame(
         {
             "path": [record.name(dataset.root) for record in dataset.records],
-            "category": [record.category for record in dataset.records],
+            "category": [row_name(record.category) for record in dataset.records],
             "defect": [record.defect for record in dataset.records],
             "is_anomalous": [record.is_anomalous for record in dataset.records],
             "anomalous_fraction": scored.anomalous_fraction,

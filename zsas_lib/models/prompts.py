@@ -1,5 +1,6 @@
 """Prompt ensembles: the sentences that describe a normal and an anomalous object of a class."""
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from weakref import WeakKeyDictionary
@@ -73,6 +74,7 @@ APRIL_GAN_ABNORMAL_STATES = ("damaged {}", "broken {}", *ABNORMAL_STATES[1:])
 SPELLED_OUT = {"chewinggum": "chewing gum", "pcb": "printed circuit board"}
 """What is no word, in words. For "pcb" this is the book's own choice: see `class_phrase` for what others say."""
 NAMELESS = "object"
+_SEPARATOR = re.compile(r"_|(?<!\d)\.|\.(?!\d)")  # all dots but those of decimals
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,9 @@ class PromptEnsemble:
 def class_phrase(class_name: str, *, raw: bool = False) -> str:
     """How a data set's class name is said in a sentence: "metal_nut" -> "metal nut", "macaroni1" -> "macaroni".
 
-    Underscores become spaces, digits at the end go, and `SPELLED_OUT` maps what is left; a name with nothing left
-    (BTAD's "01") is "object". `raw=True` leaves the name as it is.
+    Underscores and dots become spaces, but for the dot of a decimal ("m2.5_screw": "m2.5 screw"); digits at the end go
+    with the dots between them ("usb3.0": "usb"), and `SPELLED_OUT` maps what is left; a name with nothing left (BTAD's
+    "01") is "object". `raw=True` leaves the name as it is.
 
     The public WinCLIPs differ: anomalib, caoyunkang/WinClip and Accurate-WinCLIP say the folder's name, as `raw=True`
     does ("metal_nut", "pcb1"; anomalib says "object" where there is none), and mala-lab/WinCLIP replaces underscores
@@ -96,7 +99,7 @@ def class_phrase(class_name: str, *, raw: bool = False) -> str:
     """
     if raw:
         return class_name or NAMELESS
-    words = class_name.replace("_", " ").rstrip("0123456789 ").strip()
+    words = " ".join(_SEPARATOR.sub(" ", class_name).rstrip("0123456789. ").strip(" .-").split())
     return SPELLED_OUT.get(words, words) or NAMELESS
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..base.errors import UnknownNameError
 from ..data.dataset import AnomalyDataset
+from ..data.record import row_name
 from ..perturbations.colour import GREY
 from ..perturbations.rotation import rotate, valid_region
 
@@ -86,7 +87,7 @@ def picture_table(
     return pd.DataFrame(
         {
             "path": [record.name(dataset.root) for record in dataset.records],
-            "category": [record.category for record in dataset.records],
+            "category": [row_name(record.category) for record in dataset.records],
             "defect": [record.defect for record in dataset.records],
             "is_anomalous": [record.is_anomalous for record in dataset.records],
             **measured,

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from ..base.errors import UnknownNameError
 from ..data.dataset import AnomalyDataset, Batch
+from ..data.record import row_name
 from ..evaluation.evaluate import labels_of, measured, predict
 from ..evaluation.tables import with_means
 from ..metrics.pixel_scores import numbered_regions
@@ -88,7 +89,7 @@ def uniform_sweep(
                     told_apart = {} if isinstance(derotation, str) else {"derotation": name}
                     maps, masks, pieces = _matched(predictions, batches, record, value, name)
                     numbers = measured(maps, masks, scores, labels, resamples, seed, pieces)
-                    rows.append({"category": category} | setting | told_apart | numbers)
+                    rows.append({"category": row_name(category)} | setting | told_apart | numbers)
                 progress.update()
     return with_means(pd.DataFrame(rows), by=[*setting, *told_apart])
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..backbones.registry import Backbone
 from ..data.dataset import AnomalyDataset, stacked
+from ..data.record import row_name
 from ..evaluation.evaluate import predict
 from ..evaluation.tables import MEAN, with_means
 from ..metrics import METRICS
@@ -117,7 +118,7 @@ def aupro_of_powers(
             raised = [map_**power for map_ in maps]
             rows.append(
                 {
-                    "category": category,
+                    "category": row_name(category),
                     "power": power,
                     "aupro": aupro(raised, masks),
                     "aupro_200": aupro(raised, masks, thresholds=LEGACY_THRESHOLDS),

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..base.errors import DataError
 from ..data.dataset import AnomalyDataset
+from ..data.record import row_name
 from ..evaluation.evaluate import category_predictions, labels_of
 from ..evaluation.tables import ERROR, MEAN, with_means
 from ..metrics.bootstrap import bootstrap_std
@@ -78,7 +79,7 @@ def defect_table(
         rows.append(
             {
                 "path": record.name(dataset.root),
-                "category": record.category,
+                "category": row_name(record.category),
                 "defect": record.defect,
                 "type": kind,
                 "contrast": contrast(sample.image, sample.mask),
@@ -133,7 +134,7 @@ def group_metrics(
                 single = score[chosen][:, None, None], labels[:, None, None]
                 rows.append(
                     {
-                        "category": part.categories[0],
+                        "category": row_name(part.categories[0]),
                         "grouping": grouping,
                         "group": group,
                         "image_auroc": image_auroc(score[chosen], labels),

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..data.dataset import AnomalyDataset, Sample
+from ..data.record import row_name
 from ..evaluation.evaluate import labels_of
 from ..evaluation.tables import ERROR, with_means
 from ..metrics.bootstrap import bootstrap_std
@@ -91,7 +92,11 @@ def few_shot_table(
             maps = [map_ for prediction in predictions for map_ in prediction.anomaly_map.float().cpu()]
             scores = torch.cat([prediction.image_score.float().cpu() for prediction in predictions])
             named = dict(zip(SETTINGS, setting))
-            rows.append({"category": category} | named | _curves(maps, masks, scores, labels_of(part), resamples, seed))
+            rows.append(
+                {"category": row_name(category)}
+                | named
+                | _curves(maps, masks, scores, labels_of(part), resamples, seed)
+            )
     return with_means(pd.DataFrame(rows), by=SETTINGS)
 
 

@@ -5,6 +5,7 @@ from typing import cast
 
 import pandas as pd
 
+from ..data.record import row_name
 from ..evaluation.tables import MEAN
 
 
@@ -14,5 +15,6 @@ def group_means(table: pd.DataFrame, groups: Mapping[str, str]) -> pd.DataFrame:
     ``table`` has one row per category in its index, as `evaluation.evaluate` gives it; its row "mean" takes no part.
     """
     rows = pd.DataFrame(table).drop(index=MEAN, errors="ignore")
-    of_rows = pd.Index([groups.get(category) for category in rows.index], name="group")
+    named = {row_name(category): group for category, group in groups.items()}
+    of_rows = pd.Index([named.get(category) for category in rows.index], name="group")
     return cast(pd.DataFrame, rows.groupby(of_rows, sort=False).mean())

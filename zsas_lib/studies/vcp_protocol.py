@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 
 from ..data.dataset import AnomalyDataset
+from ..data.record import row_name
 from ..evaluation.evaluate import labels_of, predict
 from ..evaluation.tables import with_means
 from ..metrics.aupro import legacy_reach
@@ -44,7 +45,7 @@ def protocol_table(model: AnomalyModel, dataset: AnomalyDataset, *, batch_size: 
         labels = labels_of(part)
         rows += [
             {
-                "category": category,
+                "category": row_name(category),
                 "score": name,
                 **pixels,
                 **image_metrics(values, labels),

@@ -161,9 +161,19 @@ def test_values_are_coerced_by_the_declared_type(given, expected):
 @pytest.mark.parametrize(
     ("kind", "good", "bad", "known"),
     [
-        ("data set", "folder", "cups", "mvtec, visa, btad, mpdd, folder, embedded-a, embedded-b"),
-        ("data set with an auxiliary one", "visa", "folder", "mvtec, visa, btad, mpdd, embedded-a, embedded-b"),
-        ("data set that names its defects", "folder", "visa", "mvtec, btad, mpdd, folder, embedded-b"),
+        ("data set", "folder", "cups", "mvtec, visa, btad, mpdd, mvtec-loco, mvtec-3d, folder, embedded-a, embedded-b"),
+        (
+            "data set with an auxiliary one",
+            "visa",
+            "folder",
+            "mvtec, visa, btad, mpdd, mvtec-loco, mvtec-3d, embedded-a, embedded-b",
+        ),
+        (
+            "data set that names its defects",
+            "folder",
+            "visa",
+            "mvtec, btad, mpdd, mvtec-loco, mvtec-3d, folder, embedded-b",
+        ),
         ("embedded data set", "embedded-a", "mvtec", "embedded-a, embedded-b"),
         ("model", "winclip", "aa-clip", "anomalyclip, april-gan, vcpclip, vcpclip+, winclip"),
         ("model that learns", "vcpclip+", "winclip", "anomalyclip, april-gan, vcpclip, vcpclip+"),

@@ -18,7 +18,17 @@ def kinds(dataset) -> Counter:
 
 
 def test_list_datasets():
-    assert list_datasets() == ["mvtec", "visa", "btad", "mpdd", "folder", "embedded-a", "embedded-b"]
+    assert list_datasets() == [
+        "mvtec",
+        "visa",
+        "btad",
+        "mpdd",
+        "mvtec-loco",
+        "mvtec-3d",
+        "folder",
+        "embedded-a",
+        "embedded-b",
+    ]
 
 
 def test_mvtec(mvtec_root):
@@ -158,7 +168,9 @@ def test_unknown_category(mvtec_root):
 
 
 def test_unknown_split(mvtec_root):
-    with pytest.raises(UnknownNameError, match=r"Unknown split 'tests'; known: test, train\. Did you mean 'test'\?"):
+    with pytest.raises(
+        UnknownNameError, match=r"Unknown split 'tests'; known: test, train, validation\. Did you mean 'test'\?"
+    ):
         load_dataset("mvtec", mvtec_root, split="tests")
 
 
@@ -167,6 +179,8 @@ SOURCES = {
     "visa": ("github.com/amazon-science/spot-diff", "CC BY 4.0"),
     "btad": ("github.com/pankajmishra000/VT-ADL", "CC BY-SA 4.0"),
     "mpdd": ("github.com/stepanje/MPDD", "CC BY-NC-SA 4.0"),
+    "mvtec-loco": ("mvtec.com/company/research/datasets/mvtec-loco", "CC BY-NC-SA 4.0"),
+    "mvtec-3d": ("mvtec.com/company/research/datasets/mvtec-3d-ad", "CC BY-NC-SA 4.0"),
     "folder": ("MVTec-like folders", "ground_truth"),
 }
 

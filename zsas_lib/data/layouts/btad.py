@@ -34,5 +34,5 @@ def records(root: Path, split: str) -> list[Record]:
     return [
         record
         for folder in category_folders(root, EXPECTED)
-        for record in category_records(folder, split, normal="ok", mask_stems=("{}", "{}_mask"))
+        for record in category_records(folder, split, normal="ok", mask_names=("{}", "{}_mask"))
     ]

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ...data.dataset import AnomalyDataset, stacked
+from ...data.record import row_name
 from ...evaluation.tables import with_means
 from ...models.prediction import AnomalyModel
 from ...perturbations import OF_PAPER_S
@@ -57,7 +58,7 @@ def bound_curves(
             batch_size=batch_size,
         )
         for picture, points in found.history.groupby("image"):
-            rows.append(bound_curve(points, at=at).assign(category=category, picture=picture))
+            rows.append(bound_curve(points, at=at).assign(category=row_name(category), picture=picture))
     table = pd.concat(rows, ignore_index=True)
     return with_means(table.loc[:, ["category", "picture", "passes", "pixel_auroc"]], by=["picture", "passes"])
 

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from ...base.errors import UnknownNameError
 from ...data.dataset import AnomalyDataset
+from ...data.record import row_name
 from ...evaluation.evaluate import labels_of, measured
 from ...metrics.pixel import pixel_auroc
 from ...models.prediction import AnomalyModel
@@ -95,7 +96,7 @@ def shared_amounts(
                     maps, masks, scores = _maps(model, part, over, amounts, fill, batch_size)
                     named = neutral_columns(in_tables(over)) | dict(zip(columns(over), amounts.tolist()))
                     numbers = measured(maps, masks, scores, labels_of(part), resamples, seed)
-                    rows.append({"category": category, "half": half, "amounts": words} | named | numbers)
+                    rows.append({"category": row_name(category), "half": half, "amounts": words} | named | numbers)
     return pd.DataFrame(rows)
 
 

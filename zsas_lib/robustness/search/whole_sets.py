@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from ...base.sources import source_digest
 from ...data.dataset import AnomalyDataset, Sample, stacked
+from ...data.record import row_name
 from ...evaluation.evaluate import labels_of, measured
 from ...evaluation.tables import with_means
 from ...models.prediction import AnomalyModel
@@ -87,7 +88,11 @@ def worst_cases(
                     own,
                     goal,
                     select,
-                    {"category": picture.category, "picture": first + number, "is_anomalous": picture.is_anomalous},
+                    {
+                        "category": row_name(picture.category),
+                        "picture": first + number,
+                        "is_anomalous": picture.is_anomalous,
+                    },
                 )
     return pd.DataFrame(rows)
 
