@@ -17,6 +17,14 @@ def write_picture(path: Path, seed: int = 0, size: tuple[int, int] = SIZE) -> Pa
     return path
 
 
+def smooth_picture(path: Path, seed: int, size: tuple[int, int] = (96, 64)) -> Path:
+    """A picture of a few soft blobs, of which JPEG keeps nearly all, as of photographs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    coarse = np.random.default_rng(seed).integers(0, 256, (4, 6, 3), dtype=np.uint8)
+    Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC).save(path)
+    return path
+
+
 def write_mask(path: Path, value: int = 255, size: tuple[int, int] = SIZE) -> Path:
     """A mask whose left upper quarter holds ``value``."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,6 +55,33 @@ def write_btad(root: Path, counts: Sequence[int] = (2, 3, 2)) -> Path:
                 write_picture(root / category / kind / f"{index:04}.{ending}", seed=int(category) * 100 + index)
         for index in range(counts[2]):
             write_mask(root / category / "ground_truth/ko" / f"{index:04}.{mask_ending}")
+    return root
+
+
+def write_loco(root: Path, category: str = "pushpins") -> Path:
+    """MVTec LOCO AD's layout: one normal picture of each split, a logical anomaly of two masks, a structural one."""
+    for seed, place in enumerate(("train/good", "validation/good", "test/good")):
+        write_picture(root / category / place / "000.png", seed)
+    for seed, (kind, values) in enumerate({"logical_anomalies": (240, 255), "structural_anomalies": (251,)}.items()):
+        write_picture(root / category / "test" / kind / "000.png", 10 + seed)
+        for number, value in enumerate(values):
+            levels = np.zeros((SIZE[1], SIZE[0]), dtype=np.uint8)
+            levels[:3, 4 * number : 4 * number + 2] = value
+            path = root / category / "ground_truth" / kind / "000" / f"{number:03}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(levels).save(path)
+    (root / category / "defects_config.json").write_text("[]")
+    return root
+
+
+def write_3d(root: Path, category: str = "bagel") -> Path:
+    """MVTec 3D-AD's layout: a picture of each split and of one kind of defect, with xyz, and masks in test."""
+    places = ("train/good", "validation/good", "test/good", "test/crack")
+    for seed, place in enumerate(places):
+        write_picture(root / category / place / "rgb/000.png", seed)
+        write_mask(root / category / place / "xyz/000.tiff", value=seed)
+        if place.startswith("test"):
+            write_mask(root / category / place / "gt/000.png", value=255 * place.endswith("crack"))
     return root
 
 

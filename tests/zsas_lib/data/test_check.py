@@ -1,7 +1,8 @@
 """Comparison with the official counts, on complete and incomplete data sets."""
 
 import pytest
-from layouts import visa_rows, write_mask, write_mvtec, write_picture, write_visa_table
+from layouts import visa_rows, write_3d, write_loco, write_mask, write_mvtec, write_picture, write_visa_table
+from PIL import Image
 
 from zsas_lib.base.errors import DataError, UnknownNameError
 from zsas_lib.data import official
@@ -26,6 +27,8 @@ def problems_but_absent_categories(table):
         ("visa", 12, 8659, 962, 1200),
         ("btad", 3, 1799, 451, 290),
         ("mpdd", 6, 888, 176, 282),
+        ("mvtec-loco", 5, 1778, 575, 993),
+        ("mvtec-3d", 10, 2656, 249, 948),
     ],
 )
 def test_official_totals_are_the_published_ones(name, categories, train, normal, anomalous):
@@ -49,6 +52,12 @@ def test_visa_counts_are_those_of_the_official_table(shared):
         for record in visa.records(shared / "data/visa", split):
             counts[record.category, split, record.defect] += 1
     assert counts == official.counts("visa")
+
+
+@pytest.mark.parametrize(("name", "pictures"), [("mvtec-loco", 305), ("mvtec-3d", 294)])
+def test_validation_pictures_are_normal_and_counted(name, pictures):
+    assert official.pictures(name, "validation") == pictures
+    assert {part.kind for part in official.counts(name) if part.split == "validation"} == {"good"}
 
 
 @pytest.fixture
@@ -91,6 +100,7 @@ def test_what_is_missing_is_named(bottle):
     assert problems_but_absent_categories(table) == [
         "bottle/test/broken_large: 19 of 20 pictures.",
         "Missing mask: bottle/test/contamination/003.png (expected bottle/ground_truth/contamination/003_mask.png).",
+        "Not read, in bottle/ground_truth/broken_large: 007_mask.png (masks without a picture of their name).",
     ]
 
 
@@ -135,6 +145,75 @@ def test_without_official_counts(mvtec_root, name):
     assert row(table, "bottle", "test", "good")["verdict"] == "present"
     assert row(table, "grid", "test", "bent")["verdict"] == "1 without mask"
     assert len(table.attrs["problems"]) == 1
+
+
+def problems(name, root, **options):
+    """What a check says of a data set but for the official pictures that are not there."""
+    said = check_dataset(name, root, **options).attrs["problems"]
+    return [line for line in said if "altogether" not in line and " of " not in line.partition(":")[2]]
+
+
+@pytest.mark.parametrize(("name", "write"), [("mvtec-loco", write_loco), ("mvtec-3d", write_3d)])
+def test_a_small_copy_of_an_official_layout_has_nothing_unread(tmp_path, name, write):
+    root = write(tmp_path / name)
+    assert problems(name, root, decode=True) == []
+    table = check_dataset(name, root)
+    found = table[table.found > 0]
+    assert found.found.tolist() == [1] * len(found) and not table.without_mask.any()
+    assert list(dict.fromkeys(found.split)) == ["train", "validation", "test"]
+
+
+def test_where_no_picture_was_read_something_is_wrong(tmp_path):
+    (tmp_path / "part/test/good").mkdir(parents=True)
+    said = check_dataset("folder", tmp_path).attrs["problems"]
+    assert said[0].startswith(f"No pictures in {tmp_path}. Expected MVTec-like folders")
+    assert said[1] == "Empty folder: part/test/good."
+
+
+def test_a_category_without_pictures_beside_another(tmp_path):
+    write_picture(tmp_path / "part/test/good/0.png")
+    (tmp_path / "other/train/good").mkdir(parents=True)
+    assert problems("folder", tmp_path) == ["Empty folder: other/train/good."]
+
+
+def turned(path, size, **options):
+    """A picture of this size whose orientation tag turns it by a quarter."""
+    tag = Image.Exif()
+    tag[0x0112] = 6
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("L", size, 9).save(path, exif=tag, **options)
+
+
+def test_sizes_are_compared_after_turning(tmp_path):
+    turned(tmp_path / "part/test/dent/fits.jpg", (24, 18))
+    write_mask(tmp_path / "part/ground_truth/dent/fits.png", size=(18, 24))
+    assert problems("folder", tmp_path) == []
+    turned(tmp_path / "part/test/dent/lies.jpg", (24, 18), quality=50)
+    write_mask(tmp_path / "part/ground_truth/dent/lies.png", size=(24, 18))
+    (line,) = problems("folder", tmp_path)
+    assert "lies.jpg is 18x24 but its mask" in line and "lies.png is 24x18" in line
+
+
+def test_a_mask_that_two_pictures_claim(tmp_path):
+    for name in ("1.jpg", "1.png"):
+        write_picture(tmp_path / "part/test/dent" / name, seed=len(name) + ord(name[2]))
+    write_mask(tmp_path / "part/ground_truth/dent/1_mask.png")
+    table = check_dataset("folder", tmp_path)
+    assert row(table, "part", "test", "dent")["verdict"] == "2 without mask"
+    assert "1.jpg and 1.png would share the mask 1_mask.png" in table.attrs["problems"][0]
+
+
+def test_what_the_table_of_visa_says_twice_or_for_training(visa_root):
+    rows = [line for name in ("candle", "pcb1") for line in visa_rows(name)]
+    rows += [rows[0], {**rows[0], "split": "test"}, {**rows[-1], "split": "train"}]
+    write_visa_table(visa_root, rows)
+    said = problems("visa", visa_root)
+    assert said == [
+        "split_csv/1cls.csv lists 1 pictures twice, which count once, such as candle/Data/Images/Normal/0000.JPG.",
+        "split_csv/1cls.csv lists 2 pictures for training and for testing, such as candle/Data/Images/Normal/0000.JPG.",
+        "split_csv/1cls.csv lists 1 anomalous pictures for training, which are not read: training pictures are normal "
+        "ones, as in the official 1cls.csv.",
+    ]
 
 
 def test_nothing_to_check(tmp_path):

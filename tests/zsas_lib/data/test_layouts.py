@@ -3,12 +3,24 @@
 import csv
 import shutil
 from collections import Counter
+from pathlib import Path
 
 import pytest
-from layouts import visa_rows, write_mask, write_mvtec, write_picture, write_visa_table
+from layouts import (
+    smooth_picture,
+    visa_rows,
+    write_3d,
+    write_loco,
+    write_mask,
+    write_mvtec,
+    write_picture,
+    write_visa_table,
+)
+from PIL import Image
 
 from zsas_lib.base.errors import DataError, UnknownNameError
 from zsas_lib.data.layouts import visa
+from zsas_lib.data.layouts.folder import category_name
 from zsas_lib.data.load import load_dataset
 from zsas_lib.data.registry import list_datasets
 
@@ -88,6 +100,144 @@ def test_visa_prepared_by_the_authors_script(tmp_path):
     assert kinds(load_dataset("visa", root, split="train")) == {("candle", "good"): 2}
 
 
+@pytest.mark.parametrize("name", ["mvtec-loco", "folder"])
+def test_mvtec_loco_lays_the_masks_of_a_picture_over_each_other(tmp_path, name):
+    root = write_loco(tmp_path / "loco")
+    test = load_dataset(name, root)
+    kinds_there = ("good", "logical_anomalies", "structural_anomalies")
+    assert kinds(test) == {("pushpins", kind): 1 for kind in kinds_there}
+    logical = test[1]
+    assert [path.name for path in test.records[1].mask_paths] == ["000.png", "001.png"]
+    assert logical.mask.sum() == 12 and logical.mask[:3, :2].all() and logical.mask[:3, 4:6].all()
+    assert test[2].mask.sum() == 6
+    for split in ("train", "validation"):
+        assert kinds(load_dataset(name, root, split=split)) == {("pushpins", "good"): 1}
+    before = test.digest
+    (root / "pushpins/ground_truth/logical_anomalies/000/001.png").unlink()
+    assert load_dataset(name, root).digest != before
+    (root / "pushpins/ground_truth/logical_anomalies/000/000.png").unlink()
+    with pytest.raises(DataError, match="without a mask"):
+        load_dataset(name, root)
+
+
+def test_mvtec_loco_without_masks_says_where_they_were_expected(tmp_path):
+    root = write_loco(tmp_path)
+    shutil.rmtree(root / "pushpins/ground_truth/structural_anomalies")
+    with pytest.raises(DataError, match=r"expected pushpins/ground_truth/structural_anomalies/000/000\.png"):
+        load_dataset("mvtec-loco", root)
+
+
+@pytest.mark.parametrize("name", ["mvtec-3d", "folder"])
+def test_mvtec_3d_reads_colours_and_their_masks(tmp_path, name):
+    root = write_3d(tmp_path / "3d")
+    test = load_dataset(name, root)
+    assert [record.name(root) for record in test.records] == [
+        "bagel/test/crack/rgb/000.png",
+        "bagel/test/good/rgb/000.png",
+    ]
+    assert test.records[0].mask_path == root / "bagel/test/crack/gt/000.png" and test.records[1].mask_path is None
+    assert [sample.mask.float().mean().item() for sample in test] == [0.25, 0]
+    for split in ("train", "validation"):
+        assert kinds(load_dataset(name, root, split=split)) == {("bagel", "good"): 1}
+
+
+@pytest.mark.parametrize("split_type", ["2cls_highshot", "2cls_fewshot"])
+def test_visa_two_class_copies_of_the_authors_script(tmp_path, split_type):
+    root = tmp_path / split_type
+    for split in ("train", "test"):
+        for seed, label in enumerate(("good", "bad")):
+            write_picture(root / "candle" / split / label / "000.JPG", seed)
+        write_mask(root / "candle/ground_truth" / split / "bad/000.png", value=255 if split == "test" else 0)
+    test = load_dataset("visa", root)
+    assert kinds(test) == {("candle", "anomaly"): 1, ("candle", "good"): 1}
+    assert test.records[0].mask_path == root / "candle/ground_truth/test/bad/000.png" and test[0].mask.any()
+    assert kinds(load_dataset("visa", root, split="train")) == {("candle", "good"): 1}
+
+
+def test_visa_table_counts_a_picture_once_and_trains_on_normal_ones(visa_root):
+    rows = visa_rows("candle")
+    write_visa_table(visa_root, [*rows, rows[0], rows[-1], {**rows[-1], "split": "train"}])
+    assert kinds(load_dataset("visa", visa_root)) == {("candle", "good"): 2, ("candle", "anomaly"): 2}
+    assert kinds(load_dataset("visa", visa_root, split="train")) == {("candle", "good"): 2}
+
+
+@pytest.mark.parametrize("change", [{"label": "anomaly"}, {"object": "pcb1"}])
+def test_visa_table_says_two_things_of_a_picture(visa_root, change):
+    rows = visa_rows("candle")
+    write_visa_table(visa_root, [*rows, {**rows[0], **change}])
+    with pytest.raises(DataError, match=r"lists candle/Data/Images/Normal/0000\.JPG as candle, normal and as "):
+        load_dataset("visa", visa_root)
+
+
+def test_images_and_masks_that_tell_kinds_apart(tmp_path):
+    for seed, name in enumerate(("good/0.png", "dent/1.webp", "dent/2.png")):
+        write_picture(tmp_path / "part/images" / name, seed)
+    for name in ("1.png", "2_mask.png"):
+        write_mask(tmp_path / "part/masks/dent" / name)
+    for root in (tmp_path, tmp_path / "part"):
+        dataset = load_dataset("folder", root)
+        assert kinds(dataset) == {("part", "good"): 1, ("part", "dent"): 2}
+        assert [sample.mask.any().item() for sample in dataset] == [record.is_anomalous for record in dataset.records]
+    with pytest.raises(DataError, match="No train pictures"):
+        load_dataset("folder", tmp_path, split="train")
+
+
+def test_images_and_masks_that_do_not(tmp_path):
+    write_picture(tmp_path / "images/0.png")
+    write_mask(tmp_path / "masks/0.png")
+    with pytest.raises(DataError, match=r"holds images, masks\..*normal belong into images/good"):
+        load_dataset("folder", tmp_path)
+
+
+def test_pictures_in_folders_of_a_kind(tmp_path):
+    for seed, name in enumerate(
+        ("good/cam1/0.png", "good/cam2/0.png", "dent/cam1/0.png", "dent/cam2/0.png", "dent/3.png")
+    ):
+        write_picture(tmp_path / "test" / name, seed)
+    for name in ("cam1/0_mask.png", "cam2/0_mask.png", "3_mask.png"):
+        write_mask(tmp_path / "ground_truth/dent" / name)
+    dataset = load_dataset("folder", tmp_path)
+    masks = [record.mask_path.relative_to(tmp_path).as_posix() for record in dataset.records if record.is_anomalous]
+    assert masks == [f"ground_truth/dent/{name}_mask.png" for name in ("3", "cam1/0", "cam2/0")]
+    assert len(dataset) == 5
+
+
+def test_names_that_begin_with_underscores_are_read(tmp_path):
+    write_picture(tmp_path / "__part/test/__dent/__0.png")
+    write_mask(tmp_path / "__part/ground_truth/__dent/__0.png")
+    write_picture(tmp_path / "__MACOSX/__part/test/good/0.png")
+    assert kinds(load_dataset("folder", tmp_path)) == {("__part", "__dent"): 1}
+
+
+@pytest.mark.parametrize("way", ["part/test/..", "part/.", "part/test/good/../.."])
+def test_a_category_is_called_by_its_folder_whatever_the_way_to_it(tmp_path, way):
+    write_picture(tmp_path / "part/test/good/x.png")
+    assert load_dataset("folder", tmp_path / way).categories == ("part",)
+    assert load_dataset("folder", f"{tmp_path}/{way}").categories == ("part",)
+
+
+def test_the_root_of_a_file_system_has_a_name_too():
+    assert category_name(Path("/")) == "object"
+
+
+def test_dotted_names_and_those_of_splits_are_categories(tmp_path):
+    for seed, name in enumerate(("screw.v2", "usb3.0", "test", "train", "mean")):
+        write_picture(tmp_path / name / "test/good/0.png", seed)
+    assert load_dataset("folder", tmp_path).categories == ("mean", "screw.v2", "test", "train", "usb3.0")
+
+
+def test_converted_copies_beside_their_originals_are_warned_of(tmp_path):
+    original = smooth_picture(tmp_path / "part/test/good/a.png", seed=1)
+    with Image.open(original) as picture:
+        picture.save(original.with_suffix(".jpg"), quality=75)
+    smooth_picture(tmp_path / "part/test/good/b.png", seed=2)
+    smooth_picture(tmp_path / "part/test/good/b.bmp", seed=3)
+    with pytest.warns(
+        UserWarning, match=r"^1 pictures .* count twice: part/test/good/a\.jpg and part/test/good/a\.png"
+    ):
+        assert len(load_dataset("folder", tmp_path)) == 4
+
+
 def test_visa_real_table(shared, tmp_path):
     shutil.copytree(shared / "data/visa/split_csv", tmp_path / "split_csv")
     train, test = visa.records(tmp_path, "train"), visa.records(tmp_path, "test")
@@ -107,6 +257,8 @@ def test_visa_real_table(shared, tmp_path):
         ("a.png", "a_mask.png"),
         ("a.bmp", "a.bmp"),
         ("a.tif", "a_mask.tiff"),
+        ("a.webp", "a.webp"),
+        ("a.JFIF", "a.ppm"),
     ],
 )
 def test_folder_accepts_many_endings(tmp_path, picture, mask):
