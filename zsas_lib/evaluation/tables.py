@@ -77,12 +77,15 @@ def with_means(rows: pd.DataFrame, *, by: Sequence[str] = ()) -> pd.DataFrame:
         raise ValueError(f"All rows are called {MEAN!r}; call a category of that name {row_name(MEAN)!r} (`row_name`).")
     rows = _categories([rows])
     averaged = [column for column in metrics if METRICS[column].averaged] + errors
-    means = []
-    for group in _settings(rows, by):
+    groups, means = _settings(rows, by), []
+    for group in groups:
         mean = group[averaged].mean()
         mean[errors] = np.sqrt((group[errors] ** 2).sum(min_count=1)) / group[errors].count()
-        means.append({"category": MEAN} | {column: group[column].iloc[0] for column in by} | mean.to_dict())
-    table = pd.concat([rows, pd.DataFrame(means, columns=list(rows))], ignore_index=True)
+        means.append({"category": MEAN} | mean.to_dict())
+    table = pd.DataFrame(means, columns=list(rows))
+    for column in by:  # each of the rows' own type, in which None stays None
+        table[column] = pd.Series([group[column].iloc[0] for group in groups], dtype=rows[column].dtype)
+    table = pd.concat([rows, table], ignore_index=True)
     table.attrs[SETTINGS] = list(by)
     return table
 

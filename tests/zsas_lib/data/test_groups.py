@@ -26,6 +26,8 @@ def test_a_grouping_of_ones_own(tmp_path):
     assert category_groups("folder", ["lamp"], path) == {"lamp": "lit"}
     with pytest.raises(DataError, match="has no group for torch, fire; add a row"):
         category_groups("folder", ["lamp", "torch", "fire"], path)
+    path.write_text("category,group\nNA,none\nnan,None\n")
+    assert category_groups("folder", ["nan", "NA"], path) == {"nan": "None", "NA": "none"}
     path.write_text("category\nlamp\n")
     with pytest.raises(DataError, match="lacks the columns group"):
         category_groups("folder", ["lamp"], path)

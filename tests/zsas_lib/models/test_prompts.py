@@ -65,6 +65,14 @@ def test_states():
         ("01", "object"),
         ("part_2", "part"),
         ("", "object"),
+        ("screw.v2", "screw v"),
+        ("usb3.0", "usb"),
+        ("m2.5_screw", "m2.5 screw"),
+        ("M8.8 bolt", "M8.8 bolt"),
+        (".hidden.part.", "hidden part"),
+        ("1.2.3", "object"),
+        ("screw-2.0", "screw"),
+        ("part.A", "part A"),
     ],
 )
 def test_how_a_class_is_said(name, phrase):
