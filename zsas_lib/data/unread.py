@@ -75,8 +75,8 @@ def _reason(path: Path, parts: Sequence[str]) -> str:
         return f"files *{path.suffix} are not read; save them as .png" if path.suffix else "their names have no ending"
     if MASK_FOLDERS & {*parts}:
         return "masks without a picture of their name" if NORMAL not in parts else "masks of normal pictures"
-    if {"train", "validation"} & {*parts}:
-        return f"only {NORMAL} pictures are read there"
+    if {"train", "validation"} & {*parts} and NORMAL not in parts:
+        return "pictures for training are normal ones, in the folder of these"
     return "the layout has no pictures there"
 
 

@@ -48,7 +48,7 @@ def joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 def _categories(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """The rows of tables one below the other, but for those of means."""
-    return pd.concat([table[table["category"] != MEAN] for table in tables], ignore_index=True)
+    return pd.concat([table.loc[table["category"] != MEAN] for table in tables], ignore_index=True)
 
 
 def with_means(rows: pd.DataFrame, *, by: Sequence[str] = ()) -> pd.DataFrame:

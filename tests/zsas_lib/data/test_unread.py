@@ -36,8 +36,15 @@ def said(root, name="folder"):
             "Not read, in part/ground_truth/dent: 9_mask.png (masks without a picture",
         ),
         ("part/ground_truth/good/0.png", "Not read, in part/ground_truth/good: 0.png (masks of normal pictures)."),
-        ("part/train/dent/0.png", "Not read, in part/train/dent: 0.png (only good pictures are read there)."),
-        ("part/validation/dent/0.png", "Not read, in part/validation/dent: 0.png (only good pictures are read there)."),
+        (
+            "part/train/dent/0.png",
+            "Not read, in part/train/dent: 0.png (pictures for training are normal ones, in the folder of these).",
+        ),
+        (
+            "part/validation/dent/0.png",
+            "Not read, in part/validation/dent: 0.png (pictures for training are normal ones, in the folder of these).",
+        ),
+        ("part/train/good/xyz/0.gif", "Not read, in part/train/good/xyz: 0.gif (files *.gif are not read"),
         ("part/images/0.webp", "Not read, in part/images: 0.webp (the layout has no pictures there)."),
         ("part/test/0.png", "Not read, in part/test: 0.png (the layout has no pictures there)."),
         ("loose.jpg", "Not read, in .: loose.jpg (the layout has no pictures there)."),

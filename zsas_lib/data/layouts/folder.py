@@ -59,7 +59,7 @@ def category_folders(root: Path, expected: str, *, or_images: bool = False) -> l
         return found
     if is_category(root):
         hint = f" It is the folder of one category: give its parent, {root.resolve().parent}."
-    elif {"images", "masks"} <= {folder.name for folder in folders(root)}:
+    elif or_images and {"images", "masks"} <= {folder.name for folder in folders(root)}:
         hint = " Pictures that are normal belong into images/good, others into images/DEFECT with masks/DEFECT."
     else:
         deeper = [folder for folder in folders(root) if any(map(is_category, folders(folder)))]
