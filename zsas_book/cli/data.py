@@ -19,7 +19,7 @@ def check(
     path: Annotated[Path, typer.Argument(help="The folder that holds it.")],
     decode: Annotated[bool, typer.Option(help="Also read every picture in full.")] = False,
 ) -> None:
-    """Compare a data set on disk with the official one; exit status 1 where something is missing, there twice or not read."""
+    """Compare a data set on disk with the official one; exit status 1 if any is missing, there twice or unread."""
     from zsas_lib.data.check import check_dataset
 
     table = check_dataset(name, path, decode=decode)
