@@ -1,20 +1,22 @@
 """Comparing a data set on disk with the official one: pictures of each kind, masks, readability, what is not read."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from os import PathLike
 from pathlib import Path
 
 import pandas as pd
-from PIL import Image
-
 from ..base.errors import DataError
 from . import official
 from .copies import repeated
-from .dataset import ORIENTATION, read_sample
+from .dataset import read_sample
+from .extreme_masks import extreme
+from .masks import mask_size
 from .official import Part
-from .record import NORMAL, Record, missing_files
-from .registry import SPLITS, dataset_record, located
+from .pictures import upright_size
+from .record import NORMAL, Record, below, masked, missing_files
+from .registry import SPLITS, DatasetRecord, dataset_record, located
 from .unread import unread
 
 COLUMNS = ["category", "split", "kind", "expected", "found", "without_mask", "verdict"]
@@ -29,17 +31,21 @@ def check_dataset(name: str, root: str | PathLike | None = None, *, decode: bool
         official count (``expected``, missing where there is none, as for ``folder``), the pictures ``found``, how many
         of these lack their mask, and a ``verdict``, which is "complete" or "present" (nothing official to compare with)
         or says what is wrong. ``.attrs["problems"]`` lists, one sentence each, everything that is missing or unreadable
-        (for kinds that are missing altogether, not each picture), that is there twice (see `copies.repeated`), and that
-        is there and not read (see `unread.unread`); it is never empty where no picture was found.
+        (for kinds that are missing altogether, not each picture), masks of anomalous pictures that are blank or full,
+        what is there twice (see `copies.repeated`), and what is there and not read (see `unread.unread`); it is never
+        empty where no picture was found.
     :raises UnknownNameError: unknown data set.
     :raises DataError: there is no folder, or nothing in it has the expected layout.
     """
     root = located(name, root)
-    layout, published = dataset_record(name).layout, official.counts(name)
+    known = dataset_record(name)
+    layout, published = known.layout, official.counts(name)
     listed = {split: layout.records(root, split) for split in SPLITS}
     found, without_mask = Counter(), Counter()
     absent, problems = [], []
     for split, records in listed.items():
+        if maskless := not masked(records):
+            problems.append(_no_masks(records, root))
         for record in records:
             part = Part(record.category, split, record.defect)
             pictures, masks = missing_files(root, [record])
@@ -48,7 +54,8 @@ def check_dataset(name: str, root: str | PathLike | None = None, *, decode: bool
             else:
                 found[part] += 1
                 without_mask[part] += len(masks)
-                problems += [f"Missing mask: {line}." for line in masks] or _misfits(record, decode)
+                missing = [f"Missing mask: {line}." for line in masks if not maskless]
+                problems += missing or _misfits(record, decode) or _extremes(record, root, known)
     rows = [
         (*part, published.get(part), found[part], without_mask[part], _verdict(part, published, found, without_mask))
         for part in sorted(published.keys() | found.keys(), key=_rank)
@@ -98,28 +105,41 @@ def _shortfalls(published: Mapping[Part, int], found: Counter) -> list[str]:
     ]
 
 
+def _no_masks(records: Sequence[Record], root: Path) -> str:
+    expected = [f", such as {below(record.mask_path, root)}" for record in records if record.mask_path]
+    return (
+        f"None of {sum(record.is_anomalous for record in records)} anomalous pictures has a mask{(expected or [''])[0]}: "
+        "image-level numbers only."
+    )
+
+
 def _misfits(record: Record, decode: bool) -> list[str]:
     if decode or _doubtful(record):
         try:
-            read_sample(record)
+            read_sample(record, needs_mask=False)
         except DataError as error:
             return [str(error)]
     return []
 
 
 def _doubtful(record: Record) -> bool:
-    if record.mask_path is None or record.doubt:
+    if record.doubt or not record.mask_paths or not all(path.is_file() for path in record.mask_paths):
         return False
     try:
-        sizes = {_upright_size(path) for path in (record.path, *record.mask_paths)}
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return len({upright_size(record.path), *map(mask_size, record.mask_paths)}) > 1
+    except DataError:
         return True
-    return len(sizes) > 1
 
 
-def _upright_size(path: Path) -> tuple[int, int]:
-    """Width and height of a picture as viewers show it, turned by its orientation tag (EXIF)."""
-    with Image.open(path) as picture:
-        width, height = picture.size
-        turned = picture.getexif().get(ORIENTATION, 1) > 4
-    return (height, width) if turned else (width, height)
+def _extremes(record: Record, root: Path, known: DatasetRecord) -> list[str]:
+    """A sentence where the mask of an anomalous picture is blank or full, unless it was published so."""
+    if record.doubt or not (record.is_anomalous and record.mask_path and record.mask_path.is_file()):
+        return []
+    try:
+        kind = extreme(record, known.mask_rule)
+    except DataError as error:
+        return [str(error)]
+    place = below(record.mask_path, root)
+    if not kind or any(fnmatchcase(place, pattern) for pattern in getattr(known.layout, "BLANK", ())):
+        return []
+    return [f"The mask {place} of an anomalous picture is {kind}."]

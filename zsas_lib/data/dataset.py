@@ -1,14 +1,8 @@
 """Pictures and their masks: listed as records, read one by one as samples, grouped into batches.
 
-Conventions of the library: pictures are RGB float32 in [0, 1], masks are bool and True where anomalous. Reading
-follows these rules, whatever the layout:
-
-* An orientation tag (EXIF) turns the picture, and the mask if it has one of its own, the way viewers show them.
-* Grey becomes RGB. 16-bit grey is divided by 65535; a floating-point picture must lie in [0, 1] already.
-* A palette is looked up. Transparency is laid on white in a picture and counts as normal in a mask.
-* In a mask every non-zero value is anomalous. JPEG leaves faint ripples around what is drawn, so in a ``.jpg`` mask
-  only values above half of that mask's maximum are.
-* A picture and its mask must have the same size. Of several masks of one picture, a pixel in any is anomalous.
+Conventions of the library: pictures are RGB float32 in [0, 1], masks are bool and True where anomalous; how files become
+these, `pictures` and `masks` say. A picture and its mask must have the same size. Of several masks of one picture, a
+pixel in any is anomalous.
 """
 
 import hashlib
@@ -19,22 +13,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2.functional import resize
 
 from ..base.errors import DataError, UnknownNameError
-from .record import Record, missing_files, row_name
+from .masks import MASK_RULES, check_rule, read_mask
+from .pictures import read_image
+from .record import Record, first, missing_files, row_name
 
 ASPECTS = ("squash", "keep")
 
-ORIENTATION = 0x0112  # the EXIF tag
-_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 _CLOCK_GRAIN_NS = 2_000_000_000
 
 _content_digests: dict[tuple[str, int, int, int], str] = {}
@@ -73,8 +65,9 @@ class AnomalyDataset(Dataset):
     :param image_size: None keeps each picture's own size; S resizes pictures (bicubic, antialiased, clamped to
         [0, 1]) and masks (nearest pixel).
     :param aspect: "squash" makes S x S of any picture, "keep" makes the shorter side S.
+    :param mask_rule: which levels of a mask are anomalous, one of `masks.MASK_RULES`.
     :raises DataError: there is no record.
-    :raises UnknownNameError: ``aspect`` is neither.
+    :raises UnknownNameError: ``aspect`` or ``mask_rule`` is none of the known ones.
     :raises ValueError: ``image_size`` is below 1.
 
     >>> dataset = zsas.load_dataset("embedded-b", image_size=144)
@@ -90,6 +83,7 @@ class AnomalyDataset(Dataset):
         records: Sequence[Record],
         image_size: int | None = None,
         aspect: str = "squash",
+        mask_rule: str = MASK_RULES[0],
     ):
         if not records:
             raise DataError(f"Data set {name!r} at {root} has no pictures left to read; expected at least one.")
@@ -97,11 +91,27 @@ class AnomalyDataset(Dataset):
             raise UnknownNameError("aspect", aspect, ASPECTS)
         if image_size is not None and image_size < 1:
             raise ValueError(f"image_size must be at least 1 pixel, or None to keep each size; got {image_size}.")
+        check_rule(mask_rule)
         self.name = name
         self.root = root
         self.records = tuple(records)
         self.image_size = image_size
         self.aspect = aspect
+        self.mask_rule = mask_rule
+
+    def part(self, records: Sequence[Record]) -> "AnomalyDataset":
+        """Other pictures of the same data set, read in the same way. Raises DataError where there are none."""
+        return AnomalyDataset(self.name, self.root, records, self.image_size, self.aspect, self.mask_rule)
+
+    def squashed(self, image_size: int) -> "AnomalyDataset":
+        """The same pictures, each made a square of that many pixels."""
+        return AnomalyDataset(self.name, self.root, self.records, image_size, mask_rule=self.mask_rule)
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether every anomalous picture has a mask. Without, `evaluate` and `uniform_sweep` give image-level numbers
+        alone; what needs a mask raises DataError when it is read."""
+        return not any(record.is_anomalous and record.mask_path is None for record in self.records)
 
     @property
     def categories(self) -> tuple[str, ...]:
@@ -113,7 +123,10 @@ class AnomalyDataset(Dataset):
 
     def __getitem__(self, index: int) -> Sample:
         """Read one picture, see `read_sample`."""
-        return read_sample(self.records[index], self.image_size, self.aspect)
+        return self._read(self.records[index])
+
+    def _read(self, record: Record, needs_mask: bool = True) -> Sample:
+        return read_sample(record, self.image_size, self.aspect, self.mask_rule, needs_mask)
 
     def select(
         self, categories: Sequence[str] | None = None, anomalous: bool | None = None, per_category: int | None = None
@@ -145,29 +158,31 @@ class AnomalyDataset(Dataset):
         if per_category is not None:
             kept = {record for category in wanted for record in _spaced_half(records, category, per_category)}
             records = [record for record in records if record in kept]
-        return AnomalyDataset(self.name, self.root, records, self.image_size, self.aspect)
+        return self.part(records)
 
     @property
     def digest(self) -> str:
         """SHA-256 of the name, the reading options and, per record, where it lies below the root, what it is called
         and what its files contain. The content of a file is hashed again only when the file has changed."""
-        lines = [[self.name, self.image_size, self.aspect]]
+        lines = [[self.name, self.image_size, self.aspect, self.mask_rule]]
         for record in self.records:
             masks = [content_digest(path) for path in record.mask_paths]
             mask = masks if len(masks) > 1 else next(iter(masks), None)
             lines.append([record.name(self.root), record.category, record.defect, content_digest(record.path), mask])
         return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
 
-    def batches(self, batch_size: int) -> Iterator[Batch]:
+    def batches(self, batch_size: int, *, needs_masks: bool = True) -> Iterator[Batch]:
         """Consecutive samples, at most ``batch_size`` together, a new batch wherever category or size changes.
 
+        :param needs_masks: without, pictures that should have a mask and have none (`has_masks`) get an empty one.
+        :raises DataError: as `read_sample`.
         :raises ValueError: ``batch_size`` is below 1.
         """
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1; got {batch_size}.")
         held: list[Sample] = []
-        for index in range(len(self)):
-            sample = self[index]
+        for record in self.records:
+            sample = self._read(record, needs_masks)
             same = held and (held[0].category, held[0].mask.shape) == (sample.category, sample.mask.shape)
             if held and (not same or len(held) == batch_size):
                 yield stacked(held)
@@ -176,18 +191,30 @@ class AnomalyDataset(Dataset):
         yield stacked(held)
 
 
-def read_sample(record: Record, image_size: int | None = None, aspect: str = "squash") -> Sample:
+def read_sample(
+    record: Record,
+    image_size: int | None = None,
+    aspect: str = "squash",
+    mask_rule: str = MASK_RULES[0],
+    needs_mask: bool = True,
+) -> Sample:
     """One picture with its mask, resized as `AnomalyDataset` says.
 
-    :raises DataError: the picture or its mask cannot be read, their sizes differ, or there are two pictures or masks of
-        one name; the message names the files.
+    :param needs_mask: without, an anomalous picture that has no mask gets an empty one.
+    :raises DataError: the picture or its mask cannot be read, their sizes differ, there are two pictures or masks of
+        one name, or an anomalous picture has no mask; the message names the files.
     """
     if record.doubt:
         raise DataError(f"Nobody can say which mask is that of {record.path}: {record.doubt}.")
+    if needs_mask and record.is_anomalous and record.mask_path is None:
+        raise DataError(
+            f"{record.path} is anomalous and has no mask, which is needed here: without masks there are image-level "
+            "numbers (evaluate, uniform_sweep), but no pixel-level ones, no training and no search. Add the masks."
+        )
     image = read_image(record.path)
     mask = torch.zeros(image.shape[1:], dtype=torch.bool)
     for path in record.mask_paths:
-        own = read_mask(path)
+        own = read_mask(path, mask_rule)
         if own.shape != mask.shape:
             raise DataError(
                 f"{record.path} is {_size_in_words(image)} but its mask {path} is {_size_in_words(own)} (width x "
@@ -201,57 +228,21 @@ def read_sample(record: Record, image_size: int | None = None, aspect: str = "sq
     return Sample(image, mask, record.is_anomalous, record.category, record.defect, record.path)
 
 
-def read_image(path: Path) -> Float[Tensor, "3 height width"]:
-    """The picture in ``path`` as RGB in [0, 1], by the rules at the top of this module.
-
-    :raises DataError: it is missing, truncated, no picture, or outside the range its type promises.
-    """
-    picture = _decoded(path)
-    if picture.mode == "F" or picture.mode.startswith("I"):
-        levels = np.array(picture, dtype=np.float32) / (1 if picture.mode == "F" else 65535)
-        if not (levels.min() >= 0 and levels.max() <= 1):
-            expected = "floating-point values in [0, 1]" if picture.mode == "F" else "16-bit values in [0, 65535]"
-            raise DataError(f"{path} holds values outside its range; expected {expected}. Rescale the picture.")
-        return torch.from_numpy(levels).expand(3, -1, -1).contiguous()
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    pixels = torch.from_numpy(np.array(picture.convert("RGB")))
-    return pixels.permute(2, 0, 1).contiguous().float().div_(255)
-
-
-def read_mask(path: Path) -> Bool[Tensor, "height width"]:
-    """The mask in ``path``, True where anomalous, by the rules at the top of this module.
-
-    :raises DataError: it is missing, truncated or no picture.
-    """
-    picture = _decoded(path)
-    if picture.has_transparency_data:
-        levels = np.array(picture.convert("RGBA"))
-        levels = levels[..., :3] * (levels[..., 3:] > 0)
-    else:
-        levels = np.array(picture.convert("RGB") if picture.mode in ("P", "CMYK") else picture)
-    if levels.ndim == 3:
-        levels = levels.max(axis=-1)
-    floor = levels.max() / 2 if path.suffix.lower() in (".jpg", ".jpeg") else 0
-    return torch.from_numpy(levels > floor)
-
-
-def require_files(dataset: AnomalyDataset) -> None:
-    """Check that every picture, and the mask of every anomalous one, exists.
+def require_files(dataset: AnomalyDataset, *, masks: bool = True) -> None:
+    """Check that every picture, and the mask of every anomalous one (unless without ``masks``), exists.
 
     :raises DataError: some do not; the message names the first of them and where they were expected.
     """
-    pictures, masks = missing_files(dataset.root, dataset.records)
+    pictures, maskless = missing_files(dataset.root, dataset.records)
     if pictures:
         raise DataError(
             f"Pictures listed for data set {dataset.name!r} but not found in {dataset.root}: "
-            f"{_first(pictures)}. Complete the download, or pass categories=[...] that are complete."
+            f"{first(pictures)}. Complete the download, or pass categories=[...] that are complete."
         )
-    if masks:
+    if masks and maskless:
         raise DataError(
             f"Anomalous pictures of data set {dataset.name!r} without a mask in {dataset.root}: "
-            f"{_first(masks)}. Add the masks; if these pictures are normal, move them to the normal ones."
+            f"{first(maskless)}. Add the masks; if these pictures are normal, move them to the normal ones."
         )
 
 
@@ -265,24 +256,6 @@ def _spaced_half(records: Sequence[Record], category: str, count: int) -> list[R
 
 def _spaced(records: Sequence[Record], count: int) -> list[Record]:
     return [records[(2 * index + 1) * len(records) // (2 * count)] for index in range(count)]
-
-
-def _first(lines: list[str], shown: int = 3) -> str:
-    return ", ".join(lines[:shown]) + (f" and {len(lines) - shown} more" if len(lines) > shown else "")
-
-
-def _decoded(path: Path) -> Image.Image:
-    try:
-        with Image.open(path) as picture:
-            picture.load()
-            upright = picture.getexif().get(ORIENTATION, 1) == 1
-            return picture if upright else ImageOps.exif_transpose(picture)
-    except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist (any more); expected a picture. Restore the file.") from error
-    except _UNREADABLE as error:
-        raise DataError(
-            f"{path} cannot be read as a picture ({error}); it may be truncated. Copy or download it again."
-        ) from error
 
 
 def _size_in_words(pixels: Tensor) -> str:

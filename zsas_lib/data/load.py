@@ -2,12 +2,15 @@
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike
+from pathlib import Path
 
 from ..base.errors import DataError, UnknownNameError
 from .copies import converted
 from .dataset import AnomalyDataset, require_files
-from .record import below
+from .extreme_masks import warn_of_extremes
+from .record import Record, below, masked
 from .registry import SPLITS, dataset_record, located
 
 
@@ -19,8 +22,13 @@ def load_dataset(
     split: str = "test",
     image_size: int | None = None,
     aspect: str = "squash",
+    mask_rule: str | None = None,
 ) -> AnomalyDataset:
-    """A data set whose pictures are read when asked for. That all its files exist is checked here.
+    """A data set whose pictures are read when asked for. That all its files exist is checked here, and every mask is
+    looked at (some 5 ms each): one warning names those of anomalous pictures that are blank or full.
+
+    Where no anomalous picture has a mask, there are image-level numbers only, which a warning says; see
+    `AnomalyDataset.has_masks`.
 
     :param name: one of `list_datasets`.
     :param root: folder of the data set. Where it is None, that is the folder of the data set's name in $ZSAS_DATA; the
@@ -29,7 +37,10 @@ def load_dataset(
     :param split: "test", or "train" or "validation" (normal pictures only).
     :param image_size: None keeps each picture's own size; see `AnomalyDataset`.
     :param aspect: "squash" to a square, or "keep" the aspect with ``image_size`` as the shorter side.
-    :raises UnknownNameError: unknown data set, category, split or aspect.
+    :param mask_rule: which levels of a mask are anomalous where it has more than one: "half-maximum" (of each region),
+        "half-of-file" or "nonzero", see `data.masks`. None takes the data set's own, "nonzero" for VisA, whose levels
+        number kinds of defects, and else "half-maximum".
+    :raises UnknownNameError: unknown data set, category, split, aspect or mask rule.
     :raises DataError: the folder is missing, empty or laid out otherwise; a listed picture or the mask of an anomalous
         one is missing, or one mask may be that of two. The message says where it looked, what it expected and where to
         get it. A converted copy of a normal picture beside its original is warned of (`copies.converted`); of all else
@@ -42,14 +53,19 @@ def load_dataset(
     root = located(name, root)
     if split not in SPLITS:
         raise UnknownNameError("split", split, SPLITS)
-    layout = dataset_record(name).layout
+    known = dataset_record(name)
+    layout = known.layout
     records = layout.records(root, split)
     if not records:
         raise DataError(f"No {split} pictures in {root}. Expected {layout.EXPECTED}.")
-    dataset = AnomalyDataset(name, root, records, image_size, aspect)
+    has_masks = masked(records)
+    if not has_masks:
+        records = _without_masks(name, root, records)
+    rule = known.mask_rule if mask_rule is None else mask_rule
+    dataset = AnomalyDataset(name, root, records, image_size, aspect, rule)
     if categories is not None:
         dataset = dataset.select([categories] if isinstance(categories, str) else categories)
-    require_files(dataset)
+    require_files(dataset, masks=has_masks)
     if copies := converted(record for record in dataset.records if not record.is_anomalous):
         named = ", ".join(" and ".join(below(path, root) for path in pair) for pair in copies[:3])
         warnings.warn(
@@ -57,4 +73,17 @@ def load_dataset(
             f"format and count twice: {named}. Keep one of each.",
             stacklevel=2,
         )
+    warn_of_extremes(name, root, dataset.records, dataset.mask_rule)
     return dataset
+
+
+def _without_masks(name: str, root: Path, records: Sequence[Record]) -> list[Record]:
+    """The records, whose masks are not there, with none listed; a warning says so."""
+    expected = [below(record.mask_path, root) for record in records if record.mask_path]
+    warnings.warn(
+        f"Data set {name!r} in {root} has no pixel masks: none of its {sum(record.is_anomalous for record in records)} "
+        f"anomalous pictures has one{f', such as {expected[0]}' if expected else ''}. Image-level numbers can be had; "
+        "pixel-level ones are nan, and training and searches are refused.",
+        stacklevel=3,
+    )
+    return [replace(record, mask_path=None, further_masks=()) for record in records]

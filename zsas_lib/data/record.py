@@ -51,6 +51,19 @@ def below(path: Path, root: Path) -> str:
     return Path(os.path.relpath(path, root)).as_posix()
 
 
+def masked(records: Sequence[Record]) -> bool:
+    """Whether any anomalous picture has a mask, or several between which nobody can choose, or none is anomalous."""
+    anomalous = [record for record in records if record.is_anomalous]
+    return not anomalous or any(
+        record.doubt or any(path.is_file() for path in record.mask_paths) for record in anomalous
+    )
+
+
+def first(lines: Sequence[str], shown: int = 3) -> str:
+    """The first of several lines, and how many more there are."""
+    return ", ".join(lines[:shown]) + (f" and {len(lines) - shown} more" if len(lines) > shown else "")
+
+
 def missing_files(root: Path, records: Sequence[Record]) -> tuple[list[str], list[str]]:
     """One line per picture that does not exist, and one per anomalous picture whose mask does not or is in doubt."""
     pictures, masks = [], []

@@ -2,7 +2,8 @@
 
 To add one, write a module in ``layouts`` with a function ``records(root, split)`` and a text ``EXPECTED`` that says its
 layout, and enter a record of it in `DATASETS`. It may have a tuple ``BESIDE`` of patterns of files that belong to the
-data set and are not read, and a function ``remarks(root)`` with sentences for a check to say. All else that is to be
+data set and are not read, another, ``BLANK``, of patterns of masks that are blank as published, and a function
+``remarks(root)`` with sentences for a check to say. All else that is to be
 known of a data set is read from its record.
 """
 
@@ -33,6 +34,7 @@ class DatasetRecord:
         set is not downloaded or nobody measured it.
     :param embedded: the library makes it itself, in the cache folder, when it is first asked for.
     :param names_defects: whether its layout tells kinds of defects apart.
+    :param mask_rule: which levels of its masks are anomalous, one of `masks.MASK_RULES`.
     """
 
     name: str
@@ -46,6 +48,7 @@ class DatasetRecord:
     disk_gb: float = 0.0
     embedded: bool = False
     names_defects: bool = True
+    mask_rule: str = "half-maximum"
 
     @property
     def stand_in(self) -> bool:
@@ -78,6 +81,7 @@ DATASETS: dict[str, DatasetRecord] = {
             download_gb=1.9,
             disk_gb=2.0,
             names_defects=False,
+            mask_rule="nonzero",
         ),
         DatasetRecord(
             "btad",
@@ -108,6 +112,7 @@ DATASETS: dict[str, DatasetRecord] = {
             auxiliary="visa",
             licence=mvtec_loco.LICENCE,
             source=mvtec_loco.SOURCE,
+            mask_rule="nonzero",
         ),
         DatasetRecord(
             "mvtec-3d",
@@ -127,6 +132,7 @@ DATASETS: dict[str, DatasetRecord] = {
             licence="MIT",
             embedded=True,
             names_defects=False,
+            mask_rule="nonzero",
         ),
         DatasetRecord(
             "embedded-b",

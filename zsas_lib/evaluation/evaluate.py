@@ -29,10 +29,10 @@ def evaluate(
     Returns one row per category, named in the index, then the row "mean", their unweighted mean. The columns are
     those of `metrics.pixel_metrics` and `metrics.image_metrics`: fractions in [0, 1], nan where a category has one
     class only, and then without weight in the mean; and every further metric that is registered (`metrics.METRICS`).
-    Beside it stand
+    Of a data set without masks (`AnomalyDataset.has_masks`) those of pixels are nan. Beside it stand
 
     * ``.per_image``: path below the data set's root, category, defect, is_anomalous, anomalous_fraction (of its
-      pixels), image_score, map_max, and the picture's own pixel_auroc (nan where it has one class only);
+      pixels, nan without masks), image_score, map_max, and the picture's own pixel_auroc (nan where it has one class only);
     * ``.spread``: standard errors of pixel_auroc and image_auroc by a bootstrap over each category's images
       (``resamples`` samples drawn from ``seed``), and of their means.
 
@@ -55,7 +55,7 @@ def evaluate(
         maps, masks = [], []
         for map_, mask, score in predictions:
             pixels.add(map_, mask)
-            own.append(_of_picture(map_, mask))
+            own.append(_of_picture(map_, mask, part.has_masks))
             scores.append(score)
             if more:
                 maps.append(map_)
@@ -86,7 +86,7 @@ def category_predictions(
 def _predictions(
     model: AnomalyModel, part: AnomalyDataset, batch_size: int, progress: tqdm
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    for batch in part.batches(batch_size):
+    for batch in part.batches(batch_size, needs_masks=False):
         prediction = predict(model, batch.images, batch.categories, batch.paths)
         progress.update(len(batch.paths))
         yield from zip(prediction.anomaly_map, batch.masks, prediction.image_score)
@@ -141,9 +141,11 @@ def labels_of(dataset: AnomalyDataset) -> Bool[Tensor, " image"]:
     return torch.tensor([record.is_anomalous for record in dataset.records])
 
 
-def _of_picture(map_: Float[Tensor, "height width"], mask: Bool[Tensor, "height width"]) -> dict[str, float]:
+def _of_picture(
+    map_: Float[Tensor, "height width"], mask: Bool[Tensor, "height width"], known: bool
+) -> dict[str, float]:
     return {
-        "anomalous_fraction": float(mask.float().mean()),
+        "anomalous_fraction": float(mask.float().mean()) if known else float("nan"),
         "map_max": float(map_.max()),
         "pixel_auroc": pixel_auroc([map_], [mask]),
     }

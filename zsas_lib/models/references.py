@@ -82,7 +82,7 @@ def draw_normal(dataset: AnomalyDataset, category: str, count: int, seed: int = 
         )
     order = np.random.default_rng([seed, crc32(category.encode())]).permutation(len(records))
     chosen = [records[place] for place in order[:count]]
-    return AnomalyDataset(dataset.name, dataset.root, chosen, dataset.image_size, dataset.aspect)
+    return dataset.part(chosen)
 
 
 def remember_normal(model: AnomalyModel, dataset: AnomalyDataset, seed: int = 0) -> AnomalyDataset:
@@ -116,4 +116,4 @@ def remember_normal(model: AnomalyModel, dataset: AnomalyDataset, seed: int = 0)
             )
         model.remember(category, stacked(samples).images)
     records = [record for part in drawn for record in part.records]
-    return AnomalyDataset(dataset.name, dataset.root, records, dataset.image_size, dataset.aspect)
+    return dataset.part(records)

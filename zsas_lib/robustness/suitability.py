@@ -81,7 +81,7 @@ def picture_table(
         if name not in QUANTITIES:
             raise UnknownNameError("quantity", name, QUANTITIES)
     measured: dict[str, list[float]] = {name: [] for name in quantities}
-    for batch in dataset.batches(batch_size):
+    for batch in dataset.batches(batch_size, needs_masks=False):
         for name, values in measured.items():
             values += QUANTITIES[name](batch.images).tolist()
     return pd.DataFrame(

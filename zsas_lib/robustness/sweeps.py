@@ -79,7 +79,7 @@ def uniform_sweep(
     with tqdm(total=total, desc=f"{perturbation} sweep", unit=" values", disable=None, leave=False) as progress:
         for category in dataset.categories:
             part = dataset.select([category])
-            batches = list(part.batches(batch_size))
+            batches = list(part.batches(batch_size, needs_masks=False))
             labels = labels_of(part)
             for value in values:
                 setting = {"perturbation": perturbation, "value": value, "unit": record.unit}

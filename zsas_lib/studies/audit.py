@@ -71,7 +71,7 @@ def small_gradients(model: LearnedModel, dataset: AnomalyDataset, *, seed: int =
     fresh.initialise(seed)
     for value in fresh.learnable().values():
         value.requires_grad_(True)
-    sized = AnomalyDataset(dataset.name, dataset.root, dataset.records, model.backbone.image_size)
+    sized = dataset.squashed(model.backbone.image_size)
     batch = stacked([sized[int(index)] for index in np.linspace(0, len(sized) - 1, min(count, len(sized))).round()])
     device = model.backbone.device
     with torch.no_grad():

@@ -285,7 +285,7 @@ def _split(
     for category in held_out:
         if category not in dataset.categories:
             raise UnknownNameError("held-out category", category, dataset.categories)
-    sized = AnomalyDataset(dataset.name, dataset.root, dataset.records, image_size)
+    sized = dataset.squashed(image_size)
     chosen = sized.select([category for category in dataset.categories if category not in held_out])
     anomalous = sum(record.is_anomalous for record in chosen.records)
     if not 0 < anomalous < len(chosen):

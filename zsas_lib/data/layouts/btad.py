@@ -25,6 +25,9 @@ EXPECTED = (
     f"(from {SOURCE}, licence {LICENCE})"
 )
 
+BLANK = tuple(f"03/ground_truth/ko/{number:04}*" for number in range(28, 38))
+"""Masks that are blank as published."""
+
 
 def records(root: Path, split: str) -> list[Record]:
     """The pictures of one split, sorted by product, kind and name.

@@ -44,9 +44,7 @@ def halves(dataset: AnomalyDataset) -> tuple[AnomalyDataset, AnomalyDataset]:
                 )
             for part, start in zip(parts, (0, 1)):
                 part += kind[start::2]
-    first, second = (
-        AnomalyDataset(dataset.name, dataset.root, part, dataset.image_size, dataset.aspect) for part in parts
-    )
+    first, second = (dataset.part(part) for part in parts)
     return first, second
 
 
