@@ -25,10 +25,11 @@ def pictures_of(
     categories: Sequence[str] | None = None,
     per_category: int | None = None,
     image_size: int | None = None,
+    mask_rule: str | None = None,
 ) -> AnomalyDataset:
     """The test pictures of a chapter, from its parameters: at most ``per_category`` of each category, half of them
-    damaged. Raises as `load_dataset` and `AnomalyDataset.select`."""
-    pictures = load_dataset(dataset, data_root, categories=categories, image_size=image_size)
+    damaged. ``mask_rule`` and what is raised are those of `load_dataset` and `AnomalyDataset.select`."""
+    pictures = load_dataset(dataset, data_root, categories=categories, image_size=image_size, mask_rule=mask_rule)
     return pictures.select(per_category=per_category)
 
 
@@ -37,9 +38,10 @@ def auxiliary_of(
     auxiliary_root: str | PathLike | None = None,
     per_category: int | None = None,
     image_size: int | None = None,
+    mask_rule: str | None = None,
 ) -> AnomalyDataset:
     """What models learn from that are tested on ``dataset``: the test pictures of its `auxiliary_name`."""
-    return pictures_of(auxiliary_name(dataset), auxiliary_root, None, per_category, image_size)
+    return pictures_of(auxiliary_name(dataset), auxiliary_root, None, per_category, image_size, mask_rule)
 
 
 def training_settings(

@@ -16,6 +16,9 @@ def train(
     ],
     dataset: Annotated[str, typer.Option(help="The auxiliary data set.")] = "embedded-a",
     root: Annotated[Path | None, typer.Option(help="The folder that holds it.")] = None,
+    mask_rule: Annotated[
+        str | None, typer.Option(help="half-maximum, half-of-file or nonzero; the data set's own without it.")
+    ] = None,
     backbone: Annotated[str, typer.Option(help="The frozen backbone.")] = "embedded",
     image_size: Annotated[int | None, typer.Option(help="In pixels; the backbone's own without it.")] = None,
     activation: Annotated[str | None, typer.Option(help="gelu or quick_gelu; the weights' own without it.")] = None,
@@ -51,7 +54,7 @@ def train(
     learner = zsas.load_model(model, tower)
     log = zsas.fit(
         learner,
-        zsas.load_dataset(dataset, root, image_size=tower.image_size),
+        zsas.load_dataset(dataset, root, image_size=tower.image_size, mask_rule=mask_rule),
         seed=seed,
         epochs=epochs,
         training_batch_size=training_batch_size,

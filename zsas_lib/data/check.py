@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 
 import pandas as pd
+
 from ..base.errors import DataError
 from . import official
 from .copies import repeated
@@ -15,7 +16,7 @@ from .extreme_masks import extreme
 from .masks import mask_size
 from .official import Part
 from .pictures import upright_size
-from .record import NORMAL, Record, below, masked, missing_files
+from .record import NORMAL, Record, below, masked, missing_files, such_a_mask
 from .registry import SPLITS, DatasetRecord, dataset_record, located
 from .unread import unread
 
@@ -106,11 +107,8 @@ def _shortfalls(published: Mapping[Part, int], found: Counter) -> list[str]:
 
 
 def _no_masks(records: Sequence[Record], root: Path) -> str:
-    expected = [f", such as {below(record.mask_path, root)}" for record in records if record.mask_path]
-    return (
-        f"None of {sum(record.is_anomalous for record in records)} anomalous pictures has a mask{(expected or [''])[0]}: "
-        "image-level numbers only."
-    )
+    count = sum(record.is_anomalous for record in records)
+    return f"None of {count} anomalous pictures has a mask{such_a_mask(records, root)}: image-level numbers only."
 
 
 def _misfits(record: Record, decode: bool) -> list[str]:

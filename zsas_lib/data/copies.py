@@ -12,7 +12,8 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import resize
 
 from ..base.errors import DataError
-from .dataset import content_digest, read_image
+from .dataset import content_digest
+from .pictures import read_image
 from .record import Record, below
 
 _SIDE = 64  # pixels, of the squares to which two pictures are squashed and compared

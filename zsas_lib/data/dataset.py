@@ -1,8 +1,8 @@
 """Pictures and their masks: listed as records, read one by one as samples, grouped into batches.
 
-Conventions of the library: pictures are RGB float32 in [0, 1], masks are bool and True where anomalous; how files become
-these, `pictures` and `masks` say. A picture and its mask must have the same size. Of several masks of one picture, a
-pixel in any is anomalous.
+Conventions of the library: pictures are RGB float32 in [0, 1], masks are bool and True where anomalous; how files
+become these, `pictures` and `masks` say. A picture and its mask must have the same size. Of several masks of one
+picture, a pixel in any is anomalous.
 """
 
 import hashlib

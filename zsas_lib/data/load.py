@@ -10,7 +10,7 @@ from ..base.errors import DataError, UnknownNameError
 from .copies import converted
 from .dataset import AnomalyDataset, require_files
 from .extreme_masks import warn_of_extremes
-from .record import Record, below, masked
+from .record import Record, below, masked, such_a_mask
 from .registry import SPLITS, dataset_record, located
 
 
@@ -79,11 +79,11 @@ def load_dataset(
 
 def _without_masks(name: str, root: Path, records: Sequence[Record]) -> list[Record]:
     """The records, whose masks are not there, with none listed; a warning says so."""
-    expected = [below(record.mask_path, root) for record in records if record.mask_path]
+    count = sum(record.is_anomalous for record in records)
     warnings.warn(
-        f"Data set {name!r} in {root} has no pixel masks: none of its {sum(record.is_anomalous for record in records)} "
-        f"anomalous pictures has one{f', such as {expected[0]}' if expected else ''}. Image-level numbers can be had; "
-        "pixel-level ones are nan, and training and searches are refused.",
+        f"Data set {name!r} in {root} has no pixel masks: none of its {count} anomalous pictures has "
+        f"one{such_a_mask(records, root)}. Image-level numbers can be had; pixel-level ones are nan, and training and "
+        "searches are refused.",
         stacklevel=3,
     )
     return [replace(record, mask_path=None, further_masks=()) for record in records]

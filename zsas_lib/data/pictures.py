@@ -163,6 +163,6 @@ def _refuse_pages(path: Path, picture: Image.Image) -> None:
         picture.seek(0)
     if same > 1:
         raise DataError(
-            f"{path} holds {same} pages of {size[0]}x{size[1]}, and a mask is one; expected a single page. Save what is "
-            "anomalous on any of them as one mask."
+            f"{path} holds {same} pages of {size[0]}x{size[1]}; expected a single one. Save what is anomalous on any "
+            "of them as one mask."
         )

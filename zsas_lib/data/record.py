@@ -59,6 +59,12 @@ def masked(records: Sequence[Record]) -> bool:
     )
 
 
+def such_a_mask(records: Sequence[Record], root: Path) -> str:
+    """Where the first of the masks was expected, as words that end what is said of them; "" where none is listed."""
+    expected = [below(record.mask_path, root) for record in records if record.mask_path]
+    return f", such as {expected[0]}" if expected else ""
+
+
 def first(lines: Sequence[str], shown: int = 3) -> str:
     """The first of several lines, and how many more there are."""
     return ", ".join(lines[:shown]) + (f" and {len(lines) - shown} more" if len(lines) > shown else "")

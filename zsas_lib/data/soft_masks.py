@@ -31,8 +31,9 @@ def above_half(levels: Shaped[np.ndarray, "height width"]) -> Bool[np.ndarray, "
 
     >>> import numpy as np
     >>> from zsas_lib.data.soft_masks import above_half
-    >>> above_half(np.array([[0, 60, 200, 255, 90, 0, 0, 30, 80, 80, 30, 0]])).astype(int).tolist()
-    [[0, 0, 1, 1, 0, 0, 0, 0, 1, 1, 0, 0]]
+    >>> levels = np.array([[60, 255, 90, 0, 0, 0, 0, 0, 0, 0, 0, 30, 80, 70, 40]])  # two regions with smooth edges
+    >>> above_half(levels).astype(int).tolist()
+    [[0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0]]
     """
     kinds = np.unique(levels[levels > 0])
     if not len(kinds):
@@ -47,10 +48,12 @@ def above_half(levels: Shaped[np.ndarray, "height width"]) -> Bool[np.ndarray, "
 
 
 def _grades(levels: np.ndarray, kinds: np.ndarray) -> list[np.number]:
-    """The levels that are flat parts of their own: most of their pixels do not lie on a slope, that is, have no lower
-    or no higher neighbour."""
-    slope = (ndimage.minimum_filter(levels, 3) < levels) & (ndimage.maximum_filter(levels, 3) > levels)
-    return [kind for kind in kinds if kind > kinds[-1] / NOISE and slope[levels == kind].mean() < 0.5]
+    """The levels that are flat parts of their own: 3 pixels wide somewhere, and most of their pixels do not lie on a
+    slope, that is, have no lower or no higher neighbour."""
+    lowest, highest = ndimage.minimum_filter(levels, 3), ndimage.maximum_filter(levels, 3)
+    slope = (lowest < levels) & (highest > levels)
+    wide = kinds[np.isin(kinds, levels[lowest == highest]) & (kinds > kinds[-1] / NOISE)]
+    return [kind for kind in wide if slope[levels == kind].mean() < 0.5]
 
 
 def _regions(levels: np.ndarray) -> Bool[np.ndarray, "height width"]:
@@ -78,7 +81,7 @@ def _regions(levels: np.ndarray) -> Bool[np.ndarray, "height width"]:
     return found
 
 
-def _places(levels: np.ndarray, found: np.ndarray, solid: np.ndarray, near: np.ndarray) -> list[tuple[int, ...]]:
+def _places(levels: np.ndarray, found: np.ndarray, solid: np.ndarray, near: np.ndarray) -> list[tuple]:
     """One place in whatever may be a region of less than the highest level: the highest of each part ``found`` above
     half of that, and where something wide or something with nothing stronger near it is highest among its neighbours.
     """

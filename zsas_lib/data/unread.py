@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from .layouts.tree import MASK_FOLDERS, PICTURE_ENDINGS, is_hidden
+from .layouts.tree import MASK_ENDINGS, MASK_FOLDERS, PICTURE_ENDINGS, is_hidden
 from .record import NORMAL, below
 from .registry import SPLITS
 
@@ -71,7 +71,7 @@ def _is_picture(path: Path) -> bool:
 
 
 def _reason(path: Path, parts: Sequence[str]) -> str:
-    if path.suffix.lower() not in PICTURE_ENDINGS:
+    if path.suffix.lower() not in (MASK_ENDINGS if MASK_FOLDERS & {*parts} else PICTURE_ENDINGS):
         return f"files *{path.suffix} are not read; save them as .png" if path.suffix else "their names have no ending"
     if MASK_FOLDERS & {*parts}:
         return "masks without a picture of their name" if NORMAL not in parts else "masks of normal pictures"

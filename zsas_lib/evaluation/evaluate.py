@@ -31,8 +31,8 @@ def evaluate(
     class only, and then without weight in the mean; and every further metric that is registered (`metrics.METRICS`).
     Of a data set without masks (`AnomalyDataset.has_masks`) those of pixels are nan. Beside it stand
 
-    * ``.per_image``: path below the data set's root, category, defect, is_anomalous, anomalous_fraction (of its
-      pixels, nan without masks), image_score, map_max, and the picture's own pixel_auroc (nan where it has one class only);
+    * ``.per_image``: path below the data set's root, category, defect, is_anomalous, anomalous_fraction (of its pixels;
+      nan without masks), image_score, map_max, and the picture's own pixel_auroc (nan where it has one class only);
     * ``.spread``: standard errors of pixel_auroc and image_auroc by a bootstrap over each category's images
       (``resamples`` samples drawn from ``seed``), and of their means.
 

@@ -17,6 +17,7 @@ from scipy.fft import next_fast_len
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from ..base.booleans import require_bool
 from .amounts import Amount, per_image, straight_through_clip
 from .record import Motion, Perturbation
 
@@ -65,8 +66,10 @@ def derotate(
 def rotate_masks(masks: Bool[Tensor, "batch height width"], degrees: Amount) -> Bool[Tensor, "batch height width"]:
     """Ground truth turned clockwise by ``degrees``, each pixel from the nearest one, False from outside.
 
-    For the protocol of S's released code, which turns the mask instead of turning the map back.
+    For the protocol of S's released code, which turns the mask instead of turning the map back. Raises TypeError for
+    masks that are not bool.
     """
+    require_bool(masks)
     height, width = masks.shape[-2:]
     x, y = _source(degrees, height, width, masks.device)
     column = (x + (width - 1) / 2).round().long().expand(masks.shape)

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float
 from scipy import ndimage
 from torch import Tensor
 
+from ..base.booleans import require_bool
 from ..base.errors import DataError
 from ..data.dataset import AnomalyDataset
 from ..data.record import row_name
@@ -38,8 +39,9 @@ def contrast(image: Float[Tensor, "3 height width"], mask: Bool[Tensor, "height 
     Per region of the mask (8-connected): the mean over the channels of |mean inside - mean of the ring around it|. The
     ring holds the pixels outside the mask that are at most `RING` of the shorter side, and at least one pixel, away;
     where there are none, all normal pixels. Regions are weighted by their area. nan without anomalous or without normal
-    pixels.
+    pixels. Raises TypeError for a mask that is not bool.
     """
+    require_bool(mask)
     pixels, anomalous = image.double().numpy(force=True), mask.numpy(force=True)
     if not anomalous.any() or anomalous.all():
         return float("nan")

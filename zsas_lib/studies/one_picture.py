@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 from scipy import ndimage
 from torch import Tensor
 
+from ..base.booleans import require_bool
 from ..data.dataset import Sample
 from ..metrics.aupro import aupro
 from ..metrics.pixel import f1_max, pixel_auroc
@@ -42,7 +43,9 @@ def threshold_table(
     anomaly_map: Float[Tensor, "height width"], mask: Bool[Tensor, "height width"], thresholds: Iterable[float]
 ) -> pd.DataFrame:
     """The mask that each threshold gives: a row with the threshold, the share of the picture that it covers, and its F1
-    and IoU with the ``mask``, all in [0, 1]; F1 and IoU are nan where neither has a pixel."""
+    and IoU with the ``mask``, all in [0, 1]; F1 and IoU are nan where neither has a pixel. Raises TypeError for a mask
+    that is not bool."""
+    require_bool(mask)
     rows = []
     for threshold in thresholds:
         chosen = anomaly_map >= threshold
@@ -55,7 +58,8 @@ def threshold_table(
 
 def rim_contrast(image: Float[Tensor, "3 height width"], mask: Bool[Tensor, "height width"], rim: int = RIM) -> float:
     """How visible a defect is: the distance in RGB between its mean colour and that of the ``rim`` pixels around it, in
-    [0, sqrt 3]; nan where there is no defect or no rim."""
+    [0, sqrt 3]; nan where there is no defect or no rim. Raises TypeError for a mask that is not bool."""
+    require_bool(mask)
     around = torch.from_numpy(ndimage.binary_dilation(mask.numpy(force=True), iterations=rim)) & ~mask
     if not mask.any() or not around.any():
         return np.nan

@@ -90,14 +90,15 @@ def model_for(
     *,
     auxiliary_root: str | Path | None = None,
     per_category: int | None = None,
+    mask_rule: str | None = None,
     store: Path | None = None,
     fit: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> AnomalyModel:
     """A model ready to be tested on the data set of that name: `ready_model` on its `auxiliary_name`.
 
-    The auxiliary data are read from ``auxiliary_root``, ``per_category`` pictures of each category (None: all), and
-    only if the model learns.
+    The auxiliary data are read from ``auxiliary_root``, ``per_category`` pictures of each category (None: all), with
+    the ``mask_rule`` of `load_dataset`, and only if the model learns.
 
     >>> backbone = zsas.load_backbone("embedded")
     >>> zsas.model_for("winclip", backbone, "embedded-b").name
@@ -105,5 +106,6 @@ def model_for(
     """
     if not isinstance(model := load_model(name, backbone, **options), LearnedModel):
         return model
-    auxiliary = load_dataset(auxiliary_name(dataset), auxiliary_root).select(per_category=per_category)
+    auxiliary = load_dataset(auxiliary_name(dataset), auxiliary_root, mask_rule=mask_rule)
+    auxiliary = auxiliary.select(per_category=per_category)
     return trained(model, auxiliary, store=store, **(fit or {}))

@@ -8,10 +8,10 @@
     ROOT/[CATEGORY/]test/DEFECT/NAME.EXT
     ROOT/[CATEGORY/]ground_truth/DEFECT/NAME_mask.EXT  or  NAME.EXT  or  NAME/*.EXT, which are laid over each other
 
-Pictures and masks have the endings of `tree.PICTURE_ENDINGS` in any letter case, and need not be of one kind: of masks
-that differ by their ending only, the one with the picture's own is taken. Every folder of ``test`` other than ``good``
-names a kind of defect, and each of its pictures needs a mask. ``train`` and ``validation`` are read for normal pictures
-only. A single category is called what its folder is called.
+Pictures have the endings of `tree.PICTURE_ENDINGS` in any letter case, masks those of `tree.MASK_ENDINGS`, and need not
+be of one kind: of masks that differ by their ending only, the one with the picture's own is taken. Every folder of
+``test`` other than ``good`` names a kind of defect, and each of its pictures needs a mask, or none has one. ``train``
+and ``validation`` are read for normal pictures only. A single category is called what its folder is called.
 
 Also read, since they say the same: masks in ``ground_truth/test/DEFECT``; pictures in folders of ``good`` or of
 ``DEFECT``, whose masks lie in folders of the same names or in none; ``DEFECT/rgb`` with ``DEFECT/gt``, as in MVTec

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from .tree import files
+from .tree import MASK_ENDINGS, files
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def _choice(path: Path, folder: Path, name: str, beside: Mapping[str, Sequence[P
     """The masks of a picture that are called so, None where there are none."""
     called = name.format(path.stem)
     if name.endswith("/"):
-        masks = files(folder / called)
+        masks = files(folder / called, MASK_ENDINGS)
         return Pairing(tuple(masks)) if masks else None
     masks = beside.get(called, ())
     own = [mask for mask in masks if mask.suffix.lower() == path.suffix.lower()]
@@ -67,6 +67,6 @@ def _undisputed(pairing: Pairing, claimants: Mapping[Path, Sequence[str]]) -> Pa
 
 def _masks_by_stem(folder: Path) -> dict[str, list[Path]]:
     found = defaultdict(list)
-    for mask in files(folder):
+    for mask in files(folder, MASK_ENDINGS):
         found[mask.stem].append(mask)
     return found

@@ -1,12 +1,14 @@
 """What folders hold: pictures, and folders of them. The one place that says which files are pictures."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 PICTURE_ENDINGS = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pnm"}
 )
 """The endings of files that are read, in any letter case."""
+MASK_ENDINGS = PICTURE_ENDINGS | {".npy"}
+"""Those of masks, which may be arrays of NumPy too."""
 MASK_FOLDERS = frozenset({"ground_truth", "gt", "mask", "masks", "label", "labels"})
 """What folders of masks are called, in any letter case."""
 
@@ -29,13 +31,9 @@ def pictures(folder: Path) -> list[Path]:
     return sorted(files(folder) + below)
 
 
-def files(folder: Path) -> list[Path]:
-    """The files with the ending of a picture in ``folder`` itself, sorted; [] where there is no such folder."""
-    return sorted(entry for entry in visible(folder) if is_picture(entry))
-
-
-def is_picture(path: Path) -> bool:
-    return path.suffix.lower() in PICTURE_ENDINGS and path.is_file()
+def files(folder: Path, endings: Collection[str] = PICTURE_ENDINGS) -> list[Path]:
+    """The files with one of these endings in ``folder`` itself, sorted; [] where there is no such folder."""
+    return sorted(entry for entry in visible(folder) if entry.suffix.lower() in endings and entry.is_file())
 
 
 def visible(folder: Path) -> Iterator[Path]:

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ...base.booleans import require_bool
 from ...base.errors import UnknownNameError
 from ...metrics.pixel import pixel_auroc
 from ...models.prediction import AnomalyModel
@@ -88,8 +89,9 @@ def segmentation_loss(
     """The mean score of an image's normal pixels minus that of its anomalous ones, S eq. (4), over the pixels shown.
 
     In [-1, 1] for maps in [0, 1]; good segmentation is negative. An image without anomalous pixels has the mean of its
-    map, one without normal pixels minus that.
+    map, one without normal pixels minus that. Raises TypeError for masks that are not bool.
     """
+    require_bool(masks)
 
     def mean(pixels):
         return (maps * pixels).sum((1, 2)) / (pixels.sum((1, 2)) + EPSILON)
