@@ -4,6 +4,7 @@ import gc
 import os
 from pathlib import Path
 
+import jaxtyping
 import layouts
 import pytest
 from tiny_clip import tiny_backbone
@@ -53,6 +54,12 @@ def shared() -> Path:
 def backbone():
     """The smallest backbone, with random weights; a module whose models need another has its own."""
     return tiny_backbone()
+
+
+@pytest.fixture
+def unchecked_types(monkeypatch):
+    """As outside the tests, where nothing but the functions themselves looks at shapes and types."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 @pytest.fixture

@@ -4,13 +4,12 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike
-from pathlib import Path
 
 from ..base.errors import DataError, UnknownNameError
 from .copies import converted
 from .dataset import AnomalyDataset, require_files
 from .extreme_masks import warn_of_extremes
-from .record import Record, below, masked, such_a_mask
+from .record import below, masked, such_a_mask
 from .registry import SPLITS, dataset_record, located
 
 
@@ -58,14 +57,22 @@ def load_dataset(
     records = layout.records(root, split)
     if not records:
         raise DataError(f"No {split} pictures in {root}. Expected {layout.EXPECTED}.")
-    has_masks = masked(records)
+    has_masks, listed = masked(records), records
     if not has_masks:
-        records = _without_masks(name, root, records)
+        records = [replace(record, mask_path=None, further_masks=()) for record in records]
     rule = known.mask_rule if mask_rule is None else mask_rule
     dataset = AnomalyDataset(name, root, records, image_size, aspect, rule)
     if categories is not None:
         dataset = dataset.select([categories] if isinstance(categories, str) else categories)
     require_files(dataset, masks=has_masks)
+    if not has_masks:
+        count = sum(record.is_anomalous for record in listed)
+        warnings.warn(
+            f"Data set {name!r} in {root} has no pixel masks: none of its {count} anomalous pictures has "
+            f"one{such_a_mask(listed, root)}. Image-level numbers can be had; pixel-level ones are nan, and training "
+            "and searches are refused.",
+            stacklevel=2,
+        )
     if copies := converted(record for record in dataset.records if not record.is_anomalous):
         named = ", ".join(" and ".join(below(path, root) for path in pair) for pair in copies[:3])
         warnings.warn(
@@ -75,15 +82,3 @@ def load_dataset(
         )
     warn_of_extremes(name, root, dataset.records, dataset.mask_rule)
     return dataset
-
-
-def _without_masks(name: str, root: Path, records: Sequence[Record]) -> list[Record]:
-    """The records, whose masks are not there, with none listed; a warning says so."""
-    count = sum(record.is_anomalous for record in records)
-    warnings.warn(
-        f"Data set {name!r} in {root} has no pixel masks: none of its {count} anomalous pictures has "
-        f"one{such_a_mask(records, root)}. Image-level numbers can be had; pixel-level ones are nan, and training and "
-        "searches are refused.",
-        stacklevel=3,
-    )
-    return [replace(record, mask_path=None, further_masks=()) for record in records]

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 from layouts import SIZE, write_mask, write_mvtec, write_picture
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from zsas_lib.base.errors import DataError, UnknownNameError
 from zsas_lib.data import dataset as dataset_module
 from zsas_lib.data.cache import cache_folder
-from zsas_lib.data.dataset import AnomalyDataset, read_image, read_mask
+from zsas_lib.data.dataset import AnomalyDataset
 from zsas_lib.data.load import load_dataset
 from zsas_lib.data.record import Record
 
@@ -23,85 +23,6 @@ def saved(path: Path, picture: Image.Image, **options) -> Path:
     return path
 
 
-def test_image_is_the_pixels_divided_by_255(tmp_path):
-    path = write_picture(tmp_path / "a.png", seed=3)
-    image = read_image(path)
-    assert image.dtype == torch.float32 and image.is_contiguous()
-    expected = np.asarray(Image.open(path)).transpose(2, 0, 1)
-    np.testing.assert_array_equal((image.numpy() * 255).round().astype(np.uint8), expected)
-
-
-def test_grey_becomes_rgb(tmp_path):
-    levels = np.arange(200, dtype=np.uint8).reshape(10, 20)
-    image = read_image(saved(tmp_path / "a.png", Image.fromarray(levels)))
-    torch.testing.assert_close(image, torch.from_numpy(levels / 255).float().expand(3, -1, -1))
-
-
-@pytest.mark.parametrize("ending", ["png", "tif"])
-def test_sixteen_bit_grey_keeps_its_levels(tmp_path, ending):
-    levels = np.linspace(0, 65535, 200).astype(np.uint16).reshape(10, 20)
-    image = read_image(saved(tmp_path / f"a.{ending}", Image.fromarray(levels)))
-    torch.testing.assert_close(image, torch.from_numpy(levels / 65535).float().expand(3, -1, -1))
-    assert len(image[0].unique()) == 200
-    mask = read_mask(saved(tmp_path / f"m.{ending}", Image.fromarray(levels)))
-    np.testing.assert_array_equal(mask.numpy(), levels > 0)
-
-
-def test_floating_point_picture_must_lie_in_the_unit_interval(tmp_path):
-    levels = np.linspace(0, 1, 6, dtype=np.float32).reshape(2, 3)
-    image = read_image(saved(tmp_path / "a.tif", Image.fromarray(levels)))
-    torch.testing.assert_close(image[1], torch.from_numpy(levels))
-    path = saved(tmp_path / "b.tif", Image.fromarray(levels * 255))
-    with pytest.raises(DataError, match=r"b\.tif holds values outside its range; expected floating-point .* \[0, 1\]"):
-        read_image(path)
-
-
-def test_transparency_is_white_in_pictures_and_normal_in_masks(tmp_path):
-    pixels = np.zeros((2, 2, 4), dtype=np.uint8)
-    pixels[0, 0] = (255, 0, 0, 255)
-    pixels[0, 1] = (255, 0, 0, 0)
-    path = saved(tmp_path / "a.png", Image.fromarray(pixels))
-    assert read_image(path)[:, 0].T.tolist() == [[1, 0, 0], [1, 1, 1]]
-    assert read_mask(path).tolist() == [[True, False], [False, False]]
-
-
-def test_palettes_are_looked_up(tmp_path):
-    picture = Image.new("P", (2, 1))
-    picture.putpalette([0, 0, 255, 0, 0, 0])
-    picture.putdata([0, 1])
-    path = saved(tmp_path / "a.png", picture)
-    assert read_image(path)[:, 0].T.tolist() == [[0, 0, 1], [0, 0, 0]]
-    assert read_mask(path).tolist() == [[True, False]]
-
-
-@pytest.mark.parametrize("mode", ["1", "L", "RGB"])
-def test_any_non_zero_value_of_a_mask_is_anomalous(tmp_path, mode):
-    picture = Image.new(mode, (3, 1))
-    picture.putpixel((0, 0), {"1": 1, "L": 1, "RGB": (0, 0, 1)}[mode])
-    picture.putpixel((1, 0), {"1": 1, "L": 255, "RGB": (255, 255, 255)}[mode])
-    assert read_mask(saved(tmp_path / "a.png", picture)).tolist() == [[True, True, False]]
-
-
-def test_jpeg_mask_is_free_of_ripples(tmp_path):
-    drawn = Image.new("L", (128, 128))
-    ImageDraw.Draw(drawn).ellipse((30, 40, 90, 80), fill=255)
-    path = saved(tmp_path / "a.jpg", drawn, quality=75)
-    assert (np.asarray(Image.open(path)) > 0).sum() > 1.05 * (np.asarray(drawn) > 0).sum()
-    np.testing.assert_array_equal(read_mask(path).numpy(), np.asarray(drawn) > 0)
-    assert not read_mask(saved(tmp_path / "b.jpg", Image.new("L", (16, 16)))).any()
-
-
-def test_orientation_tags_turn_pictures_and_masks(tmp_path):
-    exif = Image.Exif()
-    exif[0x0112] = 6  # stored lying on its side: turn by 90 degrees clockwise to view
-    stored = Image.new("RGB", (16, 8))
-    stored.paste((255, 255, 255), (0, 0, 8, 8))
-    upright = read_image(saved(tmp_path / "a.jpg", stored, exif=exif, quality=100))
-    assert upright.shape == (3, 16, 8) and upright[:, :8].min() > 0.9 and upright[:, 8:].max() < 0.1
-    mask = read_mask(saved(tmp_path / "m.png", stored, exif=exif))
-    assert mask.shape == (16, 8) and mask[:8].all() and not mask[8:].any()
-
-
 def test_truncated_picture_is_named(mvtec_root):
     path = mvtec_root / "bottle/test/good/001.png"
     path.write_bytes(path.read_bytes()[:400])
@@ -109,25 +30,6 @@ def test_truncated_picture_is_named(mvtec_root):
     index = [record.path for record in dataset.records].index(path)
     with pytest.raises(DataError, match=rf"{path} cannot be read as a picture \(.+\); it may be truncated\."):
         dataset[index]
-
-
-@pytest.mark.parametrize("ending", ["png", "jpg", "bmp"])
-@pytest.mark.parametrize("kept", [0, 0.1, 0.7])
-def test_truncation_is_found_in_every_format(tmp_path, ending, kept):
-    path = write_picture(tmp_path / f"a.{ending}", size=(64, 64))
-    content = path.read_bytes()
-    path.write_bytes(content[: int(kept * len(content))])
-    with pytest.raises(DataError, match=rf"{path} cannot be read"):
-        read_image(path)
-
-
-def test_no_picture_and_no_file(tmp_path):
-    path = tmp_path / "a.png"
-    with pytest.raises(DataError, match=rf"{path} does not exist"):
-        read_image(path)
-    path.write_text("<html>Not found</html>")
-    with pytest.raises(DataError, match=rf"{path} cannot be read as a picture"):
-        read_mask(path)
 
 
 def test_size_mismatch_names_both_files_and_sizes(tmp_path):

@@ -3,7 +3,6 @@
 from itertools import product
 
 import hypothesis.extra.numpy as arrays
-import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -295,12 +294,6 @@ def test_perfect_and_inverted_maps():
         assert PIXEL[name](masks.astype(np.float32), masks) == pytest.approx(1, abs=1e-12), name
     assert metrics.pixel_auroc(-masks.astype(np.float32), masks) == 0
     assert metrics.aupro(-masks.astype(np.float32), masks) == 0
-
-
-@pytest.fixture
-def unchecked_types(monkeypatch):
-    """As outside the tests, where nothing but the functions themselves looks at shapes and types."""
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
