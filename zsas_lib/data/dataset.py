@@ -123,10 +123,7 @@ class AnomalyDataset(Dataset):
 
     def __getitem__(self, index: int) -> Sample:
         """Read one picture, see `read_sample`."""
-        return self._read(self.records[index])
-
-    def _read(self, record: Record, needs_mask: bool = True) -> Sample:
-        return read_sample(record, self.image_size, self.aspect, self.mask_rule, needs_mask)
+        return read_sample(self.records[index], self.image_size, self.aspect, self.mask_rule)
 
     def select(
         self, categories: Sequence[str] | None = None, anomalous: bool | None = None, per_category: int | None = None
@@ -181,8 +178,11 @@ class AnomalyDataset(Dataset):
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1; got {batch_size}.")
         held: list[Sample] = []
-        for record in self.records:
-            sample = self._read(record, needs_masks)
+        for index, record in enumerate(self.records):
+            if needs_masks or record.mask_path or not record.is_anomalous:
+                sample = self[index]
+            else:
+                sample = read_sample(record, self.image_size, self.aspect, needs_mask=False)
             same = held and (held[0].category, held[0].mask.shape) == (sample.category, sample.mask.shape)
             if held and (not same or len(held) == batch_size):
                 yield stacked(held)
