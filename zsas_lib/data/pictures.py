@@ -46,7 +46,7 @@ def read_image(path: Path) -> Float[Tensor, "3 height width"]:
         return torch.from_numpy(levels).expand(3, -1, -1).contiguous()
     if picture.has_transparency_data:
         picture = converted(picture, "RGBA", path)
-        if picture.getextrema()[3] != (0, 0):
+        if picture.getchannel("A").getextrema() != (0, 0):
             picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
     pixels = torch.from_numpy(np.array(converted(picture, "RGB", path)))
     return pixels.permute(2, 0, 1).contiguous().float().div_(255)

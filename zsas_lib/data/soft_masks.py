@@ -12,6 +12,8 @@ Levels in between arise in three ways, and each is undone:
 Regions weaker than 1/16 of the file's highest level are noise.
 """
 
+from typing import cast
+
 import numpy as np
 from jaxtyping import Bool, Shaped
 from scipy import ndimage
@@ -22,8 +24,6 @@ GRADES = 32
 """A mask of more levels is not drawn in flat grades."""
 NOISE = 16
 BLOCK = 8
-
-_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 
 
 def above_half(levels: Shaped[np.ndarray, "height width"]) -> Bool[np.ndarray, "height width"]:
@@ -65,14 +65,14 @@ def _regions(levels: np.ndarray) -> Bool[np.ndarray, "height width"]:
     near = ndimage.maximum_filter(levels, 2 * BLOCK + 1)
     above: dict[float, tuple[np.ndarray, np.ndarray]] = {}
     for place in _places(levels, found, solid, near):
-        top = levels[place]
+        top = float(levels[place])
         while levels[place] > top / 2:
             if top not in above:
-                labels, count = ndimage.label(levels > top / 2, _NEIGHBOURS)
+                labels, count = _parts(levels > top / 2)
                 above[top] = labels, ndimage.maximum(levels, labels, np.arange(count + 1))
             labels, tops = above[top]
             if tops[labels[place]] > top:
-                top = tops[labels[place]]
+                top = float(tops[labels[place]])
                 continue
             region = labels == labels[place]
             if solid[region].max() > top / 2 or near[region].max() <= 2 * top:
@@ -91,6 +91,12 @@ def _places(levels: np.ndarray, found: np.ndarray, solid: np.ndarray, near: np.n
     lone = (near <= 2 * levels) & (levels == ndimage.maximum_filter(levels, 3))
     places = []
     for seeds in (found, low & (wide | lone)):
-        labels, count = ndimage.label(seeds, _NEIGHBOURS)
+        labels, count = _parts(seeds)
         places += ndimage.maximum_position(levels, labels, np.arange(1, count + 1)) if count else []
     return [place for place in places if levels[place] < highest]
+
+
+def _parts(pixels: np.ndarray) -> tuple[np.ndarray, int]:
+    """The connected parts of these pixels, numbered from 1, and their number."""
+    found = ndimage.label(pixels, np.ones((3, 3), dtype=bool))
+    return cast(tuple[np.ndarray, int], found)  # scipy gives the number alone where told to

@@ -106,6 +106,6 @@ def model_for(
     """
     if not isinstance(model := load_model(name, backbone, **options), LearnedModel):
         return model
-    rule = {} if mask_rule is None else {"mask_rule": mask_rule}
+    rule: dict[str, Any] = {} if mask_rule is None else {"mask_rule": mask_rule}
     auxiliary = load_dataset(auxiliary_name(dataset), auxiliary_root, **rule).select(per_category=per_category)
     return trained(model, auxiliary, store=store, **(fit or {}))
