@@ -12,6 +12,7 @@ Levels in between arise in three ways, and each is undone:
 Regions weaker than 1/16 of the file's highest level are noise.
 """
 
+from collections import defaultdict
 from typing import cast
 
 import numpy as np
@@ -22,6 +23,8 @@ KINDS = 32
 """Whole numbers below it number kinds of defects."""
 GRADES = 32
 """A mask of more levels is not drawn in flat grades."""
+STEPS = 1000
+"""A deeper mask is rounded to that many levels."""
 NOISE = 16
 BLOCK = 8
 
@@ -41,7 +44,7 @@ def above_half(levels: Shaped[np.ndarray, "height width"]) -> Bool[np.ndarray, "
     if kinds[-1] < KINDS and (kinds == np.floor(kinds)).all():
         return levels > 0
     levels = levels.astype(np.float64)
-    found = _regions(levels)
+    found = _regions(levels if len(kinds) <= STEPS else np.round(levels * (STEPS / kinds[-1])))
     if len(kinds) <= GRADES:
         found |= np.isin(levels, _grades(levels, kinds))
     return found
@@ -59,25 +62,25 @@ def _grades(levels: np.ndarray, kinds: np.ndarray) -> list[np.number]:
 def _regions(levels: np.ndarray) -> Bool[np.ndarray, "height width"]:
     """All pixels of all regions. Each is found from a place in it, upwards: what is connected above half of the level
     there, then above half of the highest level in that, until there is none higher."""
-    highest = levels.max()
+    highest = float(levels.max())
     found = levels > highest / 2
     solid = ndimage.grey_opening(levels, (3, 3))  # of what is 3 pixels wide
     near = ndimage.maximum_filter(levels, 2 * BLOCK + 1)
-    above: dict[float, tuple[np.ndarray, np.ndarray]] = {}
+    waiting: dict[float, list[tuple]] = defaultdict(list)  # places by the highest level known in their region
     for place in _places(levels, found, solid, near):
-        top = float(levels[place])
-        while levels[place] > top / 2:
-            if top not in above:
-                labels, count = _parts(levels > top / 2)
-                above[top] = labels, ndimage.maximum(levels, labels, np.arange(count + 1))
-            labels, tops = above[top]
-            if tops[labels[place]] > top:
-                top = float(tops[labels[place]])
-                continue
-            region = labels == labels[place]
-            if solid[region].max() > top / 2 or near[region].max() <= 2 * top:
-                found |= region
-            break
+        waiting[float(levels[place])].append(place)
+    while waiting:
+        top = min(waiting)
+        labels, count = _parts(levels > top / 2)
+        tops, widest, strongest = (ndimage.maximum(of, labels, np.arange(count + 1)) for of in (levels, solid, near))
+        regions = (tops <= top) & ((widest > top / 2) | (strongest <= 2 * top))
+        chosen = np.zeros(count + 1, dtype=bool)
+        for place in waiting.pop(top):
+            own = labels[place]
+            chosen[own] = regions[own]
+            if top < tops[own] < highest and levels[place] > tops[own] / 2:
+                waiting[float(tops[own])].append(place)
+        found |= chosen[labels]
     return found
 
 
