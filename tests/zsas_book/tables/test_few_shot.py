@@ -5,7 +5,7 @@ import pandas as pd
 from tiny_clip import tiny_backbone
 from toy import toy_dataset
 
-from zsas_book.tables.few_shot import beside_paper_k, gains_in_words
+from zsas_book.tables.few_shot import beside_paper_k, gains_in_words, weights_in_words
 from zsas_lib.studies.few_shot import BOTH, REFERENCES, TEXT
 
 
@@ -30,6 +30,20 @@ def test_gains_are_said_from_the_mean_and_by_how_many_fall():
         "75.0 %."
     )
     assert told[-1] == "Numbers of different sets drawn: 3 of 1 and 3 of 4."
+
+
+def test_words_references_and_their_mean_are_told_apart():
+    lines = pd.DataFrame({"tile": [60.0, 62.0, 99.0], "mean": [60.0, 62.0, 90.0]}, index=[TEXT, BOTH, REFERENCES])
+    errors = pd.DataFrame({"mean": [5.0, 5.0, 5.0]}, index=lines.index)
+    told = weights_in_words(
+        {"image_auroc": lines, "pixel_auroc": 0.1 * lines}, {"image_auroc": errors, "pixel_auroc": errors}
+    )
+    assert told[0] == (
+        "Mean image AUROC is 60.0 % by words alone, 62.0 % by the plain mean of both, and 90.0 % by references alone, "
+        "better than both in 1 of 1 category: so their plain mean hides what the references know. It is highest, 90.0 %, "
+        "at a weight of 1."
+    )
+    assert "within a standard error of each other" in told[1]
 
 
 def test_what_paper_k_says_stands_beside_the_same_setting(tmp_path):

@@ -88,6 +88,17 @@ def test_the_association_maps_are_those_of_the_prediction(backbone):
     assert mean.std() > 1e-4
 
 
+@pytest.mark.parametrize("weight", [0.0, 0.25, 1.0])
+def test_the_weight_of_references_goes_from_words_alone_to_references_alone(backbone, weight):
+    zero_shot, model = load_model("winclip", backbone)(IMAGES, "pill"), few_shot(backbone, reference_weight=weight)
+    association = sum(model.association_maps(IMAGES, "pill").values()) / 3
+    alone = F.interpolate(association[:, None], (32, 32), mode="bilinear")[:, 0]
+    found = model(IMAGES, "pill")
+    torch.testing.assert_close(found.anomaly_map, (1 - weight) * zero_shot.anomaly_map + weight * alone)
+    scores = (1 - weight) * zero_shot.image_score + weight * association.amax((1, 2))
+    torch.testing.assert_close(found.image_score, scores)
+
+
 def test_what_was_remembered_has_no_distance_and_half_the_zero_shot_map(backbone):
     model = few_shot(backbone)
     for values in model.association_maps(REFERENCES, "pill").values():

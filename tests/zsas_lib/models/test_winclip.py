@@ -293,6 +293,7 @@ def test_options_are_recorded(backbone):
         "window_gradient": True,
         "shots": 0,
         "patch_memory": "normed",
+        "reference_weight": 0.5,
     }
 
 
@@ -304,6 +305,7 @@ def test_options_are_recorded(backbone):
         ({"non_square": "crop"}, "non_square 'crop'; known: squash, tile"),
         ({"templates": 20}, "templates 20; known: 21, 22"),
         ({"shots": -1}, "shots=-1; expected 0"),
+        ({"reference_weight": 1.5}, "reference_weight=1.5; expected a weight in"),
         ({"patch_memory": "norm"}, "patch_memory 'norm'; known: none, normed, raw.*Did you mean 'normed'"),
         ({"temperature": 0.0}, "temperature=0.0; expected a positive number"),
         ({"scales": (2, 5)}, r"scales=\(2, 5\); expected different window sides in 1..4"),

@@ -18,6 +18,7 @@ from zsas_lib.studies.few_shot import (
     gain_table,
     maps_by_term,
     over_draws,
+    weight_curves,
 )
 
 FEW = {"resamples": 4}
@@ -102,6 +103,9 @@ def test_wrong_settings_are_refused(backbone, pictures):
     for wrong in ({"shots": ()}, {"scales": ()}, {"draws": 0}, {"shots": (-1,)}):
         with pytest.raises(ValueError, match="Expected numbers of shots, scales and at least 1 draw"):
             few_shot_table(model, *pictures, **wrong)
+    for weights in ((), (0.0,), (1.5,)):
+        with pytest.raises(ValueError, match="weights of the references above 0 and up to 1"):
+            few_shot_table(model, *pictures, weights=weights)
     with pytest.raises(ValueError, match="at least 4 normal pictures of 'bottle'.*found 3"):
         few_shot_table(model, *pictures, shots=(4,))
     with pytest.raises(ValueError, match="squashes images, got non_square='tile'"):
@@ -144,6 +148,21 @@ def test_gains_are_differences_to_no_reference_with_their_errors(table):
     )
     assert np.allclose(gains["± draws"], 100 * spread.std()[gains.index])
     assert gain_table(summary[summary.shots != 1], "image_auroc", 3)["± draws"].isna().all()
+
+
+def test_curves_of_weights_go_from_words_to_references(backbone, pictures, table):
+    weights = (0.25, BOTH, REFERENCES)
+    by_weight = few_shot_table(
+        load_model("winclip", backbone), *pictures, shots=(0, 3), draws=1, weights=weights, scales=((2, 3),), **FEW
+    )
+    lines = weight_curves(by_weight)["pixel_auroc"]
+    assert lines.index.tolist() == [TEXT, *weights] and lines.columns.tolist() == ["bottle", "grid", "mean"]
+    asked = table[(table.scales == "2+3") & (table.category == "mean")].set_index(["shots", "weight"]).pixel_auroc
+    assert np.allclose(lines["mean"][[TEXT, BOTH, REFERENCES]], 100 * asked[[(0, TEXT), (3, BOTH), (3, REFERENCES)]])
+    quarter = load_model("winclip", backbone, shots=3, reference_weight=0.25)
+    zsas.remember_normal(quarter, pictures[1])
+    expected = zsas.evaluate(quarter, pictures[0], **FEW).pixel_auroc["mean"]
+    assert lines["mean"][0.25] == pytest.approx(100 * expected, abs=0.2)
 
 
 def test_the_map_of_both_is_the_mean_of_those_of_words_and_of_references(backbone, pictures):
