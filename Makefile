@@ -4,6 +4,8 @@
 #   make book EXECUTOR=slurm              the jobs on a Slurm cluster; PARTITION= and ACCOUNT= where it asks for them
 #   make book SHARDS=1                    pages whose work can be cut are computed in pieces, side by side
 #   make book PYTHON=python               an environment of your own (conda, say) in which everything is installed
+#
+# Folders may have names with spaces and quotes: what a variable holds goes to the shell as $(call given,NAME), one word.
 
 PROFILE := embedded
 EXECUTOR := local
@@ -15,17 +17,30 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 BASE_PYTHON := python3
 
-ENVIRONMENT := $(if $(filter $(VENV)/bin/python,$(PYTHON)),$(VENV)/installed)
+# quoted: a text as one word of the shell; given: the same of what a variable holds, as it was given.
+quoted = '$(subst ','\'',$(1))'
+given = $(call quoted,$(value $(1)))
+blank := $(subst ,, )
+# A name of a file as make wants it in a rule.
+escaped = $(subst $(blank),\ ,$(1))
+
+ifeq ($(PYTHON),$(VENV)/bin/python)
+ENVIRONMENT := $(call escaped,$(VENV))/installed
+endif
 export OMP_NUM_THREADS ?= 1
 ifdef DATA
-export ZSAS_DATA := $(abspath $(DATA))
+export ZSAS_DATA := $(if $(filter /% ~%,$(firstword $(value DATA))),,$(CURDIR)/)$(value DATA)
 endif
-PLAN = $(PYTHON) -m zsas_book.cli plan --profile $(PROFILE) --executor $(EXECUTOR) --partition '$(PARTITION)' $(if $(SHARDS),--shards)
+RUN = $(call given,PYTHON)
+PLAN = $(RUN) -m zsas_book.cli plan --profile $(call given,PROFILE) --executor $(call given,EXECUTOR) \
+  --partition $(call given,PARTITION) $(if $(SHARDS),--shards)
 AT_ONCE = $(if $(filter local,$(EXECUTOR)),--cores $(or $(JOBS),2),$(if $(JOBS),--jobs $(JOBS)))
-ON_CLUSTER = $(if $(PARTITION),"slurm_partition='$(PARTITION)'") $(if $(ACCOUNT),"slurm_account='$(ACCOUNT)'")
-SNAKEMAKE = $(PYTHON) -m snakemake --snakefile zsas_book/workflow/Snakefile --profile zsas_book/workflow/profiles/$(EXECUTOR) $(AT_ONCE) \
+ON_CLUSTER = $(if $(PARTITION),$(call quoted,slurm_partition='$(PARTITION)')) \
+  $(if $(ACCOUNT),$(call quoted,slurm_account='$(ACCOUNT)'))
+SNAKEMAKE = $(RUN) -m snakemake --snakefile zsas_book/workflow/Snakefile \
+  --profile $(call quoted,zsas_book/workflow/profiles/$(EXECUTOR)) $(AT_ONCE) \
   $(if $(strip $(ON_CLUSTER)),--default-resources $(ON_CLUSTER)) --quiet host reason $(OPTIONS) \
-  --config profile=$(PROFILE) $(if $(SHARDS),shards=$(SHARDS))
+  --config $(call quoted,profile=$(PROFILE)) $(if $(SHARDS),$(call quoted,shards=$(SHARDS)))
 
 .PHONY: help book status test lint types format data check pdf benchmarks notebooks lock clean
 .DEFAULT_GOAL := help
@@ -51,50 +66,50 @@ book: $(ENVIRONMENT)
 else
 book: $(ENVIRONMENT)
 	@$(PLAN) --quiet
-	@$(if $(filter paper,$(PROFILE)),,$(PYTHON) -m zsas_lib.data.embedded)
+	@$(if $(filter paper,$(PROFILE)),,$(RUN) -m zsas_lib.data.embedded)
 	@$(SNAKEMAKE)
-	@echo 'The book is rendered: open $(CURDIR)/book/_build/html/index.html'
+	@echo $(call quoted,The book is rendered: open $(CURDIR)/book/_build/html/index.html)
 endif
 
 status: $(ENVIRONMENT)
-	@$(PYTHON) -m zsas_book.cli status --profile $(PROFILE)
+	@$(RUN) -m zsas_book.cli status --profile $(call given,PROFILE)
 
 test: data lint $(if $(FAST),,types)
-	$(CACHED) $(PYTHON) -m pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder $(if $(FAST),-m '$(QUICK)')
+	$(CACHED) $(RUN) -m pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder $(if $(FAST),-m '$(QUICK)')
 
 lint: $(ENVIRONMENT)
-	@$(PYTHON) -m ruff check --quiet .
-	@$(PYTHON) -m ruff format --check --quiet .
+	@$(RUN) -m ruff check --quiet .
+	@$(RUN) -m ruff format --check --quiet .
 
 types: $(ENVIRONMENT)
-	@$(PYTHON) -m basedpyright --pythonpath $(PYTHON)
+	@$(RUN) -m basedpyright --pythonpath $(RUN)
 
 format: $(ENVIRONMENT)
-	@$(PYTHON) -m ruff check --fix --quiet .
-	@$(PYTHON) -m ruff format --quiet .
-	@$(PYTHON) -m jupytext --quiet --pipe '$(PYTHON) -m ruff format -' notebooks/*.md tests/notebooks/*.md
-	@$(PYTHON) -m jupytext --quiet --to ipynb --update notebooks/*.md tests/notebooks/*.md
+	@$(RUN) -m ruff check --fix --quiet .
+	@$(RUN) -m ruff format --quiet .
+	@$(RUN) -m jupytext --quiet --pipe $(call quoted,$(RUN) -m ruff format -) notebooks/*.md tests/notebooks/*.md
+	@$(RUN) -m jupytext --quiet --to ipynb --update notebooks/*.md tests/notebooks/*.md
 
 data: $(ENVIRONMENT)
-	@$(PYTHON) -m zsas_lib.data.embedded
+	@$(RUN) -m zsas_lib.data.embedded
 
 check: $(ENVIRONMENT)
-	@$(PYTHON) -m zsas_book.site.check
-	$(PYTHON) -m pytest --quiet tests/zsas_book/site/test_browser.py
+	@$(RUN) -m zsas_book.site.check
+	$(RUN) -m pytest --quiet tests/zsas_book/site/test_browser.py
 
 pdf: $(ENVIRONMENT)
-	@$(PYTHON) -m zsas_book.site.print
+	@$(RUN) -m zsas_book.site.print
 
 benchmarks: data
-	@test -x .peers/anomalib/bin/python || $(PYTHON) -m benchmarks --make-peer || echo 'Going on without anomalib.'
-	@env -u OMP_NUM_THREADS $(PYTHON) -m benchmarks $(NAMES) --device $(or $(DEVICE),cpu)
+	@test -x .peers/anomalib/bin/python || $(RUN) -m benchmarks --make-peer || echo 'Going on without anomalib.'
+	@env -u OMP_NUM_THREADS $(RUN) -m benchmarks $(NAMES) --device $(call quoted,$(or $(DEVICE),cpu))
 
 notebooks: $(ENVIRONMENT)
-	@$(PYTHON) -m zsas_book.project.notebooks
-	@$(PYTHON) -m jupytext --to ipynb --update notebooks/*.md
+	@$(RUN) -m zsas_book.project.notebooks
+	@$(RUN) -m jupytext --to ipynb --update notebooks/*.md
 
 lock: $(ENVIRONMENT)
-	@$(PYTHON) -m uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --upgrade \
+	@$(RUN) -m uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --upgrade \
 	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet --output-file requirements.lock
 
 clean:
@@ -102,16 +117,16 @@ clean:
 
 # The lock names the uv that installs it; where uv cannot be had, pip installs the same. Either compiles what it installs, as
 # the book starts hundreds of processes, which else would read the sources of torch each where PYTHONDONTWRITEBYTECODE is set.
-$(VENV)/installed: requirements.lock pyproject.toml
-	@$(BASE_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+$(call escaped,$(VENV))/installed: requirements.lock pyproject.toml
+	@$(call given,BASE_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo 'Python 3.11 or newer is needed; name one: make BASE_PYTHON=python3.12'; exit 1; }
-	@echo 'Making the environment in $(VENV) from requirements.lock'
-	@test -x $(VENV)/bin/python || $(BASE_PYTHON) -m venv $(VENV)
-	@if $(VENV)/bin/python -m pip install --quiet "$$(grep '^uv==' requirements.lock)"; then \
-	  $(VENV)/bin/python -m uv pip sync --compile-bytecode --python $(VENV)/bin/python requirements.lock && \
-	  $(VENV)/bin/python -m uv pip install --quiet --python $(VENV)/bin/python --no-deps --no-build-isolation -e . ; \
+	@echo $(call quoted,Making the environment in $(VENV) from requirements.lock)
+	@test -x $(call quoted,$(VENV)/bin/python) || $(call given,BASE_PYTHON) -m venv $(call given,VENV)
+	@if $(call quoted,$(VENV)/bin/python) -m pip install --quiet "$$(grep '^uv==' requirements.lock)"; then \
+	  $(call quoted,$(VENV)/bin/python) -m uv pip sync --compile-bytecode --python $(call quoted,$(VENV)/bin/python) requirements.lock && \
+	  $(call quoted,$(VENV)/bin/python) -m uv pip install --quiet --python $(call quoted,$(VENV)/bin/python) --no-deps --no-build-isolation -e . ; \
 	else \
-	  $(VENV)/bin/python -m pip install --requirement requirements.lock && \
-	  $(VENV)/bin/python -m pip install --quiet --no-deps --no-build-isolation -e . ; \
+	  $(call quoted,$(VENV)/bin/python) -m pip install --requirement requirements.lock && \
+	  $(call quoted,$(VENV)/bin/python) -m pip install --quiet --no-deps --no-build-isolation -e . ; \
 	fi
-	@touch $@
+	@touch $(call quoted,$(VENV)/installed)

@@ -2,13 +2,13 @@
 
 import ast
 import re
-import subprocess
 import sys
 import tomllib
 from importlib import metadata
 
 import pytest
 import yaml
+from making import make
 from mini_project import REPOSITORY
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
@@ -109,8 +109,6 @@ def test_conda_users_get_the_lock_and_a_python_that_the_project_allows():
 
 
 def test_make_help_names_every_target():
-    printed = subprocess.run(
-        ["make", "--no-print-directory", "help"], cwd=REPOSITORY, capture_output=True, text=True, check=True
-    ).stdout
+    printed = make("help")
     phony = re.search(r"\.PHONY: (.*)", (REPOSITORY / "Makefile").read_text())[1].split()
     assert {line.split()[1] for line in printed.splitlines()} == set(phony) - {"help"}

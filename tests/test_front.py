@@ -2,12 +2,12 @@
 says."""
 
 import re
-import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
+from making import make
 from mini_project import REPOSITORY
 from PIL import Image
 
@@ -47,7 +47,7 @@ def test_integration_runs_the_two_commands_on_every_push_and_publishes_what_they
     commands = [step["run"] for step in steps if "run" in step]
     assert {"make test", "make book"} <= set(commands) and all(command.startswith("make ") for command in commands)
     for command in commands:
-        subprocess.run([*command.split(), "--dry-run"], cwd=REPOSITORY, check=True, capture_output=True)
+        make(*command.split()[1:], "--dry-run")
     uploads = [step for step in steps if "upload-pages" in step.get("uses", "")]
     assert [step["with"]["path"] for step in uploads] == ["book/_build/html"]
     assert WORKFLOW["jobs"]["publish"]["needs"] == "book" and "pull_request" in WORKFLOW["jobs"]["publish"]["if"]

@@ -1,11 +1,13 @@
 """What `zsas plan` lists and refuses, and that its estimates count what notebooks do."""
 
 import os
-import subprocess
+import shlex
+import shutil
 from types import SimpleNamespace
 
 import layouts
 import pytest
+from making import make
 from mini_project import REPOSITORY
 
 import zsas_book.jobs.plan
@@ -141,27 +143,49 @@ def test_estimated_passes_are_about_those_that_a_shard_takes(page, tolerance, tm
     assert os.environ["ZSAS_RESULTS"] == str(tmp_path / "results")
 
 
-def made(*variables: str) -> str:
-    """What `make book` would run with these variables, the environment being there."""
-    words = ["make", "--dry-run", "--no-print-directory", "book", "PYTHON=python", *variables]
-    return subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+def made(*variables: str) -> list[list[str]]:
+    """The commands that `make book` would run with these variables, in words, the environment being there."""
+    lines = make("--dry-run", "book", "PYTHON=python", *variables).replace("\\\n", "").splitlines()
+    return [shlex.split(line) for line in lines]
 
 
-def test_make_checks_before_it_computes_and_computes_nothing_dry():
-    plain = made()
-    assert (
-        plain.index("zsas_book.cli plan --profile embedded --executor local")
-        < plain.index("zsas_lib.data.embedded")
-        < plain.index("snakemake")
-    )
-    assert "--profile zsas_book/workflow/profiles/local --cores 2" in plain
-    assert "shards" not in plain
+def test_make_checks_before_it_computes_and_computes_nothing_dry(monkeypatch):
+    monkeypatch.setenv("MAKEFLAGS", "n -- JOBS=3 FAST=1")  # of `make test JOBS=3 FAST=1`, which runs this
+    monkeypatch.setenv("JOBS", "3")
+    plan, data, snakemake, last = made()
+    assert plan[1:] == "-m zsas_book.cli plan --profile embedded --executor local --partition".split() + ["", "--quiet"]
+    assert data[1:] == ["-m", "zsas_lib.data.embedded"] and last[0] == "echo"
+    assert " ".join(["--profile", "zsas_book/workflow/profiles/local", "--cores", "2"]) in " ".join(snakemake)
+    assert snakemake[-2:] == ["--config", "profile=embedded"]
     dry = made("PROFILE=paper", "DATA=/data", "DRY=1")
-    assert dry.strip() == "python -m zsas_book.cli plan --profile paper --executor local --partition ''"
-    cluster = made("PROFILE=paper", "EXECUTOR=slurm", "PARTITION=gpu", "ACCOUNT=mine", "JOBS=40")
-    assert "plan --profile paper --executor slurm --partition 'gpu' --shards --quiet" in cluster
-    assert "--profile zsas_book/workflow/profiles/slurm --jobs 40" in cluster
-    assert """--default-resources "slurm_partition='gpu'" "slurm_account='mine'" """ in cluster
-    assert cluster.rstrip().splitlines()[-2].endswith("--config profile=paper shards=1")
-    assert "zsas_lib.data.embedded" not in cluster
-    assert "--config profile=embedded shards=1" in made("SHARDS=1")
+    assert dry == [["python", *"-m zsas_book.cli plan --profile paper --executor local --partition".split(), ""]]
+    plan, snakemake, _ = made("PROFILE=paper", "EXECUTOR=slurm", "PARTITION=gpu", "ACCOUNT=mine", "JOBS=40")
+    assert plan[-6:] == ["--executor", "slurm", "--partition", "gpu", "--shards", "--quiet"]
+    words = " ".join(snakemake)
+    assert "--profile zsas_book/workflow/profiles/slurm --jobs 40" in words
+    assert "--default-resources slurm_partition='gpu' slurm_account='mine' " in words
+    assert words.endswith("--config profile=paper shards=1")
+    assert made("SHARDS=1")[2][-3:] == ["--config", "profile=embedded", "shards=1"]
+
+
+def test_make_works_in_any_folder_and_takes_any_text(tmp_path):
+    book = tmp_path / "Ann's new $book"
+    (book / "my env" / "bin").mkdir(parents=True)
+    shutil.copy(REPOSITORY / "Makefile", book)
+    for name in ("requirements.lock", "pyproject.toml", "my env/installed"):
+        (book / name).touch()
+    python = book / "my env" / "bin" / "python"
+    python.write_text('#!/bin/sh\nprintf "[%s]" "$@"; echo " in $PWD with $ZSAS_DATA"\n')
+    python.chmod(0o755)
+    plan, data, snakemake, last = make(
+        "book", "VENV=my env", "PARTITION=a 'b", "DATA=my $data's", folder=book
+    ).splitlines()
+    assert plan == (
+        "[-m][zsas_book.cli][plan][--profile][embedded][--executor][local][--partition][a 'b][--quiet] "
+        f"in {book} with {book}/my $data's"
+    )
+    assert data == f"[-m][zsas_lib.data.embedded] in {book} with {book}/my $data's"
+    assert "[--default-resources][slurm_partition='a 'b'][--quiet]" in snakemake
+    assert last == f"The book is rendered: open {book}/book/_build/html/index.html"
+    (line,) = make("status", f"PYTHON={python}", "DATA=/else where", folder=book).splitlines()
+    assert line == f"[-m][zsas_book.cli][status][--profile][embedded] in {book} with /else where"

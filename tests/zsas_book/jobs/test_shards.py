@@ -22,7 +22,7 @@ SQUARES = "results/shards/embedded/squares"
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Path:
-    return mini_project.make(tmp_path_factory.mktemp("books") / "book", sharded=True)
+    return mini_project.make(tmp_path_factory.mktemp("books") / "Ann's new book", sharded=True)
 
 
 @pytest.fixture(scope="module")

@@ -73,7 +73,7 @@ def jobs_on(node: str) -> list[str]:
 
 
 def test_a_node_dies_half_way_and_the_book_is_complete(slurm, tmp_path):
-    project = mini_project.make(tmp_path / "book", sharded=True, seconds=3)
+    project = mini_project.make(tmp_path / "Ann's new book", sharded=True, seconds=3)
     book = run(project)
     deadline = time.monotonic() + 120
     while not ((project / "results" / "computed.log").exists() and jobs_on("n1")):

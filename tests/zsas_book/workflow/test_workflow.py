@@ -40,7 +40,7 @@ print(json.dumps(found))
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Path:
-    return mini_project.make(tmp_path_factory.mktemp("books") / "book")
+    return mini_project.make(tmp_path_factory.mktemp("books") / "Ann's new book")
 
 
 @pytest.fixture(scope="module")
