@@ -6,16 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import jsonschema
-import yaml
 
 from zsas_lib.base.errors import UnknownNameError
+
+from .plain_yaml import YamlError, read_yaml
 
 CHAPTERS = "chapters.yaml"
 SCHEMA = "zsas_book/workflow/schema/chapters.schema.json"
 COMPUTED = "book/_computed"
-LOADER = getattr(
-    yaml, "CSafeLoader", yaml.SafeLoader
-)  # the same in C where PyYAML has it: every process reads the file
 
 
 class ChaptersError(ValueError):
@@ -137,9 +135,9 @@ def _profile(chapters: dict, name: str) -> Profile:
 def _checked(root: Path) -> dict:
     path = root / CHAPTERS
     try:
-        chapters = yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER)
-    except yaml.YAMLError as error:
-        raise ChaptersError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+        chapters = read_yaml(path)
+    except YamlError as error:
+        raise ChaptersError(str(error)) from None
     schema = json.loads((root / SCHEMA).read_text(encoding="utf-8"))
     error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(chapters))
     if error is not None:

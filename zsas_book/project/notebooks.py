@@ -5,6 +5,7 @@ where the library is missing, as on Colab, it installs it from the repository th
 named, it says what to do. `make notebooks` runs it.
 """
 
+import json
 import re
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +16,8 @@ from nbformat import NotebookNode
 from .repository import repository
 
 KERNEL = "python3"
+FORBIDDEN = {"raises-exception", "skip-execution"}
+"""Tags of cells by which a notebook would end well though not all of it ran well."""
 CELL = """\
 ```{{code-cell}} ipython3
 :tags: [remove-cell]
@@ -43,15 +46,23 @@ class NotebookError(ValueError):
 def read_notebook(path: Path) -> NotebookNode:
     """The notebook in `path`, parsed once while the file stays as it is: copy it before changing it.
 
-    Raises NotebookError where there is none, it cannot be read, or it is not for the kernel ``python3``.
+    Raises NotebookError where there is none, it is none, a cell of it may fail without ending it (``raises-exception``)
+    or is never run (``skip-execution``), or it is not for the kernel ``python3``.
     """
     try:
         status = path.stat()
         notebook = _parsed(path, status.st_mtime_ns, status.st_size)
     except FileNotFoundError:
         raise NotebookError(f"No notebook {path}; expected a .ipynb file.") from None
-    except (OSError, ValueError) as error:
-        raise NotebookError(f"{path} cannot be read as a notebook: {' '.join(str(error).split())[:200]}") from None
+    except OSError as error:
+        raise NotebookError(f"{path} cannot be read: {error.strerror}.") from None
+    for cell in notebook.cells:
+        if forbidden := sorted(FORBIDDEN & set(cell.metadata.get("tags", ()))):
+            line = next((line for line in cell.source.splitlines() if line.strip()), "")
+            raise NotebookError(
+                f"{path}: the cell `{line}` is tagged {forbidden[0]!r}, but a page comes from a notebook that ran to "
+                "its end, all of it; take the tag away."
+            )
     named = notebook.metadata.get("kernelspec", {}).get("name", "none")
     if named != KERNEL:
         raise NotebookError(f"{path} asks for kernel {named!r}; expected {KERNEL!r}, the environment's own.")
@@ -60,7 +71,18 @@ def read_notebook(path: Path) -> NotebookNode:
 
 @lru_cache(maxsize=100)
 def _parsed(path: Path, modified: int, size: int) -> NotebookNode:
-    return nbformat.read(path, as_version=4)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        if not isinstance(found := json.loads(text), dict):
+            raise ValueError(f"expected a JSON object, got {type(found).__name__}")
+        notebook = nbformat.reads(text, as_version=4)
+        nbformat.validate(notebook)
+    except OSError:
+        raise
+    except Exception as error:  # whatever nbformat makes of what is no notebook
+        cause = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
+        raise NotebookError(f"{path} cannot be read as a notebook in UTF-8 ({cause}).") from None
+    return notebook
 
 
 def install_cell(address: dict[str, str]) -> str:

@@ -211,6 +211,10 @@ def _read_bool(text: str) -> bool:
 @lru_cache(maxsize=100)
 def _declared(source: str) -> tuple[Parameter, ...]:
     """Kept by content: each of a page's many shards asks for the same."""
+    try:
+        lines = ast.parse(source).body
+    except (SyntaxError, ValueError) as error:  # ValueError: a null character
+        raise ParameterError(f"The parameters cell is no Python: {error}.") from None
     comments = {
         token.start[0]: token.string.lstrip("# ").strip()
         for token in tokenize.generate_tokens(StringIO(source).readline)
@@ -218,7 +222,7 @@ def _declared(source: str) -> tuple[Parameter, ...]:
     }
     return tuple(
         _read_declaration(line, comments.get(line.end_lineno, ""), ast.get_source_segment(source, line))
-        for line in ast.parse(source).body
+        for line in lines
     )
 
 

@@ -259,7 +259,7 @@ def test_a_record_that_is_not_the_last_line_is_refused(tmp_path):
 def test_what_is_no_notebook_is_refused(tmp_path):
     broken = tmp_path / "broken.ipynb"
     broken.write_text('{"cells": [')
-    with pytest.raises(NotebookError, match="cannot be read as a notebook"):
+    with pytest.raises(NotebookError, match="cannot be read as a notebook in UTF-8"):
         compute_page(Page("broken", broken), tmp_path / "out.ipynb", root=REPOSITORY)
     with pytest.raises(NotebookError, match=r"No notebook .*; expected a \.ipynb file"):
         compute_page(Page("none", tmp_path / "none.ipynb"), tmp_path / "out.ipynb", root=REPOSITORY)

@@ -214,6 +214,8 @@ def test_the_table_of_contents_is_read_through_parts_and_sections(check_book):
         ("first: {notebook", "first: {title: '', notebook", "pages.first.title"),
         ("smoke: {}}}", "smok: {}}}", "Unknown profile 'smok'.*Did you mean 'smoke'"),
         ("profiles:", "profiles: [", "is not YAML"),
+        ("second: {notebook", "first: {notebook", r"line \d+: 'first' stands twice, first in line \d+"),
+        ("{rows: 2}", "{rows: !!timestamp 2024-01-01}", "pages.first.parameters.embedded.rows: datetime.date"),
     ],
 )
 def test_a_wrong_chapters_file_is_refused_with_its_entry(old, new, message, project):
