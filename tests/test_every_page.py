@@ -12,7 +12,7 @@ from mini_project import REPOSITORY
 
 from zsas_book.project import notebooks
 from zsas_book.project.chapters import load_pages
-from zsas_book.project.parameters import read_parameters
+from zsas_book.project.parameters import parameters_cell, read_parameters
 from zsas_book.project.repository import repository
 from zsas_book.site.staging import PUBLISHED
 
@@ -126,8 +126,15 @@ def test_its_first_cell_installs_what_is_missing(notebook):
     assert code(notebook)[0].source in notebooks.install_cell(repository(REPOSITORY))
     named = notebooks.install_cell({"url": "https://github.com/someone/book", "branch": "main"})
     assert '%pip install --quiet "zsas-lib @ git+https://github.com/someone/book@main"' in named
-    text = notebooks.with_install_cell(jupytext.writes(notebook, fmt="md:myst"), named)
+    text = notebooks.with_own_cells(jupytext.writes(notebook, fmt="md:myst"), named)
     assert text.count("import importlib.util") == 1 and "someone/book" in text
+
+
+def test_the_cell_behind_its_parameters_checks_what_papermill_was_given(notebook):
+    text = jupytext.writes(notebook, fmt="md:myst")
+    assert notebooks.with_own_cells(text, notebooks.install_cell(repository(REPOSITORY))) == text
+    place = notebook.cells.index(parameters_cell(notebook))
+    assert notebook.cells[place + 1].source in notebooks.CHECK
 
 
 class Article(HTMLParser):

@@ -1,7 +1,10 @@
 """The command ``zsas``: one file for each group of commands, thin over the functions of the library and the book."""
 
+import os
 import sys
 from collections.abc import Sequence
+
+FOLDERS = ("ZSAS_DATA", "ZSAS_RESULTS", "ZSAS_CACHE")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -9,6 +12,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         from .commands import app
         from .run import paired
+
+        for name in FOLDERS:  # pages run in the project's folder, whichever this one is
+            if folder := os.environ.get(name):
+                os.environ[name] = os.path.abspath(os.path.expanduser(folder))
 
         app(paired(sys.argv[1:] if arguments is None else arguments), prog_name="zsas")
     except Exception as error:

@@ -1,6 +1,7 @@
 """``zsas fork``: a chapter of one's own."""
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,9 +23,14 @@ def fork(
 ) -> None:
     """Make a chapter of your own: a notebook pair, its entries, and a checklist that zsas doctor ticks off."""
     from ..project.chapters import load_pages, project_root
+    from ..project.kinds import BACKBONE, FILE
+    from ..project.paths import led
     from ..site.fork import checklist, fork_page
 
-    root = project_root()
+    root, here = project_root(), Path.cwd()
+    if architecture and architecture.endswith(".json"):
+        architecture = led(architecture, FILE, here, root)
+    backbone, weights = led(backbone, BACKBONE, here, root), led(weights, FILE, here, root)
     for path in fork_page(page, name, backbone, root, architecture=architecture, weights=weights):
         typer.echo(f"written: {os.path.relpath(path)}")
     for point in checklist(load_pages(root, "embedded")[name], root):

@@ -5,13 +5,16 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from zsas_lib.base.errors import UnknownNameError
 
 from ..machine.gpus import one_gpu
+
+if TYPE_CHECKING:
+    from ..project.chapters import Page
 
 Given = Annotated[
     list[str] | None, typer.Option("-p", metavar="NAME VALUE", help="A parameter's value; may be repeated.")
@@ -35,8 +38,8 @@ def run(
     from ..project.chapters import COMPUTED, find_page, project_root
 
     root = project_root()
-    overrides = overrides_of(parameter or ())
     page = find_page(target, profile, root)
+    overrides = _overrides(parameter, page, root)
     if output is not None or (page.profile and not overrides):
         output = output or root / COMPUTED / f"{page.name}.ipynb"
         with one_gpu() if gpu else nullcontext():
@@ -69,11 +72,12 @@ def shard(
     from ..project.chapters import find_page, project_root
 
     root = project_root()
-    shards = page_shards(find_page(page, profile, root), root)
+    whole = find_page(page, profile, root)
+    shards = page_shards(whole, root)
     if name not in shards:
         raise UnknownNameError(f"shard of {page}", name, shards)
     with one_gpu() if gpu else nullcontext():
-        counts = compute_shard(shards[name], root, overrides_of(parameter or ()))
+        counts = compute_shard(shards[name], root, _overrides(parameter, whole, root))
     results = f"{counts['requested']} results, {counts['computed']} of them computed now"
     typer.echo(f"{page}/{name} is in the store: {results}.")
 
@@ -95,3 +99,13 @@ def overrides_of(pairs: Sequence[str]) -> dict[str, str]:
     if not all(name and separator for name, separator, _ in split):
         raise typer.BadParameter("-p takes a name and a value, such as -p steps 9.")
     return {name: value for name, _, value in split}
+
+
+def _overrides(pairs: Sequence[str] | None, page: "Page", root: Path) -> dict[str, str]:
+    """What -p was given for a page; paths are relative to the folder in which the command was given."""
+    from ..project.notebooks import read_notebook
+    from ..project.parameters import read_parameters
+    from ..project.paths import seen_from
+
+    given = overrides_of(pairs or ())
+    return seen_from(Path.cwd(), root, read_parameters(read_notebook(root / page.notebook)), given) if given else given

@@ -4,12 +4,12 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from zsas_lib.backbones.aliases import ALIASES
-from zsas_lib.base.errors import DataError, UnknownNameError
+from zsas_lib.base.errors import UnknownNameError
 from zsas_lib.data.registry import dataset_record
-from zsas_lib.models import MODELS
 from zsas_lib.store.folder import results_folder
 
 from ..machine.gpus import machine_gpus
@@ -18,6 +18,7 @@ from ..parts import MissingPartError, require
 from ..project.chapters import Page, load_pages, load_profile
 from ..project.notebooks import read_notebook
 from ..project.parameters import read_parameters, resolve
+from ..project.together import categories_of, datasets_of, learns, misfits, missing
 from .estimates import Estimate, estimated
 from .shards import Shard, page_shards, stale_shards
 
@@ -64,7 +65,8 @@ def make_plan(
     """What is to be done for the book under a profile. Nothing is computed, made or downloaded.
 
     Raises UnknownNameError for an unknown profile or executor, and as `shards.page_shards`. What else is missing (data
-    sets, weights, packages, disk, Slurm or its partition) is in ``problems``, a sentence each.
+    sets, weights, packages, disk, Slurm or its partition), and parameters that do not fit each other, are in
+    ``problems``, a sentence each.
     """
     chosen = load_profile(root, profile)
     require_executor(root, executor)
@@ -79,7 +81,7 @@ def make_plan(
     values = [_values(job.work, root) for job in jobs]
     datasets, backbones = _datasets(values), _backbones(values)
     trains = sum(
-        _learns(own)
+        learns(own)
         for job, own in zip(jobs, values)
         if job.estimate.gpu and not (isinstance(job.work, Shard) and job.work.after)
     )
@@ -89,7 +91,7 @@ def make_plan(
     problems = [
         *_part_problems(),
         *_slurm_problems(executor, partition),
-        *_data_problems(datasets, values),
+        *_together_problems([pages[name] for name in stale], root),
         *_weights_problems(missing),
         *_disk_problems(disk),
     ]
@@ -157,17 +159,7 @@ def _values(work: Page | Shard, root: Path) -> dict[str, object]:
 
 
 def _datasets(values: Iterable[dict]) -> tuple[str, ...]:
-    found = []
-    for own in values:
-        name = own.get("dataset")
-        found += [name] if name else []
-        found += [other] if name and (other := dataset_record(name).auxiliary) and _learns(own) else []
-    return tuple(dict.fromkeys(found))
-
-
-def _learns(own: dict) -> bool:
-    model = MODELS.get(str(own.get("model")))
-    return "auxiliary_root" in own and (model is None or model.learns)
+    return tuple(dict.fromkeys(name for own in values for name, _ in datasets_of(own)))
 
 
 def _needs_download(backbone: str) -> bool:
@@ -195,19 +187,14 @@ def _part_problems() -> list[str]:
     return []
 
 
-def _data_problems(datasets: Sequence[str], values: Sequence[dict]) -> list[str]:
-    problems = []
-    given = {own.get("dataset"): own.get("data_root") for own in values}
-    for name in datasets:
-        if dataset_record(name).embedded:
-            continue
-        from zsas_lib.data.load import load_dataset
-
-        try:
-            load_dataset(name, given.get(name))
-        except DataError as error:
-            problems.append(str(error))
-    return problems
+def _together_problems(pages: Iterable[Page], root: Path) -> list[str]:
+    known, problems = cache(categories_of), []
+    for page in pages:
+        declared = read_parameters(read_notebook(root / page.notebook))
+        values = resolve(declared, page.parameters)
+        problems += missing(declared, values, root, known)
+        problems += [f"Page {page.name}: {problem}" for problem in misfits(declared, values, root, known)]
+    return list(dict.fromkeys(problems))
 
 
 def _weights_problems(missing: Sequence[str]) -> list[str]:

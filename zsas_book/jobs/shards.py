@@ -30,7 +30,9 @@ from zsas_lib.store.folder import results_folder
 from ..pages.certificate import NOT_COMPUTED, CertificateError, sources_of, text_digest, unreadable
 from ..project.chapters import ChaptersError, Page
 from ..project.notebooks import read_notebook
-from ..project.parameters import TAG, parameters_source, read_parameters, resolve
+from ..project.parameters import TAG, read_parameters, resolve
+from ..project.together import require_together
+from ..project.written import parameters_source
 from .receipts import Now, Receipt
 
 FOLDER = "shards"
@@ -122,10 +124,12 @@ def shard_script(shard: Shard, root: Path, overrides: Mapping[str, object] | Non
 def compute_shard(shard: Shard, root: Path, overrides: Mapping[str, object] | None = None) -> dict[str, int]:
     """Run a shard in this process, in the folder `root`, and write its receipt; none where there are `overrides`.
 
-    Returns how many results of the store it requested and how many of them it computed. Raises what its cells
-    raise, and ShardError where a result could not be stored.
+    Returns how many results of the store it requested and how many of them it computed. Raises as `require_together`
+    before anything runs, what its cells raise, and ShardError where a result could not be stored.
     """
     script = shard_script(shard, root, overrides)
+    declared = read_parameters(read_notebook(root / shard.page.notebook))
+    require_together(declared, resolve(declared, {**shard.given, **(overrides or {})}), root)
     os.chdir(root)
     store = results_folder()
     receipt = store / shard.receipt

@@ -21,7 +21,9 @@ from zsas_lib.base.surroundings import library_files
 
 from ..project.chapters import Page
 from ..project.notebooks import read_notebook
-from ..project.parameters import Parameter, Value, parameters_cell, parameters_source, read_parameters, resolve
+from ..project.parameters import Parameter, Value, parameters_cell, read_parameters, resolve
+from ..project.together import require_together
+from ..project.written import parameters_source
 from ..provenance import RECORD_TYPE
 from .certificate import PageCertificate, sources_of
 from .execution import PageError, run_notebook
@@ -29,7 +31,7 @@ from .finish import finish, last_code
 from .publish import publish, work_folder
 
 CELL_TIMEOUT_S = 3600
-OUTSIDE_THE_KERNEL = ("zsas_book/pages/", "zsas_book/project/parameters.py")
+OUTSIDE_THE_KERNEL = ("zsas_book/pages/", "zsas_book/project/parameters.py", "zsas_book/project/written.py")
 """What of this package shapes a page from outside its kernel, and so makes it stale."""
 
 
@@ -45,15 +47,16 @@ def compute_page(
 
     `root` is the project's folder, in which the notebook runs; `cell_timeout` is in seconds per cell. Returns `output`.
 
-    Raises UnknownNameError or ParameterError before anything runs, NotebookError when the notebook cannot be read and
-    PageError when it does not run to its end; what `output` held before stays, and beside it a log,
-    ``.logs/NAME.log``, until a run ends well.
+    Raises UnknownNameError, ParameterError or DataError (see `require_together`) before anything runs, NotebookError
+    when the notebook cannot be read and PageError when it does not run to its end; what `output` held before stays, and
+    beside it a log, ``.logs/NAME.log``, until a run ends well.
     """
     overrides = overrides or {}
     path = root / page.notebook
     source, digest = read_notebook(path), file_digest(path)
     declared = read_parameters(source)
     values = resolve(declared, {**page.parameters, **overrides})
+    require_together(declared, values, root)
     started, start = time(), monotonic()
     log = output.parent / ".logs" / f"{output.stem}.log"
     with work_folder(output) as work:
@@ -100,7 +103,8 @@ def compute_page(
 
 def check_parameters(page: Page, root: Path, overrides: Mapping[str, object]) -> None:
     """Raise what `compute_page` would raise for these parameters, before anything is written."""
-    resolve(read_parameters(read_notebook(root / page.notebook)), {**page.parameters, **overrides})
+    declared = read_parameters(read_notebook(root / page.notebook))
+    require_together(declared, resolve(declared, {**page.parameters, **overrides}), root)
 
 
 def prepared(source: NotebookNode, declared: Sequence[Parameter], values: Mapping[str, Value]) -> NotebookNode:

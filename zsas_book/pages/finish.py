@@ -12,7 +12,8 @@ from nbformat.v4 import new_markdown_cell
 from PIL import Image
 
 from ..project.chapters import Page
-from ..project.parameters import Parameter, Value, papermill_options, parameters_cell, parameters_table
+from ..project.parameters import Parameter, Value, parameters_cell
+from ..project.written import papermill_options, parameters_table
 from ..provenance import RECORD_TYPE, record_table
 
 COMMAND_WIDTH = 80  # characters of a command that a page shows on one line; a longer one gets a line for each option

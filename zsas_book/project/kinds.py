@@ -1,4 +1,5 @@
-"""What a parameter may name, such as ``(a data set)`` or ``(a model that learns)``: looked up in zsas_lib's registries.
+"""What a parameter may name: things of zsas_lib's registries, such as ``(a data set)`` or ``(a model that learns)``, or
+what other parameters and the disk decide, such as ``(a category)`` or ``(a folder)``.
 
 A registry is imported when a value is checked against it, so that reading a notebook's parameters needs none of them.
 """
@@ -66,6 +67,12 @@ KINDS: dict[str, Callable[[], list[str]]] = {
     "perturbation": _perturbations,
     "metric": _metrics,
 }
+
+FOLDER, FILE, BACKBONE, CATEGORY, AMOUNT = "folder", "file", "backbone", "category", "amount of the perturbation"
+ELSEWHERE = {FOLDER: "str", FILE: "str", BACKBONE: "str", CATEGORY: "str", AMOUNT: "float"}
+"""Kinds that no registry lists, and the type of each: paths, relative to the project's folder (a file may be "random"
+or "hf-hub:ORG/NAME" too, where weights are meant); backbones, whose names may hold paths; categories of the parameter
+``dataset`` in ``data_root``; amounts of the parameter ``perturbation``. `together` checks them, `paths` reads paths."""
 
 
 def known_names(kind: str) -> list[str]:

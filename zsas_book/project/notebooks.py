@@ -1,8 +1,9 @@
-"""Notebooks as files: the one reader of ``NAME.ipynb``, and the cell of ``NAME.md`` that installs the library.
+"""Notebooks as files: the one reader of ``NAME.ipynb``, and the two cells of ``NAME.md`` that nobody writes by hand.
 
-``python -m zsas_book.project.notebooks``, in the project's folder, writes that cell into every ``notebooks/NAME.md``:
-where the library is missing, as on Colab, it installs it from the repository that ``_config.yml`` names; where none is
-named, it says what to do. `make notebooks` runs it.
+``python -m zsas_book.project.notebooks``, in the project's folder, writes them into every ``notebooks/NAME.md``. The
+one before the parameters installs the library where it is missing, as on Colab, from the repository that
+``_config.yml`` names; where none is named, it says what to do. The one behind them checks what plain papermill was
+given (see `given`). `make notebooks` runs it.
 """
 
 import json
@@ -36,7 +37,17 @@ EXPLAIN = (
 OLD = re.compile(
     r"```\{code-cell\} ipython3\n:tags: \[remove-cell\]\n\nimport importlib\.util\n.*?\n```\n\n", re.DOTALL
 )
-PARAMETERS = re.compile(r"```\{code-cell\} ipython3\n:tags: \[parameters\]\n")
+PARAMETERS = re.compile(r"```\{code-cell\} ipython3\n:tags: \[parameters\]\n.*?\n```\n\n", re.DOTALL)
+CHECK = """\
+```{code-cell} ipython3
+:tags: [remove-cell]
+
+from zsas_book.project.given import settle
+
+settle(globals())  # what papermill was given is checked, and becomes of the types above
+```
+
+"""
 
 
 class NotebookError(ValueError):
@@ -90,17 +101,17 @@ def install_cell(address: dict[str, str]) -> str:
     return CELL.format(remedy=INSTALL.format(**address) if address["url"] else EXPLAIN)
 
 
-def with_install_cell(text: str, cell: str) -> str:
-    """The notebook's text with `cell` before its parameters, in place of an older one."""
-    text = OLD.sub("", text)
-    return PARAMETERS.sub(lambda found: cell + found[0], text, count=1)
+def with_own_cells(text: str, cell: str) -> str:
+    """The notebook's text with `cell` before its parameters, in place of an older one, and their check behind them."""
+    text = OLD.sub("", text).replace(CHECK, "")
+    return PARAMETERS.sub(lambda found: cell + found[0] + CHECK, text, count=1)
 
 
 def main() -> None:
     cell = install_cell(repository(Path.cwd()))
     for path in sorted(Path("notebooks").glob("*.md")):
         before = path.read_text(encoding="utf-8")
-        after = with_install_cell(before, cell)
+        after = with_own_cells(before, cell)
         if after != before:
             path.write_text(after, encoding="utf-8")
 

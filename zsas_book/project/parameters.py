@@ -3,14 +3,13 @@
 Each line of that cell reads ``name: type = default  # help``, so that plain papermill, Jupyter and this module read
 the same thing. Types are ``int``, ``float``, ``str``, ``bool`` and ``list[...]`` of them; a default of ``None``
 allows ``None``. The help may end in what is allowed: ``(one of: a, b)``, ``(0 to 90 degrees)``, ``(at least 1)`` or
-``(at most 1)``, or the name of something that the library knows: ``(a data set)``, ``(a model)`` or another of
-`kinds.KINDS`. For a list this holds for each item.
+``(at most 1)``, or what is named: ``(a data set)``, ``(a model)`` or another of `kinds.KINDS`, which the library knows,
+``(a folder)`` or another of `kinds.ELSEWHERE`. For a list this holds for each item.
 """
 
 import ast
 import math
 import re
-import shlex
 import tokenize
 from collections.abc import Mapping, Sequence
 from copy import copy
@@ -18,18 +17,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 from io import StringIO
 
-import yaml
 from nbformat import NotebookNode
 
 from zsas_lib.base.errors import UnknownNameError
 
-from .kinds import KINDS, known_names
+from .kinds import ELSEWHERE, KINDS, known_names
 
 Scalar = int | float | str | bool
 Value = Scalar | list | None
 
 TAG = "parameters"
 SCALARS = {"int": int, "float": float, "str": str, "bool": bool}
+ITEM = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([^,]*?))\s*(?:,|$)""")
 NUMBER = r"[-+]?[\d.]+(?:e[-+]?\d+)?"
 ALLOWED = re.compile(
     rf"\((?:one of: (?P<choices>[^()]+)|(?P<low>{NUMBER}) to (?P<high>{NUMBER})(?: [^()]+)?"
@@ -59,7 +58,7 @@ class Parameter:
     @property
     def names(self) -> tuple[Scalar, ...]:
         """The choices: those written out, or those of its kind that the registries have; () where all is allowed."""
-        return tuple(known_names(self.kind)) if self.kind else self.choices
+        return tuple(known_names(self.kind)) if self.kind in KINDS else self.choices
 
     @property
     def type(self) -> str:
@@ -71,6 +70,8 @@ class Parameter:
         """Type, choices and range in words."""
         if names := self.names:
             return f"{self.type}, one of {', '.join(map(str, names))}"
+        if self.kind:
+            return f"{self.type}, {'an' if self.kind[0] in 'aeiou' else 'a'} {self.kind}"
         if math.isfinite(self.low) and math.isfinite(self.high):
             return f"{self.type} from {self.low:g} to {self.high:g}"
         if math.isfinite(self.low):
@@ -94,8 +95,7 @@ class Parameter:
             if self.default is None and value.strip() in ("None", "null"):
                 return None
             if self.is_list:
-                items = value.strip().removeprefix("[").removesuffix("]").split(",")
-                value = [item.strip().strip("\"'") for item in items] if any(item.strip() for item in items) else []
+                value = _listed(value.strip())
         if self.is_list and isinstance(value, list | tuple):
             return self.check([self._read(item, value) for item in value])
         return self.check(self._read(value, value))
@@ -120,9 +120,13 @@ class Parameter:
         return item
 
     def _refusal(self, value: object) -> ParameterError:
+        remedy = ""
+        if self.scalar == "str" and any(isinstance(item, int | float) for item in _items(value)):
+            quoted = f"-y '{{{self.name}: [\"01\"]}}'" if self.is_list else f"-r {self.name} 01"
+            remedy = f" A name that looks like a number is text in quotes, '01'; with papermill: {quoted}."
         return ParameterError(
             f"Parameter {self.name!r} takes {self.allowed}; got {value!r} ({type(value).__name__}). "
-            f"Its default is {self.default!r}."
+            f"Its default is {self.default!r}.{remedy}"
         )
 
 
@@ -133,6 +137,19 @@ def read_parameters(notebook: NotebookNode) -> tuple[Parameter, ...]:
     """
     cell = parameters_cell(notebook)
     return _declared(cell.source) if cell is not None else ()
+
+
+def declarations(source: str) -> tuple[Parameter, ...]:
+    """The parameters that a cell's source declares; none for a cell that is no cell of parameters.
+
+    Raises ParameterError as `read_parameters`, for a cell that holds nothing but annotated names with values.
+    """
+    try:
+        lines = ast.parse(source).body
+    except (SyntaxError, ValueError):  # a magic, a null character
+        return ()
+    annotated = [isinstance(line, ast.AnnAssign) and line.value is not None for line in lines]
+    return _declared(source) if annotated and all(annotated) else ()
 
 
 def parameters_cell(notebook: NotebookNode) -> NotebookNode | None:
@@ -155,51 +172,21 @@ def resolve(parameters: Sequence[Parameter], given: Mapping[str, object]) -> dic
     }
 
 
-def parameters_source(parameters: Sequence[Parameter], values: Mapping[str, Value]) -> str:
-    """The source of a parameters cell that declares the same parameters with `values` as their defaults."""
-    return "\n".join(
-        f"{parameter.name}: {parameter.type.removesuffix(' | None')} = {values[parameter.name]!r}"
-        + (f"  # {parameter.help}" if parameter.help else "")
-        for parameter in parameters
-    )
+def _listed(text: str) -> list[object]:
+    """A list as people write it: ``a, b``, ``[a, b]``, with quotes around what holds a comma, or Python's own way."""
+    if text.startswith("[") and text.endswith("]"):
+        try:
+            items = ast.literal_eval(text)
+        except (SyntaxError, ValueError):
+            items = [None]
+        if all(isinstance(item, str) for item in items):
+            return items
+        text = text[1:-1]
+    return [next(filter(None, found.groups()), "") for found in ITEM.finditer(text) if found[0]]
 
 
-def parameters_table(parameters: Sequence[Parameter], values: Mapping[str, Value]) -> str:
-    """A Markdown table of the parameters: name, type, default, value used (bold where it is another), meaning."""
-    rows = ["| parameter | type | default | used here | meaning |", "|---|---|---|---|---|"]
-    for parameter in parameters:
-        value = values[parameter.name]
-        used = f"`{value!r}`" if value == parameter.default else f"**`{value!r}`**"
-        cells = (f"`{parameter.name}`", f"`{parameter.type}`", f"`{parameter.default!r}`", used, parameter.help)
-        rows.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
-    return "\n".join(rows)
-
-
-def papermill_options(parameters: Sequence[Parameter], values: Mapping[str, Value]) -> str:
-    """The options that make plain papermill use `values`, quoted for a shell; defaults are left out."""
-    options = []
-    for parameter in parameters:
-        name, value = parameter.name, values[parameter.name]
-        if value == parameter.default:
-            continue
-        if isinstance(value, list):
-            text = yaml.safe_dump({name: value}, default_flow_style=True, width=math.inf).strip()
-            options += ["-y", shlex.quote(text)]
-        else:
-            looks_like_text = not isinstance(value, str) or _papermill_keeps(value)
-            options += ["-p" if looks_like_text else "-r", name, shlex.quote(str(value))]
-    return " ".join(options)
-
-
-def _papermill_keeps(text: str) -> bool:
-    """Whether papermill's ``-p`` leaves `text` a string, as it does unless the text reads as something else."""
-    if text in ("True", "False", "None"):
-        return False
-    try:
-        float(text)
-    except ValueError:
-        return True
-    return False
+def _items(value: object) -> Sequence[object]:
+    return value if isinstance(value, list | tuple) else [value]
 
 
 def _read_bool(text: str) -> bool:
@@ -256,10 +243,10 @@ def _allowed(comment: str, parameter: Parameter, source: str) -> tuple[tuple[Sca
         choices = tuple(parameter._read(item.strip(), comment) for item in found["choices"].split(","))
         return choices, -math.inf, math.inf, ""
     if found["kind"]:
-        if found["kind"] not in KINDS or parameter.scalar != "str":
+        if parameter.scalar != (dict.fromkeys(KINDS, "str") | ELSEWHERE).get(found["kind"]):
             raise ParameterError(
                 f"The help of `{source}` ends in what no registry has, ({found['kind']}); expected a str, and one of "
-                f"{', '.join(KINDS)}. Write other remarks without brackets."
+                f"{', '.join([*KINDS, *ELSEWHERE])}. Write other remarks without brackets."
             )
         return (), -math.inf, math.inf, found["kind"]
     low, high = found["low"] or found["least"], found["high"] or found["most"]

@@ -12,9 +12,11 @@ from zsas_lib.base.errors import UnknownNameError
 
 from ..pages.states import FRESH, page_state
 from ..project.chapters import CHAPTERS, Page, page_profiles
-from ..project.parameters import read_parameters
+from ..project.parameters import parameters_cell, read_parameters
+from ..project.paths import NO_PATHS
+from ..project.written import literal, with_default
 
-NAME = re.compile(r"[a-z][a-z0-9_]*$")
+NAME = re.compile(r"[a-z][a-z0-9_]*")
 CONTENTS = Path("book", "_toc.yml")
 PART = "  - caption: Forks\n    chapters:\n"
 OF_THE_BACKBONE = ("backbone", "weights", "image_size", "activation", "precision")
@@ -45,13 +47,13 @@ def fork_page(
     `backbone` is what `load_backbone` takes. With `weights` (a file, as in `register_backbone`) it is a new name that
     the notebook itself registers, with `architecture`, an open_clip name or a JSON file. The notebook's answer and
     caveat become points to fill in. Raises UnknownNameError for a page that is not there, ForkError for a name that is
-    taken or badly formed, a notebook without a parameter `backbone`, or one of `architecture` and `weights` without the
-    other.
+    taken or badly formed, a notebook without a parameter `backbone` or in another encoding than UTF-8, one of
+    `architecture` and `weights` without the other, and files that are not there; both are relative to `root`.
     """
     profiles = page_profiles(root)
     if of not in profiles:
         raise UnknownNameError("page", of, profiles, f"These are the pages of {CHAPTERS}.")
-    if not NAME.match(name):
+    if not NAME.fullmatch(name):
         raise ForkError(f"Expected a name of small letters, digits and _, such as my_vit; got {name!r}.")
     source = root / profiles[of]["notebook"]
     made = root / "notebooks" / f"{name}.md"
@@ -62,15 +64,24 @@ def fork_page(
             "A backbone of your own needs both --architecture (an open_clip name or a JSON file) and --weights (a "
             "file)."
         )
-    notebook = jupytext.read(source.with_suffix(".md"))
+    for path in (weights, architecture if str(architecture).endswith(".json") else None):
+        if path is not None and not path.startswith(NO_PATHS) and not (root / Path(path).expanduser()).is_file():
+            raise ForkError(f"No file {root / Path(path).expanduser()} for the backbone {backbone!r}.")
+    try:
+        text = source.with_suffix(".md").read_text(encoding="utf-8")
+        chapters, contents = ((root / file).read_text(encoding="utf-8") for file in (CHAPTERS, CONTENTS))
+    except UnicodeDecodeError as error:
+        raise ForkError(f"{source.stem}.md, {CHAPTERS} and {CONTENTS.name} must be in UTF-8: {error}.") from None
+    notebook = jupytext.reads(text, fmt="md:myst")
     if "backbone" not in {parameter.name for parameter in read_parameters(notebook)}:
         raise ForkError(f"{source.name} has no parameter `backbone`; fork a page that has one, such as uniform_sweep.")
-    text = _own_text(source.with_suffix(".md").read_text(encoding="utf-8"), name, backbone, of, architecture, weights)
-    made.write_text(text, encoding="utf-8")
+    cell = parameters_cell(notebook).source
+    text = text.replace(cell, with_default(cell, "backbone", backbone), 1)
+    made.write_text(_own_text(text, name, backbone, of, architecture, weights), encoding="utf-8")
     jupytext.write(jupytext.read(made), made.with_suffix(".ipynb"))
-    with (root / CHAPTERS).open("a", encoding="utf-8") as file:
-        file.write(_entry(name, of, profiles[of]["parameters"]))
-    contents = (root / CONTENTS).read_text(encoding="utf-8").rstrip("\n") + "\n"
+    entry = _entry(name, of, profiles[of]["parameters"])
+    (root / CHAPTERS).write_text(chapters.rstrip("\n") + "\n" + entry, encoding="utf-8")
+    contents = contents.rstrip("\n") + "\n"
     contents += ("" if PART in contents else PART) + f"      - file: _computed/{name}\n"
     (root / CONTENTS).write_text(contents, encoding="utf-8")
     return [made, made.with_suffix(".ipynb"), root / CHAPTERS, root / CONTENTS]
@@ -102,7 +113,6 @@ def checklist(page: Page, root: Path) -> list[Point]:
 def _own_text(text: str, name: str, backbone: str, of: str, architecture: str | None, weights: str | None) -> str:
     words = name.replace("_", " ")
     text = re.sub(r"(?m)^# (.*)", lambda found: f"# {found[1]}, {words}", text, count=1)
-    text = re.sub(r'(?m)^(backbone: str = )"[^"]*"', lambda found: f'{found[1]}"{backbone}"', text, count=1)
     text = re.sub(
         r"\*\*Answer\.\*\*.*?(?=\n\n)",
         f"**Answer.** {TODO}: your answer.\n**Caveat.** {TODO}: your caveat. Forked from `{of}`.",
@@ -115,7 +125,8 @@ def _own_text(text: str, name: str, backbone: str, of: str, architecture: str | 
     parameters = re.search(r"```\{code-cell\}[^\n]*\n:tags: \[parameters\]\n.*?\n```\n", text, re.DOTALL)
     cell = (
         "\n```{code-cell} ipython3\n:tags: [hide-input]\n\nfrom zsas_lib import register_backbone\n\n"
-        f"register_backbone({backbone!r}, architecture={architecture!r}, pretrained={weights!r})\n```\n"
+        f"register_backbone({literal(backbone)}, architecture={literal(architecture)}, pretrained={literal(weights)})\n"
+        "```\n"
     )
     return text[: parameters.end()] + cell + text[parameters.end() :]
 

@@ -21,8 +21,9 @@ from ..pages.certificate import PageCertificate
 from ..pages.states import ABSENT, FAILED, FRESH, PageState
 from ..project.chapters import COMPUTED, Page
 from ..project.notebooks import read_notebook
-from ..project.parameters import parameters_cell, parameters_source, read_parameters, resolve
+from ..project.parameters import parameters_cell, read_parameters, resolve
 from ..project.repository import repository
+from ..project.written import parameters_source
 from .reference import entries, entry_link, linked, used_names
 
 RUNNABLE = "_runnable"

@@ -14,7 +14,7 @@ def results_folder() -> Path:
     'results'
     """
     if named := os.environ.get(FOLDER_VARIABLE):
-        return Path(named)
+        return Path(named).expanduser()
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / "chapters.yaml").is_file() and (folder / "pyproject.toml").is_file():

@@ -51,6 +51,27 @@ def test_a_wrong_parameter_is_one_sentence_and_status_2(zsas, tmp_path, argument
     assert not (tmp_path / "out").exists()
 
 
+def test_paths_are_relative_to_the_shells_folder_and_parameters_that_go_together_are_checked(
+    zsas, tmp_path, monkeypatch, mvtec_root
+):
+    monkeypatch.chdir(REPOSITORY / "notebooks")
+    status, out, err = zsas("run", "worst_case", "-p", "dataset", "folder", "-p", "data_root", "no such sets")
+    assert (status, out) == (2, "")
+    assert err.startswith(f"zsas: No folder {REPOSITORY}/notebooks/no such sets for data set 'folder'")
+    status, out, err = zsas("run", "worst_case", "-p", "dataset", "folder", "-p", "data_root", mvtec_root)
+    assert (status, out) == (2, "") and err.startswith("zsas: Parameter 'categories' names 'brushed_hexagon', ")
+    assert f"but data set 'folder' in {mvtec_root} has bottle, grid; give it too: -p categories bottle" in err
+    status, out, err = zsas("shard", "worst_case", "painted_star", "-p", "weights", "my.pt")
+    assert (status, out, err) == (
+        2,
+        "",
+        f"zsas: Parameter 'weights' is 'notebooks/my.pt', but there is no {REPOSITORY}/notebooks/my.pt.\n",
+    )
+    monkeypatch.setenv("ZSAS_DATA", "my sets")
+    _, _, err = zsas("run", "worst_case", "-p", "dataset", "folder")
+    assert f"No folder {REPOSITORY}/notebooks/my sets/folder" in err
+
+
 def test_a_parameter_without_a_value_is_refused(zsas, tmp_path):
     status, _, err = zsas("run", write_notebook(tmp_path / "page.ipynb", "1"), "-p", "rows")
     assert status == 2

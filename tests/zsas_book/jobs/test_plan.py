@@ -17,6 +17,7 @@ from zsas_book.jobs.receipts import Receipt
 from zsas_book.jobs.shards import Shard, compute_shard, page_shards
 from zsas_book.project.chapters import load_pages
 from zsas_lib.base.errors import UnknownNameError
+from zsas_lib.data import official
 from zsas_lib.data.load import load_dataset
 from zsas_lib.models.winclip import WinCLIP
 
@@ -60,11 +61,19 @@ def test_the_paper_profile_is_listed_whole_and_refused_for_each_thing_that_is_mi
 
 def test_nothing_is_in_the_way_where_data_weights_and_disk_are_there(tmp_path, monkeypatch, weights):
     kinds = {"good": 2, "broken": 2}
-    layouts.write_mvtec(tmp_path / "data" / "mvtec", {name: kinds for name in ("bottle", "screw")})
-    layouts.write_visa(tmp_path / "data" / "visa")
+    categories = {name: official.categories(name) for name in ("mvtec", "visa")}
+    mvtec = layouts.write_mvtec(tmp_path / "data" / "mvtec", {name: kinds for name in categories["mvtec"]})
+    layouts.write_visa(tmp_path / "data" / "visa", categories["visa"])
     monkeypatch.setenv("ZSAS_DATA", str(tmp_path / "data"))
     assert make_plan(REPOSITORY, "paper").problems == ()
-    assert load_dataset("mvtec").categories == ("bottle", "screw")
+    assert set(load_dataset("mvtec").categories) == set(categories["mvtec"])
+    (mvtec / "screw").rename(mvtec / "skrew")
+    (problem, *others) = make_plan(REPOSITORY, "paper").problems
+    assert problem.startswith(
+        "Page uniform_sweep: Parameter 'categories' names 'screw', but data set 'mvtec' has bottle"
+    )
+    assert all("names 'screw', but data set 'mvtec' has" in other for other in others)
+    (mvtec / "skrew").rename(mvtec / "screw")
     monkeypatch.setattr(zsas_book.jobs.plan.shutil, "disk_usage", lambda _: SimpleNamespace(free=2.5e9))
     (problem,) = make_plan(REPOSITORY, "paper").problems
     assert problem.startswith("2.5 GB are free for results in ")

@@ -12,14 +12,8 @@ from mini_project import REPOSITORY
 from nbformat.v4 import new_code_cell, new_notebook
 from papermill.cli import papermill
 
-from zsas_book.project.parameters import (
-    ParameterError,
-    papermill_options,
-    parameters_source,
-    parameters_table,
-    read_parameters,
-    resolve,
-)
+from zsas_book.project.parameters import ParameterError, read_parameters, resolve
+from zsas_book.project.written import papermill_options, parameters_source, parameters_table
 from zsas_lib.base.errors import UnknownNameError
 from zsas_lib.data.registry import DATASETS
 from zsas_lib.metrics import METRICS

@@ -1,5 +1,6 @@
 """Staging, made pages, reruns and forks, on a small project with the real machinery."""
 
+import ast
 import json
 import re
 import shutil
@@ -17,6 +18,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from zsas_book.machine.warm import SOCKET_VARIABLE, serving
 from zsas_book.pages.states import page_state
 from zsas_book.project.chapters import load_pages
+from zsas_book.project.notebooks import read_notebook
+from zsas_book.project.parameters import read_parameters
 from zsas_book.project.repository import repository
 from zsas_book.site.fork import ForkError, checklist, fork_page
 from zsas_book.site.staging import launch_links, lead_to_reference, stage_page, trim_contents
@@ -219,6 +222,24 @@ def test_a_fork_is_a_pair_an_entry_and_a_checklist(checkout):
     assert contents["parts"][-1] == {"caption": "Forks", "chapters": [{"file": "_computed/my_worst"}]}
 
 
+def test_a_fork_keeps_every_letter_of_its_values(checkout):
+    for name in ("a'b.json", "my \\w.pt"):
+        (checkout / name).touch()
+    backbone = """my "vit", Ann's\\n"""
+    fork_page("worst_case", "mine", backbone, checkout, architecture="a'b.json", weights="my \\w.pt")
+    notebook = read_notebook(checkout / "notebooks" / "mine.ipynb")
+    assert {parameter.name: parameter.default for parameter in read_parameters(notebook)}["backbone"] == backbone
+    (call,) = [
+        line.value
+        for cell in notebook.cells
+        if "\nregister_backbone(" in cell.source
+        for line in ast.parse(cell.source).body
+        if isinstance(line, ast.Expr)
+    ]
+    given = [ast.literal_eval(value) for value in (*call.args, *(keyword.value for keyword in call.keywords))]
+    assert given == [backbone, "a'b.json", "my \\w.pt"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "options", "error", "message"),
     [
@@ -226,6 +247,12 @@ def test_a_fork_is_a_pair_an_entry_and_a_checklist(checkout):
         (("worst_case", "worst_case_visa", "embedded"), {}, ForkError, "taken"),
         (("worst_case", "My-Vit", "embedded"), {}, ForkError, "small letters"),
         (("worst_case", "mine", "x"), {"weights": "x.safetensors"}, ForkError, "needs both"),
+        (
+            ("worst_case", "mine", "x"),
+            {"weights": "x.pt", "architecture": "ViT-B-16"},
+            ForkError,
+            r"No file .*/x\.pt for the backbone 'x'",
+        ),
     ],
 )
 def test_a_fork_that_cannot_be_made_writes_nothing(checkout, arguments, options, error, message):

@@ -13,11 +13,22 @@ from ..dataset import AnomalyDataset
 from . import WEIGHTS
 from .products import AUXILIARY, EVALUATION, TRAINING, Product
 
+SETS = {"embedded-a": AUXILIARY, "embedded-b": EVALUATION}
 PRODUCTS: Mapping[str, Product] = {product.name.replace(" ", "_"): product for product in AUXILIARY + EVALUATION}
 """The products of both embedded data sets by category, such as ``ceramic_ring``."""
 COMPOSITIONS = len(TRAINING)
 """How many products the embedded backbone was trained on; none of them is in either data set."""
 GREY = 0.06  # below this difference between its channels a colour counts as grey
+
+
+def categories(name: str) -> list[str]:
+    """The categories of an embedded data set, sorted as `load_dataset` has them, whether or not it is drawn yet.
+
+    Raises UnknownNameError for another data set.
+    """
+    if name not in SETS:
+        raise UnknownNameError("embedded data set", name, SETS)
+    return sorted(product.name.replace(" ", "_") for product in SETS[name])
 
 
 def described(pictures: AnomalyDataset) -> pd.DataFrame:
