@@ -120,6 +120,7 @@ clean:
 $(call escaped,$(VENV))/installed: requirements.lock pyproject.toml
 	@$(call given,BASE_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo 'Python 3.11 or newer is needed; name one: make BASE_PYTHON=python3.12'; exit 1; }
+	@test -w . || { echo $(call quoted,$(CURDIR) cannot be written: make the book in a copy of it that is yours.); exit 1; }
 	@echo $(call quoted,Making the environment in $(VENV) from requirements.lock)
 	@test -x $(call quoted,$(VENV)/bin/python) || $(call given,BASE_PYTHON) -m venv $(call given,VENV)
 	@if $(call quoted,$(VENV)/bin/python) -m pip install --quiet "$$(grep '^uv==' requirements.lock)"; then \

@@ -34,7 +34,7 @@ def run(
     A page with the book's own parameters becomes part of the book. Anything else goes to a new folder in runs/, where
     it is rendered beside the book's own run, with the differences of their numbers.
     """
-    from ..pages.compute import check_parameters, compute_page
+    from ..pages.compute import check_parameters, compute_page, require_places
     from ..project.chapters import COMPUTED, find_page, project_root
 
     root = project_root()
@@ -46,9 +46,10 @@ def run(
             compute_page(page, output, root=root, overrides=overrides)
         typer.echo(f"{page.name} is computed: {os.path.relpath(output)}")
         return
-    from ..site.rerun import new_run_folder, render_beside, summary
+    from ..site.rerun import RUNS, new_run_folder, render_beside, summary
 
     check_parameters(page, root, overrides)
+    require_places(root / RUNS / f"{page.name}.ipynb")
     output = new_run_folder(page.name, root) / f"{page.name}.ipynb"
     with one_gpu() if gpu else nullcontext():
         compute_page(page, output, root=root, overrides=overrides)

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from zsas_lib.backbones.aliases import ALIASES
 from zsas_lib.base.errors import UnknownNameError
+from zsas_lib.base.writable import UnwritableError, why_unwritable
 from zsas_lib.data.registry import dataset_record
-from zsas_lib.store.folder import results_folder
+from zsas_lib.store.folder import require_writable_store, results_folder
 
 from ..machine.gpus import machine_gpus
 from ..pages.certificate import stale_reason
 from ..parts import MissingPartError, require
-from ..project.chapters import Page, load_pages, load_profile
+from ..project.chapters import COMPUTED, Page, load_pages, load_profile
 from ..project.notebooks import read_notebook
 from ..project.parameters import read_parameters, resolve
 from ..project.together import categories_of, datasets_of, learns, misfits, missing
@@ -24,6 +25,7 @@ from .shards import Shard, page_shards, stale_shards
 
 EXECUTORS = "zsas_book/workflow/profiles"
 COMMON = "default"
+MADE_IN = (".snakemake", COMPUTED, "book/_build")
 RESULT_GB_PER_PASS = 4e-8
 """What a pass leaves in the store, histories of searches included: measured on the embedded profile, rounded up."""
 TRAINED_GB, PAGE_GB, SPARE_GB = 0.3, 0.005, 1.0
@@ -93,7 +95,7 @@ def make_plan(
         *_slurm_problems(executor, partition),
         *_together_problems([pages[name] for name in stale], root),
         *_weights_problems(missing),
-        *_disk_problems(disk),
+        *(_place_problems(root) or _disk_problems(disk)),
     ]
     return Plan(tuple(jobs), datasets, backbones, missing, disk, tuple(problems))
 
@@ -207,6 +209,23 @@ def _weights_problems(missing: Sequence[str]) -> list[str]:
                 f"No weights of {name} on this machine, and none can be downloaded ({reason}). Fetch them where there "
                 f"is a network, with load_backbone({name!r}), and copy its Hugging Face cache here (HF_HOME)."
             )
+    return problems
+
+
+def _place_problems(root: Path) -> list[str]:
+    """What cannot be written: the folder of results, or the checkout, in which the book is made."""
+    problems = []
+    try:
+        require_writable_store()
+    except UnwritableError as error:
+        problems.append(str(error))
+    for folder in MADE_IN:
+        if reason := why_unwritable(root / folder):
+            problems.append(
+                f"The book is made in {root}, where nothing can be written ({reason}): work in a copy of the checkout "
+                "that is yours, with results in $ZSAS_RESULTS."
+            )
+            break
     return problems
 
 

@@ -25,7 +25,7 @@ from zsas_lib.base.files import write_atomically
 from zsas_lib.base.ledger import requested, watch_files
 from zsas_lib.base.surroundings import library_files
 from zsas_lib.data import official
-from zsas_lib.store.folder import results_folder
+from zsas_lib.store.folder import require_writable_store, results_folder
 
 from ..pages.certificate import NOT_COMPUTED, CertificateError, sources_of, text_digest, unreadable
 from ..project.chapters import ChaptersError, Page
@@ -131,7 +131,7 @@ def compute_shard(shard: Shard, root: Path, overrides: Mapping[str, object] | No
     declared = read_parameters(read_notebook(root / shard.page.notebook))
     require_together(declared, resolve(declared, {**shard.given, **(overrides or {})}), root)
     os.chdir(root)
-    store = results_folder()
+    store = require_writable_store()
     receipt = store / shard.receipt
     path = receipt.with_suffix(".py")
     path.parent.mkdir(parents=True, exist_ok=True)

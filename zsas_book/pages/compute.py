@@ -18,6 +18,8 @@ from nbformat.v4 import new_code_cell
 
 from zsas_lib.base.digests import file_digest
 from zsas_lib.base.surroundings import library_files
+from zsas_lib.base.writable import UnwritableError, why_unwritable
+from zsas_lib.store.folder import require_writable_store
 
 from ..project.chapters import Page
 from ..project.notebooks import read_notebook
@@ -47,9 +49,10 @@ def compute_page(
 
     `root` is the project's folder, in which the notebook runs; `cell_timeout` is in seconds per cell. Returns `output`.
 
-    Raises UnknownNameError, ParameterError or DataError (see `require_together`) before anything runs, NotebookError
-    when the notebook cannot be read and PageError when it does not run to its end; what `output` held before stays, and
-    beside it a log, ``.logs/NAME.log``, until a run ends well.
+    Raises before anything runs: UnknownNameError, ParameterError or DataError (see `require_together`), UnwritableError
+    where nothing can be written beside `output` or in the folder of results, NotebookError when the notebook cannot be
+    read. Raises PageError when it does not run to its end; what `output` held before stays, and beside it a log,
+    ``.logs/NAME.log``, until a run ends well.
     """
     overrides = overrides or {}
     path = root / page.notebook
@@ -57,6 +60,7 @@ def compute_page(
     declared = read_parameters(source)
     values = resolve(declared, {**page.parameters, **overrides})
     require_together(declared, values, root)
+    require_places(output)
     started, start = time(), monotonic()
     log = output.parent / ".logs" / f"{output.stem}.log"
     with work_folder(output) as work:
@@ -105,6 +109,16 @@ def check_parameters(page: Page, root: Path, overrides: Mapping[str, object]) ->
     """Raise what `compute_page` would raise for these parameters, before anything is written."""
     declared = read_parameters(read_notebook(root / page.notebook))
     require_together(declared, resolve(declared, {**page.parameters, **overrides}), root)
+
+
+def require_places(output: Path) -> None:
+    """Raises UnwritableError where nothing can be written beside `output`, or in the folder of results."""
+    if reason := why_unwritable(output.parent):
+        raise UnwritableError(
+            f"Nothing can be written in {output.parent} ({reason}). Give another place with --output FILE.ipynb, and "
+            "for results in $ZSAS_RESULTS; or work in a copy of the checkout that is yours."
+        )
+    require_writable_store()
 
 
 def prepared(source: NotebookNode, declared: Sequence[Parameter], values: Mapping[str, Value]) -> NotebookNode:

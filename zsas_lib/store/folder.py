@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from ..base.writable import UnwritableError, why_unwritable
+
 FOLDER_VARIABLE = "ZSAS_RESULTS"
 
 
@@ -20,3 +22,16 @@ def results_folder() -> Path:
         if (folder / "chapters.yaml").is_file() and (folder / "pyproject.toml").is_file():
             return folder / "results"
     return here / "results"
+
+
+def require_writable_store(store: Path | None = None) -> Path:
+    """The folder of results, ``store`` or `results_folder`, if results can be kept in it.
+
+    Raises UnwritableError where they cannot; nothing is made.
+    """
+    folder = store or results_folder()
+    if reason := why_unwritable(folder):
+        raise UnwritableError(
+            f"Results cannot be kept in {folder} ({reason}). Name a folder that can be written in ${FOLDER_VARIABLE}."
+        )
+    return folder

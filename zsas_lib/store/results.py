@@ -35,7 +35,7 @@ from ..base.surroundings import commit, device_of, versions
 from ..data.dataset import AnomalyDataset
 from ..evaluation.tables import SETTINGS, ResultTable, joined
 from ..models.prediction import AnomalyModel
-from .folder import results_folder
+from .folder import require_writable_store, results_folder
 
 NOT_IN_KEY = ("batch_size",)  # arguments that decide how a result is computed, not what it is
 RECORD = "zsas.record"
@@ -67,8 +67,9 @@ def stored(
     file holds it, and when, where, how long and with which versions and precision it was made.
 
     Raises TypeError for arguments that the function does not take or that no configuration can hold, ValueError for a
-    function or model without a source file, OSError before anything is computed for a folder that cannot be made. A
-    damaged file is computed again, with a warning; a result that cannot be written (a full disk) is returned, with one.
+    function or model without a source file, UnwritableError before anything is computed for a folder that cannot be
+    made. A damaged file is computed again, with a warning; a result that cannot be written (a full disk) is returned,
+    with one.
 
     >>> model = zsas.load_model("winclip", zsas.load_backbone("embedded"))
     >>> dataset = zsas.load_dataset("embedded-b", categories="ceramic_ring")
@@ -141,8 +142,7 @@ def load_or_compute_all(
     ``compute`` gets the places in ``configurations`` of what is not stored, and gives a table for each of them. A
     result is locked while it is computed, so what another process computes meanwhile is waited for, not computed twice.
     """
-    folder = (store or results_folder()) / name
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = _folder(store, name)
     configurations = [canonical(configuration) for configuration in configurations]
     keys = [configuration_digest({"name": name, "configuration": c, "sources": sources}) for c in configurations]
     paths = [folder / f"{key}.parquet" for key in keys]
@@ -171,6 +171,15 @@ def load_or_compute_all(
         note_requested(path, place in missing)
         note_result(tables[place].attrs["made"][0])
     return [tables[place] for place in range(len(paths))]
+
+
+def _folder(store: Path | None, name: str) -> Path:
+    """Where results of this name are; made where it is not there. Raises UnwritableError where that cannot be done."""
+    folder = (store or results_folder()) / name
+    if not folder.is_dir():
+        require_writable_store(store)
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _meanwhile_stored(path: Path) -> pd.DataFrame | None:

@@ -18,7 +18,7 @@ from ..data.registry import auxiliary_name
 from ..models.learned import LearnedModel
 from ..models.load import load_model
 from ..models.prediction import AnomalyModel
-from ..store.folder import results_folder
+from ..store.folder import require_writable_store, results_folder
 from .fit import fit
 
 FOLDER = "trained"
@@ -48,7 +48,9 @@ def trained(model: LearnedModel, dataset: AnomalyDataset, *, store: Path | None 
     sources = source_digest(fit, type(model), type(model.backbone), type(dataset))
     key = configuration_digest({"configuration": canonical(configuration), "sources": sources})
     path = (store or results_folder()) / FOLDER / f"{key}.safetensors"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.is_file():
+        require_writable_store(store)
+        path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path):
         if path.exists():
             try:

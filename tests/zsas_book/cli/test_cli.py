@@ -72,6 +72,23 @@ def test_paths_are_relative_to_the_shells_folder_and_parameters_that_go_together
     assert f"No folder {REPOSITORY}/notebooks/my sets/folder" in err
 
 
+def test_places_that_cannot_be_written_are_said_before_anything_runs(zsas, tmp_path, monkeypatch):
+    notebook = write_notebook(tmp_path / "page.ipynb", "print(rows)")
+    (tmp_path / "file").touch()
+    status, out, err = zsas("run", notebook, "--output", tmp_path / "file" / "out.ipynb")
+    assert (status, out) == (2, "")
+    assert err.startswith(f"zsas: Nothing can be written in {tmp_path}/file ({tmp_path}/file is a file). Give another")
+    monkeypatch.setenv("ZSAS_RESULTS", str(tmp_path / "file"))
+    for arguments in (
+        ["run", notebook, "--output", tmp_path / "out.ipynb"],
+        ["shard", "uniform_sweep", "ceramic_ring"],
+    ):
+        status, out, err = zsas(*arguments, "--profile", "smoke")
+        assert (status, out) == (2, "") and err.startswith(f"zsas: Results cannot be kept in {tmp_path}/file (")
+        assert err.endswith("Name a folder that can be written in $ZSAS_RESULTS.\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "page.ipynb"]
+
+
 def test_a_parameter_without_a_value_is_refused(zsas, tmp_path):
     status, _, err = zsas("run", write_notebook(tmp_path / "page.ipynb", "1"), "-p", "rows")
     assert status == 2

@@ -80,6 +80,22 @@ def test_nothing_is_in_the_way_where_data_weights_and_disk_are_there(tmp_path, m
     assert "ZSAS_RESULTS" in problem
 
 
+def test_places_that_cannot_be_written_are_said_before_anything_starts(tmp_path, monkeypatch):
+    (tmp_path / "results").touch()
+    (problem,) = make_plan(REPOSITORY, "smoke").problems
+    assert problem == (
+        f"Results cannot be kept in {tmp_path}/results ({tmp_path}/results is a file). "
+        "Name a folder that can be written in $ZSAS_RESULTS."
+    )
+    monkeypatch.setenv("ZSAS_RESULTS", str(tmp_path / "others"))
+    monkeypatch.setattr("zsas_book.jobs.plan.why_unwritable", lambda folder: "a disk that is read-only")
+    (problem,) = make_plan(REPOSITORY, "smoke").problems
+    assert problem.startswith(
+        f"The book is made in {REPOSITORY}, where nothing can be written (a disk that is read-only)"
+    )
+    assert problem.endswith("with results in $ZSAS_RESULTS.")
+
+
 def test_unknown_profiles_executors_and_partitions_are_refused(tmp_path, monkeypatch):
     with pytest.raises(UnknownNameError, match="Unknown profile 'papr'.*Did you mean 'paper'"):
         make_plan(REPOSITORY, "papr")

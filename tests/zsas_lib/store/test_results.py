@@ -18,6 +18,7 @@ import pytest
 from toy import Glow, toy_dataset
 
 from zsas_lib.base.sources import source_digest
+from zsas_lib.base.writable import UnwritableError
 from zsas_lib.evaluation.evaluate import evaluate
 from zsas_lib.evaluation.tables import ResultTable
 from zsas_lib.robustness.sweeps import uniform_sweep
@@ -246,7 +247,7 @@ def test_a_full_disk_costs_the_file_and_not_the_result(tmp_path, monkeypatch):
 def test_a_folder_that_cannot_be_made_stops_before_computing(tmp_path):
     (tmp_path / "store").write_text("a file")
     computed = []
-    with pytest.raises(OSError, match="store"):
+    with pytest.raises(UnwritableError, match=r"Results cannot be kept in .*store \(.*is a file\).*\$ZSAS_RESULTS"):
         load_or_compute("test", {}, lambda: computed.append(1) or table(), sources="", store=tmp_path / "store")
     assert computed == []
 
