@@ -7,6 +7,8 @@ from zsas_lib.base import ledger
 from zsas_lib.base.digests import PACKAGE
 from zsas_lib.base.surroundings import commit, device_of, digest_of_lines, library_files, versions
 
+from .escape import in_markdown
+
 PACKAGES = ("zsas_lib", "zsas_book")
 RECORD_TYPE = "application/vnd.zsas.record+json"
 
@@ -53,12 +55,18 @@ def record(**subjects: object) -> Record:
 def record_table(facts: Mapping[str, object]) -> str:
     """The Markdown table that stands for recorded `facts` on a page."""
     rows = [("commit", f"`{facts['commit']}`"), ("library", _short(facts["library"]["digest"]))]
-    rows += [(name, _in_words(described)) for name, described in facts["subjects"].items()]
+    rows += [(in_markdown(name), _in_words(described)) for name, described in facts["subjects"].items()]
     rows += [
-        ("results", f"{made['count']} made on {made['device']} at commit `{made['commit']}`, {made['days']}")
+        (
+            "results",
+            f"{made['count']} made on {in_markdown(made['device'])} at commit `{made['commit']}`, {made['days']}",
+        )
         for made in facts.get("results", ())
     ]
-    rows += [("device", facts["device"]), ("versions", ", ".join(f"{k} {v}" for k, v in facts["versions"].items()))]
+    rows += [
+        ("device", in_markdown(facts["device"])),
+        ("versions", ", ".join(f"{k} {v}" for k, v in facts["versions"].items())),
+    ]
     rows += [(name, facts[name]) for name in ("computed", "duration") if name in facts]
     return "\n".join(["| what | which |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
 
@@ -89,7 +97,7 @@ def _describe(subject: object) -> object:
 
 def _in_words(described: object) -> str:
     if not isinstance(described, Mapping):
-        return str(described)
+        return in_markdown(str(described))
     parts = []
     for name, value in described.items():
         if name == "root" or value in ({}, []):
@@ -97,11 +105,11 @@ def _in_words(described: object) -> str:
         if name == "digest":
             parts.append(_short(value))
         elif isinstance(value, Mapping):
-            parts.append(_in_words(value) if name == "backbone" else f"{name} {_in_words(value)}")
+            parts.append(_in_words(value) if name == "backbone" else f"{in_markdown(str(name))} {_in_words(value)}")
         elif name == "categories":
             parts.append("1 category" if len(value) == 1 else f"{len(value)} categories")
         else:
-            parts.append(f"{name} {value}")
+            parts.append(in_markdown(f"{name} {value}"))
     return ", ".join(parts)
 
 

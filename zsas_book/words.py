@@ -9,6 +9,7 @@ from IPython.display import Markdown
 from zsas_lib.data.dataset import AnomalyDataset
 from zsas_lib.perturbations import named
 
+from .escape import in_markdown
 from .labels import label
 
 BEYOND = 2.0  # errors from which on a difference stands out from chance
@@ -108,10 +109,16 @@ def from_to(before: float, after: float, unit: str = "%", digits: int = 1) -> st
 
 
 def say(*sentences: str) -> Markdown:
-    """Sentences as one paragraph of the page; empty ones are left out."""
-    return Markdown(" ".join(filter(None, sentences)))
+    """Sentences as one paragraph of the page; empty ones are left out. They are text: every letter is shown as it is,
+    so that names in them can hold any."""
+    return Markdown(in_markdown(" ".join(filter(None, sentences))))
 
 
 def verdict(*sentences: str, of: str = "") -> Markdown:
     """The same behind **Verdict.**, or **Verdict, OF.**"""
-    return say(f"**Verdict{', ' if of else ''}{of}.**", *sentences)
+    return Markdown(f"**Verdict{', ' if of else ''}{in_markdown(of)}.** {say(*sentences).data}")
+
+
+def paragraphs(parts: Iterable[Markdown]) -> Markdown:
+    """What `say` and `verdict` give, one paragraph each."""
+    return Markdown("\n\n".join(part.data for part in parts))

@@ -105,3 +105,12 @@ def test_what_models_learned_from_and_are_tested_on(tmp_path):
     pictures = toy_dataset(tmp_path, {"ceramic_ring": 1})
     said = words.trained_on(pictures.select(anomalous=True), pictures)
     assert said == "trained on 1 picture of toy and tested on 4 pictures (ceramic ring) of toy"
+
+
+def test_sentences_show_their_letters():
+    name = "<b>$x$</b> *a*_b"
+    assert words.say(f"Of {name},", "", "1.5 remains.").data == (
+        r"Of \<b\><span>\$</span>x<span>\$</span>\</b\> \*a\*\_b, 1.5 remains."
+    )
+    assert words.verdict("It holds.", of="a_b").data == r"**Verdict, a\_b.** It holds."
+    assert words.paragraphs([words.verdict("a"), words.say("b")]).data == "**Verdict.** a\n\nb"

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..labels import axis_label, label
-from .panels import legend, panels
+from .panels import legend, log_axes, panels
 from .style import INK, SERIES
 
 
@@ -145,7 +145,8 @@ def bound_steps(curves: Mapping[str, pd.DataFrame], yardstick: str) -> Figure:
         axes.fill_between(middle.index, middle - error, middle + error, **band)
     most = max(curves[yardstick])
     ticks = [tick * 10**power for power in range(len(str(most))) for tick in (1, 2, 5)]
-    axes.set(xscale="log", xlabel="forward passes per picture", ylabel="drop of pixel AUROC (points)")
+    log_axes(axes, "x")
+    axes.set(xlabel="forward passes per picture", ylabel="drop of pixel AUROC (points)")
     ticks = [tick for tick in ticks if 2 <= tick <= most]
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.set_xticks([], minor=True)

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
+from matplotlib.ticker import LogLocator, NullLocator
 
 from .style import use_style
 
@@ -36,10 +36,11 @@ def legend(figure: Figure, side: str = "above", columns: int = 4) -> None:
     figure.legend(list(found.values()), list(found), loc=SIDES[side], ncols=columns)
 
 
-def log_axes(axes: Axes) -> None:
-    """Logarithmic axes in both directions, with ticks at 0.1, 0.3, 1, 3 and so on."""
-    axes.set(xscale="log", yscale="log")
-    for axis in (axes.xaxis, axes.yaxis):
+def log_axes(axes: Axes, which: str = "xy") -> None:
+    """Logarithmic axes, "x", "y" or "xy", with ticks at 0.1, 0.3, 1, 3 and so on, written as plain numbers."""
+    for name in which:
+        axes.set(**{f"{name}scale": "log"})
+        axis = getattr(axes, f"{name}axis")
         axis.set_major_locator(LogLocator(subs=(1, 3)))
         axis.set_major_formatter("{x:g}")
-    axes.minorticks_off()
+        axis.set_minor_locator(NullLocator())

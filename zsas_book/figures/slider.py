@@ -17,6 +17,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from ..escape import in_html
+
 LIMIT = 2_500_000  # bytes of HTML: a page of the book stays below 3 MB
 WIDTH, HEIGHT, MARGIN = 600, 90, 8  # of the curve, in its own units
 QUALITY = 80  # of the WebP frames
@@ -79,6 +81,7 @@ def frame_slider(
         width=WIDTH,
         height=HEIGHT,
         label=html.escape(curve_label),
+        name=in_html(curve_label),
         colour=html.escape(colour),
         points=" ".join(f"{x:.1f},{y:.1f}" for x, y in zip(xs, ys)),
         x=entries[start]["x"],
@@ -87,6 +90,7 @@ def frame_slider(
     text = TEMPLATE.format(
         id="slider-" + hashlib.sha256((label + script).encode()).hexdigest()[:12],
         label=html.escape(label),
+        name=in_html(label),
         shown=entries[start]["picture"],
         alt=html.escape(entries[start]["alt"]),
         width=frames[0].shape[1],
@@ -94,7 +98,8 @@ def frame_slider(
         last=len(frames) - 1,
         start=start,
         value=html.escape(values[start]),
-        caption=html.escape(captions[start]),
+        at=in_html(values[start]),
+        caption=in_html(captions[start]),
         curve=drawn if curve is not None else "",
         frames=script,
     )

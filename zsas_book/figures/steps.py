@@ -45,7 +45,8 @@ def steps(stages: Sequence[str | Sequence[str]], learned: Collection[str] = ()) 
             )
             shape.set(facecolor="none", edgecolor=colour, linewidth=1.8 if name in learned else 1.2)
             axes.add_patch(shape)
-            axes.text(middle, top - height / 2, text, ha="center", va="center", fontsize=9, color=INK)
+            place = {"ha": "center", "va": "center", "fontsize": 9, "color": INK}
+            axes.text(middle, top - height / 2, text, parse_math=True, **place)
         for start, end in _joined(above, middles):
             arrow = {"arrowstyle": "-|>", "color": INK, "linewidth": 1.2, "shrinkA": 1, "shrinkB": 1}
             axes.annotate("", (end, top), (start, top + SPACE), arrowprops=arrow)

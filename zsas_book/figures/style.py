@@ -50,6 +50,7 @@ def use_style() -> None:
     sns.set_theme(context="notebook", style="ticks", palette=list(SERIES))
     plt.rcParams.update(
         {
+            "text.parse_math": False,  # names are text; where a formula is meant, it is said there
             "figure.facecolor": "none",
             "axes.facecolor": "none",
             "savefig.facecolor": "none",

@@ -11,6 +11,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 from PIL import Image
 
+from ..escape import in_block
 from ..project.chapters import Page
 from ..project.parameters import Parameter, Value, parameters_cell
 from ..project.written import papermill_options, parameters_table
@@ -97,7 +98,7 @@ def show_how_made(notebook: NotebookNode, again: Sequence[str], name: str, files
     links = [f"{{download}}`{file} <{name}_files/{file}>`" for file in sorted(files)]
     links.append(f"{{download}}`{name}.json <{name}.json>` (this page's record)")
     lines = [re.sub(OPTION, " \\\\\n    ", line) if len(line) > COMMAND_WIDTH else line for line in again]
-    text = ["## How this page was made", "", "```bash", *lines, "```", "", f"Files: {', '.join(links)}."]
+    text = ["## How this page was made", "", *in_block(lines, "bash"), "", f"Files: {', '.join(links)}."]
     notebook.cells.insert(notebook.cells.index(last_code(notebook)), new_markdown_cell("\n".join(text)))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import yaml
 
+from ..escape import in_code, in_markdown
 from .parameters import Parameter, ParameterError, Value
 
 
@@ -41,9 +42,11 @@ def parameters_table(parameters: Sequence[Parameter], values: Mapping[str, Value
     rows = ["| parameter | type | default | used here | meaning |", "|---|---|---|---|---|"]
     for parameter in parameters:
         value = values[parameter.name]
-        used = f"`{value!r}`" if value == parameter.default else f"**`{value!r}`**"
-        cells = (f"`{parameter.name}`", f"`{parameter.type}`", f"`{parameter.default!r}`", used, parameter.help)
-        rows.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
+        name, kind, default, used = (
+            in_code(text, cell=True) for text in (parameter.name, parameter.type, repr(parameter.default), repr(value))
+        )
+        used = used if value == parameter.default else f"**{used}**"
+        rows.append(f"| {name} | {kind} | {default} | {used} | {in_markdown(parameter.help)} |")
     return "\n".join(rows)
 
 

@@ -18,8 +18,10 @@ import pandas as pd
 
 from zsas_lib.papers import claims
 
+from ..escape import in_markdown
 from ..pages.states import PageState
 from ..project.chapters import COMPUTED
+from ..tables.numbers import read_published
 from .staging import MADE, WIDE
 
 HOLDS, FAILS, CHANCE, ELSEWHERE, UNTESTED, NO_NUMBER = (
@@ -131,13 +133,13 @@ def write_claims(root: Path, source: Path, states: Sequence[PageState]) -> None:
                 for name in row.pages.split()
             )
             cells = (
-                row.claim,
-                f"**{row.word}**" + (f" {row.evidence}" if row.evidence else ""),
+                row.claim.replace("|", r"\|"),
+                f"**{in_markdown(row.word)}**" + (f" {in_markdown(row.evidence)}" if row.evidence else ""),
                 links,
                 row.place,
-                row.note,
+                row.note.replace("|", r"\|"),
             )
-            tables.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
+            tables.append(f"| {' | '.join(cells)} |")
         tables.append("")
     profiles = sorted({state.page.profile for state in states})
     profile = f"This book was made with the profile {', '.join(profiles)}." if profiles else ""
@@ -184,7 +186,7 @@ def _cells(text: str, computed: Path) -> pd.Series:
     path = computed / f"{page}_files" / f"{name}.csv"
     if not path.is_file():
         raise LookupError(path)
-    table = pd.read_csv(path, keep_default_na=False, na_values=[""])
+    table = read_published(path)
     for pair in filter(None, rows.split("; ")):
         key, _, value = pair.partition("=")
         if key not in table:

@@ -10,6 +10,7 @@ import nbformat
 import pandas as pd
 import yaml
 
+from ..escape import in_code, in_markdown
 from ..pages.certificate import PageCertificate
 from ..pages.finish import own_labels
 from ..pages.states import FRESH, PageState, page_state
@@ -139,9 +140,10 @@ def _index(
         return "\n".join([*lines, f"The book holds no run of this page to compare with. {remedy}", ""])
     lines += [summary(table), "", "## Parameters", "", "| parameter | book | this run |", "|---|---|---|"]
     changed = changed_parameters(states["book"].certificate, states["run"].certificate)
-    lines += [f"| `{key}` | `{old!r}` | **`{new!r}`** |" for key, (old, new) in changed.items()] or [
-        "| none differs | | |"
-    ]
+    lines += [
+        f"| `{key}` | {in_code(repr(old), cell=True)} | **{in_code(repr(new), cell=True)}** |"
+        for key, (old, new) in changed.items()
+    ] or ["| none differs | | |"]
     figures = [path.name for path in sorted(files["run"].glob("*.svg")) if (files["book"] / path.name).is_file()]
     if figures:
         alts = _alternatives(run)
@@ -163,8 +165,8 @@ def _index(
         "|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {row.table} | {_cell(row.row)} | {_cell(row.column)} | {_number(row.book)} | {_number(row.run)} "
-        f"| {_number(row.difference, '+')} |"
+        f"| {row.table} | {in_markdown(row.row)} | {in_markdown(row.column)} "
+        f"| {_number(row.book)} | {_number(row.run)} | {_number(row.difference, '+')} |"
         for row in table.itertuples()
     ]
     return "\n".join([*lines, ":::", ""])
@@ -179,17 +181,6 @@ def _alternatives(run: Path) -> dict[str, str]:
         if cell.cell_type == "code"
         for name in PUBLISHED.findall(cell.source)
     }
-
-
-def _cell(text: object) -> str:
-    return (
-        str(text)
-        .replace("|", r"\|")
-        .replace("*", r"\*")
-        .replace("$", r"\$")
-        .replace("{", "&#123;")
-        .replace("<", "&lt;")
-    )
 
 
 def _number(value: float, sign: str = "") -> str:

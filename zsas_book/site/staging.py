@@ -17,6 +17,7 @@ import yaml
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
+from ..escape import in_code, in_markdown
 from ..pages.certificate import PageCertificate
 from ..pages.states import ABSENT, FAILED, FRESH, PageState
 from ..project.chapters import COMPUTED, Page
@@ -153,7 +154,7 @@ def _facts(state: PageState, address: Mapping[str, str]) -> str:
     record = state.certificate.record
     badge = f"{{bdg-{BADGES.get(state.word, 'warning')}}}`{state.word}`"
     when, took = record.get("computed", "at an unknown time"), state.certificate.duration or "?"
-    made = f"computed {when} in {took} on {record['device']}"
+    made = f"computed {when} in {took} on {in_markdown(record['device'])}"
     links = [f"{{download}}`notebook <../{RUNNABLE}/{state.page.name}.ipynb>`"]
     links += [f"[{name}]({link})" for name, link in launch_links(state.page.notebook, address).items()]
     return f":::{{div}} zsas-facts\n{badge} {made} · {' · '.join(links)}\n:::"
@@ -163,12 +164,12 @@ def _warnings(state: PageState) -> list[str]:
     name = state.page.name
     if state.word == FAILED:
         return [
-            f":::{{error}}\nThe last run of this page failed: {_code(state.reason)} What is shown is the run before "
+            f":::{{error}}\nThe last run of this page failed: {in_code(state.reason)} What is shown is the run before "
             f"it. The whole trace: {{download}}`{name}.log`.\n:::"
         ]
     if state.word != FRESH:
         return [
-            f":::{{warning}}\nThis page is not what the sources would give now: {state.reason}. "
+            f":::{{warning}}\nThis page is not what the sources would give now: {in_markdown(state.reason)}. "
             f"`zsas run {name} --profile {state.page.profile}` makes it again.\n:::"
         ]
     if state.missing_data:
@@ -186,14 +187,14 @@ def _missing_page(state: PageState) -> str:
     if state.word == FAILED:
         lines += [
             ":::{error}",
-            f"This page could not be computed: {_code(state.reason)} The whole trace: {{download}}`{name}.log`.",
+            f"This page could not be computed: {in_code(state.reason)} The whole trace: {{download}}`{name}.log`.",
             ":::",
             "",
         ]
     elif state.word == ABSENT:
         lines += [":::{warning}", "This page has not been computed yet.", ":::", ""]
     else:
-        lines += [":::{warning}", f"This page cannot be shown as it is: {state.reason}.", ":::", ""]
+        lines += [":::{warning}", f"This page cannot be shown as it is: {in_markdown(state.reason)}.", ":::", ""]
     lines += [
         f"It is made from `{state.page.notebook}` by",
         "",
@@ -231,7 +232,3 @@ def _beside_figures(notebook: NotebookNode, files: Path) -> None:
             if links:
                 cells.append(new_markdown_cell(f":::{{div}} zsas-files\n{' · '.join(links)}\n:::"))
     notebook.cells = cells
-
-
-def _code(text: str) -> str:
-    return "`` " + " ".join(text.split()).replace("``", "'") + " ``"

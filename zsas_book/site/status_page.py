@@ -6,6 +6,7 @@ from string import ascii_uppercase
 
 import pandas as pd
 
+from ..escape import in_markdown
 from ..pages.states import FRESH, PageState
 from .staging import MADE, WIDE, page_title
 
@@ -38,9 +39,8 @@ def write_status(root: Path, source: Path, states: Sequence[PageState]) -> None:
         took = state.certificate.duration if state.certificate else ""
         seconds += int(took.split()[0]) if took else 0
         if record:
-            place = f"{record['device']}: " + ", ".join(
-                f"{name} {version}" for name, version in record["versions"].items()
-            )
+            versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+            place = in_markdown(f"{record['device']}: {versions}")
             letter = places.setdefault(place, ascii_uppercase[len(places) % 26])
         cells = (
             f"[{page_title(root, state)}](../_computed/{state.page.name})",
@@ -50,7 +50,7 @@ def write_status(root: Path, source: Path, states: Sequence[PageState]) -> None:
             letter if record else "",
             f"`{record['commit']}`" if record else "",
         )
-        rows.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
+        rows.append(f"| {' | '.join(cells)} |")
     counts = pd.Series([state.word for state in states]).value_counts()
     summary = f"{len(states)} pages: " + ", ".join(f"{count} {word}" for word, count in counts.items())
     summary += (
@@ -70,6 +70,4 @@ def write_status(root: Path, source: Path, states: Sequence[PageState]) -> None:
 def _stands(state: PageState) -> str:
     if state.word == FRESH:
         return "fresh" + (", its data are not on this machine" if state.missing_data else "")
-    return f"**{state.word}**: " + " ".join(state.reason.split()).replace("<", "&lt;").replace("{", "&#123;").replace(
-        "`", "'"
-    )
+    return f"**{state.word}**: {in_markdown(state.reason)}"

@@ -1,11 +1,14 @@
 """Every number that a computed page publishes, read from the CSV files of its tables and figures."""
 
+import re
 from pathlib import Path
 
 import pandas as pd
 
 COLUMNS = ("table", "row", "column", "value", "spread")
 SPREADS = ("{}_se", "{}_std", "± {}")
+NUMBER = re.compile(r"-?(?:(?:0|[1-9]\d*)(?:\.\d+)?(?:e[-+]\d+)?|inf)")
+"""A number as `figures.publish_table` writes it."""
 
 
 def published_numbers(files: Path) -> pd.DataFrame:
@@ -21,9 +24,23 @@ def published_numbers(files: Path) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(COLUMNS))
 
 
+def read_published(path: Path) -> pd.DataFrame:
+    """A table as a page published it: a column is of numbers or of truth values where all its cells are, as
+    `figures.publish_table` writes them, or empty; all other cells are text, such as the categories "01" and "NA". What
+    is empty is NaN."""
+    table = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
+    for name in table:
+        filled = table[name].dropna()
+        if len(filled) == len(table) > 0 and filled.isin(["True", "False"]).all():
+            table[name] = table[name] == "True"
+        elif all(map(NUMBER.fullmatch, filled)):
+            table[name] = pd.to_numeric(table[name])
+    return table
+
+
 def table_numbers(path: Path) -> pd.DataFrame:
     """The numbers of one CSV file, see `published_numbers`."""
-    table = pd.read_csv(path)
+    table = read_published(path)
     table = table.drop(columns=[name for name in table if name.startswith("Unnamed: ")])
     keys = _keys(table)
     rows = (

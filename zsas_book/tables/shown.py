@@ -1,6 +1,5 @@
 """Tables as pages show them: words for identifiers, percent, errors beside their numbers, no number torn apart."""
 
-import html
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -8,12 +7,12 @@ from pathlib import Path
 import pandas as pd
 from pandas.io.formats.style import Styler
 
+from ..escape import in_html
 from ..labels import label
 
 _Styler = Styler.from_custom_template(str(Path(__file__).parent), html_table="shown.html")
 UNITS = ("%", "°", "degrees", "radians", "points?", "px", "pixels?", "ms", "s", "min", "h", "[kMG]B", "[GT]FLOP")
 _TORN = re.compile(rf"(?<=\d) (?=± ?\d|(?:{'|'.join(UNITS)})(?!\w))|(?<=±) (?=\d)|(?<=\d) (?=\d{{3}}(?!\d))")
-_PLAIN_DOLLAR = "<span>$</span>"  # MathJax reads no formula across the border of an element
 
 
 def shown(
@@ -103,4 +102,4 @@ def _named(name: object) -> str:
 
 def _plain(text: str) -> str:
     """Text as HTML that shows its letters, with no number torn apart."""
-    return html.escape(_TORN.sub("\N{NO-BREAK SPACE}", text)).replace("$", _PLAIN_DOLLAR)
+    return in_html(_TORN.sub("\N{NO-BREAK SPACE}", text))

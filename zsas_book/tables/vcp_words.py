@@ -67,13 +67,12 @@ def weights_in_words(histories: pd.DataFrame, limit: pd.Series, sums: pd.DataFra
     rising, gap = focal.agg(lambda share: share.is_monotonic_increasing), sums.focal - sums.dice
     first = 1 / (1 + np.exp(-FIRST_BALANCE))
     return [
-        f"$\\sigma(\\beta)$ rises without a step back in {rising.sum()} of {len(rising)} trainings, to "
+        f"σ(β) rises without a step back in {rising.sum()} of {len(rising)} trainings, to "
         f"{focal.last().min():.3f} at least; the limit is {limit.iloc[-1]:.3f}.",
         f"F - D is {gap.iloc[0]:.2f} before and {gap.iloc[1]:.2f} after.",
         f"Loss rebalancing is thus a schedule from {100 * first:.0f} % focal loss to nearly all of it, set by "
-        "$\\beta$'s rate, not a balance found.",
-        f"$\\sigma(\\alpha)$, which starts at {first:.3f}, ends between {branch.last().min():.3f} and "
-        f"{branch.last().max():.3f}.",
+        "β's rate, not a balance found.",
+        f"σ(α), which starts at {first:.3f}, ends between {branch.last().min():.3f} and {branch.last().max():.3f}.",
     ]
 
 

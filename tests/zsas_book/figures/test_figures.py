@@ -1,9 +1,12 @@
 """Pixels of overlays, against what they are made of."""
 
+import html
+import io
 import re
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from matplotlib.colors import to_rgb
@@ -95,3 +98,30 @@ def test_every_model_has_a_label_also_those_that_are_printed_only():
 def test_no_notebook_names_a_colour_of_its_own():
     for path in (REPOSITORY / "notebooks").glob("*.md"):
         assert re.findall(r"#[0-9a-fA-F]{6}\b|\bC\d\b|color=\"(?!none|white)\w+\"", path.read_text()) == [], path.name
+
+
+def drawn_words(figure) -> set[str]:
+    """The texts of a figure as SVG."""
+    file = io.StringIO()
+    figure.savefig(file, format="svg")
+    return {html.unescape(text) for text in re.findall(r"<text [^>]*>([^<]*)</text>", file.getvalue())}
+
+
+def test_names_in_figures_are_text_and_no_formulas():
+    name = "$x_1$ <M8> & $y$"
+    axes = figures.panels()[1]
+    figures.category_lines(axes, pd.DataFrame({name: [1.0, 2.0]}, index=[name, "b"]), even=True)
+    figures.legend(axes.figure)
+    tile = figures.Tile(IMAGE, f"title {name}")
+    assert name in drawn_words(axes.figure)
+    assert f"title {name}" in drawn_words(figures.gallery([[tile]]))
+    assert drawn_words(figures.steps(["map $M^W$", "the map"])) >= {"the map"}
+
+
+def test_logarithmic_axes_have_plain_numbers():
+    axes = figures.panels()[1]
+    axes.plot([0.01, 1.0, 250.0], [1.0, 2.0, 3.0])
+    figures.log_axes(axes, "x")
+    assert axes.get_xscale() == "log" and axes.get_yscale() == "linear"
+    words = drawn_words(axes.figure)
+    assert {"0.01", "0.03", "0.1", "1", "100"} <= words and not any("$" in word for word in words)

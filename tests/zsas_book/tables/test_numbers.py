@@ -3,10 +3,11 @@ import pandas as pd
 import pytest
 from mini_project import REPOSITORY
 
+from zsas_book.figures import publish_table
 from zsas_book.project.chapters import load_pages
 from zsas_book.site.claims import CHANCE, FAILS, HOLDS, NO_NUMBER, ClaimError, claims, judge
 from zsas_book.site.rerun import number_differences, summary
-from zsas_book.tables.numbers import published_numbers
+from zsas_book.tables.numbers import published_numbers, read_published
 from zsas_lib.papers import reported
 
 
@@ -37,6 +38,23 @@ def test_every_number_has_a_row_in_words_and_its_spread(computed):
     assert numbers.loc[("reported", "claim=up", "reported")].value == 1.5
     assert len(numbers) == 4 * 2 + 1 and numbers.index.is_unique
     assert published_numbers(computed / "absent").empty
+
+
+def test_names_that_look_like_something_else_stay_names(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZSAS_PAGE_FILES", str(tmp_path))
+    names = ["01", "NA", "1e5", "None", "<M8>"]
+    table = pd.DataFrame({"category": names, "x": [1.0, 2e-7, np.nan, 3e9, -np.inf], "n": [0, 1, 2, 3, 40]})
+    table["sure"], table["seldom"] = [True, False, True, True, False], [None, "a", None, None, "2"]
+    publish_table(table, "t")
+    publish_table(table.drop(columns="category").assign(category=["1", "2", "3", "4", "05"]), "u")
+    read = read_published(tmp_path / "t.csv")
+    assert read.category.tolist() == names and read.seldom.tolist()[1::3] == ["a", "2"]
+    assert read[["x", "n", "sure"]].equals(table[["x", "n", "sure"]]) and read.seldom.isna().sum() == 3
+    assert read_published(tmp_path / "u.csv").category.tolist() == ["1", "2", "3", "4", "05"]
+    assert "category=01" in published_numbers(tmp_path).row.tolist()
+    (tmp_path / "page_files").mkdir()
+    (tmp_path / "t.csv").rename(tmp_path / "page_files" / "t.csv")
+    assert judge("page:t[category=01][n] < page:t[category=NA][n]", tmp_path).word == HOLDS
 
 
 def test_rows_that_nothing_tells_apart_are_counted(tmp_path):

@@ -59,13 +59,10 @@ def test_where_the_weights_end():
     )
     sums = pd.DataFrame({"focal": [1.0, 0.5], "dice": [4.0, 4.0]}, index=["before training", "after training"])
     said = vcp_words.weights_in_words(histories, pd.Series([0.8, 0.99]), sums)
-    assert (
-        said[0]
-        == "$\\sigma(\\beta)$ rises without a step back in 1 of 2 trainings, to 0.900 at least; the limit is 0.990."
-    )
+    assert said[0] == "σ(β) rises without a step back in 1 of 2 trainings, to 0.900 at least; the limit is 0.990."
     assert said[1] == "F - D is -3.00 before and -3.50 after."
     assert "a schedule from 62 % focal loss" in said[2]
-    assert said[3] == "$\\sigma(\\alpha)$, which starts at 0.622, ends between 0.400 and 0.800."
+    assert said[3] == "σ(α), which starts at 0.622, ends between 0.400 and 0.800."
 
 
 def test_tokens_are_judged_by_the_spread_over_seeds():
