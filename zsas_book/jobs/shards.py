@@ -12,6 +12,7 @@ made from and which results it requested; beside it stand its script and, where 
 
 import ast
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +41,8 @@ SHARD_TAG = "shard"
 WHOLE = "all"
 CATEGORIES = "categories"
 RECORD = "record_of_shard"
+LONGEST = 60
+WORD, NO_FILE = re.compile(rf"(?!all$)\w{{1,{LONGEST}}}"), re.compile(r"[^\w.+-]+")
 
 
 class ShardError(RuntimeError):
@@ -65,7 +68,8 @@ class Shard:
 def page_shards(page: Page, root: Path) -> dict[str, Shard]:
     """The shards of a page by name, those of an earlier stage first; none for a page that lists none.
 
-    A shard is called by its value where that is a word, such as a category, else by parameter and value (``seeds_0``).
+    A shard is called by its value where that is a word, such as a category, else by parameter and value (``seeds_0``,
+    ``categories_metal_nut_8c2a0f31``).
     Where the categories are not written out, they are those of the official data set; of one without official ones
     there is a single shard, "all". Raises ChaptersError for a notebook without a cell tagged ``shard`` or a parameter
     that is no list, and as `parameters.resolve`.
@@ -213,7 +217,12 @@ def _single_values(parameter: str, values: Mapping[str, object]) -> Sequence[obj
 
 
 def _name(parameter: str, value: object) -> str:
-    return value if isinstance(value, str) and value.replace("_", "").isalnum() else f"{parameter}_{value}"
+    """What a shard is called, which is the name of files too: a word as it is; what else no file should be called has
+    its letters replaced, and a digest that keeps such names apart."""
+    if isinstance(value, str) and WORD.fullmatch(value):
+        return value
+    plain = NO_FILE.sub("_", str(value))[:LONGEST]
+    return f"{parameter}_{plain}" + ("" if plain == str(value) else f"_{text_digest(str(value))[:8]}")
 
 
 def _kept_record(source: str, page: Page) -> str:

@@ -4,6 +4,7 @@ import ast
 import builtins
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import mini_project
@@ -59,6 +60,16 @@ def test_a_benchmark_page_has_a_shard_for_each_official_category_after_one_for_e
         "screw",
     ]
     assert page_shards(PAPER["audit"], REPOSITORY) == {}
+
+
+def test_names_of_shards_are_names_of_files_and_differ():
+    names = ["metal_nut", "01", "metal nut", "metal/nut", "Ann's", "../x", "$(rm)", "a|b", "ä", "x" * 300, "all"]
+    page = replace(load_pages(REPOSITORY, "smoke")["uniform_sweep"], parameters={"categories": names})
+    shards = page_shards(page, REPOSITORY)
+    assert [shard.given["categories"] for shard in shards.values()] == [[name] for name in names]
+    assert list(shards)[:2] == ["metal_nut", "01"] and "ä" in shards
+    assert all(re.fullmatch(r"[\w.+-]{1,99}", name) for name in shards)
+    assert len({shard.receipt.parent for shard in shards.values()}) == 1
 
 
 def test_categories_that_only_the_data_know_are_one_shard():
