@@ -17,7 +17,10 @@ def from_root(path: str, folder: Path, root: Path) -> str:
     place = Path(path).expanduser()
     if place.is_absolute() or folder == root:
         return str(place) if path.startswith("~") else path
-    return os.path.join(os.path.relpath(folder, root), place)
+    parts = list(place.parts)
+    while parts and parts[0] == "..":  # further ones may follow a link, whose parent is elsewhere
+        folder, parts = folder.parent, parts[1:]
+    return os.path.join(os.path.relpath(folder, root), *parts).removeprefix(f".{os.sep}")
 
 
 def seen_from(folder: Path, root: Path, declared: Sequence[Parameter], given: Mapping[str, object]) -> dict:

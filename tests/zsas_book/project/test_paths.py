@@ -18,7 +18,8 @@ DECLARED = (
     ("given", "seen"),
     [
         ({"data_root": "sets"}, {"data_root": "notebooks/sets"}),
-        ({"data_root": "../sets"}, {"data_root": "notebooks/../sets"}),
+        ({"data_root": "../sets"}, {"data_root": "sets"}),
+        ({"data_root": "../../sets/x/../y"}, {"data_root": "../sets/x/../y"}),
         ({"data_root": "/data/sets"}, {"data_root": "/data/sets"}),
         ({"data_root": "None"}, {"data_root": "None"}),
         ({"data_root": None}, {"data_root": None}),
