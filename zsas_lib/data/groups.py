@@ -36,14 +36,15 @@ def category_groups(dataset: str, categories: Sequence[str], path: str | Path | 
 
     ``path`` is a CSV with the columns category and group. Without it, MVTec AD's are paper K's texture, rigid and
     flexible; the embedded products are texture, where the surface fills the picture, or object; all other categories
-    are `UNGROUPED`. Raises DataError for a file that lacks a column or a category.
+    are `UNGROUPED`. Raises DataError for a file that is no CSV in UTF-8 or lacks a column or a
+    category.
     """
     if path is None:
         table = pd.read_csv(GROUPING, dtype=str, keep_default_na=False)
         own = table.loc[table.dataset == dataset]
         known = dict(zip(own.category, own.group))
         return {category: known.get(category, UNGROUPED) for category in categories}
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table = _read(path)
     if lacking := [column for column in ("category", "group") if column not in table]:
         raise DataError(f"{path} lacks the columns {', '.join(lacking)}; expected category and group.")
     known = dict(zip(table.category, table.group))
@@ -55,10 +56,10 @@ def category_groups(dataset: str, categories: Sequence[str], path: str | Path | 
 def type_mapping(dataset: str, path: str | Path | None = None) -> pd.DataFrame:
     """The published mapping of a data set's defects to `TYPES`: columns category ("" for any), defect, type.
 
-    ``path`` is a CSV with these columns instead. Raises DataError for a data set or file without rows, a file that
-    lacks a column, or a type that is none.
+    ``path`` is a CSV with these columns instead. Raises DataError for a data set or file without rows, a file that is
+    no CSV in UTF-8 or lacks a column, or a type that is none.
     """
-    table = pd.read_csv(path or MAPPING, dtype=str, keep_default_na=False)
+    table = _read(path or MAPPING)
     lacking = [column for column in ("category", "defect", "type") if column not in table]
     if lacking:
         raise DataError(f"{path or MAPPING} lacks the columns {', '.join(lacking)}; expected category, defect, type.")
@@ -72,3 +73,11 @@ def type_mapping(dataset: str, path: str | Path | None = None) -> pd.DataFrame:
     if unknown := sorted(set(table.type) - set(TYPES)):
         raise DataError(f"{path or MAPPING} has the types {', '.join(unknown)}; expected some of {', '.join(TYPES)}.")
     return table.loc[:, ["category", "defect", "type"]].reset_index(drop=True)
+
+
+def _read(path: str | Path) -> pd.DataFrame:
+    """A CSV whose every cell is text, such as the categories "01" and "NA"."""
+    try:
+        return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise DataError(f"{path} is no CSV in UTF-8: {error}.") from None

@@ -28,6 +28,12 @@ def test_a_grouping_of_ones_own(tmp_path):
         category_groups("folder", ["lamp", "torch", "fire"], path)
     path.write_text("category,group\nNA,none\nnan,None\n")
     assert category_groups("folder", ["nan", "NA"], path) == {"nan": "None", "NA": "none"}
+    path.write_bytes("category,group\nLämpchen,lit\n".encode("utf-8-sig"))
+    assert category_groups("folder", ["Lämpchen"], path) == {"Lämpchen": "lit"}
+    for content in ("category,group\nLämpchen,lit\n".encode("latin-1"), b"", b'category,group\n"lamp,lit\n'):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=r"groups\.csv is no CSV in UTF-8: "):
+            category_groups("folder", ["lamp"], path)
     path.write_text("category\nlamp\n")
     with pytest.raises(DataError, match="lacks the columns group"):
         category_groups("folder", ["lamp"], path)
