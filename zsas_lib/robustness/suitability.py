@@ -175,7 +175,7 @@ def selected(errors: pd.Series, threshold: float) -> list[str]:
 
     Raises ValueError where there is none.
     """
-    chosen = errors[errors <= threshold].index.tolist()
+    chosen = [str(category) for category, error in errors.items() if error <= threshold]
     if not chosen:
         raise ValueError(
             f"No category has an error of at most {threshold:g}; the smallest is {errors.min():g} ({errors.idxmin()}). "

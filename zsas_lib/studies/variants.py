@@ -147,8 +147,8 @@ def effects_and_errors(
     runs = table[table.variant != BASELINE]
     runs = runs.assign(**{factor: [variants[name].options[factor] for name in runs.variant] for factor in FACTORS})
     effects = factorial_effects(runs, FACTORS, metrics)
-    deviation = pooled_deviation(runs, metrics) if deviation is None else deviation[list(metrics)]
-    return effects, pd.DataFrame([2 * deviation / np.sqrt(len(runs))] * len(effects), index=effects.index)
+    spread = pooled_deviation(runs, metrics) if deviation is None else pd.Series(deviation).loc[list(metrics)]
+    return effects, pd.DataFrame([2 * spread / np.sqrt(len(runs))] * len(effects), index=effects.index)
 
 
 def factorial_effects(table: pd.DataFrame, factors: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
