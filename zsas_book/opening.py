@@ -118,7 +118,7 @@ def sample_at(pictures: AnomalyDataset, path: str) -> Sample:
 def map_of(network: nn.Module, sample: Sample) -> Float[Tensor, "height width"]:
     """The anomaly map that a model gives of one picture, in memory and without a gradient."""
     with torch.no_grad():
-        return network(sample.image[None].to(network.backbone.device), sample.category).anomaly_map[0].float().cpu()
+        return network(sample.image[None].to(network.device), sample.category).anomaly_map[0].float().cpu()
 
 
 def perturbed_sample(sample: Sample, perturbation: str, amount: float) -> Sample:

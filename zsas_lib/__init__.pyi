@@ -10,6 +10,7 @@ from .evaluation.evaluate import evaluate as evaluate
 from .metrics import METRICS as METRICS
 from .metrics import list_metrics as list_metrics
 from .models import list_models as list_models
+from .models import list_trivial_maps as list_trivial_maps
 from .models.load import load_model as load_model
 from .models.prediction import Prediction as Prediction
 from .models.references import remember_normal as remember_normal

@@ -125,7 +125,7 @@ def predict(
     model: AnomalyModel, images: Float[Tensor, "batch 3 height width"], categories: Sequence[str], paths: Sequence[Path]
 ) -> Prediction:
     """What a model says of images, on the CPU in float32. Raises ValueError, naming the picture, where not finite."""
-    prediction = model(images.to(model.backbone.device), categories)
+    prediction = model(images.to(model.device), categories)
     maps, scores = prediction.anomaly_map.float().cpu(), prediction.image_score.float().cpu()
     for path, map_, score in zip(paths, maps, scores):
         if not (map_.isfinite().all() and score.isfinite()):

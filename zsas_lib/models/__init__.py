@@ -1,4 +1,4 @@
-"""Published models, one record each. Needs no torch; `load.load_model` makes one.
+"""Published models and trivial maps, one record each. Needs no torch; `load.load_model` makes one.
 
 To add one, write its module and enter a record in `MODELS`. All else that is to be known of a model is read from it.
 """
@@ -17,6 +17,8 @@ class ModelRecord:
     :param place: "FILE:CLASS" in this folder; "" for one that the library has not, but whose printed numbers are shown.
     :param options: that differ from the class's own defaults.
     :param learns: whether it is trained on an auxiliary data set before it predicts.
+    :param trivial: whether it is a map without a backbone, training or words, which others are measured against; such
+        a one has no colour of its own, but the grey of all that is no model.
     :param colour: its colour in figures, a key of `zsas_book.figures.style.PALETTE`; "" takes one of those in turn.
     :param paper: who published it, and where.
     """
@@ -26,6 +28,7 @@ class ModelRecord:
     place: str = ""
     options: Mapping[str, object] = field(default_factory=dict)
     learns: bool = False
+    trivial: bool = False
     colour: str = ""
     paper: str = ""
 
@@ -56,6 +59,14 @@ MODELS: dict[str, ModelRecord] = {
         ModelRecord("anovl", "AnoVL", learns=True, colour="lavender", paper="Deng et al., arXiv 2308.15939"),
         ModelRecord("adaclip", "AdaCLIP", learns=True, colour="violet", paper="Cao et al., ECCV 2024"),
         ModelRecord("aa-clip", "AA-CLIP", learns=True, colour="crimson", paper="Ma et al., CVPR 2025"),
+        ModelRecord("centre-distance", "distance to the centre", "trivial:CentreDistance", trivial=True, colour="grey"),
+        ModelRecord("local-contrast", "local contrast", "trivial:LocalContrast", trivial=True, colour="grey"),
+        ModelRecord(
+            "median-colour", "distance from the median colour", "trivial:MedianColour", trivial=True, colour="grey"
+        ),
+        ModelRecord(
+            "mean-ground-truth", "mean ground truth of others", "trivial:MeanGroundTruth", trivial=True, colour="grey"
+        ),
     )
 }
 """By name, in the order of figures and tables."""
@@ -68,6 +79,15 @@ def list_models() -> list[str]:
     True
     """
     return sorted(name for name, record in MODELS.items() if record.place)
+
+
+def list_trivial_maps() -> list[str]:
+    """The names of those that need no backbone, no training and no words, in the order of `MODELS`.
+
+    >>> zsas.list_trivial_maps()
+    ['centre-distance', 'local-contrast', 'median-colour', 'mean-ground-truth']
+    """
+    return [name for name, record in MODELS.items() if record.trivial]
 
 
 def model_record(name: str) -> ModelRecord:

@@ -60,7 +60,19 @@ def require_learner(name: str) -> None:
     if name not in list_models():
         raise UnknownNameError("model", name, list_models())
     if not MODELS[name].learns:
-        raise NothingToLearnError(f"{name} learns nothing; expected a model such as vcpclip+.")
+        raise _nothing_to_learn(name)
+
+
+def require_learnable(model: AnomalyModel) -> "LearnedModel":
+    """The model itself. Raises NothingToLearnError where there is nothing in it to train, as in WinCLIP or a trivial
+    map."""
+    if isinstance(model, LearnedModel):
+        return model
+    raise _nothing_to_learn(getattr(model, "name", type(model).__name__))
+
+
+def _nothing_to_learn(name: str) -> NothingToLearnError:
+    return NothingToLearnError(f"{name} learns nothing; expected a model such as vcpclip+.")
 
 
 class LearnedModel(AnomalyModel):
@@ -73,6 +85,7 @@ class LearnedModel(AnomalyModel):
     """
 
     recipe: Recipe
+    backbone: Backbone
 
     def __init__(self, backbone: Backbone, options: Mapping[str, object]):
         super().__init__(backbone, options)

@@ -11,15 +11,17 @@ from .prediction import AnomalyModel
 
 
 def load_model(
-    name: str, backbone: Backbone, *, checkpoint: str | Path | None = None, **options: object
+    name: str, backbone: Backbone | None = None, *, checkpoint: str | Path | None = None, **options: object
 ) -> AnomalyModel:
-    """A published model on a backbone; `options` are the keyword arguments of its class, such as `WinCLIP`.
+    """A published model on a backbone, or a trivial map; `options` are the keyword arguments of its class, such as
+    `WinCLIP`.
 
     Every model has `.name`, `.backbone`, `.options` (all of them, JSON-able) and is called with images
     `(batch, 3, height, width)` in [0, 1] and one class name or one per image. One with learnable parts predicts after
-    `zsas.fit`, or from a `checkpoint` that its `save` wrote. Raises UnknownNameError for an unknown model or option,
-    ValueError for an option's value, or a checkpoint of a model that learns nothing; DataError for a checkpoint that
-    does not fit.
+    `zsas.fit`, or from a `checkpoint` that its `save` wrote. A trivial map (`list_trivial_maps`) has no use for a
+    backbone: its own is None, whatever is given. Raises UnknownNameError for an unknown model or option, TypeError for
+    another model without a backbone, ValueError for an option's value, or a checkpoint of a model that learns nothing;
+    DataError for a checkpoint that does not fit.
 
     >>> backbone = zsas.load_backbone("embedded")
     >>> model = zsas.load_model("winclip", backbone, scales=(2,))
@@ -37,7 +39,10 @@ def load_model(
     for option in options:
         if option not in known:
             raise UnknownNameError(f"option of model {name!r}", option, known)
-    loaded = model(backbone, **{**record.options, **options})
+    if backbone is None and not record.trivial:
+        raise TypeError(f'Model {name!r} needs a backbone: load_model({name!r}, load_backbone("embedded")).')
+    given = {**record.options, **options}
+    loaded = model(**given) if record.trivial else model(backbone, **given)
     if checkpoint is not None:
         if not record.learns:
             raise ValueError(

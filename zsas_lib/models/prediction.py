@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -29,15 +30,31 @@ class AnomalyModel(nn.Module):
     """What every model is: called with images `(batch, 3, height, width)` in [0, 1] and one class name or one per
     image, it gives a `Prediction`.
 
-    A subclass has a `name`. `options` holds all of its options, as JSON can.
+    A subclass has a `name`. `options` holds all of its options, as JSON can. `backbone` is None for a model that looks
+    through none, such as those of `trivial`.
     """
 
     name: str
+    backbone: Backbone | None
 
-    def __init__(self, backbone: Backbone, options: Mapping[str, object]):
+    def __init__(self, backbone: Backbone | None, options: Mapping[str, object]):
         super().__init__()
         self.backbone = backbone
         self.options: dict[str, Any] = dict(options)
+
+    @property
+    def device(self) -> torch.device:
+        """Where images are to lie that it is called with: its backbone's device."""
+        if self.backbone is None:
+            raise NotImplementedError(
+                f"{type(self).__name__} has no backbone, so it must say itself where it computes."
+            )
+        return self.backbone.device
+
+    @property
+    def classes(self) -> list[type]:
+        """The classes whose sources decide what it predicts: its own, and its backbone's."""
+        return [type(self)] if self.backbone is None else [type(self), type(self.backbone)]
 
     def learnable(self) -> dict[str, nn.Parameter]:
         """The parameters beside the backbone, by name."""

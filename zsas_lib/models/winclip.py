@@ -68,6 +68,7 @@ class WinCLIP(AnomalyModel):
     """
 
     name = "winclip"
+    backbone: Backbone
 
     def __init__(
         self,

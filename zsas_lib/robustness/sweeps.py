@@ -95,7 +95,7 @@ def uniform_sweep(
 
 
 def _prediction(model: AnomalyModel, batch: Batch, perturbation: Perturbation, value: float) -> Prediction:
-    images = batch.images.to(model.backbone.device)
+    images = batch.images.to(model.device)
     if value != perturbation.neutral:
         images = perturbation.apply(images, value)
     return predict(model, images, batch.categories, batch.paths)

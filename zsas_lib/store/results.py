@@ -84,7 +84,7 @@ def stored(
     _, data, *others = bound.arguments
     beside = {name: bound.arguments[name] for name in others if isinstance(bound.arguments[name], AnomalyDataset)}
     given = canonical({name: bound.arguments[name] for name in others if name not in (*NOT_IN_KEY, *beside)})
-    sources = source_digest(function, type(model), type(model.backbone), type(dataset))
+    sources = source_digest(function, *model.classes, type(dataset))
 
     tables = []
     for category in dataset.categories:
@@ -231,8 +231,9 @@ def read_result(path: Path) -> pd.DataFrame:
 
 
 def describe_model(model: AnomalyModel, class_names: Sequence[str]) -> dict[str, object]:
-    """What decides a model's predictions for these classes, beside its source: name, options, backbone, all weights
-    outside the backbone, and what else tells it from others (`AnomalyModel.identity`), such as remembered pictures."""
+    """What decides a model's predictions for these classes, beside its source: name, options, backbone (None where it has
+    none), all weights outside the backbone, and what else tells it from others (`AnomalyModel.identity`), such as
+    remembered pictures."""
     weights = hashlib.sha256()
     for name, values in sorted(model.state_dict().items()):
         if not name.startswith("backbone."):
@@ -241,7 +242,7 @@ def describe_model(model: AnomalyModel, class_names: Sequence[str]) -> dict[str,
     return {
         "model": getattr(model, "name", type(model).__qualname__),
         "options": model.options,
-        "backbone": model.backbone.digest,
+        "backbone": None if model.backbone is None else model.backbone.digest,
         "weights": weights.hexdigest(),
         "references": model.identity(class_names),
     }

@@ -169,4 +169,4 @@ def share_that_agrees(agrees: pd.Series) -> Measured:
 
 def _map(model: AnomalyModel, sample: Sample) -> torch.Tensor:
     with torch.no_grad():
-        return model(sample.image[None].to(model.backbone.device), sample.category).anomaly_map
+        return model(sample.image[None].to(model.device), sample.category).anomaly_map

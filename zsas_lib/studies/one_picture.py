@@ -112,7 +112,7 @@ def views(
     values = [float(value) for value in values]
     images = torch.cat([image if value == known.neutral else known.apply(image, value) for value in values])
     with torch.no_grad():
-        predictions = [model(part.to(model.backbone.device), sample.category) for part in images.split(batch_size)]
+        predictions = [model(part.to(model.device), sample.category) for part in images.split(batch_size)]
     maps = torch.cat([prediction.anomaly_map.float().cpu() for prediction in predictions])
     scores = torch.cat([prediction.image_score.float().cpu() for prediction in predictions])
     rows, seen = [], []

@@ -25,7 +25,7 @@ from ..base.files import require_place, write_atomically
 from ..base.tensors import saved_content
 from ..data.dataset import AnomalyDataset
 from ..evaluation.evaluate import evaluate
-from ..models.learned import Features, LearnedModel, NothingToLearnError
+from ..models.learned import Features, LearnedModel, require_learnable
 from ..models.prediction import AnomalyModel
 from .examples import Examples
 from .settings import require_settings
@@ -91,10 +91,7 @@ def fit(
     >>> log[["epoch", "step"]].to_numpy().tolist()
     [[0, 0], [0, 1]]
     """
-    if not isinstance(model, LearnedModel):
-        raise NothingToLearnError(
-            f"{getattr(model, 'name', type(model).__name__)} learns nothing; expected a model such as vcpclip+."
-        )
+    model = require_learnable(model)
     recipe = model.recipe
     epochs = recipe.epochs if epochs is None else epochs
     training_batch_size = recipe.training_batch_size if training_batch_size is None else training_batch_size

@@ -15,9 +15,10 @@ from ..base.sources import source_digest
 from ..data.dataset import AnomalyDataset
 from ..data.load import load_dataset
 from ..data.registry import auxiliary_name
-from ..models.learned import LearnedModel
+from ..models.learned import LearnedModel, require_learnable
 from ..models.load import load_model
 from ..models.prediction import AnomalyModel
+from ..models.trivial import MeanGroundTruth
 from ..store.folder import require_writable_store, results_folder
 from .fit import fit
 
@@ -29,7 +30,8 @@ def trained(model: LearnedModel, dataset: AnomalyDataset, *, store: Path | None 
 
     A training that was stopped goes on from its last whole epoch. A training is locked while it runs: another process
     that asks for the same one waits and then loads it. ``store`` is a folder, by default `store.folder.results_folder`.
-    Raises what `fit` raises, and TypeError for an option that it does not have.
+    Raises what `fit` raises, such as NothingToLearnError for a model that learns nothing, and TypeError for an option
+    that it does not have.
 
     >>> model = zsas.load_model("april-gan", zsas.load_backbone("embedded"))
     >>> auxiliary = zsas.load_dataset("embedded-a", categories="ceramic_disc")
@@ -37,6 +39,7 @@ def trained(model: LearnedModel, dataset: AnomalyDataset, *, store: Path | None 
     >>> zsas.trained(model, auxiliary, epochs=1) is model
     True
     """
+    require_learnable(model)
     bound = inspect.signature(fit).bind(model, dataset, **options)
     bound.apply_defaults()
     settings = {
@@ -45,7 +48,7 @@ def trained(model: LearnedModel, dataset: AnomalyDataset, *, store: Path | None 
         if name not in ("model", "dataset", "checkpoint", "output")
     }
     configuration = model.description() | {"data": [dataset.name, dataset.digest], "settings": settings}
-    sources = source_digest(fit, type(model), type(model.backbone), type(dataset))
+    sources = source_digest(fit, *model.classes, type(dataset))
     key = configuration_digest({"configuration": canonical(configuration), "sources": sources})
     path = (store or results_folder()) / FOLDER / f"{key}.safetensors"
     if not path.is_file():
@@ -87,9 +90,10 @@ def ready_model(
 
 def model_for(
     name: str,
-    backbone: Backbone,
+    backbone: Backbone | None,
     dataset: str,
     *,
+    root: str | Path | None = None,
     auxiliary_root: str | Path | None = None,
     per_category: int | None = None,
     mask_rule: str | None = None,
@@ -100,14 +104,19 @@ def model_for(
     """A model ready to be tested on the data set of that name: `ready_model` on its `auxiliary_name`.
 
     The auxiliary data are read from ``auxiliary_root``, ``per_category`` pictures of each category (None: all), with
-    the ``mask_rule`` of `load_dataset`, and only if the model learns.
+    the ``mask_rule`` of `load_dataset`, and only if the model learns. The mean ground truth of others is told the masks
+    of the data set itself, which lies in ``root``, with the same rule.
 
     >>> backbone = zsas.load_backbone("embedded")
     >>> zsas.model_for("winclip", backbone, "embedded-b").name
     'winclip'
     """
-    if not isinstance(model := load_model(name, backbone, **options), LearnedModel):
+    model = load_model(name, backbone, **options)
+    if isinstance(model, MeanGroundTruth):
+        model.remember_masks(load_dataset(dataset, root, mask_rule=mask_rule))
+    if not isinstance(model, LearnedModel):
         return model
-    rule: dict[str, Any] = {} if mask_rule is None else {"mask_rule": mask_rule}
-    auxiliary = load_dataset(auxiliary_name(dataset), auxiliary_root, **rule).select(per_category=per_category)
+    auxiliary = load_dataset(auxiliary_name(dataset), auxiliary_root, mask_rule=mask_rule).select(
+        per_category=per_category
+    )
     return trained(model, auxiliary, store=store, **(fit or {}))

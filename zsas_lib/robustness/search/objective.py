@@ -60,7 +60,7 @@ class Objective:
             raise UnknownNameError("fill", fill, FILLS)
         self.model, self.class_names, self.fill = model, names, fill
         self.over = ordered(over)
-        self.images, self.masks = images.to(model.backbone.device), masks.to(model.backbone.device)
+        self.images, self.masks = images.to(model.device), masks.to(model.device)
 
     def outcome(self, index: Int[Tensor, " point"], amounts: Float[Tensor, "point over"]) -> Outcome:
         """Loss, pixel AUROC, map and image score at points: image ``index[i]`` under ``amounts[i]``, in the order of

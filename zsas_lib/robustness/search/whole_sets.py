@@ -176,7 +176,7 @@ def _histories(
         )
         return [points.drop(columns="image").reset_index(drop=True) for _, points in found.history.groupby("image")]
 
-    sources = source_digest(worst_case, type(model), type(model.backbone))
+    sources = source_digest(worst_case, *model.classes)
     return load_or_compute_all("worst_case", configurations, compute, sources=sources, maker=model, store=store)
 
 
