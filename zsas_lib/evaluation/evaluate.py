@@ -12,12 +12,13 @@ from tqdm import tqdm
 from ..data.dataset import AnomalyDataset
 from ..data.record import row_name
 from ..metrics import further
-from ..metrics.bootstrap import bootstrap_std, gathered_bootstrap_std
+from ..metrics.bootstrap import bootstrap_std, counted, counts_std
 from ..metrics.image import IMAGE_METRICS, image_metrics
 from ..metrics.pixel import PIXEL_METRICS, gathered_metrics, pixel_auroc, pixel_metrics
 from ..metrics.pixel_scores import PixelScores
 from ..metrics.ranking import Labels, Maps, Masks, Scores
 from ..models.prediction import AnomalyModel, Prediction
+from .replicates import category_replicates
 from .tables import ResultTable, picture_rows, result_table, with_means
 
 
@@ -34,7 +35,9 @@ def evaluate(
     * ``.per_image``: path below the data set's root, category, defect, is_anomalous, anomalous_fraction (of its pixels;
       nan without masks), image_score, map_max, and the picture's own pixel_auroc (nan where it has one class only);
     * ``.spread``: standard errors of pixel_auroc and image_auroc by a bootstrap over each category's images
-      (``resamples`` samples drawn from ``seed``), and of their means.
+      (``resamples`` samples drawn from ``seed``), and of their means;
+    * ``.replicates``: the metrics of each of these samples (`replicates.category_replicates`). On the same pictures all
+      models have the same samples, so that differences can be taken (`replicates.paired`).
 
     Of one category at a time the scores of all pixels are held in memory, once; its maps and masks only where a further
     metric of pixels is registered. Raises ValueError, naming the picture, for a map or score that is not finite.
@@ -48,7 +51,7 @@ def evaluate(
     >>> bool(table.loc["mean", "pixel_auroc"] > 0.8)
     True
     """
-    rows, pictures = [], []
+    rows, pictures, replicates = [], [], []
     more = further("pixel", PIXEL_METRICS)
     for part, predictions in category_predictions(model, dataset, batch_size, "evaluate"):
         pixels, scores, own = PixelScores(), [], []
@@ -61,12 +64,15 @@ def evaluate(
                 maps.append(map_)
                 masks.append(mask)
         scores, labels = torch.stack(scores), labels_of(part)
-        error = gathered_bootstrap_std(pixels, resamples, seed)
+        counts = counted(pixels)
+        error = counts_std(counts, resamples, seed)
         numbers = gathered_metrics(pixels) | {name: function(maps, masks) for name, function in more.items()}
         numbers |= _of_images(scores, labels, error, resamples, seed)
         rows.append({"category": row_name(part.categories[0])} | numbers)
         pictures.append(picture_rows(part, scores, own))
-    return result_table(with_means(pd.DataFrame(rows)), pd.concat(pictures, ignore_index=True))
+        replicates.append(category_replicates(rows[-1], counts, scores, labels, resamples, seed))
+    rows = with_means(pd.DataFrame(rows))
+    return result_table(rows, *(pd.concat(parts, ignore_index=True) for parts in (pictures, replicates)))
 
 
 def category_predictions(

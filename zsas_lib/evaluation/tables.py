@@ -13,16 +13,18 @@ from ..data.record import MEAN, row_name
 from ..metrics.metric import METRICS
 
 ERROR = "_se"  # ends the name of a column of standard errors
+PICTURES, REPLICATES = "per_image", "replicates"  # what stands beside a `ResultTable`, picture by picture
 SETTINGS = "settings"  # of a table's ``attrs``: the columns that `with_means` was told to be settings
 
 
 class ResultTable(pd.DataFrame):
-    """A table of metrics with two more beside it, made by `evaluate`; in all else a DataFrame.
+    """A table of metrics with three more beside it, made by `evaluate`; in all else a DataFrame.
 
-    `per_image` has one row per picture, `spread` the standard errors of some of the metrics, with the table's rows.
+    `per_image` has one row per picture, `spread` the standard errors of some of the metrics, with the table's rows,
+    `replicates` the metrics of resampled pictures (`replicates.category_replicates`).
     """
 
-    _metadata = ["per_image", "spread"]
+    _metadata = ["per_image", "spread", "replicates"]
 
     @property
     def _constructor(self) -> type[pd.DataFrame]:
@@ -38,8 +40,8 @@ def joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """
     if isinstance(tables[0], ResultTable):
         rows = [table.join(table.spread.add_suffix(ERROR)).reset_index() for table in tables]
-        pictures = pd.concat([table.per_image for table in tables], ignore_index=True)
-        return result_table(with_means(_categories(rows)), pictures)
+        beside = (pd.concat([getattr(t, name) for t in tables], ignore_index=True) for name in (PICTURES, REPLICATES))
+        return result_table(with_means(_categories(rows)), *beside)
     if SETTINGS not in tables[0].attrs and not any(MEAN in set(table["category"]) for table in tables):
         return pd.concat(tables, ignore_index=True)
     rows = _categories(tables)
@@ -121,11 +123,12 @@ def picture_rows(dataset: AnomalyDataset, scores: Float[Tensor, " image"], own: 
     )
 
 
-def result_table(rows: pd.DataFrame, pictures: pd.DataFrame) -> ResultTable:
+def result_table(rows: pd.DataFrame, pictures: pd.DataFrame, replicates: pd.DataFrame) -> ResultTable:
+    """The table of what `with_means` gives, with what stands beside it."""
     rows = rows.set_index("category")
     errors = [column for column in rows if column.endswith(ERROR)]
     table = ResultTable(rows.drop(columns=errors))
-    table.per_image = pictures
+    table.per_image, table.replicates = pictures, replicates
     table.spread = pd.DataFrame(rows[errors]).rename(columns=lambda name: name.removesuffix(ERROR))
     return table
 

@@ -1,6 +1,11 @@
-"""How far chance moves the pixel AUROC: a bootstrap over images, from one histogram per image."""
+"""How far chance moves a category's metrics: a bootstrap over images, from one histogram per image.
+
+All models that are measured on the same images with the same seed meet the same resamples, so that the replicates of
+their metrics can be subtracted from each other.
+"""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -34,15 +39,43 @@ def bootstrap_std(maps: Maps, masks: Masks, resamples: int = 200, seed: int = 0,
     return _spread(*_wins(*checked(maps, masks), bins), resamples, seed)
 
 
-def gathered_bootstrap_std(pixels: PixelScores, resamples: int = 200, seed: int = 0, bins: int = 4096) -> float:
-    """`bootstrap_std` of a category that was gathered picture by picture, before `gathered_metrics`.
+@dataclass(frozen=True)
+class Counts:
+    """A category's pixels, counted in bins of rising scores: the normal and the anomalous ones of each image, what
+    share of regions the latter are (1 / pixels of its region each), and how many regions each image has."""
 
-    Raises RuntimeError after it, ValueError for fewer than 2 resamples or 4 bins.
+    normal: Int[np.ndarray, "image bin"]
+    anomalous: Int[np.ndarray, "image bin"]
+    shares: Float[np.ndarray, "image bin"]
+    regions: Int[np.ndarray, " image"]
+
+
+def counted(pixels: PixelScores, bins: int = 4096) -> Counts:
+    """The counts of a category that was gathered picture by picture, before `gathered_metrics`; the bins are those of
+    `bootstrap_std`.
+
+    Raises RuntimeError after it, ValueError for fewer than 4 bins.
     """
-    _refuse_options(resamples, bins)
+    _refuse_options(2, bins)
     edges = _edges([scores for picture in pixels.pictures() for scores in picture], bins)
     normal, anomalous = (_histograms((picture[kind] for picture in pixels.pictures()), edges) for kind in (0, 1))
-    return _spread(*_compared(normal, anomalous), resamples, seed)
+    shares, regions = np.zeros(anomalous.shape), []
+    for image, ((_, scores), (weights, number)) in enumerate(zip(pixels.pictures(), pixels.shares())):
+        places = np.searchsorted(edges, scores, side="right") - 1
+        shares[image] = np.bincount(places, weights, minlength=len(edges) - 1)[: len(edges) - 1]
+        regions.append(number)
+    return Counts(normal, anomalous, shares, np.array(regions))
+
+
+def counts_std(counts: Counts, resamples: int = 200, seed: int = 0) -> float:
+    """`bootstrap_std` of what was `counted`. Raises ValueError for fewer than 2 resamples."""
+    _refuse_options(resamples, 4)
+    return _spread(*_compared(counts.normal, counts.anomalous), resamples, seed)
+
+
+def resampled(images: int, resamples: int, seed: int) -> Int[np.ndarray, "resample image"]:
+    """How often each image is in each of ``resamples`` samples of as many images, drawn with replacement."""
+    return np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), size=resamples)
 
 
 def _refuse_options(resamples: int, bins: int) -> None:
@@ -52,8 +85,7 @@ def _refuse_options(resamples: int, bins: int) -> None:
 
 def _spread(wins: np.ndarray, normals: np.ndarray, anomalous: np.ndarray, resamples: int, seed: int) -> float:
     """The standard deviation of the AUROC over resampled images, of what `_compared` counts."""
-    images = len(wins)
-    drawn = np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), size=resamples)
+    drawn = resampled(len(wins), resamples, seed)
     comparisons = (drawn @ normals) * (drawn @ anomalous)
     won = np.sum((drawn @ wins) * drawn, axis=1)
     aurocs = won[comparisons > 0] / comparisons[comparisons > 0]

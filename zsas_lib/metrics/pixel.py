@@ -101,7 +101,7 @@ def pixel_metrics(maps: Maps, masks: Masks) -> dict[str, float]:
 def gathered_metrics(pixels: PixelScores) -> dict[str, float]:
     """`pixel_metrics` of a category that was gathered picture by picture.
 
-    It sorts the scores in place, so it comes after `gathered_bootstrap_std`. Raises RuntimeError when asked for again.
+    It sorts the scores in place, so it comes after `bootstrap.counted`. Raises RuntimeError when asked for again.
     """
     normal, anomalous, shares = pixels.pooled()
     if one_class(normal, anomalous):

@@ -70,6 +70,19 @@ class PixelScores:
         for start, stop, anomalous in zip(self._ends, self._ends[1:], self._anomalous):
             yield self._normal[start:stop], anomalous
 
+    def shares(self) -> Iterator[tuple[np.ndarray, int]]:
+        """For each picture, 1 / pixels of its region for each anomalous score, and the number of its regions. Raises
+        RuntimeError after `pooled`."""
+        self._refuse_given_away()
+        regions = iter(self._regions)
+        for anomalous in self._anomalous:
+            if not anomalous.size:
+                yield np.empty(0), 0
+                continue
+            own = next(regions)
+            sizes = np.bincount(own - own.min())
+            yield 1 / sizes[own - own.min()], len(sizes)
+
     def pooled(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """All normal scores; all anomalous scores, ascending; for each of these 1 / (pixels of its region x number of
         regions). The arrays are the caller's to sort in place, so nothing can be added or asked for afterwards.

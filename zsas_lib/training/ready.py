@@ -112,11 +112,10 @@ def model_for(
     'winclip'
     """
     model = load_model(name, backbone, **options)
+    rule: dict[str, Any] = {} if mask_rule is None else {"mask_rule": mask_rule}
     if isinstance(model, MeanGroundTruth):
-        model.remember_masks(load_dataset(dataset, root, mask_rule=mask_rule))
+        model.remember_masks(load_dataset(dataset, root, **rule))
     if not isinstance(model, LearnedModel):
         return model
-    auxiliary = load_dataset(auxiliary_name(dataset), auxiliary_root, mask_rule=mask_rule).select(
-        per_category=per_category
-    )
+    auxiliary = load_dataset(auxiliary_name(dataset), auxiliary_root, **rule).select(per_category=per_category)
     return trained(model, auxiliary, store=store, **(fit or {}))

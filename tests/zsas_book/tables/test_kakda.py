@@ -20,7 +20,7 @@ def run(first: float, second: float):
     table = pd.DataFrame(rows)
     for column in ("pixel_auroc", "image_ap", "aupro"):
         table[column] = table.image_auroc
-    return result_table(table.assign(image_auroc_se=0.03, pixel_auroc_se=0.0), pd.DataFrame())
+    return result_table(table.assign(image_auroc_se=0.03, pixel_auroc_se=0.0), pd.DataFrame(), pd.DataFrame())
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def test_gathered_metrics_are_those_of_maps_and_masks(kind):
     maps = maps.astype(kind)
     pixels = gathered(torch.from_numpy(maps), torch.from_numpy(masks))
     assert len(pixels) == len(maps)
-    assert bootstrap.gathered_bootstrap_std(pixels, resamples=50) == metrics.bootstrap_std(maps, masks, resamples=50)
+    assert bootstrap.counts_std(bootstrap.counted(pixels), resamples=50) == metrics.bootstrap_std(maps, masks, resamples=50)
     found = pixel.gathered_metrics(pixels)
     assert found == metrics.pixel_metrics(maps, masks)
     assert 0.6 < found["pixel_auroc"] < 1
@@ -74,7 +74,7 @@ def test_the_spread_of_many_scores_is_that_of_every_so_many(monkeypatch):
     assert found != expected and found == pytest.approx(expected, rel=1e-2)
     wins, normals, anomalous = bootstrap._wins(list(maps), list(masks), 512)
     assert normals.sum() + anomalous.sum() == maps.size
-    assert bootstrap.gathered_bootstrap_std(gathered(maps, masks), bins=512) == pytest.approx(expected, rel=1e-2)
+    assert bootstrap.counts_std(bootstrap.counted(gathered(maps, masks), bins=512)) == pytest.approx(expected, rel=1e-2)
 
 
 def test_the_scores_are_held_once():
