@@ -66,17 +66,19 @@ def training_settings(
 
 def networks_of(
     models: Sequence[str],
-    tower: Backbone,
+    tower: Backbone | Mapping[str, Backbone],
     dataset: str,
     seeds: Sequence[int],
     training: Mapping[str, object],
     **options: object,
 ) -> dict[str, list[AnomalyModel]]:
-    """Several models of a chapter, by name: one that learns once for each seed of its training, any other once.
-    ``options`` are those of `model_for`, whose errors are raised."""
+    """Several models of a chapter, by name: one that learns once for each seed of its training, any other once. The
+    backbone is one for all, or one for each by its name. ``options`` are those of `model_for`, whose errors are
+    raised."""
+    towers = tower if isinstance(tower, Mapping) else dict.fromkeys(models, tower)
     return {
         name: [
-            model_for(name, tower, dataset, fit={**training, "seed": seed}, **options)
+            model_for(name, towers[name], dataset, fit={**training, "seed": seed}, **options)
             for seed in (seeds if MODELS[name].learns else seeds[:1])
         ]
         for name in models

@@ -88,7 +88,8 @@ def _describe(subject: object) -> object:
         described = {"data set": subject.name, "pictures": len(subject), "categories": list(subject.categories)}
         return described | {"root": str(subject.root), "digest": subject.digest}
     if hasattr(subject, "backbone"):
-        return {"model": subject.name, "options": dict(subject.options), "backbone": _describe(subject.backbone)}
+        described = {"model": subject.name, "options": dict(subject.options)}
+        return described if subject.backbone is None else described | {"backbone": _describe(subject.backbone)}
     if hasattr(subject, "embed_dim") and hasattr(subject, "digest"):
         described = {"backbone": subject.name, "precision": subject.precision}
         return described | {"image size": subject.image_size, "digest": subject.digest}

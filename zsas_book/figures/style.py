@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import matplotlib.pyplot as plt
 import seaborn as sns
 
-from zsas_lib.models import MODELS
+from zsas_lib.models import BEST_TRIVIAL, MODELS
 from zsas_lib.perturbations import PERTURBATIONS
 
 INK = "#767676"
@@ -38,9 +38,9 @@ def colours_of(keys: Mapping[str, str]) -> dict[str, str]:
 COLOURS = {
     **colours_of({name: record.colour for name, record in MODELS.items()}),
     **colours_of({name: record.colour for name, record in PERTURBATIONS.items()}),
-    **colours_of({"reported": "grey", "chance": "grey"}),
+    **colours_of({"reported": "grey", "chance": "grey", BEST_TRIVIAL: "grey"}),
 }
-"""What a colour means: on every page the same model, or the same perturbation."""
+"""What a colour means: on every page the same model, or the same perturbation; grey is all that is no model."""
 MAP_COLOURS = "inferno"
 TRUTH_COLOUR = "#00e5ff"
 

@@ -13,13 +13,15 @@ training            passes of one training, 0 where another shard does it
 adam                1 where the parameter ``search`` is "adam", which runs backward too, else 0
 swept               different values of the parameter ``values`` together with 0; of an even grid, 13
 models_that_learn   how many of the parameter ``models`` learn, and ``models_at_once`` how many do not
+
+A trivial map takes no pass: it is none of ``models_at_once``, and where the parameter ``model`` names one all are 0.
 """
 
 import ast
 import operator
 from collections.abc import Callable, Mapping
 
-from zsas_lib.models import MODELS
+from zsas_lib.models import MODELS, list_trivial_maps
 
 from ..project.chapters import ChaptersError
 
@@ -42,7 +44,8 @@ def passes(
     """
     names = {name: number for name, value in values.items() if (number := _number(value)) is not None}
     names |= _facts(values) | {"pictures": pictures, "training": training}
-    return {kind: _value(formula, names) for kind, formula in costs.items()}
+    found = {kind: _value(formula, names) for kind, formula in costs.items()}
+    return dict.fromkeys(found, 0) if values.get("model") in list_trivial_maps() else found
 
 
 def _number(value: object) -> int | None:
@@ -56,6 +59,7 @@ def _number(value: object) -> int | None:
 
 def _facts(values: Mapping[str, object]) -> dict[str, int]:
     swept, models = values.get("values"), values.get("models") or []
+    models = [name for name in models if name not in list_trivial_maps()]
     learn = sum(name in MODELS and MODELS[name].learns for name in models)
     return {
         "adam": int(values.get("search") == "adam"),

@@ -45,6 +45,18 @@ def _models_that_learn() -> list[str]:
     return [name for name in list_models() if MODELS[name].learns]
 
 
+def _models_that_learn_nothing() -> list[str]:
+    from zsas_lib.models import MODELS, list_models
+
+    return [name for name in list_models() if not MODELS[name].learns]
+
+
+def _models_with_backbone() -> list[str]:
+    from zsas_lib.models import MODELS, list_models
+
+    return [name for name in list_models() if not MODELS[name].trivial]
+
+
 def _perturbations() -> list[str]:
     from zsas_lib.perturbations import PERTURBATIONS
 
@@ -64,6 +76,8 @@ KINDS: dict[str, Callable[[], list[str]]] = {
     "embedded data set": _embedded_datasets,
     "model": _models,
     "model that learns": _models_that_learn,
+    "model that learns nothing": _models_that_learn_nothing,
+    "model with a backbone": _models_with_backbone,
     "perturbation": _perturbations,
     "metric": _metrics,
 }

@@ -38,20 +38,25 @@ def shapes_only(name: str, image_size: int | None = None) -> Backbone:
 
 
 def parameter_counts(model: AnomalyModel) -> ParameterCounts:
-    """How many parameters a model has on its backbone; one that learns nothing has its backbone's alone."""
-    backbone = sum(value.numel() for value in model.backbone.clip.parameters())
+    """How many parameters a model has on its backbone; one that learns nothing has its backbone's alone, and a map
+    without a backbone none."""
+    backbone = sum(value.numel() for value in model.backbone.clip.parameters()) if model.backbone else 0
     return ParameterCounts(backbone, sum(value.numel() for value in model.learnable().values()))
 
 
-def operations(model: AnomalyModel, class_name: str = "object") -> int:
-    """Floating point operations of a prediction for one picture of the backbone's size, as torch counts them.
+def operations(model: AnomalyModel, class_name: str = "object", image_size: int | None = None) -> int:
+    """Floating point operations of a prediction for one picture, as torch counts them; its side is ``image_size``, or
+    the backbone's.
 
     Matrix products, convolutions and attention count, a multiplication and an addition each as one; norms, activations,
     softmax and enlarging do not. Sentences that do not depend on the picture are encoded once per class, and are left
-    out. A model that has learned nothing yet is counted as it begins.
+    out. A model that has learned nothing yet is counted as it begins. Raises ValueError for a map without a backbone and
+    without an ``image_size``.
     """
-    side = model.backbone.image_size
-    image = torch.zeros(1, 3, side, side, device=model.backbone.device)
+    side = image_size or (model.backbone and model.backbone.image_size)
+    if not side:
+        raise ValueError(f"{model.name} has no backbone, so no image size of its own; give one, image_size=144.")
+    image = torch.zeros(1, 3, side, side, device=model.device)
     with _written_out(), as_it_begins(model), torch.no_grad():
         model(image, class_name)
         with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):

@@ -70,6 +70,8 @@ MODELS: dict[str, ModelRecord] = {
     )
 }
 """By name, in the order of figures and tables."""
+BEST_TRIVIAL = "best_trivial_map"
+"""What tables and figures call the best of the trivial maps (`studies.trivial.best_trivial`), which is no model."""
 
 
 def list_models() -> list[str]:
