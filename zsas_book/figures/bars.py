@@ -60,12 +60,20 @@ def bars(
     axes.grid(axis="x")
 
 
-def category_bars(axes: Axes, table: pd.DataFrame, metric: str, spread: pd.DataFrame | None = None) -> None:
+def category_bars(
+    axes: Axes,
+    table: pd.DataFrame,
+    metric: str,
+    spread: pd.DataFrame | None = None,
+    best: pd.DataFrame | None = None,
+) -> None:
     """One bar a category in percent, best first, error bars of one standard error from `spread`, the mean as a dashed
-    grey line."""
+    grey line, and that of `best`, such as the best trivial map's table, as a dotted one."""
     rows = 100 * table[metric].drop(index="mean").sort_values(ascending=False)
     bars(axes, rows.to_frame("winclip"), None if spread is None else 100 * spread[metric].to_frame("winclip"))
     axes.axvline(100 * table.loc["mean", metric], color=INK, linestyle="--", linewidth=1.5)
+    if best is not None:
+        axes.axvline(100 * best.loc["mean", metric], color=INK, linestyle=":", linewidth=1.5)
     axes.set_xlabel(axis_label(metric))
 
 

@@ -4,10 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from zsas_lib.data.dataset import AnomalyDataset
 from zsas_lib.evaluation.replicates import paired
 from zsas_lib.evaluation.tables import MEAN, ResultTable, over_runs
 from zsas_lib.metrics import METRICS
 from zsas_lib.models import BEST_TRIVIAL
+from zsas_lib.papers.comparable import comparable
+from zsas_lib.papers.rivals import Rivals
 from zsas_lib.studies.trivial import CHOSEN
 
 from ..labels import label
@@ -32,9 +35,9 @@ def mean_scores(runs: Runs, trivial: Mapping[str, ResultTable]) -> pd.DataFrame:
 def what_is_left(runs: Runs, best: ResultTable, metrics: Sequence[str] | None = None) -> pd.DataFrame:
     """How far models are above the best trivial map, a row for each category, their mean, and each metric and model.
 
-    Columns: category, metric, model, trivial and score (percent), above, se, low and high (points, `replicates.paired`),
-    agree (the share of replicates with the sign of above, percent), left (the share of the score that is above the
-    trivial map's, percent). Metrics are those that have replicates, but those that follow from others.
+    Columns: category, metric, model, trivial and score (percent), above, se, low and high (points, by
+    `replicates.paired`), agree (the share of replicates with the sign of above, percent), left (the share of the score
+    that is above the trivial map's, percent). Metrics are those with replicates that do not follow from others.
     """
     parts = []
     for name, own in runs.items():
@@ -93,36 +96,40 @@ def _above(name: str, rows: pd.DataFrame, best: ResultTable, metrics: Sequence[s
         own = rows[rows.metric == metric]
         mean, single = own[own.category == MEAN].iloc[0], own[own.category != MEAN]
         clear, below = (single.low > 0).sum(), (single.high < 0).sum()
-        judged = "" if mean.low > 0 or mean.high < 0 else ", which chance can make"
+        judged = "" if mean.low > 0 or mean.high < 0 else ", within chance"
+        over = label(best.attrs[CHOSEN][metric])
         said.append(
-            f"{points(mean.above)} points of {label(metric)} ({_interval(mean)}{judged}; over "
-            f"{label(best.attrs[CHOSEN][metric])}; clearly above in {clear} and below in {below} of "
-            f"{counted(len(single), 'category')})"
+            f"{points(mean.above)} points of {label(metric)} over {over} ({_interval(mean)}{judged}; above it beyond "
+            f"chance in {clear} and below in {below} of {counted(len(single), 'category')})"
         )
-    return f"{label(name)} stands beside the best trivial map with {listed(said)}."
+    return f"{label(name)} against the best trivial map: {'; '.join(said)}."
 
 
 def _interval(row: pd.Series) -> str:
-    return f"95 % of resamples: {points(row.low)} to {points(row.high)}"
+    return f"95 % of resamples {points(row.low)} to {points(row.high)}"
 
 
-def printed_above(printed: pd.DataFrame, runs: Runs, best: ResultTable, notes: Mapping[str, str]) -> pd.DataFrame:
-    """Every pixel metric that a paper prints of methods (rows, by their labels) in percent, beside the page's own mean
-    and that of the best trivial map on the page's data, and whether the first two can be compared; ``notes`` say by
-    model why not."""
+def printed_above(
+    printed: Rivals, runs: Runs, best: ResultTable, pictures: AnomalyDataset, notes: Mapping[str, str]
+) -> pd.DataFrame:
+    """Every pixel metric that paper V prints of methods on a data set, in percent, beside the page's own mean and that
+    of the best trivial map on the page's ``pictures``, and whether the first two can be compared; ``notes`` say by
+    model why not. How far a printed number is above the trivial map is said only where both are of the same pictures.
+    """
+    same = not comparable("V", printed.tables[0], pictures)
     ours = {label(name): over_runs(own).loc[MEAN] for name, own in runs.items()}
     own_notes = {label(name): note for name, note in notes.items()}
     rows = []
-    for metric in [column for column in printed if column in best and METRICS[column].level == "pixel"]:
+    for metric in [column for column in printed.numbers if column in best and METRICS[column].level == "pixel"]:
         trivial = 100 * best.loc[MEAN, metric]
-        for name, value in printed[metric].items():
+        for name, value in printed.numbers[metric].items():
             rows.append(
                 {
                     "claim": f"{name}, {label(metric)}",
                     "reported": value,
                     "reproduced": 100 * ours[name][metric] if name in ours else float("nan"),
                     "best trivial map": trivial,
-                    "reported above it": value - trivial,
+                    "reported above it": value - trivial if same else float("nan"),
                     "note": own_notes.get(name, ""),
                 }
             )

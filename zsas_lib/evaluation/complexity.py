@@ -50,8 +50,8 @@ def operations(model: AnomalyModel, class_name: str = "object", image_size: int 
 
     Matrix products, convolutions and attention count, a multiplication and an addition each as one; norms, activations,
     softmax and enlarging do not. Sentences that do not depend on the picture are encoded once per class, and are left
-    out. A model that has learned nothing yet is counted as it begins. Raises ValueError for a map without a backbone and
-    without an ``image_size``.
+    out. A model that has learned nothing yet is counted as it begins. Raises ValueError for a map without a backbone
+    where no ``image_size`` is given.
     """
     side = image_size or (model.backbone and model.backbone.image_size)
     if not side:

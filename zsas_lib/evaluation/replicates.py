@@ -5,6 +5,7 @@ the same resamples: whatever is easy or hard about a picture is taken out of a d
 """
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 from zlib import crc32
 
 import numpy as np
@@ -43,17 +44,19 @@ def category_replicates(
     exact = pd.Series({name: row[name] for name in found}, dtype=float)
     shifted = (found + (exact - found.iloc[0])).iloc[1:].reset_index(drop=True)
     draws = [crc32(sample.astype("<i8").tobytes()) for sample in drawn]
-    return pd.concat([pd.DataFrame({"category": category, "replicate": range(resamples), "draw": draws}), shifted], axis=1)
+    return pd.concat(
+        [pd.DataFrame({"category": category, "replicate": range(resamples), "draw": draws}), shifted], axis=1
+    )
 
 
 def paired(one: Sequence[ResultTable], other: Sequence[ResultTable], *, seed: int = 0) -> pd.DataFrame:
     """By how much the metrics of one model are higher than another's on the same pictures, a row for each category, and
     for their mean, and each metric.
 
-    Each model has a table of `evaluate` for each of its runs, such as trainings. Columns: category, metric, gap, se (the
-    standard deviation of its replicates), low and high (their middle 95 %), agree (the share of replicates with the
-    sign of the gap), as fractions. A model's runs are averaged; of several, each replicate averages as many, drawn with
-    replacement from ``seed``.
+    Each model has a table of `evaluate` for each of its runs, such as trainings. Columns: category, metric, gap, se
+    (the standard deviation of its replicates), low and high (their middle 95 %), agree (the share of replicates with
+    the sign of the gap), as fractions. A model's runs are averaged; of several, each replicate averages as many, drawn
+    with replacement from ``seed``.
 
     Raises ValueError for tables of different pictures, pictures in another order, other seeds or numbers of resamples,
     and for a category with fewer than two pictures, which has no interval.
@@ -74,8 +77,9 @@ def paired(one: Sequence[ResultTable], other: Sequence[ResultTable], *, seed: in
 def _spread_of(values: pd.Series, gap: float) -> dict[str, float]:
     if len(values) < 2:
         return dict.fromkeys(("se", "low", "high", "agree"), float("nan"))
-    low, high = values.quantile([LOW, HIGH])
-    return {"se": values.std(), "low": low, "high": high, "agree": float(np.mean(np.sign(values) == np.sign(gap)))}
+    low, high = np.quantile(values, [LOW, HIGH])
+    agree = np.mean(np.sign(values) == np.sign(gap))
+    return {"se": float(np.std(values, ddof=1)), "low": float(low), "high": float(high), "agree": float(agree)}
 
 
 def _over_runs(tables: Sequence[ResultTable], seed: int) -> pd.DataFrame:
@@ -92,7 +96,7 @@ def _over_runs(tables: Sequence[ResultTable], seed: int) -> pd.DataFrame:
 
 def _with_means(replicates: pd.DataFrame) -> pd.DataFrame:
     """Replicates with those of the mean over categories, which has no more than the fewest."""
-    means = replicates.groupby(level="replicate").mean()
+    means = cast(pd.DataFrame, replicates.groupby(level="replicate").mean())  # of a table
     return pd.concat([replicates, pd.concat({MEAN: means}, names=replicates.index.names)])
 
 
@@ -106,7 +110,9 @@ def _refuse_others(first: ResultTable, table: ResultTable) -> None:
         )
     draws, theirs = (part.replicates[REPLICATE] for part in (first, table))
     if not draws.equals(theirs):
-        raise ValueError("Expected the same resamples in both tables; evaluate both models with one seed and resamples.")
+        raise ValueError(
+            "Expected the same resamples in both tables; evaluate both models with one seed and resamples."
+        )
     counts = first.per_image.groupby("category").size()
     if len(few := counts[counts < 2]):
         raise ValueError(f"Expected at least two pictures of each category, got one of {', '.join(few.index)}.")

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 
 from .aupro import FPR_LIMIT
 from .bootstrap import Counts
-from .ranking import Labels, Scores, checked, iou_of
+from .ranking import Labels, Scores, checked
 
 AT_ONCE = 50
 """Of how many resamples the sums are held at once, for the sake of memory."""
@@ -33,7 +33,8 @@ def pixel_replicates(counts: Counts, drawn: Weights) -> Values:
         regions = np.maximum(weights @ counts.regions, 1)[:, None]
         found = _of_counts(weights @ normal, weights @ anomalous, weights @ counts.shares / regions)
         found = {name if name == "aupro" else f"pixel_{name}": values for name, values in found.items()}
-        return found | {"pixel_iou": iou_of(found["pixel_f1_max"])}
+        f1 = found["pixel_f1_max"]
+        return found | {"pixel_iou": f1 / (2 - f1)}
 
     return _in_parts(of, drawn)
 

@@ -170,8 +170,8 @@ class MeanGroundTruth(TrivialMap):
     def _mean(self, category: str) -> Float[Tensor, "64 64"]:
         if category not in self._means:
             part = self._masks[category]
-            masks = (part[place].mask[None, None].double() for place in range(len(part)))
-            self._means[category] = sum(_shrunk(mask) for mask in masks) / len(part)
+            shares = [_shrunk(part[place].mask[None, None].double()) for place in range(len(part))]
+            self._means[category] = torch.stack(shares).mean(0)
         return self._means[category]
 
 
@@ -190,7 +190,7 @@ def _middles(side: int, like: Tensor) -> Float[Tensor, " {side}"]:
 
 
 def _on(images: Tensor, maps: Tensor) -> Float[Tensor, "batch height width"]:
-    """Maps that do not look at the images, one for each, with a gradient of 0 in them; not finite where they are not."""
+    """Maps that do not look at the images, one for each, with a gradient of 0; nan where these are not finite."""
     return maps + 0 * images.mean(1)
 
 

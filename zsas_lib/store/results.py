@@ -231,8 +231,8 @@ def read_result(path: Path) -> pd.DataFrame:
 
 
 def describe_model(model: AnomalyModel, class_names: Sequence[str]) -> dict[str, object]:
-    """What decides a model's predictions for these classes, beside its source: name, options, backbone (None where it has
-    none), all weights outside the backbone, and what else tells it from others (`AnomalyModel.identity`), such as
+    """What decides a model's predictions for these classes, beside its source: name, options, backbone (None where it
+    has none), all weights outside the backbone, and what else tells it from others (`AnomalyModel.identity`), such as
     remembered pictures."""
     weights = hashlib.sha256()
     for name, values in sorted(model.state_dict().items()):

@@ -120,8 +120,10 @@ def _winners(means: Mapping[str, pd.Series]) -> dict[str, str]:
 
 def _taken(tables: Mapping[str, pd.DataFrame], winners: Mapping[str, str]) -> pd.DataFrame:
     """The columns of metrics and of their errors, each from the map that won it."""
-    columns = next(iter(tables.values())).columns
-    return pd.DataFrame({name: tables[winners[metric]][name] for name in columns if (metric := _metric(name)) in winners})
+    metrics = {column: _metric(column) or "" for column in next(iter(tables.values()))}
+    return pd.DataFrame(
+        {column: tables[winners[metric]][column] for column, metric in metrics.items() if metric in winners}
+    )
 
 
 def _metric(column: str) -> str | None:

@@ -106,6 +106,8 @@ def released_parameters(model: AnomalyModel) -> ReleasedParameters:
 
 
 def _extras(model: AnomalyModel) -> dict[str, int]:
+    if model.backbone is None:
+        return {}
     text = model.backbone.clip.transformer.width
     if isinstance(model, AnomalyCLIP):
         projected = 896

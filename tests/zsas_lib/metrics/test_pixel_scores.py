@@ -34,7 +34,9 @@ def test_gathered_metrics_are_those_of_maps_and_masks(kind):
     maps = maps.astype(kind)
     pixels = gathered(torch.from_numpy(maps), torch.from_numpy(masks))
     assert len(pixels) == len(maps)
-    assert bootstrap.counts_std(bootstrap.counted(pixels), resamples=50) == metrics.bootstrap_std(maps, masks, resamples=50)
+    assert bootstrap.counts_std(bootstrap.counted(pixels), resamples=50) == metrics.bootstrap_std(
+        maps, masks, resamples=50
+    )
     found = pixel.gathered_metrics(pixels)
     assert found == metrics.pixel_metrics(maps, masks)
     assert 0.6 < found["pixel_auroc"] < 1
