@@ -61,12 +61,8 @@ MODELS: dict[str, ModelRecord] = {
         ModelRecord("aa-clip", "AA-CLIP", learns=True, colour="crimson", paper="Ma et al., CVPR 2025"),
         ModelRecord("centre-distance", "distance to the centre", "trivial:CentreDistance", trivial=True, colour="grey"),
         ModelRecord("local-contrast", "local contrast", "trivial:LocalContrast", trivial=True, colour="grey"),
-        ModelRecord(
-            "median-colour", "distance from the median colour", "trivial:MedianColour", trivial=True, colour="grey"
-        ),
-        ModelRecord(
-            "mean-ground-truth", "mean ground truth of others", "trivial:MeanGroundTruth", trivial=True, colour="grey"
-        ),
+        ModelRecord("median-colour", "median colour distance", "trivial:MedianColour", trivial=True, colour="grey"),
+        ModelRecord("mean-ground-truth", "mean mask of others", "trivial:MeanGroundTruth", trivial=True, colour="grey"),
     )
 }
 """By name, in the order of figures and tables."""

@@ -138,13 +138,13 @@ class MeanGroundTruth(TrivialMap):
         Raises ValueError for fewer than two categories with damaged pictures.
         """
         damaged = [record for record in dataset.records if record.is_anomalous]
-        whole = AnomalyDataset(dataset.name, dataset.root, damaged)
-        if len(whole.categories) < 2:
+        if len(found := dict.fromkeys(record.category for record in damaged)) < 2:
             raise ValueError(
                 f"Expected masks of at least two categories, so that each has others, got those of "
-                f"{', '.join(whole.categories) or 'none'} in data set {dataset.name!r}; load more of its categories."
+                f"{', '.join(found) or 'none'} in data set {dataset.name!r}; load more of its categories."
             )
-        self._masks = {name: whole.select([name]) for name in whole.categories}
+        whole = AnomalyDataset(dataset.name, dataset.root, damaged)
+        self._masks = {name: whole.select([name]) for name in found}
         self._means = {}
 
     def identity(self, class_names: Sequence[str]) -> Mapping[str, object]:

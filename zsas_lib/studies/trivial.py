@@ -81,7 +81,7 @@ def best_of(tables: Mapping[str, pd.DataFrame], *, by: Sequence[str] = ()) -> pd
     keys = [column for column in first if _metric(column) is None]
     if not all(table[keys].equals(first[keys]) for table in tables.values()):
         raise ValueError(f"Expected tables with the same rows, {', '.join(keys)}; got others of {', '.join(tables)}.")
-    groups = list(first.groupby(list(by), sort=False).groups.values()) if by else [first.index]
+    groups = [part.index for _, part in first.groupby(list(by), sort=False)] if by else [first.index]
     parts, chosen = [], {}
     for rows in groups:
         own = {name: table.loc[rows] for name, table in tables.items()}

@@ -25,7 +25,7 @@ from .fit import fit
 FOLDER = "trained"
 
 
-def trained(model: LearnedModel, dataset: AnomalyDataset, *, store: Path | None = None, **options: Any) -> LearnedModel:
+def trained(model: AnomalyModel, dataset: AnomalyDataset, *, store: Path | None = None, **options: Any) -> LearnedModel:
     """``model`` after ``fit(model, dataset, **options)``, from the store where that has been done before.
 
     A training that was stopped goes on from its last whole epoch. A training is locked while it runs: another process
@@ -39,7 +39,7 @@ def trained(model: LearnedModel, dataset: AnomalyDataset, *, store: Path | None 
     >>> zsas.trained(model, auxiliary, epochs=1) is model
     True
     """
-    require_learnable(model)
+    model = require_learnable(model)
     bound = inspect.signature(fit).bind(model, dataset, **options)
     bound.apply_defaults()
     settings = {

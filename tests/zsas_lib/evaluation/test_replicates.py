@@ -1,0 +1,105 @@
+"""Replicates beside a table, and differences of two tables of the same pictures."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from toy import Glow, toy_dataset
+
+from zsas_lib.evaluation.evaluate import evaluate
+from zsas_lib.evaluation.replicates import REPLICATE, paired
+from zsas_lib.evaluation.tables import joined
+from zsas_lib.models.prediction import Prediction
+
+FEW = {"resamples": 60}
+
+
+class Noisy(Glow):
+    """Glow with as much noise of its own in every pixel."""
+
+    name = "noisy"
+
+    def __init__(self, noise: float):
+        super().__init__()
+        self.options["noise"] = noise
+
+    def forward(self, images, class_names):
+        found = super().forward(images, class_names).anomaly_map.detach()
+        noise = torch.rand(found.shape, generator=torch.Generator().manual_seed(1))
+        maps = found + self.options["noise"] * noise
+        return Prediction(maps, maps.amax((1, 2)))
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return toy_dataset(tmp_path_factory.mktemp("toy"), {"lamp": 4, "star": 4})
+
+
+@pytest.fixture(scope="module")
+def tables(dataset):
+    return {"glow": evaluate(Glow(), dataset, **FEW), "noisy": evaluate(Noisy(0.1), dataset, **FEW)}
+
+
+def test_replicates_spread_as_the_standard_errors_say(tables):
+    rows = tables["glow"].replicates
+    assert list(rows.columns[:3]) == REPLICATE and rows.groupby("category").size().tolist() == [60, 60]
+    spread = rows.groupby("category")[["pixel_auroc", "image_auroc"]].std()
+    pd.testing.assert_frame_equal(spread, pd.DataFrame(tables["glow"].spread).drop(index="mean")[spread.columns])
+    assert rows.groupby("category").aupro.mean().to_numpy() == pytest.approx(tables["glow"].aupro.iloc[:2], abs=0.05)
+
+
+def test_categories_of_as_many_pictures_are_no_copies_of_each_other(tables):
+    lamp, star = (rows.draw.to_numpy() for _, rows in tables["glow"].replicates.groupby("category"))
+    assert set(lamp) == set(star) and not (lamp == star).all()
+
+
+def test_all_models_meet_the_same_resamples_whole_or_joined(dataset, tables):
+    assert tables["glow"].replicates[REPLICATE].equals(tables["noisy"].replicates[REPLICATE])
+    parts = joined([evaluate(Glow(), dataset.select([name]), **FEW) for name in ("lamp", "star")])
+    pd.testing.assert_frame_equal(parts.replicates, tables["glow"].replicates)
+
+
+def test_a_difference_is_that_of_the_numbers_and_of_every_replicate(tables):
+    found = paired([tables["glow"]], [tables["noisy"]]).set_index(["category", "metric"])
+    for category in ("lamp", "star", "mean"):
+        gap = tables["glow"].loc[category, "aupro"] - tables["noisy"].loc[category, "aupro"]
+        assert found.loc[(category, "aupro"), "gap"] == pytest.approx(gap)
+    one, other = (
+        table.replicates.pivot(index="replicate", columns="category", values="aupro") for table in tables.values()
+    )
+    values = (one - other).mean(axis=1)
+    row = found.loc[("mean", "aupro")]
+    expected = [values.std(), *np.quantile(values, [0.025, 0.975]), (np.sign(values) == np.sign(row.gap)).mean()]
+    assert row[["se", "low", "high", "agree"]].tolist() == pytest.approx(expected)
+
+
+def test_what_is_alike_about_the_pictures_is_not_in_a_difference(tables):
+    """A model against itself differs by nothing, though each number has its error; against one with slight noise of its
+    own by far less than two independent ones would."""
+    same = paired([tables["glow"]], [tables["glow"]])
+    assert (same[["gap", "se", "low", "high"]] == 0).all(axis=None)
+    found = paired([tables["glow"]], [tables["noisy"]]).set_index(["category", "metric"]).se[("mean", "pixel_auroc")]
+    alone = np.hypot(*(table.spread.loc["mean", "pixel_auroc"] for table in tables.values()))
+    assert 0 < found < 0.7 * alone
+
+
+def test_runs_are_averaged_and_spread_a_difference_further(dataset, tables):
+    runs = [evaluate(Noisy(noise), dataset, **FEW) for noise in (0.02, 1.0)]
+    found = paired(runs, [tables["glow"]]).set_index(["category", "metric"])
+    single = [paired([run], [tables["glow"]]).set_index(["category", "metric"]) for run in runs]
+    where = ("mean", "pixel_auroc")
+    assert found.gap[where] == pytest.approx((single[0].gap[where] + single[1].gap[where]) / 2)
+    assert found.se[where] > max(part.se[where] for part in single)
+
+
+def test_tables_of_other_pictures_or_resamples_are_refused(dataset, tables):
+    glow = tables["glow"]
+    fewer = evaluate(Glow(), dataset.select(per_category=4), **FEW)
+    with pytest.raises(ValueError, match="same pictures in the same order, got 14 and 8 pictures, 6 of them in one"):
+        paired([glow], [fewer])
+    for other in ({"resamples": 50}, {"resamples": 60, "seed": 1}):
+        with pytest.raises(ValueError, match="same resamples in both tables"):
+            paired([glow], [evaluate(Glow(), dataset, **other)])
+    one = evaluate(Glow(), dataset.select(["lamp"]).select(per_category=1), **FEW)
+    with pytest.raises(ValueError, match="at least two pictures of each category, got one of lamp"):
+        paired([one], [one])

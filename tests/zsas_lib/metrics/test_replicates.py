@@ -1,0 +1,86 @@
+"""Metrics of resampled pictures against the metrics of the pictures repeated, and against scikit-learn's weights."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from zsas_lib import metrics
+from zsas_lib.metrics.bootstrap import bootstrap_std, counted, resampled
+from zsas_lib.metrics.pixel import PIXEL_METRICS, gathered_metrics
+from zsas_lib.metrics.pixel_scores import PixelScores
+from zsas_lib.metrics.replicates import image_replicates, pixel_replicates
+
+DRAWN = resampled(5, 60, seed=3)  # more than are summed at once
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """Five pictures, two of them sound, one with two regions, coarse scores with ties."""
+    rng = np.random.default_rng(0)
+    masks = np.zeros((5, 12, 14), dtype=bool)
+    masks[2, 1:4, 2:6] = masks[3, 5:9, 5:9] = masks[3, 0:2, 11:13] = masks[4, 10:, :3] = True
+    maps = np.round(rng.normal(size=masks.shape) + 1.2 * masks, 1).astype(np.float32)
+    return maps, masks
+
+
+def gathered(maps, masks) -> PixelScores:
+    pixels = PixelScores()
+    for map_, mask in zip(maps, masks):
+        pixels.add(map_, mask)
+    return pixels
+
+
+def test_pixel_metrics_are_those_of_the_pictures_as_often_as_they_were_drawn(pictures):
+    maps, masks = pictures
+    found = pixel_replicates(counted(gathered(maps, masks)), DRAWN)
+    assert set(found) == set(PIXEL_METRICS) - {"aupro_200"}
+    for place, weights in enumerate(DRAWN):
+        chosen = np.repeat(np.arange(5), weights)
+        expected = metrics.pixel_metrics(maps[chosen], masks[chosen])
+        for name, values in found.items():
+            assert values[place] == pytest.approx(expected[name], abs=1e-12, nan_ok=True), name
+
+
+def test_scikit_learn_says_so_too_with_weights(pictures):
+    maps, masks = pictures
+    found = pixel_replicates(counted(gathered(maps, masks)), DRAWN[:5])
+    for place, weights in enumerate(DRAWN[:5]):
+        each = {"sample_weight": np.repeat(weights, masks[0].size)}
+        auroc, ap = (score(masks.ravel(), maps.ravel(), **each) for score in (roc_auc_score, average_precision_score))
+        assert (found["pixel_auroc"][place], found["pixel_ap"][place]) == (pytest.approx(auroc), pytest.approx(ap))
+
+
+def test_image_metrics_too_and_one_class_alone_is_nan():
+    scores, labels = torch.tensor([0.1, 0.4, 0.4, 0.2, 0.9]), torch.tensor([False, False, True, True, True])
+    drawn = np.vstack([DRAWN, [[1, 4, 0, 0, 0], [0, 0, 0, 1, 4]]])
+    found = image_replicates(scores, labels, drawn)
+    for place, weights in enumerate(drawn):
+        chosen = np.repeat(np.arange(5), weights)
+        expected = metrics.image_metrics(scores[chosen], labels[chosen])
+        for name, values in found.items():
+            assert values[place] == pytest.approx(expected[name], abs=1e-12, nan_ok=True), name
+    assert np.isnan(found["image_auroc"][-2:]).all()
+
+
+def test_with_few_bins_all_metrics_stay_near_and_the_spread_is_the_bootstraps(pictures):
+    maps, masks = pictures
+    fine = np.random.default_rng(1).normal(size=maps.shape) + masks
+    counts = counted(gathered(fine, masks), bins=64)
+    ones, exact = np.ones((1, 5), dtype=int), gathered_metrics(gathered(fine, masks))
+    for name, values in pixel_replicates(counts, ones).items():
+        assert values[0] == pytest.approx(exact[name], abs=0.03), name
+    drawn = resampled(5, 100, seed=0)
+    spread = np.nanstd(pixel_replicates(counts, drawn)["pixel_auroc"], ddof=1)
+    assert spread == pytest.approx(bootstrap_std(fine, masks, resamples=100, bins=64), rel=1e-9)
+
+
+def test_shares_of_regions_are_given_picture_by_picture(pictures):
+    maps, masks = pictures
+    pixels = gathered(maps, masks)
+    found = list(pixels.shares())
+    assert [regions for _, regions in found] == [0, 0, 1, 2, 1]
+    assert [round(float(shares.sum()), 9) for shares, _ in found] == [0, 0, 1, 2, 1]
+    pixels.pooled()
+    with pytest.raises(RuntimeError, match="pool them last"):
+        next(pixels.shares())
