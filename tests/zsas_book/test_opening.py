@@ -5,7 +5,8 @@ import pytest
 import torch
 from toy import SIZE, Glow, ToyBackbone, toy_dataset
 
-from zsas_book import opening
+from zsas_book import opening, record
+from zsas_lib.models.load import load_model
 from zsas_lib.perturbations.rotation import rotate
 
 
@@ -80,3 +81,16 @@ def test_models_that_learn_are_trained_once_for_each_seed(monkeypatch):
     channels = {name: [network.options["channel"] for network in own] for name, own in found.items()}
     assert channels == {"winclip": [1], "anomalyclip": [1, 2]}
     assert asked[-1] == ("anomalyclip", "mvtec", {"epochs": 2, "seed": 2}, {"per_category": 5})
+
+
+def test_models_may_have_a_backbone_each(monkeypatch):
+    towers = {"winclip": ToyBackbone(), "anomalyclip": ToyBackbone()}
+    monkeypatch.setattr(opening, "model_for", lambda name, tower, dataset, **_: (name, tower))
+    found = opening.networks_of(list(towers), towers, "mvtec", [1], {})
+    assert found == {name: [(name, tower)] for name, tower in towers.items()}
+
+
+def test_a_map_without_a_backbone_is_drawn_and_recorded(pictures):
+    network, sample = load_model("median-colour"), pictures[0]
+    assert torch.equal(opening.map_of(network, sample), network(sample.image[None], "lamp").anomaly_map[0])
+    assert record(map=network).facts["subjects"]["map"] == {"model": "median-colour", "options": {"of": "colour"}}

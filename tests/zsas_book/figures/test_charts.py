@@ -84,6 +84,10 @@ def test_bars_of_categories_are_ordered_best_first():
     figures.category_bars(axes, table, "aupro", pd.DataFrame({"aupro": [0.1, 0.2]}, index=["ring", "star"]))
     np.testing.assert_allclose(widths(axes), [90.0, 50.0])
     assert [text.get_text() for text in axes.get_yticklabels()] == ["star", "ring"]
+    _, axes = figures.panels()
+    figures.category_bars(axes, table, "aupro", best=pd.DataFrame({"aupro": [0.3]}, index=["mean"]))
+    lines = {line.get_linestyle(): line.get_xdata()[0] for line in axes.lines}
+    assert lines == {"--": pytest.approx(70), ":": pytest.approx(30)}
 
 
 def test_dots_stand_in_rows_of_all_series_shifted_apart():

@@ -15,7 +15,7 @@ from skimage.color import rgb2lab
 
 from zsas_book import figures
 from zsas_book.figures.style import colours_of
-from zsas_lib.models import MODELS, list_models
+from zsas_lib.models import BEST_TRIVIAL, MODELS, list_models, list_trivial_maps
 from zsas_lib.perturbations import PERTURBATIONS
 
 SIMULATED = {  # Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB
@@ -77,9 +77,16 @@ def test_colours_stand_out_and_writing_can_be_read_on_light_and_dark_ground(grou
 
 
 def test_each_model_and_each_perturbation_has_a_colour_that_no_other_has():
-    for names in (list_models(), PERTURBATIONS):
+    models = [name for name in list_models() if name not in list_trivial_maps()]
+    for names in (models, PERTURBATIONS):
         colours = [figures.COLOURS[name] for name in names]
         assert len(set(colours)) == len(colours) and figures.PALETTE["grey"] not in colours
+
+
+def test_what_is_no_model_is_grey():
+    for name in (*list_trivial_maps(), BEST_TRIVIAL, "reported", "chance"):
+        assert figures.COLOURS[name] == figures.PALETTE["grey"]
+    assert figures.label(BEST_TRIVIAL) == "best trivial map"
 
 
 def test_names_without_a_key_take_the_colours_in_turn_and_a_wrong_key_is_refused():

@@ -36,6 +36,14 @@ def test_what_formulas_come_to(formula, expected):
     assert passes({"winclip": formula}, VALUES, 10, 50) == {"winclip": expected}
 
 
+def test_a_trivial_map_takes_no_pass():
+    with_trivial = {"models": [*VALUES["models"], "local-contrast"]}
+    assert passes({"winclip": "models_at_once"}, with_trivial, 10, 50) == {"winclip": 1}
+    both = {"winclip": "pictures", "learned": "training"}
+    assert passes(both, {"model": "median-colour"}, 10, 50) == {"winclip": 0, "learned": 0}
+    assert passes(both, {"model": "winclip"}, 10, 50) == {"winclip": 10, "learned": 50}
+
+
 def test_an_even_grid_has_thirteen_values_and_zero_counts_once():
     assert passes({"winclip": "swept"}, {"values": None}, 1, 0) == {"winclip": 13}
     assert passes({"winclip": "swept"}, {"values": [0.0, 5.0]}, 1, 0) == {"winclip": 2}

@@ -17,6 +17,7 @@ from zsas_book.project.written import papermill_options, parameters_source, para
 from zsas_lib.base.errors import UnknownNameError
 from zsas_lib.data.registry import DATASETS
 from zsas_lib.metrics import METRICS
+from zsas_lib.models import list_models, list_trivial_maps
 
 SOURCE = """\
 # A comment of its own is no parameter's help.
@@ -169,7 +170,9 @@ def test_values_are_coerced_by_the_declared_type(given, expected):
             "mvtec, btad, mpdd, mvtec-loco, mvtec-3d, folder, embedded-b",
         ),
         ("embedded data set", "embedded-a", "mvtec", "embedded-a, embedded-b"),
-        ("model", "winclip", "aa-clip", "anomalyclip, april-gan, vcpclip, vcpclip+, winclip"),
+        ("model", "winclip", "aa-clip", ", ".join(list_models())),
+        ("model that learns nothing", "median-colour", "vcpclip", ", ".join(sorted([*list_trivial_maps(), "winclip"]))),
+        ("model with a backbone", "winclip", "local-contrast", "anomalyclip, april-gan, vcpclip, vcpclip+, winclip"),
         ("model that learns", "vcpclip+", "winclip", "anomalyclip, april-gan, vcpclip, vcpclip+"),
         ("perturbation", "hue", "tint", "rotation, hue, saturation"),
         ("metric", "aupro", "auroc", ", ".join(sorted(METRICS))),

@@ -7,7 +7,7 @@ from tiny_clip import TINY, tiny, tiny_backbone
 from trained import trained
 
 from zsas_lib.evaluation.complexity import operations, parameter_counts, shapes_only
-from zsas_lib.models import list_models
+from zsas_lib.models import list_models, list_trivial_maps
 from zsas_lib.models.learned import LearnedModel
 from zsas_lib.models.load import load_model
 
@@ -70,7 +70,7 @@ def test_operations_are_those_of_the_formulas(name, options, own, embed):
     assert operations(model) == tower_operations(backbone) + own(model) + counted_smoothing(model)
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", [name for name in list_models() if name not in list_trivial_maps()])
 def test_shapes_give_the_count_of_a_real_prediction(name):
     """For every model without code of its own, and nothing of the model is changed by counting."""
     model = trained(name, tiny_backbone(tiny(layers=4)))
@@ -91,6 +91,14 @@ def test_operations_of_the_released_models_without_their_weights(published):
     model = published("april-gan")
     assert operations(model) == tower_operations(model.backbone) + april_gan_operations(model) == 1_022_239_054_848
     assert operations(published("winclip")) > 8 * tower_operations(model.backbone)
+
+
+@pytest.mark.parametrize("name", ["centre-distance", "local-contrast", "median-colour"])
+def test_a_map_without_a_backbone_has_no_parameters_and_multiplies_no_matrices(name):
+    model = load_model(name)
+    assert parameter_counts(model).total == 0 and operations(model, image_size=32) == 0
+    with pytest.raises(ValueError, match=f"{name} has no backbone, so no image size of its own"):
+        operations(model)
 
 
 def test_models_that_learn_nothing():
