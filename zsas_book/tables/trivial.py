@@ -37,13 +37,15 @@ def what_is_left(runs: Runs, best: ResultTable, metrics: Sequence[str] | None = 
 
     Columns: category, metric, model, trivial and score (percent), above, se, low and high (points, by
     `replicates.paired`), agree (the share of replicates with the sign of above, percent), left (the share of the score
-    that is above the trivial map's, percent). Metrics are those with replicates that do not follow from others.
+    that is above the trivial map's, percent). Metrics are those with replicates and a best map that do not follow from
+    others; those of pixels have none where there are no masks.
     """
     parts = []
     for name, own in runs.items():
         found = paired(own, [best])
         found = found[found.metric.isin(metrics if metrics is not None else found.metric)]
-        found = found[~found.metric.isin(FOLLOWING)].rename(columns={"gap": "above"})
+        measured = found.metric.isin(best.attrs[CHOSEN]) & ~found.metric.isin(FOLLOWING)
+        found = found[measured].rename(columns={"gap": "above"})
         scores = over_runs(own)
         found.insert(2, "model", name)
         cells = list(zip(found.category, found.metric))
@@ -76,11 +78,11 @@ def fooled_in_words(left: pd.DataFrame) -> list[str]:
     """Which metrics are hardest to fool, and where pixel AUROC stands among them."""
     share = fooled(left)
     order = listed([f"{label(name)} ({value:.0f} %)" for name, value in share.items()])
-    place = list(share.index).index("pixel_auroc") + 1
+    order_of = {metric: place for place, metric in enumerate(share.index, start=1)}
     return [
         f"The best trivial map has this much of what a model has, from the metric that is hardest to fool to the "
         f"easiest: {order}.",
-        f"Pixel AUROC is number {place} of {len(share)}.",
+        f"Pixel AUROC is number {order_of['pixel_auroc']} of {len(share)}." if "pixel_auroc" in order_of else "",
     ]
 
 
@@ -92,7 +94,7 @@ def above_in_words(left: pd.DataFrame, best: ResultTable, metrics: Sequence[str]
 
 def _above(name: str, rows: pd.DataFrame, best: ResultTable, metrics: Sequence[str]) -> str:
     said = []
-    for metric in metrics:
+    for metric in [metric for metric in metrics if metric in set(rows.metric)]:
         own = rows[rows.metric == metric]
         mean, single = own[own.category == MEAN].iloc[0], own[own.category != MEAN]
         clear, below = (single.low > 0).sum(), (single.high < 0).sum()

@@ -135,15 +135,15 @@ class MeanGroundTruth(TrivialMap):
         """Take the masks of all damaged pictures of ``dataset``, in the place of earlier ones. They are read when they
         are first needed.
 
-        Raises ValueError for fewer than two categories with damaged pictures.
+        Raises ValueError for fewer than two categories with masks.
         """
-        damaged = [record for record in dataset.records if record.is_anomalous]
+        damaged = [record for record in dataset.records if record.is_anomalous and record.mask_path is not None]
         if len(found := dict.fromkeys(record.category for record in damaged)) < 2:
             raise ValueError(
                 f"Expected masks of at least two categories, so that each has others, got those of "
                 f"{', '.join(found) or 'none'} in data set {dataset.name!r}; load more of its categories."
             )
-        whole = AnomalyDataset(dataset.name, dataset.root, damaged)
+        whole = AnomalyDataset(dataset.name, dataset.root, damaged, mask_rule=dataset.mask_rule)
         self._masks = {name: whole.select([name]) for name in found}
         self._means = {}
 

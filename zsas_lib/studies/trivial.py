@@ -28,10 +28,10 @@ CHOSEN = "chosen"
 def trivial_maps(masks: AnomalyDataset) -> dict[str, AnomalyModel]:
     """Every trivial map by its name, ready for the data set of ``masks``, which has all of its categories.
 
-    Where only one of them has damaged pictures there is no mean ground truth of others, and no such map.
+    Where no more than one of them has masks there is no mean ground truth of others, and no such map.
     """
     maps = {}
-    several = len({record.category for record in masks.records if record.is_anomalous}) > 1
+    several = len({record.category for record in masks.records if record.mask_path is not None}) > 1
     for name in list_trivial_maps():
         model = load_model(name)
         if isinstance(model, MeanGroundTruth):
@@ -51,7 +51,7 @@ def trivial_tables(
 ) -> dict[str, pd.DataFrame]:
     """``stored(function, map, pictures, ...)`` for every trivial map; masks are those of the whole data set that the
     pictures are of, read from where they lie. Raises as `stored` and `load_dataset`."""
-    maps = trivial_maps(load_dataset(pictures.name, pictures.root))
+    maps = trivial_maps(load_dataset(pictures.name, pictures.root, mask_rule=pictures.mask_rule))
     return {name: stored(function, map_, pictures, *arguments, store=store, **options) for name, map_ in maps.items()}
 
 

@@ -1,5 +1,7 @@
 """What is left above the best trivial map: the numbers, and the words that follow from them."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 from toy import Glow, toy_dataset
@@ -121,3 +123,15 @@ def test_a_table_of_categories_gets_the_best_map_s_mean_as_its_last_row(runs, ma
     shown = trivial.with_best(table, best)
     assert list(shown.index) == ["lamp", "star", "mean", BEST_TRIVIAL] and list(shown) == list(table)
     assert shown.loc[BEST_TRIVIAL].equals(best.loc["mean"].rename(BEST_TRIVIAL))
+
+
+def test_without_masks_only_images_are_spoken_of(tmp_path):
+    dataset = toy_dataset(tmp_path, {"lamp": 3, "star": 3})
+    dataset = dataset.part([replace(record, mask_path=None) for record in dataset.records])
+    one, other = (evaluate(Glow(channel), dataset, resamples=20) for channel in (0, 2))
+    best = best_of({"median-colour": other})
+    left = trivial.what_is_left({"winclip": [one]}, best)
+    assert set(left.metric) == {"image_auroc", "image_ap", "image_f1_max"}
+    (said,) = trivial.above_in_words(left, best, ["pixel_auroc", "image_auroc"])
+    assert "image AUROC" in said and "pixel" not in said
+    assert trivial.fooled_in_words(left)[1] == ""
