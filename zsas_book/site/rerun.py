@@ -10,6 +10,8 @@ import nbformat
 import pandas as pd
 import yaml
 
+from zsas_lib.base.work import remove_left
+
 from ..escape import in_code, in_markdown
 from ..pages.certificate import PageCertificate
 from ..pages.finish import own_labels
@@ -25,7 +27,12 @@ SAME = 1e-9
 
 
 def new_run_folder(name: str, root: Path) -> Path:
-    """A new empty folder ``runs/NAME-1``, ``runs/NAME-2``, ... of the project at `root`."""
+    """A new empty folder ``runs/NAME-1``, ``runs/NAME-2``, ... of the project at `root`.
+
+    What killed runs of this name left in theirs is removed.
+    """
+    for before in (root / RUNS).glob(f"{name}-*"):
+        remove_left(before, name)
     number = 1
     while True:
         folder = root / RUNS / f"{name}-{number}"

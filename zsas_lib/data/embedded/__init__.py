@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ...base.files import locked
 from ...base.sources import source_digest
+from ...base.work import work_folder
 from ..cache import cache_folder
 from . import write
 
@@ -29,5 +30,11 @@ def written(name: str) -> Path:
         root.parent.mkdir(parents=True, exist_ok=True)
         with locked(root):  # several that need it at once draw it once
             if not root.is_dir():
-                writers[name](root)
+                with work_folder(root.parent, root.name) as work:
+                    writers[name](work / name)
+                    try:
+                        (work / name).rename(root)
+                    except OSError:
+                        if not root.is_dir():  # else another has drawn it meanwhile, on a file system without locks
+                            raise
     return root
