@@ -26,7 +26,7 @@ def run(
     target: Annotated[str, typer.Argument(metavar="PAGE_OR_NOTEBOOK", help="A page of chapters.yaml or a notebook.")],
     parameter: Given = None,
     profile: Annotated[str, typer.Option(help="Under which profile of chapters.yaml a page is made.")] = "embedded",
-    output: Annotated[Path | None, typer.Option(help="Where the computed notebook goes.")] = None,
+    output: Annotated[Path | None, typer.Option(help="The computed notebook, a new file NAME.ipynb.")] = None,
     gpu: Gpu = False,
 ) -> None:
     """Check the parameters, run the notebook and publish the result.
@@ -34,7 +34,7 @@ def run(
     A page with the book's own parameters becomes part of the book. Anything else goes to a new folder in runs/, where
     it is rendered beside the book's own run, with the differences of their numbers.
     """
-    from ..pages.compute import check_parameters, compute_page, require_places
+    from ..pages.compute import check_output, check_parameters, compute_page, require_places
     from ..project.chapters import COMPUTED, find_page, project_root
 
     root = project_root()
@@ -42,6 +42,8 @@ def run(
     overrides = _overrides(parameter, page, root)
     if output is not None or (page.profile and not overrides):
         output = output or root / COMPUTED / f"{page.name}.ipynb"
+        check_output(page, output, root)
+        require_places(output)
         with one_gpu() if gpu else nullcontext():
             compute_page(page, output, root=root, overrides=overrides)
         typer.echo(f"{page.name} is computed: {os.path.relpath(output)}")

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from zsas_lib.base.errors import OptionError
-from zsas_lib.base.files import require_place
+from zsas_lib.base.files import require_new_file, require_place
 
 
 def train(
@@ -45,11 +44,9 @@ def train(
     require_settings(
         seed=seed, epochs=epochs, training_batch_size=training_batch_size, rate=rate, zoom=zoom, loss_size=loss_size
     )
-    if output.exists() and not output.is_dir():
-        raise OptionError(f"{output} is there already; remove it first, or name another file.")
     checkpoint = output.with_name(f"{output.name}.checkpoint") if output.name else output
-    for place in (output, checkpoint):
-        require_place(place)
+    require_new_file(output)
+    require_place(checkpoint)
     tower = zsas.load_backbone(backbone, image_size=image_size, activation=activation)
     learner = zsas.load_model(model, tower)
     log = zsas.fit(

@@ -18,10 +18,11 @@ from nbformat.v4 import new_code_cell
 
 from zsas_lib.base.digests import file_digest
 from zsas_lib.base.surroundings import library_files
+from zsas_lib.base.work import work_folder
 from zsas_lib.base.writable import UnwritableError, why_unwritable
 from zsas_lib.store.folder import require_writable_store
 
-from ..project.chapters import Page
+from ..project.chapters import COMPUTED, Page
 from ..project.notebooks import read_notebook
 from ..project.parameters import Parameter, Value, parameters_cell, read_parameters, resolve
 from ..project.together import require_together
@@ -30,7 +31,7 @@ from ..provenance import RECORD_TYPE
 from .certificate import PageCertificate, sources_of
 from .execution import PageError, run_notebook
 from .finish import finish, last_code
-from .publish import publish, work_folder
+from .publish import files_folder, publish, require_output
 
 CELL_TIMEOUT_S = 3600
 OUTSIDE_THE_KERNEL = ("zsas_book/pages/", "zsas_book/project/parameters.py", "zsas_book/project/written.py")
@@ -49,12 +50,14 @@ def compute_page(
 
     `root` is the project's folder, in which the notebook runs; `cell_timeout` is in seconds per cell. Returns `output`.
 
-    Raises before anything runs: UnknownNameError, ParameterError or DataError (see `require_together`), UnwritableError
-    where nothing can be written beside `output` or in the folder of results, NotebookError when the notebook cannot be
-    read. Raises PageError when it does not run to its end; what `output` held before stays, and beside it a log,
-    ``.logs/NAME.log``, until a run ends well.
+    Raises before anything runs: OutputError for an `output` that is not to be replaced (`require_output`; in the book's
+    own folder a page takes its own place whatever is there), UnknownNameError, ParameterError or DataError (see
+    `require_together`), UnwritableError where nothing can be written beside `output` or in the folder of results,
+    NotebookError when the notebook cannot be read. Raises PageError when it does not run to its end; what `output` held
+    before stays, and beside it a log, ``.logs/NAME.log``, until a run ends well.
     """
     overrides = overrides or {}
+    check_output(page, output, root)
     path = root / page.notebook
     source, digest = read_notebook(path), file_digest(path)
     declared = read_parameters(source)
@@ -63,8 +66,8 @@ def compute_page(
     require_places(output)
     started, start = time(), monotonic()
     log = output.parent / ".logs" / f"{output.stem}.log"
-    with work_folder(output) as work:
-        files = work / f"{output.stem}_files"
+    with work_folder(output.parent, output.stem) as work:
+        files = files_folder(work / output.name)
         files.mkdir()
         executed = run_notebook(
             prepared(source, declared, values),
@@ -89,6 +92,7 @@ def compute_page(
             parameters=dict(values),
             notebook={"path": page.notebook.as_posix(), "digest": digest},
             digest="",  # of what is published: known then
+            files=sorted(file.name for file in files.iterdir()),
             **sources_of(facts, root, facts["library"]["files"] | _files_outside_the_kernel(), started),
         )
         finished = finish(
@@ -99,8 +103,9 @@ def compute_page(
             values,
             overrides=overrides,
             name=output.stem,
-            files=[file.name for file in files.iterdir()],
+            files=certificate.files,
         )
+        check_output(page, output, root)  # again: hours may have passed
         publish(finished, certificate, files, output, work)
     return output
 
@@ -119,6 +124,12 @@ def require_places(output: Path) -> None:
             "for results in $ZSAS_RESULTS; or work in a copy of the checkout that is yours."
         )
     require_writable_store()
+
+
+def check_output(page: Page, output: Path, root: Path) -> None:
+    """Raise what `compute_page` would raise for this output, before anything is written (see `require_output`)."""
+    if output.parent.resolve() / output.name != (root / COMPUTED).resolve() / f"{page.name}.ipynb":
+        require_output(output, page.name)
 
 
 def prepared(source: NotebookNode, declared: Sequence[Parameter], values: Mapping[str, Value]) -> NotebookNode:

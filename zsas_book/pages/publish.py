@@ -1,22 +1,59 @@
-"""A computed page appears whole or not at all: the folder in which it is made, and its move to where it belongs."""
+"""A computed page appears whole or not at all, and never in place of what is no earlier run of it."""
 
+import os
 import shutil
-import uuid
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import nbformat
-from filelock import FileLock, Timeout
 from nbformat import NotebookNode
 
 from zsas_lib.base.digests import file_digest
 from zsas_lib.base.files import locked
 
-from .certificate import PageCertificate
+from .certificate import CertificateError, PageCertificate
 
-LOCK = ".work-lock"
+SUFFIX = ".ipynb"
+
+
+class OutputError(ValueError):
+    """An output that a page cannot be put at. The message names what is in the way; nothing was changed."""
+
+
+def files_folder(output: Path) -> Path:
+    """The folder of what a page's cells save, beside its notebook ``output``."""
+    return output.with_name(f"{output.stem}_files")
+
+
+def require_output(output: Path, page: str) -> None:
+    """Judge where a page is to go before it runs: the notebook, its certificate and its folder of files may be new, or
+    an earlier run of the same page as that was published, which is replaced.
+
+    Raises OutputError for a name that does not end in ``.ipynb``, for a folder, a link, and for anything that is no
+    such run or was changed since: it is not ours to remove.
+    """
+    if output.suffix != SUFFIX or output.is_dir():
+        raise OutputError(
+            f"{output} cannot be a computed notebook; expected the name of a file that ends in {SUFFIX}, such as "
+            f"{(output if output.is_dir() else output.parent) / page}{SUFFIX}."
+        )
+    certificate, files = output.with_suffix(".json"), files_folder(output)
+    there = [path for path in (output, certificate, files) if os.path.lexists(path)]
+    if not there:
+        return
+    try:
+        made = PageCertificate.read(certificate)
+        own = made.page == page and not any(path.is_symlink() for path in there)
+        own = own and output.is_file() and file_digest(output) == made.digest
+        own = own and {path.name for path in files.glob("*")} <= {*made.files}
+    except (OSError, CertificateError):
+        own = False
+    if not own:
+        names = ", ".join(str(path) for path in there)
+        raise OutputError(
+            f"{names}: there already, and not a run of {page} as it was published, so nothing of it is replaced; name "
+            "another output, or move it away."
+        )
 
 
 def publish(notebook: NotebookNode, certificate: PageCertificate, files: Path, output: Path, work: Path) -> None:
@@ -27,34 +64,8 @@ def publish(notebook: NotebookNode, certificate: PageCertificate, files: Path, o
     replace(certificate, digest=file_digest(work / output.name)).write(finished)
     with locked(output):
         output.with_suffix(".json").unlink(missing_ok=True)
-        shutil.rmtree(output.parent / files.name, ignore_errors=True)
+        shutil.rmtree(files_folder(output), ignore_errors=True)
         if any(files.iterdir()):
-            files.rename(output.parent / files.name)
+            files.rename(files_folder(output))
         (work / output.name).replace(output)
         finished.replace(output.with_suffix(".json"))
-
-
-@contextmanager
-def work_folder(output: Path) -> Iterator[Path]:
-    """A new hidden folder beside `output`, removed at the end; those that killed processes left behind are removed too.
-
-    Whether a folder's process still runs is told by a lock file beside it, which the process holds; numbers of
-    processes would not do, as containers share them.
-    """
-    output.parent.mkdir(parents=True, exist_ok=True)
-    for left in output.parent.glob(f".{output.stem}.*{LOCK}"):
-        with suppress(Timeout, OSError), FileLock(left, blocking=False, fallback_to_soft=False):
-            _remove(left)
-    lock = (output.parent / f".{output.stem}.{uuid.uuid4().hex}{LOCK}").absolute()
-    work = lock.with_suffix("")
-    with ExitStack() as held:
-        with suppress(OSError):  # a file system without locks: then what killed processes leave behind stays
-            held.enter_context(FileLock(lock, fallback_to_soft=False))
-        held.callback(_remove, lock)
-        work.mkdir()
-        yield work
-
-
-def _remove(lock: Path) -> None:
-    shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
-    lock.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Atomic writes, locks between processes, and the removal of what killed writers left behind.
+"""Atomic writes, outputs judged before them, locks between processes, and what killed writers left behind.
 
 A file is written under a hidden name of its own beside its place and renamed when it is on the disk. Its writer holds a
 lock on it until then, which ends with the process, however that ends. So a hidden file that is old and that nobody
@@ -41,6 +41,13 @@ def require_place(path: Path) -> None:
     finally:
         with suppress(OSError):
             trial.unlink()
+
+
+def require_new_file(path: Path) -> None:
+    """Judges, as `require_place`, a file that must not be there yet, nor a link of its name. Raises OptionError."""
+    if os.path.lexists(path) and not path.is_dir():
+        raise OptionError(f"{path} is there already; remove it first, or name another file.")
+    require_place(path)
 
 
 @contextmanager

@@ -89,6 +89,23 @@ def test_places_that_cannot_be_written_are_said_before_anything_runs(zsas, tmp_p
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "page.ipynb"]
 
 
+def test_an_output_is_judged_before_a_gpu_is_waited_for_and_nothing_there_is_removed(zsas, tmp_path, monkeypatch):
+    monkeypatch.setattr("zsas_book.cli.run.one_gpu", lambda: pytest.fail("a GPU is waited for"))
+    notebook = write_notebook(tmp_path / "page.ipynb", "print(rows)")
+    (tmp_path / "folder.json").write_text("mine")
+    (tmp_path / "folder").mkdir()
+    before = sorted(tmp_path.iterdir())
+    for output, words in (
+        (tmp_path / "folder", f"such as {tmp_path}/folder/page.ipynb"),
+        (tmp_path / "out.json", "expected the name of a file that ends in .ipynb"),
+        (notebook, "there already, and not a run of page as it was published"),
+        (tmp_path / "folder.ipynb", f"{tmp_path}/folder.json: there already"),
+    ):
+        status, out, err = zsas("run", notebook, "--gpu", "--output", output)
+        assert (status, out, err.count("\n")) == (2, "", 1) and words in err
+    assert sorted(tmp_path.iterdir()) == before and (tmp_path / "folder.json").read_text() == "mine"
+
+
 def test_a_parameter_without_a_value_is_refused(zsas, tmp_path):
     status, _, err = zsas("run", write_notebook(tmp_path / "page.ipynb", "1"), "-p", "rows")
     assert status == 2

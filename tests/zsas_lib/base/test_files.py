@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from zsas_lib.base.files import OLD_S, locked, only_one, write_atomically
+from zsas_lib.base.errors import OptionError
+from zsas_lib.base.files import OLD_S, locked, only_one, require_new_file, write_atomically
 
 LIVE_WRITER = """
 import sys
@@ -103,6 +104,18 @@ def test_what_cannot_be_removed_stops_nobody(tmp_path):
     age(tmp_path / ".folder.part", 2 * OLD_S)
     write(tmp_path / "result")
     assert names(tmp_path) == [".folder.part", "result"]
+
+
+def test_a_new_file_must_not_be_there_yet_nor_a_link_of_its_name(tmp_path):
+    write(tmp_path / "file")
+    (tmp_path / "link").symlink_to(tmp_path / "nothing")
+    for name in ("file", "link"):
+        with pytest.raises(OptionError, match=f"{name} is there already; remove it first, or name another file"):
+            require_new_file(tmp_path / name)
+    with pytest.raises(OptionError, match="is a folder; expected the name of a file"):
+        require_new_file(tmp_path)
+    require_new_file(tmp_path / "new")
+    assert names(tmp_path) == ["file", "link"]
 
 
 HOLDER = """

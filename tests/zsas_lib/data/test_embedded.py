@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,8 @@ from safetensors import safe_open
 from scipy import ndimage
 
 import zsas_lib as zsas
+from zsas_lib.base.errors import OptionError
+from zsas_lib.base.work import LOCK
 from zsas_lib.data import embedded
 from zsas_lib.data.embedded import WEIGHTS, train_backbone, train_losses, train_student, write
 from zsas_lib.data.embedded.defects import DEFECTS, FADING, possible_defects
@@ -154,6 +157,28 @@ def tiny_training(tmp_path, monkeypatch):
     )
 
 
+def test_where_the_weights_shall_go_is_judged_before_the_training(tmp_path):
+    with pytest.raises(OptionError, match="is a folder; expected the name of a file"):
+        train_backbone.main(1, 1, 1, 1.0, 0, tmp_path / "checkpoints", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_drawing_left_is_removed_and_a_failed_one_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZSAS_CACHE", str(tmp_path))
+    place = embedded.source_digest(write)[:12]
+    left = tmp_path / f".embedded-b-{place}.{'0' * 32}"
+    left.mkdir()
+    Path(f"{left}{LOCK}").touch()
+    monkeypatch.setattr(write, "write_embedded_b", lambda root: (root.mkdir(), (root / "picture").touch()))
+    root = embedded.written("embedded-b")
+    assert [path.name for path in tmp_path.iterdir()] == [root.name] == [f"embedded-b-{place}"]
+    assert [path.name for path in root.iterdir()] == ["picture"]
+    monkeypatch.setattr(write, "write_embedded_a", lambda root: (root / "nowhere" / "picture").touch())
+    with pytest.raises(FileNotFoundError):
+        embedded.written("embedded-a")
+    assert [path.name for path in tmp_path.iterdir()] == [root.name]
+
+
 @pytest.mark.training
 def test_training_that_was_stopped_ends_as_if_it_had_not_been(tiny_training, tmp_path):
     for folder in ("whole", "stopped"):
@@ -188,5 +213,6 @@ def test_who_needs_a_set_while_it_is_drawn_waits_for_it(tmp_path, monkeypatch):
     monkeypatch.setattr("zsas_lib.data.embedded.write.write_embedded_b", draw)
     with ThreadPoolExecutor(4) as pool:
         roots = list(pool.map(embedded.written, ["embedded-b"] * 4))
-    assert drawn == [roots[0]] and set(roots) == {roots[0]} and roots[0].is_dir()
-    assert not list(tmp_path.glob(".*.lock"))
+    (place,) = drawn
+    assert place.parent.name.startswith(f".{roots[0].name}.") and set(roots) == {roots[0]} and roots[0].is_dir()
+    assert list(tmp_path.iterdir()) == [roots[0]]

@@ -28,9 +28,10 @@ import torch
 from numpy.random import default_rng
 from safetensors.torch import save_file
 
+from ...base.files import require_new_file
 from ...base.sources import source_digest
 from ..cache import cache_folder
-from . import train_pictures
+from . import WEIGHTS, train_pictures
 from .train_batches import TrainingBatch, draw_batch
 from .train_losses import step_loss
 from .train_pictures import training_pictures
@@ -144,7 +145,9 @@ def save_weights(student: Student, path: Path, made_by: dict) -> None:
 
 
 def main(steps: int, batch: int, pictures: int, peak: float, seed: int, folder: Path | None, output: Path) -> None:
-    """Train the embedded backbone and write its weights file."""
+    """Train the embedded backbone and write its weights file, a new one or the package's own."""
+    if output != WEIGHTS:
+        require_new_file(output)
     made_by = dict(steps=steps, batch=batch, pictures=pictures, peak=peak, seed=seed, torch=torch.__version__)
     folder = folder or cache_folder() / f"embedded-backbone-{'-'.join(str(v) for v in made_by.values())}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -160,5 +163,5 @@ if __name__ == "__main__":
     parser.add_argument("--peak", type=float, default=7e-4, help="highest learning rate")
     parser.add_argument("--seed", type=int, default=0, help="of pictures, weights and steps")
     parser.add_argument("--folder", type=Path, help="checkpoints; the cache folder by default")
-    parser.add_argument("--output", type=Path, default=HERE / "backbone.safetensors", help="the weights file")
+    parser.add_argument("--output", type=Path, default=WEIGHTS, help="the weights file")
     main(**vars(parser.parse_args()))
