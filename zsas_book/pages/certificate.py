@@ -8,20 +8,38 @@ where they are is shown, and says so (`Certificate.missing_data`).
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import get_args, get_origin, get_type_hints
+from typing import NotRequired, TypedDict
 
 from zsas_lib.base.digests import PACKAGE, file_digest
 from zsas_lib.base.files import write_atomically
 from zsas_lib.base.ledger import file_fingerprint
+from zsas_lib.base.places import expanded, home
+from zsas_lib.base.records import RecordError, read_record
 
 from ..project.chapters import COMPUTED, Page
 
 NOT_COMPUTED = "not computed yet"
-RECORDED = {"commit": str, "device": str, "versions": dict[str, str]}
-"""What a record holds in any case; the book's pages show it."""
+
+
+class Recorded(TypedDict):
+    """What the book's pages show of a record, which holds more."""
+
+    commit: str
+    device: str
+    versions: dict[str, str]
+    computed: NotRequired[str]
+    duration: NotRequired[str]
+
+
+class Source(TypedDict):
+    """A notebook and the SHA-256 of its content."""
+
+    path: str
+    digest: str
 
 
 class CertificateError(ValueError):
@@ -43,7 +61,7 @@ class Certificate:
     library: dict[str, str]
     data: dict[str, str]
     weights: dict[str, str] = field(default_factory=dict)
-    record: dict[str, object]
+    record: Recorded
 
     @classmethod
     def read(cls, path: Path) -> "Certificate":
@@ -53,25 +71,11 @@ class Certificate:
         or holds one of another type.
         """
         try:
-            text = json.loads(path.read_text(encoding="utf-8"))
+            return read_record(cls, path.read_bytes())
         except FileNotFoundError:
             raise
-        except (OSError, ValueError, RecursionError) as error:
-            raise CertificateError(f"{path} is no certificate: {' '.join(str(error).split())[:100]}") from None
-        if not isinstance(text, dict):
-            raise CertificateError(f"{path} is no certificate: expected a JSON object, got {type(text).__name__}.")
-        kinds = get_type_hints(cls)
-        needed = [entry.name for entry in fields(cls) if entry.default is entry.default_factory is MISSING]
-        lacking, wrong = _misfits(text, {name: kinds[name] for name in needed})
-        wrong += _misfits(text, {name: kind for name, kind in kinds.items() if name in text and name not in needed})[1]
-        if "record" not in lacking + wrong:
-            for found, names in zip((lacking, wrong), _misfits(text["record"], RECORDED)):
-                found += [f"record.{name}" for name in names]
-        if lacking or wrong:
-            found = [f"it lacks {', '.join(lacking)}"] * bool(lacking)
-            found += [f"of another type than expected: {', '.join(wrong)}"] * bool(wrong)
-            raise CertificateError(f"{path} is no certificate: {'; '.join(found)}.")
-        return cls(**{name: text[name] for name in kinds if name in text})
+        except (OSError, RecordError) as error:
+            raise CertificateError(f"{path} is no certificate: {error}.") from None
 
     def write(self, path: Path) -> None:
         """Write it to ``path``, whole or not at all."""
@@ -94,32 +98,35 @@ class Certificate:
             if not path.is_file() or digest(path) != before:
                 return f"{name} changed"
         for folder, before in self.data.items():
-            place = root / Path(folder).expanduser()
+            place = root / expanded(folder)
             if place.is_dir() and fingerprint(place) != before:
                 return f"the data in {folder} changed"
         for name, before in self.weights.items():
-            path = root / Path(name).expanduser()
+            path = root / expanded(name)
             if path.is_file() and file_fingerprint(path) != before:
                 return f"the weights in {name} changed"
         return ""
 
     def missing_data(self, root: Path) -> list[str]:
         """The folders of data that are not on this machine."""
-        return [folder for folder in self.data if not (root / Path(folder).expanduser()).is_dir()]
+        return [folder for folder in self.data if not (root / expanded(folder)).is_dir()]
 
     @property
     def duration(self) -> str:
         """How long the run took, such as "12 s"; "" where that is unknown."""
-        return str(self.record.get("duration", ""))
+        took = self.record.get("duration", "")
+        return took if re.fullmatch(r"\d{1,9} s", took) else ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PageCertificate(Certificate):
-    """A computed page: ``parameters`` are the values used, ``digest`` is that of the computed notebook."""
+    """A computed page: ``parameters`` are the values used, ``digest`` is that of the computed notebook, ``files`` are
+    the names of what its cells saved beside it."""
 
     title: str = ""
+    files: list[str] = field(default_factory=list)
     parameters: dict[str, object] = field(default_factory=dict)
-    notebook: dict[str, str]
+    notebook: Source
     digest: str
 
     def why_stale(self, page: Page, root: Path) -> str:
@@ -132,9 +139,9 @@ class PageCertificate(Certificate):
             return "its parameters changed"
         if self.title != page.title:
             return "its title changed"
-        if self.notebook.get("path") != page.notebook.as_posix():
+        if self.notebook["path"] != page.notebook.as_posix():
             return f"its notebook is now {page.notebook}"
-        if _changed(root / page.notebook, self.notebook.get("digest", "")):
+        if _changed(root / page.notebook, self.notebook["digest"]):
             return f"{page.notebook} changed"
         return self.changed_source(root)
 
@@ -203,28 +210,10 @@ def unedited_since(started: float, files: Mapping[str, str]) -> dict[str, str]:
 
 def abbreviated(folder: Path, root: Path) -> str:
     """A folder from the project's root or the user's home, as certificates name it."""
-    for base, sign in ((root, ""), (Path.home(), "~/")):
-        if folder.is_relative_to(base):
+    for base, sign in ((root, ""), (home(), "~/")):
+        if base and folder.is_relative_to(base):
             return sign + folder.relative_to(base).as_posix()
     return folder.as_posix()
-
-
-def _misfits(text: Mapping[str, object], kinds: Mapping[str, object]) -> tuple[list[str], list[str]]:
-    """The entries of these types that a JSON object lacks, and those that it holds as another type."""
-    lacking = [name for name in kinds if name not in text]
-    return lacking, [name for name, kind in kinds.items() if name in text and not _is_of(kind, text[name])]
-
-
-def _is_of(kind: object, value: object) -> bool:
-    """Whether a JSON value is of an annotated type: str, int, float, object, or a dict or list of them."""
-    items = get_args(kind)
-    if get_origin(kind) is dict:
-        return isinstance(value, dict) and all(_is_of(items[1], item) for item in value.values())
-    if get_origin(kind) is list:
-        return isinstance(value, list) and all(_is_of(items[0], item) for item in value)
-    if kind is float:
-        return isinstance(value, int | float)
-    return isinstance(value, kind)
 
 
 def _changed(path: Path, digest: str) -> bool:

@@ -6,7 +6,6 @@ says so; it is a problem all the same.
 Run in the project's folder; prints one line per problem and exits with 1 if there is any.
 """
 
-import json
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,6 +14,7 @@ import yaml
 
 from ..pages.certificate import CertificateError, PageCertificate
 from ..project.chapters import COMPUTED
+from ..project.notebooks import NotebookError, read_notebook
 
 BOOK = Path("book")
 HTML = BOOK / "_build" / "html"
@@ -65,12 +65,15 @@ def problems_of(page: str) -> list[str]:
 
 
 def _half_made(notebook: Path) -> list[str]:
-    if (CONTENTS.parent / FOLDER / f"{notebook.stem}.log").is_file():
-        log = notebook.parent / ".logs" / f"{notebook.stem}.log"
-        return [f"{notebook.stem} failed when it was last run; the trace is in {log}."]
+    if (trace := CONTENTS.parent / FOLDER / f"{notebook.stem}.log").is_file():
+        log = notebook.parent / ".logs" / trace.name
+        return [f"{notebook.stem} failed when it was last run; the trace is in {log if log.is_file() else trace}."]
     if not notebook.is_file():
         return [f"{notebook.stem} is not computed; its page only says so."]
-    run = json.loads(notebook.read_text(encoding="utf-8"))["metadata"].get("papermill", {})
+    try:
+        run = read_notebook(notebook).metadata.get("papermill", {})
+    except NotebookError as error:
+        return [f"{error} Compute {notebook.stem} again."]
     found = [] if run.get("duration") and not run.get("exception") else [f"{notebook} is not from a whole run."]
     certificate = notebook.with_suffix(".json")
     try:

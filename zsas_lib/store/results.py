@@ -15,6 +15,7 @@ import json
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,7 @@ from torch import nn
 from ..base.digests import canonical, configuration_digest
 from ..base.files import locked, write_atomically
 from ..base.ledger import note_requested, note_result
+from ..base.records import as_record
 from ..base.sources import source_digest
 from ..base.surroundings import commit, device_of, versions
 from ..data.dataset import AnomalyDataset
@@ -40,6 +42,18 @@ from .folder import require_writable_store, results_folder
 NOT_IN_KEY = ("batch_size",)  # arguments that decide how a result is computed, not what it is
 RECORD = "zsas.record"
 BESIDE = "zsas.beside."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """What a stored file says in any case of how it was made, beside its key and the digest of its content."""
+
+    name: str
+    key: str
+    content: str
+    created: str
+    device: str
+    commit: str
 
 
 class DamagedResultError(ValueError):
@@ -211,6 +225,7 @@ def read_result(path: Path) -> pd.DataFrame:
             read = file.read(use_threads=False)
         metadata = {key.decode(): value for key, value in read.schema.metadata.items()}
         made = json.loads(metadata[RECORD])
+        as_record(Made, made)
         frames = {"": read.to_pandas(use_threads=False)}
         for key, value in metadata.items():
             if key.startswith(BESIDE):

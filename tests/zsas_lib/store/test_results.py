@@ -259,12 +259,13 @@ from test_results import table
 from zsas_lib.store import results
 
 raced, killed = Path(sys.argv[1]), Path(sys.argv[2])
+made = {"name": "test", "created": "2026-11-02T10:00:00+00:00", "device": "cpu", "commit": "unknown"}
 writers = []
 for writer in range(3):
     writers.append(os.fork())
     if writers[-1] == 0:
         for turn in range(40):
-            results._write(raced, table(1000 + writer), {"writer": writer})
+            results._write(raced, table(1000 + writer), {**made, "writer": writer})
         os._exit(0)
 assert not any(os.waitpid(writer, 0)[1] for writer in writers)
 (killed / "race over").touch()
@@ -274,7 +275,7 @@ for life in range(25):
     child = os.fork()
     if child == 0:
         for number in range(10**6):
-            results._write(killed / f"{life}-{number}.parquet", table(3000), {})
+            results._write(killed / f"{life}-{number}.parquet", table(3000), made)
     while not (killed / f"{life}-0.parquet").is_file():
         time.sleep(0.001)
     time.sleep(rng.uniform(0, 0.02))
@@ -323,6 +324,18 @@ def test_a_killed_writer_never_leaves_a_half_made_result(writers):
     for path in whole:
         pd.testing.assert_frame_equal(read_result(path), table(3000))
     assert all(path.name.startswith(".") for path in unfinished)
+
+
+@pytest.mark.parametrize("lacks", ["name", "created", "device", "commit"])
+def test_a_result_that_does_not_say_how_it_was_made_is_damaged(tmp_path, lacks):
+    made = {"name": "test", "created": "2026-11-02T10:00:00+00:00", "device": "cpu", "commit": "unknown"}
+    results._write(tmp_path / "whole.parquet", table(3), made)
+    pd.testing.assert_frame_equal(read_result(tmp_path / "whole.parquet"), table(3))
+    results._write(tmp_path / "lacking.parquet", table(3), {k: v for k, v in made.items() if k != lacks})
+    results._write(tmp_path / "number.parquet", table(3), {**made, lacks: 3})
+    for name in ("lacking", "number"):
+        with pytest.raises(DamagedResultError, match=r"cannot be read as a stored result \(RecordError\)"):
+            read_result(tmp_path / f"{name}.parquet")
 
 
 def test_the_store_lies_in_the_project_or_where_it_is_told(tmp_path, monkeypatch):
