@@ -10,7 +10,7 @@ app = typer.Typer(no_args_is_help=True, help="Results and computed pages that tr
 
 @app.command()
 def pack(
-    archive: Annotated[Path, typer.Argument(help="The file to write.")],
+    archive: Annotated[Path, typer.Argument(help="The file to write; a new one.")],
     kind: Annotated[
         list[str] | None, typer.Option(help="Only results of this function, such as evaluate; may be repeated.")
     ] = None,
@@ -35,12 +35,6 @@ def unpack(archive: Annotated[Path, typer.Argument(help="A file that zsas result
 
     store, computed = _folders()
     typer.echo(f"{archive}: {unpacked(archive, store, computed)}, in {store} and {computed}")
-
-
-def _travelling() -> tuple[Path, Path]:
-    from zsas_lib.store.results import results_folder
-
-    return results_folder(), project_root() / COMPUTED
 
 
 def _folders() -> tuple[Path, Path]:

@@ -8,7 +8,6 @@ computed pages.
 
 import re
 import shutil
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,14 +17,18 @@ from pathlib import Path
 
 from zsas_lib.base.digests import file_digest
 from zsas_lib.base.errors import UnknownNameError
-from zsas_lib.base.files import write_atomically
+from zsas_lib.base.files import require_new_file, write_atomically
 from zsas_lib.base.surroundings import commit
+from zsas_lib.base.work import work_folder
 from zsas_lib.store.results import DamagedResultError, read_result
 
 from ..pages.certificate import CertificateError, PageCertificate
-from .bag import BagError, extract_payload, read_bag, write_bag
+from ..project.notebooks import NotebookError, read_notebook
+from .bag import BagError, extract_payload, payload_sizes, read_bag, write_bag
 
 FORMAT, VERSION = "zsas results", "2"
+WORK = "unpacking"
+SPARE_BYTES = 50_000_000  # of the disk, to be left free
 RESULT = re.compile(r"results/(\w+)/([0-9a-f]{64})\.parquet")
 PAGE = re.compile(r"pages/((\w+)(?:\.ipynb|\.json|_files/\w[\w.+-]*))")
 
@@ -55,8 +58,9 @@ def pack(
 
     ``kinds`` are the functions whose results are wanted, such as ``["evaluate"]``, ``pages`` the pages; None takes
     all, an empty list none. Raises UnknownNameError for a kind or page that is not there, ArchiveError for a result or
-    page that is damaged and where there is nothing to pack.
+    page that is damaged and where there is nothing to pack, OptionError as `require_new_file`.
     """
+    require_new_file(path)
     results = _chosen("kind of result", kinds, {folder.name: folder for folder in _folders(store)})
     notebooks = _chosen("computed page", pages, {file.stem: file for file in sorted(computed.glob("*.ipynb"))})
     sources = {
@@ -92,22 +96,22 @@ def unpack(path: Path, store: Path, computed: Path) -> Moved:
     """Check an archive as a whole, then bring its results into ``store`` and its pages into ``computed``.
 
     What is there already and intact stays as it is. Raises FileNotFoundError, or ArchiveError for a file that is
-    truncated, changed, packed in another format or version, or holds a file that belongs in neither folder; then
-    nothing is written.
+    truncated, changed, packed in another format or version, holds a file that belongs in neither folder or is not what
+    it should be, or is too large for the disk; then nothing is written. What killed ones left is removed first.
     """
     if not path.is_file():
         raise FileNotFoundError(f"No archive {path}; name a file that `zsas results pack` wrote.")
     for folder in (store, computed):
         folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=store) as work:
+    with work_folder(store, WORK) as work:
         try:
-            names = _extracted(path, Path(work))
+            names = _extracted(path, work, computed)
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
             raise ArchiveError(f"{path} is damaged or no archive of results ({error}); copy it again.") from error
-        return _brought_in(Path(work), names, store, computed)
+        return _brought_in(work, names, store, computed)
 
 
-def _extracted(path: Path, work: Path) -> list[str]:
+def _extracted(path: Path, work: Path, computed: Path) -> list[str]:
     """The names of the archive's files, all of them checked and written below ``work``."""
     with zipfile.ZipFile(path) as archive:
         try:
@@ -119,6 +123,7 @@ def _extracted(path: Path, work: Path) -> list[str]:
                         f"{path} holds {name!r}, which is neither a stored result nor part of a page; nothing of it is "
                         "unpacked."
                     )
+            _require_room(path, payload_sizes(archive, bag), work, computed)
             extract_payload(archive, bag, work)
         except BagError as error:
             raise ArchiveError(
@@ -131,6 +136,17 @@ def _extracted(path: Path, work: Path) -> list[str]:
         except ArchiveError as error:
             raise ArchiveError(f"{path}, {name}: {error}") from error
     return list(bag.files)
+
+
+def _require_room(path: Path, sizes: Mapping[str, int], work: Path, computed: Path) -> None:
+    """Room for all files in ``work``, beside the one that is being moved from there, and for pages in ``computed``."""
+    pages = sum(size for name, size in sizes.items() if PAGE.fullmatch(name))
+    for folder, needed in ((work, sum(sizes.values()) + max(sizes.values(), default=0)), (computed, pages)):
+        if (free := shutil.disk_usage(folder).free) < needed + SPARE_BYTES:
+            raise ArchiveError(
+                f"{path} needs {(needed + SPARE_BYTES) / 1e6:,.0f} MB in {folder.parent if folder == work else folder}"
+                f", where {free / 1e6:,.0f} MB are free; make room, or name a folder with more in $ZSAS_RESULTS."
+            )
 
 
 def _check(work: Path, name: str) -> None:
@@ -164,7 +180,7 @@ def _brought_in(work: Path, names: Iterable[str], store: Path, computed: Path) -
                 moved.append(name)
     for notebook in sorted((work / "pages").glob("*.ipynb")):
         name = f"pages/{notebook.name}"
-        if _is_certified(computed / notebook.name):
+        if not _why_uncertified(computed / notebook.name):
             kept.append(name)
             continue
         moved.append(name)
@@ -183,6 +199,7 @@ def _placed(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with source.open("rb") as read, write_atomically(target) as written:
         shutil.copyfileobj(read, written)
+    source.unlink()
 
 
 def _intact(file: Path) -> None:
@@ -201,17 +218,25 @@ def _is_intact(file: Path) -> bool:
 
 
 def _certified(notebook: Path) -> None:
-    if not _is_certified(notebook):
+    if why := _why_uncertified(notebook):
         raise ArchiveError(
-            f"{notebook.name} has no certificate {notebook.stem}.json that fits it; compute the page again."
+            f"{notebook.name} has no certificate {notebook.stem}.json that fits it ({why}); compute the page again."
         )
 
 
-def _is_certified(notebook: Path) -> bool:
+def _why_uncertified(notebook: Path) -> str:
+    """What of a computed notebook, or of what the certificate beside it says, is not as it should be; "" if nothing."""
     try:
-        return PageCertificate.read(notebook.with_suffix(".json")).digest == file_digest(notebook)
-    except (FileNotFoundError, CertificateError):
-        return False
+        certificate = PageCertificate.read(notebook.with_suffix(".json"))
+        if certificate.page != notebook.stem:
+            return f"it is that of {certificate.page}"
+        if certificate.digest != file_digest(notebook):
+            return "the notebook is not what was computed"
+        return "" if read_notebook(notebook).cells else "the notebook is empty"
+    except FileNotFoundError:
+        return "there is none"
+    except (CertificateError, NotebookError) as error:
+        return str(error)
 
 
 def _counted(names: Iterable[str]) -> Moved:

@@ -6,9 +6,12 @@ Unpacked by any program, a bag is checked with ``sha256sum -c manifest-sha256.tx
 import hashlib
 import shutil
 import zipfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from zsas_lib.base.digests import file_digest
 
@@ -17,10 +20,13 @@ BAGIT, INFO, MANIFEST, TAG_MANIFEST = "bagit.txt", "bag-info.txt", "manifest-sha
 TAGS = (BAGIT, INFO, MANIFEST, TAG_MANIFEST)
 PAYLOAD = "data/"
 TAG_LIMIT = 100_000_000  # bytes of a tag file; a name in the manifest takes some 200
+MOST_TIMES, MOST_BYTES = 100, 1_000_000  # how much larger than packed a file may be; below so many bytes as it likes
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+ENCRYPTED = 0x1
 
 
 class BagError(ValueError):
-    """A zip archive that is no bag, or whose files are not those that it lists."""
+    """A zip archive that is no bag, or whose files are not those that it lists. The message names the file."""
 
 
 @dataclass(frozen=True)
@@ -75,32 +81,67 @@ def read_bag(archive: zipfile.ZipFile) -> Bag:
     return Bag(base, info, {name.removeprefix(PAYLOAD): digest for name, digest in files.items()}, int(octets))
 
 
-def extract_payload(archive: zipfile.ZipFile, bag: Bag, folder: Path) -> None:
-    """Write the payload below ``folder``, as far as it is what the bag lists. Names are not checked.
+def payload_sizes(archive: zipfile.ZipFile, bag: Bag) -> dict[str, int]:
+    """How many bytes each file of the payload has, by its name below ``data/``; nothing is unpacked.
 
-    Raises BagError for a file of another content, and for a payload of another size.
+    The sizes are what the archive says, which unpacking does not go beyond. Raises BagError for a file that no packing
+    of results makes so small, that is encrypted or packed by another method, and for a payload of another size than
+    the bag counts.
     """
-    left = bag.octets
+    sizes = {name: _size(archive, _member(bag, name)) for name in bag.files}
+    if (octets := sum(sizes.values())) > bag.octets:
+        raise BagError(f"its files have more than the {bag.octets} bytes that {INFO} counts")
+    if octets < bag.octets:
+        raise BagError(f"its files have {bag.octets - octets} bytes less than {INFO} counts")
+    return sizes
+
+
+def extract_payload(archive: zipfile.ZipFile, bag: Bag, folder: Path) -> None:
+    """Write the payload below ``folder``, as far as it is what the bag lists. Names and sizes are not checked.
+
+    Raises BagError for a file that cannot be unpacked or is of another content.
+    """
     for name, digest in bag.files.items():
         place = folder / name
         place.parent.mkdir(parents=True, exist_ok=True)
-        member = f"{bag.base}/{PAYLOAD}{name}"
-        left -= archive.getinfo(member).file_size
-        if left < 0:
-            raise BagError(f"its files have more than the {bag.octets} bytes that {INFO} counts")
-        with archive.open(member) as source, place.open("xb") as target:
+        with place.open("xb") as target, _opened(archive, _member(bag, name)) as source:
             shutil.copyfileobj(source, target)  # no more than its file_size, which zipfile holds it to
         if file_digest(place) != digest:
             raise BagError(f"{name} is not what was packed")
-    if left:
-        raise BagError(f"its files have {left} bytes less than {INFO} counts")
+
+
+@contextmanager
+def _opened(archive: zipfile.ZipFile, member: str) -> Iterator[IO[bytes]]:
+    try:
+        with archive.open(member) as source:
+            yield source
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise BagError(f"{member} cannot be unpacked: {error}") from error
+
+
+def _member(bag: Bag, name: str) -> str:
+    return f"{bag.base}/{PAYLOAD}{name}"
+
+
+def _size(archive: zipfile.ZipFile, member: str) -> int:
+    """A file's size as the archive says. Raises BagError for one that is not to be unpacked."""
+    info = archive.getinfo(member)
+    if info.flag_bits & ENCRYPTED or info.compress_type not in METHODS:
+        raise BagError(f"{member} is encrypted, or packed by a method other than deflate")
+    if info.file_size > max(MOST_BYTES, MOST_TIMES * info.compress_size):
+        raise BagError(
+            f"{member} would grow from {info.compress_size} to {info.file_size} bytes; expected at most "
+            f"{MOST_TIMES} times as many, as results and pages do not shrink so far"
+        )
+    return info.file_size
 
 
 def _tag(archive: zipfile.ZipFile, name: str) -> str:
     try:
-        if archive.getinfo(name).file_size > TAG_LIMIT:
+        if _size(archive, name) > TAG_LIMIT:
             raise BagError(f"{name} is too large")
-        return archive.read(name).decode()
+        with _opened(archive, name) as file:
+            return file.read().decode()
     except (KeyError, UnicodeDecodeError):
         raise BagError(f"it has no {name.rpartition('/')[2]}") from None
 

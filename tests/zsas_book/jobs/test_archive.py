@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import zipfile
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,11 +13,12 @@ import pandas as pd
 import pytest
 
 from zsas_book import provenance
-from zsas_book.jobs.archive import ArchiveError, pack, unpack
+from zsas_book.jobs.archive import WORK, ArchiveError, pack, unpack
 from zsas_book.jobs.bag import BAGIT, INFO, MANIFEST, TAG_MANIFEST, TAGS
 from zsas_book.pages.certificate import PageCertificate
 from zsas_lib.base import ledger
-from zsas_lib.base.errors import UnknownNameError
+from zsas_lib.base.errors import OptionError, UnknownNameError
+from zsas_lib.base.work import LOCK, work_folder
 from zsas_lib.store.results import load_or_compute, read_result
 
 WHY_STALE = """
@@ -50,7 +52,7 @@ def here(tmp_path) -> Path:
     (computed / "one_files").mkdir(parents=True)
     (computed / "one_files" / "data.csv").write_text("a,b\n1,2\n")
     for page in ("one", "two"):
-        (computed / f"{page}.ipynb").write_text(json.dumps({"cells": [], "page": page}))
+        mini_project.write_notebook(computed / f"{page}.ipynb", f"print({page!r})")
         digest = sha256((computed / f"{page}.ipynb").read_bytes()).hexdigest()
         certificate(page, digest).write(computed / f"{page}.json")
     return tmp_path / "here"
@@ -191,7 +193,7 @@ def test_a_damaged_or_foreign_archive_is_refused_and_nothing_is_written(here, pa
 
     cases = {
         tmp_path / "half.zip": "is damaged or no archive of results",
-        tmp_path / "flipped.zip": "is damaged or no archive of results|is not what was packed|differ|it has no ",
+        tmp_path / "flipped.zip": r"no whole archive of results \(all/data/results/.* cannot be unpacked: ",
         tmp_path / "foreign.zip": r"\(it has no bagit.txt\); .*name a file that `zsas results pack` wrote",
         tmp_path / "empty.zip": "it has no bagit.txt",
         tmp_path / "flat.zip": "it has no bagit.txt",
@@ -234,6 +236,96 @@ def test_sizes_other_than_counted_are_refused(packed, tmp_path):
     assert contents(tmp_path / "there") == {}
 
 
+def page_of(notebook: bytes, **changed: object) -> dict[str, bytes]:
+    """A page ``one`` as an archive holds it, with a certificate that fits the notebook."""
+    made = asdict(certificate("one", sha256(notebook).hexdigest())) | changed
+    return {"data/pages/one.ipynb": notebook, "data/pages/one.json": json.dumps(made).encode()}
+
+
+def test_a_page_must_be_a_notebook_and_its_certificate_that_of_this_page(packed, tmp_path):
+    whole = zipfile.ZipFile(packed).read("all/data/pages/one.ipynb")
+    empty = json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": json.loads(whole)["metadata"], "cells": []})
+    cases = {
+        "cannot be read as a notebook .*expected a JSON object": page_of(b"[]"),
+        "cannot be read as a notebook": page_of(b"{"),
+        "the notebook is empty": page_of(empty.encode()),
+        "it is that of two": page_of(whole, page="two"),
+        "it lacks record.device": page_of(whole, record={"commit": "abc", "versions": {}}),
+        "of another type than expected: record.duration": page_of(
+            whole, record={"commit": "abc", "device": "cpu", "versions": {}, "duration": 3}
+        ),
+        "is no JSON": page_of(whole, title="\ud800"),
+    }
+    for number, (why, changed) in enumerate(cases.items()):
+        archive = rewritten(packed, changed, tmp_path / f"page{number}.zip")
+        with pytest.raises(ArchiveError, match=rf"{archive.name}, pages/one.ipynb: .*{why}"):
+            unpack(archive, tmp_path / "there", tmp_path / "pages")
+        assert contents(tmp_path / "there") == contents(tmp_path / "pages") == {}
+    assert unpack(rewritten(packed, page_of(whole), tmp_path / "page.zip"), tmp_path / "there", tmp_path / "pages")
+
+
+def test_what_grows_beyond_reason_is_refused_before_anything_of_it_is_written(packed, tmp_path, monkeypatch):
+    name = f"data/results/evaluate/{'0' * 64}.parquet"
+    rewritten(packed, {name: bytes(2_000_000)}, tmp_path / "stored.zip")
+    with zipfile.ZipFile(tmp_path / "stored.zip") as stored:
+        for method, archive, refusal in (
+            (zipfile.ZIP_DEFLATED, "bomb.zip", rf"bag/{name} would grow from \d+ to 2000000 bytes"),
+            (zipfile.ZIP_LZMA, "lzma.zip", f"bag/{BAGIT} is encrypted, or packed by a method other than deflate"),
+        ):
+            with zipfile.ZipFile(tmp_path / archive, "w", method) as other:
+                for member in stored.namelist():
+                    other.writestr(member, stored.read(member))
+            monkeypatch.setattr("zsas_book.jobs.archive.extract_payload", lambda *_: pytest.fail("it is unpacked"))
+            with pytest.raises(ArchiveError, match=f"{archive} is no whole archive of results .*{refusal}"):
+                unpack(tmp_path / archive, tmp_path / "there", tmp_path / "pages")
+
+
+def test_an_encrypted_file_is_refused_by_its_name(packed, tmp_path):
+    whole = bytearray(packed.read_bytes())
+    name = f"all/{first_result(packed)}".encode()
+    whole[whole.rindex(name) - 46 + 8] |= 1  # the flags of its entry in the archive's directory
+    (tmp_path / "locked.zip").write_bytes(whole)
+    with pytest.raises(ArchiveError, match=f"{name.decode()} is encrypted, or packed by a method"):
+        unpack(tmp_path / "locked.zip", tmp_path / "there", tmp_path / "pages")
+
+
+@pytest.mark.parametrize("full", ["there", "pages"])
+def test_too_full_a_disk_is_said_before_anything_is_written(packed, tmp_path, monkeypatch, full):
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(
+        shutil,
+        "disk_usage",
+        lambda folder: usage._replace(free=40_000_000 if full in Path(folder).relative_to(tmp_path).parts else 10**12),
+    )
+    monkeypatch.setattr("zsas_book.jobs.archive.extract_payload", lambda *_: pytest.fail("it is unpacked"))
+    with pytest.raises(ArchiveError, match=rf"all.zip needs 50 MB in .*/{full}, where 40 MB are free; make room"):
+        unpack(packed, tmp_path / "there", tmp_path / "pages")
+
+
+def test_what_a_killed_one_left_is_removed_and_what_a_running_one_holds_is_not(packed, tmp_path):
+    store = tmp_path / "there"
+    left = store / f".{WORK}.{'0' * 32}"
+    left.mkdir(parents=True)
+    (left / "half").touch()
+    left.with_suffix(f".{'0' * 32}{LOCK}").touch()
+    with work_folder(store, "other") as running:
+        unpack(packed, store, tmp_path / "pages")
+        assert [path.name for path in store.iterdir() if path.name.startswith(f".{WORK}.")] == []
+        assert running.is_dir()
+
+
+def test_an_archive_is_a_new_file(here, tmp_path):
+    (tmp_path / "notes.zip").write_text("mine")
+    for path, refusal in (
+        (tmp_path / "notes.zip", "notes.zip is there already; remove it first, or name another file"),
+        (tmp_path, "is a folder; expected the name of a file"),
+        (tmp_path / "notes.zip" / "all.zip", "notes.zip is no folder, so that all.zip cannot be written into it"),
+    ):
+        with pytest.raises(OptionError, match=refusal):
+            pack(path, here / "results", here / "computed")
+    assert (tmp_path / "notes.zip").read_text() == "mine"
+
+
 def test_every_truncation_is_refused(packed, tmp_path):
     whole = packed.read_bytes()
     for length in range(0, len(whole), len(whole) // 25):
@@ -246,12 +338,12 @@ def test_every_truncation_is_refused(packed, tmp_path):
 def test_damaged_results_and_pages_are_not_packed(here, tmp_path):
     page = here / "computed" / "two.ipynb"
     page.write_text("{}")
-    refusal = "two.ipynb has no certificate two.json that fits it; compute the page again"
-    with pytest.raises(ArchiveError, match=refusal):
+    refusal = r"two.ipynb has no certificate two.json that fits it \({}.*\); compute the page again"
+    with pytest.raises(ArchiveError, match=refusal.format("the notebook is not what was computed")):
         pack(tmp_path / "no.zip", here / "results", here / "computed")
     digest = sha256(page.read_bytes()).hexdigest()
     page.with_suffix(".json").write_text(json.dumps({"digest": digest}))
-    with pytest.raises(ArchiveError, match=refusal):
+    with pytest.raises(ArchiveError, match=refusal.format(".*two.json is no certificate: it lacks page")):
         pack(tmp_path / "no.zip", here / "results", here / "computed")
     result = next((here / "results" / "sweep").iterdir())
     result.write_bytes(b"PAR1")
