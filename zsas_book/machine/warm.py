@@ -7,8 +7,12 @@ does, in a fork of the server, with the caller's folder, environment and standar
 exit status.
 
 The server imports packages of others only, so a program always runs the library as it is on disk, and what a page
-records as its sources stays exact. Where there is no server the program starts in the ordinary way. There is none on
-systems other than Linux, where libraries may have threads that do not survive a fork.
+records as its sources stays exact. Where there is no server, or it ends before it started the program, the program
+starts in the ordinary way. There is none on systems other than Linux, where libraries may have threads that do not
+survive a fork, and one that has threads after all ends before it forks.
+
+Its address is a name of Linux's own (an abstract socket), so there is no file to be left behind and no path to be too
+long; both sides make sure that the other is of the same user.
 
 Environment variables that packages read while they are imported have the values that the server was started with.
 """
@@ -16,21 +20,27 @@ Environment variables that packages read while they are imported have the values
 import gc
 import importlib
 import json
+import multiprocessing.util
 import os
 import runpy
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
-import tempfile
 import threading
 import traceback
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 SOCKET_VARIABLE = "ZSAS_WARM"
+ABSTRACT = "@"  # how the variable writes the zero byte that an abstract socket's name begins with
+KILLED = (
+    "its process ended without a word, as when the system kills it because memory runs out: free some, compute fewer "
+    "at once (JOBS=1), or give it more."
+)
 PACKAGES = (
     "torch",
     "torchvision.transforms.v2",
@@ -57,6 +67,8 @@ PACKAGES = (
     "nbformat.v4",
 )
 READ_AT_IMPORT = {
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",  # else importing pyarrow starts a thread
+    "OPENBLAS_NUM_THREADS": "1",  # else importing numpy and scipy starts some
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # else figures do not appear in notebooks
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # else CUDA cannot be used after a fork
@@ -65,7 +77,7 @@ READ_AT_IMPORT = {
 LENGTH_BYTES = 4
 WATCH_S = 1.0
 LOST = 1
-INTERRUPT = b"i"
+STARTED, INTERRUPT = b"s", b"i"
 
 
 def command(module: str) -> list[str]:
@@ -75,30 +87,25 @@ def command(module: str) -> list[str]:
 
 @contextmanager
 def serving() -> Iterator[None]:
-    """A server for the programs that this process and its children start; it ends with this process at the latest."""
-    if sys.platform != "linux" or SOCKET_VARIABLE in os.environ:
+    """A server for the programs that this process and its children start; it ends with this process at the latest.
+
+    Where none can be had, programs start in the ordinary way.
+    """
+    server = None
+    if sys.platform == "linux" and SOCKET_VARIABLE not in os.environ:
+        name = f"{ABSTRACT}zsas-{uuid.uuid4().hex}"
+        with suppress(OSError):
+            server = _server(name)
+    if server is None:
         yield
         return
-    with tempfile.TemporaryDirectory(prefix="zsas-") as folder:
-        path = str(Path(folder, "warm"))
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(path)
-            listener.listen(64)
-            server = subprocess.Popen(
-                [sys.executable, "-m", "zsas_book.machine.warm", f"--serve={listener.fileno()}"],
-                env=os.environ | READ_AT_IMPORT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                pass_fds=[listener.fileno()],
-                start_new_session=True,
-            )
-        os.environ[SOCKET_VARIABLE] = path
-        try:
-            yield
-        finally:
-            del os.environ[SOCKET_VARIABLE]
-            server.kill()
-            server.communicate()
+    os.environ[SOCKET_VARIABLE] = name
+    try:
+        yield
+    finally:
+        del os.environ[SOCKET_VARIABLE]
+        server.kill()
+        server.communicate()
 
 
 def serve(listener: socket.socket) -> None:
@@ -113,38 +120,97 @@ def serve(listener: socket.socket) -> None:
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    if threads := len(os.listdir("/proc/self/task")) - 1:
+        print(
+            f"Pages start without a common server: imports started {threads} threads, which do not survive a fork.",
+            file=sys.stderr,
+        )
+        return
     while sys.stdin not in select.select([sys.stdin, listener], [], [])[0]:
         caller, _ = listener.accept()
         with caller:
-            if os.fork() == 0:
+            if _is_ours(caller) and os.fork() == 0:
                 listener.close()
                 _run_request(caller)
 
 
 def run(module: str, arguments: Sequence[str]) -> int:
     """The exit status of ``python -m module``, run by the server; without one, the module replaces this process."""
-    try:
-        server = socket.socket(socket.AF_UNIX)
-        server.connect(os.environ.get(SOCKET_VARIABLE, ""))
-    except OSError:
+    status = _status_by_server(module, arguments)
+    if status is None:
         os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
+    return status
+
+
+def _server(name: str) -> subprocess.Popen:
+    """A server's process, which listens under this name."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(_address(name))
+        listener.listen(64)
+        return subprocess.Popen(
+            [sys.executable, "-m", "zsas_book.machine.warm", f"--serve={listener.fileno()}"],
+            env=os.environ | READ_AT_IMPORT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[listener.fileno()],
+            start_new_session=True,
+        )
+
+
+def _status_by_server(module: str, arguments: Sequence[str]) -> int | None:
+    """The program's exit status, None where the server is not there or ended before it started the program."""
     parent = os.getppid()
     request = json.dumps(
         {"module": module, "arguments": list(arguments), "folder": os.getcwd(), "environment": dict(os.environ)}
     ).encode()
-    signal.signal(signal.SIGINT, lambda *_: server.sendall(INTERRUPT))
-    with server:
-        socket.send_fds(server, [len(request).to_bytes(LENGTH_BYTES, "big")], [0, 1, 2])
-        server.sendall(request)
-        server.settimeout(WATCH_S)
-        while True:
+    with socket.socket(socket.AF_UNIX) as server:
+
+        def pass_on(*_: object) -> None:
             try:
-                status = server.recv(1)
-            except TimeoutError:
-                if os.getppid() != parent:
-                    return LOST
-            else:
-                return status[0] if status else LOST
+                server.sendall(INTERRUPT)
+            except OSError:
+                raise KeyboardInterrupt from None
+
+        try:
+            server.connect(_address(os.environ.get(SOCKET_VARIABLE, "")))
+            if not _is_ours(server):
+                return None
+            signal.signal(signal.SIGINT, pass_on)
+            socket.send_fds(server, [len(request).to_bytes(LENGTH_BYTES, "big")], [0, 1, 2])
+            server.sendall(request)
+            answer = _answer(server, parent)
+        except OSError:
+            return None
+        if answer == b"":
+            return None
+        if answer == STARTED:
+            answer = _answer(server, parent)
+        if answer == b"":
+            print(f"{module} {' '.join(arguments)}: {KILLED}", file=sys.stderr)
+        return answer[0] if answer else LOST
+
+
+def _answer(server: socket.socket, parent: int) -> bytes | None:
+    """The server's next byte, b"" where it ended, None where this process's parent did."""
+    server.settimeout(WATCH_S)
+    while True:
+        try:
+            return server.recv(1)
+        except ConnectionResetError:
+            return b""
+        except TimeoutError:
+            if os.getppid() != parent:
+                return None
+
+
+def _address(name: str) -> str:
+    return f"\0{name.removeprefix(ABSTRACT)}" if name.startswith(ABSTRACT) else name
+
+
+def _is_ours(connection: socket.socket) -> bool:
+    """Whether the other side is a process of this user."""
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return struct.unpack("3i", credentials)[1] == os.geteuid()
 
 
 def _run_request(caller: socket.socket) -> None:
@@ -161,8 +227,10 @@ def _run_request(caller: socket.socket) -> None:
         os.chdir(request["folder"])
         os.environ.clear()
         os.environ.update(request["environment"])
+        caller.sendall(STARTED)
         threading.Thread(target=_follow_caller, args=[caller], daemon=True).start()
         status = _status_of(request["module"], request["arguments"])
+        multiprocessing.util._exit_function()  # of locks and processes, as at the end of an ordinary one
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         caller.sendall(bytes([status]))

@@ -1,14 +1,17 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
 from mini_project import REPOSITORY
 
-from zsas_book.machine.warm import SOCKET_VARIABLE, command, serving
+from zsas_book.machine import warm
+from zsas_book.machine.warm import KILLED, SOCKET_VARIABLE, command, serving
 
 pytestmark = pytest.mark.kernel
 
@@ -113,8 +116,135 @@ def test_two_programs_run_at_once_and_one_ends_with_its_killed_caller(server, fo
 def test_a_killed_program_is_no_success(server, folder):
     caller, process = started(server, folder)
     os.kill(process, signal.SIGKILL)
-    caller.communicate(timeout=20)
-    assert caller.returncode == 1
+    _, said = caller.communicate(timeout=20)
+    assert (caller.returncode, said) == (1, f"program sleep: {KILLED}\n")
+
+
+def test_the_server_leaves_no_file_and_warns_of_nothing(server, folder, capfd):
+    assert server[SOCKET_VARIABLE].startswith("@zsas-")
+    assert call(server, folder, input="").returncode == 7
+    assert capfd.readouterr().err == ""
+
+
+def test_a_program_leaves_no_lock_between_processes_behind(server, folder):
+    (folder / "locking.py").write_text(
+        "import multiprocessing, sys\n"
+        "sys.kept = lock = multiprocessing.get_context('spawn').Lock()\n"
+        "print(lock._semlock.name)\n"
+    )
+    said = subprocess.run(
+        [sys.executable, "-m", "zsas_book.machine.warm", "locking"],
+        cwd=folder,
+        env=server,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stderr == ""
+    assert not os.path.exists(f"/dev/shm/sem.{said.stdout.strip().removeprefix('/')}")
+
+
+def test_the_server_has_one_thread_when_it_forks(server, folder):
+    (folder / "parent.py").write_text("import os\nprint(os.listdir(f'/proc/{os.getppid()}/task'))\n")
+    said = subprocess.run(
+        [sys.executable, "-m", "zsas_book.machine.warm", "parent"],
+        cwd=folder,
+        env=server,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.count("'") == 2, said.stdout
+
+
+BROKEN = """
+import os, signal, threading, time
+match os.environ["BROKEN"]:
+    case "killed":
+        time.sleep(1)
+        os.kill(os.getpid(), signal.SIGKILL)
+    case "error":
+        raise OSError("libbroken.so: cannot open shared object file")
+    case "threads":
+        if threading.active_count() == 1:  # not again when another package asks for it
+            threading.Thread(target=time.sleep, args=[30], daemon=True).start()
+        raise ImportError
+"""
+
+
+@pytest.mark.parametrize("way", ["killed", "error", "threads"])
+def test_programs_start_without_a_server_that_ends_while_it_imports(folder, tmp_path, monkeypatch, capfd, way):
+    (tmp_path / "torch.py").write_text(BROKEN)  # the first of the packages
+    for name in (
+        "open_clip",
+        "torchvision",
+        "kornia",
+        "pandas",
+        "pyarrow",
+        "scipy",
+        "sklearn",
+        "matplotlib",
+        "seaborn",
+    ):
+        (tmp_path / f"{name}.py").write_text("raise ImportError\n")
+    monkeypatch.delenv(SOCKET_VARIABLE, raising=False)
+    monkeypatch.setenv("BROKEN", way)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(REPOSITORY), str(folder)]))
+    with serving():
+        outcome = call(dict(os.environ), folder, "a", input="in\n")
+        again = call(dict(os.environ), folder, "b", input="")
+    assert (outcome.returncode, outcome.stderr) == (7, "in\n")
+    assert json.loads(outcome.stdout)["arguments"] == ["a"]
+    assert (again.returncode, json.loads(again.stdout)["arguments"]) == (7, ["b"])
+    said = capfd.readouterr().err.strip().splitlines()
+    last = {
+        "killed": [],
+        "error": ["OSError: libbroken.so: cannot open shared object file"],
+        "threads": ["Pages start without a common server: imports started 1 threads, which do not survive a fork."],
+    }
+    assert said[-1:] == last[way]
+
+
+def test_a_long_temporary_folder_does_not_matter(folder, tmp_path, monkeypatch):
+    long = tmp_path / ("x" * 120)
+    long.mkdir()
+    monkeypatch.delenv(SOCKET_VARIABLE, raising=False)
+    monkeypatch.setenv("TMPDIR", str(long))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(REPOSITORY), str(folder)]))
+    with serving():
+        assert call(dict(os.environ), folder, input="").returncode == 7
+    assert [name for name in os.listdir(long) if name.startswith("zsas")] == []
+
+
+@pytest.mark.parametrize("fails", ["bind", "Popen"])
+def test_where_no_server_can_be_had_there_is_none(monkeypatch, fails):
+    def refused(*_, **__):
+        raise OSError("none to be had")
+
+    monkeypatch.delenv(SOCKET_VARIABLE, raising=False)
+    monkeypatch.setattr(*{"bind": (socket.socket, "bind"), "Popen": (subprocess, "Popen")}[fails], refused)
+    with serving():
+        assert SOCKET_VARIABLE not in os.environ and command("program") == [sys.executable, "-m", "program"]
+
+
+def test_another_user_s_server_is_given_nothing(folder, monkeypatch):
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("\0zsas-another")
+        listener.listen(1)
+        monkeypatch.setenv(SOCKET_VARIABLE, "@zsas-another")
+        monkeypatch.setattr(warm, "_is_ours", lambda connection: False)
+        assert warm._status_by_server("program", []) is None
+        caller, _ = listener.accept()
+        with caller:
+            assert caller.recv(1) == b""
+    one, other = socket.socketpair()
+    with one, other:
+        monkeypatch.undo()
+        assert warm._is_ours(one)
+        own = os.geteuid()
+        monkeypatch.setattr(os, "geteuid", lambda: own + 1)
+        assert not warm._is_ours(one)
 
 
 def test_a_failing_program_says_so(server, folder):
