@@ -14,6 +14,7 @@ import ast
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, time
@@ -25,6 +26,7 @@ from zsas_lib.base.errors import UnknownNameError
 from zsas_lib.base.files import write_atomically
 from zsas_lib.base.ledger import requested, watch_files
 from zsas_lib.base.surroundings import library_files
+from zsas_lib.base.work import work_folder
 from zsas_lib.data import official
 from zsas_lib.store.folder import require_writable_store, results_folder
 
@@ -144,7 +146,8 @@ def compute_shard(shard: Shard, root: Path, overrides: Mapping[str, object] | No
         with write_atomically(path) as file:
             file.write(script.encode())
     started, start = time(), monotonic()
-    facts = _run(script, path)
+    with nullcontext() if overrides else work_folder(receipt.parent, shard.name):  # tells that it was killed
+        facts = _run(script, path)
     _require_stored(requested, f"{shard.page.name}/{shard.name}")
     counts = {"requested": len(requested), "computed": sum(requested.values())}
     if not overrides:

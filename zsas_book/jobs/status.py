@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from zsas_lib.base.work import killed_since
 from zsas_lib.store.folder import results_folder
 
+from ..machine.warm import KILLED
 from ..pages.states import ABSENT, FAILED, FRESH, STALE, failure_left, page_state
 from ..project.chapters import Page, load_pages, load_profile
 from .receipts import read_receipt
@@ -31,8 +33,8 @@ class State:
 def book_state(root: Path, profile: str) -> list[State]:
     """Pages in the book's order, each followed by its shards where the profile computes in shards or some have been.
 
-    Where the last run failed (`failure_left`), the reason is the last line of its log. Raises as `load_pages` and
-    `page_shards`.
+    Where the last run failed (`failure_left`), the reason is the last line of its log, or that it was killed. Raises
+    as `load_pages` and `page_shards`.
     """
     sharded = load_profile(root, profile).shards
     found = []
@@ -73,6 +75,8 @@ def _shard_state(shard: Shard, reason: str, store: Path, root: Path) -> State:
     path = store / shard.receipt
     receipt = read_receipt(path)
     log = path.with_suffix(".log")
+    if not path.is_file() and killed_since(path.parent, shard.name):
+        return State("shard", name, FAILED, KILLED)
     if failure := failure_left(log, stands=path.is_file()):
         where = log.relative_to(root) if log.is_relative_to(root) else log
         return State("shard", name, FAILED, f"{failure} Log: {where}")

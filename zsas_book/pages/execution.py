@@ -13,8 +13,9 @@ import papermill
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
 
-from ..machine.warm import command
+from ..machine.warm import KILLED, command
 from ..project.notebooks import KERNEL
 from ..provenance import watch_packages
 
@@ -61,6 +62,7 @@ def run_notebook(
                 cwd=root,
                 start_timeout=START_TIMEOUT_S,
                 execution_timeout=cell_timeout,
+                config=Config({"ConnectionFileMixin": {"connection_file": str(work / "kernel" / "connection.json")}}),
                 progress_bar={"desc": f"  {Path(name).stem}", **PROGRESS},
             )
         except PapermillExecutionError as error:
@@ -69,8 +71,10 @@ def run_notebook(
         except (CellTimeoutError, DeadKernelError) as error:
             reached = nbformat.read(result, as_version=4).cells
             cell = [cell for cell in reached if cell.metadata.papermill.start_time][-1]
-            cause = f"no end after {cell_timeout} s" if isinstance(error, CellTimeoutError) else str(error)
-            raise failure("a cell that did not end", cell.source, cause, str(error)) from None
+            cause, trace = f"{error}: {KILLED}", ""
+            if isinstance(error, CellTimeoutError):
+                cause, trace = f"no end after {cell_timeout} s", str(error)
+            raise failure("a cell that did not end", cell.source, cause, trace) from None
     for cell in executed.cells:
         if cell.cell_type == "code" and cell.source.strip() and cell.execution_count is None:
             raise failure("a cell that was never reached", cell.source, "the kernel exited before it")
@@ -85,6 +89,7 @@ def _kernel_environment(work: Path, files: Path) -> Iterator[None]:
     (profile / "ipython_kernel_config.py").write_text(KERNEL_CONFIGURATION)
     specification = work / "jupyter" / "kernels" / KERNEL / "kernel.json"
     specification.parent.mkdir(parents=True)
+    (work / "kernel").mkdir()
     argv = [*command("ipykernel_launcher"), "-f", "{connection_file}"]
     specification.write_text(json.dumps({"argv": argv, "display_name": KERNEL, "language": "python"}))
     wanted = {

@@ -70,8 +70,9 @@ def stage_page(
     none), and those that its code uses are listed at its end.
     """
     name = state.page.name
-    if state.log is not None:
-        shutil.copy(state.log, to / f"{name}.log")
+    if state.word == FAILED:
+        trace = state.log.read_bytes() if state.log else f"{state.page.notebook}: {state.reason}\n".encode()
+        (to / f"{name}.log").write_bytes(trace)
     if not state.certificate:
         (to / f"{name}.md").write_text(_missing_page(state), encoding="utf-8")
         return

@@ -6,9 +6,12 @@ import mini_project
 import pytest
 from mini_project import run_in, snakemake
 
-from zsas_book.jobs.status import State, state_lines
+from zsas_book.jobs.shards import Shard
+from zsas_book.jobs.status import State, _shard_state, state_lines
+from zsas_book.machine.warm import KILLED
 from zsas_book.pages.states import failure_left
-from zsas_book.project.chapters import load_pages
+from zsas_book.project.chapters import Page, load_pages
+from zsas_lib.base.work import LOCK
 
 SQUARES = "results/shards/embedded/squares"
 
@@ -73,6 +76,16 @@ def test_a_log_is_a_failure_only_where_what_it_was_to_make_does_not_stand(tmp_pa
     assert failure_left(log, stands=True) == ""
     log.write_text("")
     assert failure_left(log, stands=False) == "it ended without a word."
+
+
+def test_a_killed_shard_is_failed_and_says_why_that_happens(tmp_path):
+    shard = Shard(Page("page", Path("page.ipynb"), "embedded"), "nut")
+    folder = tmp_path / shard.receipt.parent
+    folder.mkdir(parents=True)
+    (folder / "nut.log").write_text("FutureWarning: something else\n")
+    assert _shard_state(shard, "not computed yet", tmp_path, tmp_path).reason.startswith("FutureWarning")
+    (folder / f".nut.{'0' * 32}{LOCK}").touch()
+    assert _shard_state(shard, "not computed yet", tmp_path, tmp_path) == State("shard", "page/nut", "failed", KILLED)
 
 
 def test_lines_end_in_how_many_there_are_of_each():

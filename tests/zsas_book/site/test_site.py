@@ -2,10 +2,12 @@
 
 import ast
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import mini_project
@@ -15,15 +17,20 @@ import yaml
 from mini_project import REPOSITORY, run_in
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from zsas_book.machine.warm import SOCKET_VARIABLE, serving
-from zsas_book.pages.states import page_state
-from zsas_book.project.chapters import load_pages
+from zsas_book.escape import in_code
+from zsas_book.machine.warm import KILLED, SOCKET_VARIABLE, serving
+from zsas_book.pages.certificate import PageCertificate
+from zsas_book.pages.states import failure_since, page_state
+from zsas_book.project.chapters import Page, load_pages
 from zsas_book.project.notebooks import read_notebook
 from zsas_book.project.parameters import read_parameters
 from zsas_book.project.repository import repository
+from zsas_book.site import check
 from zsas_book.site.fork import ForkError, checklist, fork_page
-from zsas_book.site.staging import launch_links, lead_to_reference, stage_page, trim_contents
+from zsas_book.site.staging import launch_links, lead_to_reference, page_title, stage_page, trim_contents
+from zsas_lib.base.digests import file_digest
 from zsas_lib.base.errors import UnknownNameError
+from zsas_lib.base.work import LOCK, remove_left
 
 pytestmark = pytest.mark.workflow
 
@@ -179,6 +186,67 @@ def test_a_page_that_failed_and_never_was_computed_says_why_and_how_to_get_what_
     assert text.startswith(f"# {page.title}\n") and "DataError: No data set mvtec: data_root is None." in text
     assert "{download}`worst_case.log`" in text and "(../data_and_weights)" in text
     assert (tmp_path / "worst_case.log").read_bytes() == log.read_bytes()
+
+
+def killed(folder: Path, name: str) -> Path:
+    """What a killed process leaves of its work folder."""
+    left = folder / f".{name}.{'0' * 32}"
+    left.mkdir(parents=True)
+    Path(f"{left}{LOCK}").touch()
+    return left
+
+
+def test_a_page_whose_process_was_killed_says_so_and_why_that_happens(tmp_path):
+    page = load_pages(REPOSITORY, "paper")["worst_case"]
+    folder = tmp_path / "book" / "_computed"
+    begun = time.time()
+    killed(folder, "worst_case_2")
+    assert page_state(page, tmp_path).word == "missing"
+    killed(folder, "worst_case")
+    os.utime(f"{folder}/.worst_case.{'0' * 32}{LOCK}", (begun + 10, begun + 10))
+    state = page_state(page, tmp_path)
+    assert (state.word, state.reason, state.log) == ("failed", KILLED, None)
+    assert "memory runs out" in KILLED and "JOBS=1" in KILLED
+    stage_page(state, folder, tmp_path, {"url": "", "branch": "main"}, {})
+    assert f"This page could not be computed: {in_code(KILLED)}" in (tmp_path / "worst_case.md").read_text()
+    assert (tmp_path / "worst_case.log").read_text() == f"notebooks/worst_case.ipynb: {KILLED}\n"
+    assert failure_since(page, tmp_path, begun) == KILLED
+    assert failure_since(page, tmp_path, begun + 20) == ""
+    (folder / ".logs").mkdir()
+    (folder / ".logs" / "worst_case.log").write_text("In [2]:\n\nNameError: x\n")
+    remove_left(folder, "worst_case")
+    assert failure_since(page, tmp_path, begun - 10) == (
+        "NameError: x The whole trace is in book/_computed/.logs/worst_case.log"
+    )
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": 3}', "{"])
+def test_a_computed_notebook_that_is_none_is_not_shown_and_stops_nothing(tmp_path, monkeypatch, text):
+    notebook = mini_project.write_notebook(tmp_path / "book" / "_computed" / "first.ipynb", "1")
+    page = Page("first", Path("notebooks/first.ipynb"), "embedded")
+    PageCertificate(
+        page="first",
+        profile="embedded",
+        given={},
+        library={},
+        data={},
+        record={"commit": "abc", "device": "cpu", "versions": {}},
+        notebook={"path": page.notebook.as_posix(), "digest": "0"},
+        digest=file_digest(notebook),
+    ).write(notebook.with_suffix(".json"))
+    assert page_state(page, tmp_path).certificate is not None
+    notebook.write_text(text)
+    state = page_state(page, tmp_path)
+    assert (state.word, state.certificate) == ("stale", None)
+    assert state.reason == "its computed notebook is missing or was changed"
+    assert page_title(tmp_path, state) == "first"
+    stage_page(state, tmp_path / "book" / "_computed", tmp_path, {"url": "", "branch": "main"}, {})
+    assert "This page cannot be shown as it is: its computed notebook" in (tmp_path / "first.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "book" / "_build" / "html" / "_computed").mkdir(parents=True)
+    (tmp_path / "book" / "_build" / "html" / "_computed" / "first.html").write_text("<article></article>")
+    (problem,) = check.problems_of("_computed/first")
+    assert "first.ipynb" in problem and problem.endswith("Compute first again.")
 
 
 def test_pages_of_other_profiles_are_not_in_the_table_of_contents(tmp_path):

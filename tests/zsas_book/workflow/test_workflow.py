@@ -10,6 +10,7 @@ import pytest
 import yaml
 from mini_project import run_in, snakemake, write_notebook
 
+from zsas_book.machine.warm import KILLED
 from zsas_book.project.chapters import ChaptersError, load_pages, project_root
 from zsas_book.site import check
 from zsas_lib.base.errors import UnknownNameError
@@ -169,6 +170,28 @@ def test_a_failed_page_is_named_the_others_are_made_and_the_book_is_not(project,
     assert again.returncode == 0, again.stderr
     assert computing(again) == {}
     assert "The last run of this page failed" not in page.read_text()
+
+
+def test_a_killed_page_is_named_with_why_that_happens_and_the_book_is_rendered_all_the_same(project, built):
+    second = project / "notebooks" / "second.ipynb"
+    notebook = second.read_bytes()
+    write_notebook(second, "import os, signal\nos.kill(int(os.environ['JPY_PARENT_PID']), signal.SIGKILL)")
+    outcome = snakemake(project)
+    second.write_bytes(notebook)
+    assert outcome.returncode != 0
+    assert f"second failed: {KILLED}" in outcome.stderr
+    assert "Rendering the book with what there is" in outcome.stderr
+    page = project / "book" / "_build" / "html" / "_computed" / "second.html"
+    words = " ".join(re.sub(r"<[^>]*>", "", page.read_text()).split())
+    assert f"The last run of this page failed: {KILLED} What is shown is the run before it." in words
+    check = run_in(project, "-m", "zsas_book.site.check")
+    assert check.returncode == 1 and "second failed when it was last run; the trace is in" in check.stderr
+    second.write_bytes(notebook + b"\n")
+    (line,) = [
+        line for line in run_in(project, "-m", "zsas_book.cli", "status").stdout.splitlines() if "second" in line
+    ]
+    assert line.split(maxsplit=2)[2].startswith("failed") and line.endswith(KILLED)
+    second.write_bytes(notebook)
 
 
 @pytest.fixture
