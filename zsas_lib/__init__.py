@@ -6,4 +6,7 @@ its names is first used.
 
 import lazy_loader
 
+from .base.places import name_user
+
+name_user()
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -4,10 +4,8 @@ A job takes the first GPU that no other job of this machine holds, by a lock on 
 with the process, however that ends, so a killed job's GPU is free at once.
 """
 
-import getpass
 import os
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -15,6 +13,8 @@ from pathlib import Path
 from unittest.mock import patch
 
 from filelock import FileLock, Timeout
+
+from zsas_lib.base.places import private_folder
 
 VISIBLE_VARIABLE = "CUDA_VISIBLE_DEVICES"
 POLL_S = 0.2
@@ -43,15 +43,14 @@ def one_gpu(names: Sequence[str] | None = None, folder: Path | None = None) -> I
     """A GPU that is this process's alone: $CUDA_VISIBLE_DEVICES names it until the block ends. Waits for a free one.
 
     ``names`` are by default `machine_gpus`; with none, and inside a job of Slurm, which hands them out itself, nothing
-    is done and the name is None. ``folder`` holds the locks, by default one of this user's in the machine's temporary
-    folder.
+    is done and the name is None. ``folder`` holds the locks, by default this user's own in the machine's temporary
+    folder; raises PermissionError where somebody else has that (`private_folder`).
     """
     names = machine_gpus() if names is None else list(names)
     if not names or "SLURM_JOB_ID" in os.environ:
         yield None
         return
-    folder = folder or Path(tempfile.gettempdir(), f"zsas-gpus-{getpass.getuser()}")
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = folder or private_folder("zsas-gpus")
     with ExitStack() as held:
         while (name := _taken(names, folder, held)) is None:
             time.sleep(POLL_S)

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ..base.errors import DataError
 from ..base.ledger import note_weights
+from ..base.places import expanded
 from ..base.tensors import UnreadableError, finite_floats, saved_content
 
 HUB = "hf-hub:"
@@ -241,7 +242,7 @@ def _place(hub: str) -> tuple[str, Sequence[str]]:
 
 
 def _downloaded(url: str) -> Path:
-    return Path("~/.cache/clip").expanduser() / os.path.basename(url)
+    return expanded("~/.cache/clip") / os.path.basename(url)
 
 
 def _require_reachable(wanted: str, url: str) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from ..base.errors import DataError, UnknownNameError
+from ..base.places import expanded
 from .layouts import btad, folder, mpdd, mvtec, mvtec_3d, mvtec_loco, visa
 
 SPLITS = ("train", "validation", "test")
@@ -194,7 +195,7 @@ def located(name: str, root: str | PathLike | None = None) -> Path:
             f"Data set {name!r} needs root=FOLDER, the folder that holds it, or ${DATA_VARIABLE}, one that holds "
             f"{name}/. Expected {record.layout.EXPECTED}."
         )
-    root = Path(root).expanduser()
+    root = expanded(root)
     if not root.is_dir():
         came = "a file" if root.exists() else "nothing"
         remedy = "Leave root out to have it made." if record.embedded else "Unpack it and pass its folder."

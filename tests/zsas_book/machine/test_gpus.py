@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import time
 
 import pytest
@@ -87,3 +88,16 @@ def test_a_cluster_hands_them_out_itself(tmp_path, monkeypatch):
     with one_gpu(["0"], tmp_path) as name:
         assert name is None
     assert not list(tmp_path.iterdir())
+
+
+def test_the_locks_lie_in_a_folder_of_this_user_s_own_and_in_nobody_else_s(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("getpass.getuser", lambda: pytest.fail("not every user has a name"))
+    with one_gpu(["0/1"]) as name:
+        (locks,) = tmp_path.iterdir()
+        assert (name, locks.name, os.listdir(locks)) == ("0/1", f"zsas-gpus-{os.geteuid()}", ["0-1.lock"])
+    locks.rename(tmp_path / "elsewhere")
+    locks.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(PermissionError, match="is not a folder of this user's own"), one_gpu(["0"]):
+        pytest.fail("a link was followed")
+    assert os.listdir(tmp_path / "elsewhere") == ["0-1.lock"]
