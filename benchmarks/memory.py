@@ -87,7 +87,7 @@ def drawn(pictures: int, categories: int, size: int) -> Drawn:
     records = [
         Record(
             Path("drawn", f"{category * own + number}.png"),
-            None,
+            Path("drawn", f"{category * own + number}_mask.png") if number >= SHARE * own else None,
             f"category_{category:02}",
             "blob" if number >= SHARE * own else NORMAL,
         )
