@@ -38,6 +38,7 @@ def started(count, *arguments):
     return jobs, told
 
 
+@pytest.mark.slow
 def test_jobs_share_the_gpus_and_no_two_have_the_same_one_at_once(tmp_path):
     jobs, told = started(7, ["0", "1", "2"], tmp_path, HOLD_S)
     spans = {}

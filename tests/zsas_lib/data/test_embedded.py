@@ -163,6 +163,7 @@ def test_where_the_weights_shall_go_is_judged_before_the_training(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_what_a_killed_drawing_left_is_removed_and_a_failed_one_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("ZSAS_CACHE", str(tmp_path))
     place = embedded.source_digest(write)[:12]

@@ -70,6 +70,7 @@ def test_operations_are_those_of_the_formulas(name, options, own, embed):
     assert operations(model) == tower_operations(backbone) + own(model) + counted_smoothing(model)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in list_models() if name not in list_trivial_maps()])
 def test_shapes_give_the_count_of_a_real_prediction(name):
     """For every model without code of its own, and nothing of the model is changed by counting."""

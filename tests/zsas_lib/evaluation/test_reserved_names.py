@@ -55,6 +55,7 @@ AXES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", AXES)
 def test_every_axis_and_the_store_keep_them(dataset, tmp_path, monkeypatch, name):
     monkeypatch.setenv("ZSAS_RESULTS", str(tmp_path))
@@ -66,6 +67,7 @@ def test_every_axis_and_the_store_keep_them(dataset, tmp_path, monkeypatch, name
     assert per_category.nunique() == 1 and (table.category == "mean").sum() == per_category.iloc[0]
 
 
+@pytest.mark.slow
 def test_what_is_made_of_such_tables(dataset, table):
     two = dataset.select(["lamp", "mean"])
     ranges = sweep_ranges(uniform_sweep(Glow(), two, "rotation", [0.0, 30.0], resamples=4))

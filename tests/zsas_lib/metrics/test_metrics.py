@@ -99,6 +99,7 @@ def literal_legacy(maps: np.ndarray, masks: np.ndarray, fpr_limit: float, thresh
     return -np.trapezoid(pro, (fpr - fpr.min()) / (fpr.max() - fpr.min()))
 
 
+@pytest.mark.slow
 @thoroughly
 @given(categories())
 def test_ranking_metrics_equal_scikit_learn_with_ties(category):

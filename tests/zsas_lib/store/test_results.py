@@ -161,6 +161,7 @@ def test_how_it_is_computed_and_with_which_others_is_no_part_of_the_result(datas
     pd.testing.assert_frame_equal(table, evaluate(Glow(), dataset, **FEW))
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_keeps_what_was_done(dataset, tmp_path):
     class Interrupted(Glow):
         def forward(self, images, class_names):
@@ -203,6 +204,7 @@ def test_truncated_files_are_refused_and_made_again(tmp_path, size):
     pd.testing.assert_frame_equal(read_result(path), table())
 
 
+@pytest.mark.slow
 def test_a_changed_byte_never_changes_a_loaded_table(dataset, tmp_path):
     whole = stored(evaluate, Glow(), dataset.select(["lamp"]), store=tmp_path, **FEW)
     (path,) = files(tmp_path)

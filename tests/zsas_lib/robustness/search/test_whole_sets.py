@@ -18,6 +18,7 @@ def data(tmp_path_factory):
     return toy_dataset(tmp_path_factory.mktemp("data"), {"bolt": 2, "nut": 1}, normal=1)
 
 
+@pytest.mark.slow
 def test_one_row_per_picture_and_combination_and_larger_ones_are_never_weaker(data, tmp_path):
     cases = worst_cases(Speckled(), data, **SEARCH, store=tmp_path)
     assert len(cases) == len(data) * 8
@@ -44,6 +45,7 @@ def test_one_row_per_picture_and_combination_and_larger_ones_are_never_weaker(da
     assert (cases[cases.combination != "none"].passes == SEARCH["steps"]).all()
 
 
+@pytest.mark.slow
 def test_what_is_stored_is_not_searched_again(data, tmp_path):
     first = worst_cases(Glow(), data, combinations=FEW, **SEARCH, store=tmp_path)
     model = Glow()
@@ -74,6 +76,7 @@ def test_an_interrupted_study_goes_on_where_it_was_with_the_same_result(data, tm
     pd.testing.assert_frame_equal(whole, resumed, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_bounds_pool_the_chosen_maps(data, tmp_path):
     table = bounds(Speckled(), data, combinations=FEW, **SEARCH, resamples=5, store=tmp_path)
     clean = table[table.combination == "none"].set_index("category")

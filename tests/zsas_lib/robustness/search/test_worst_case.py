@@ -146,6 +146,7 @@ def test_adam_climbs_as_torch_does_alone(pictures):
                 adam.step()
 
 
+@pytest.mark.slow
 def test_searching_over_more_is_never_weaker(pictures):
     images, masks, names = pictures
     histories, bounds = [], {}
