@@ -4,12 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import AbstractContextManager
+from functools import cache
 from pathlib import Path
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from zsas_book.machine.warm import SOCKET_VARIABLE
+from zsas_book.machine.warm import SOCKET_VARIABLE, serving
 
 SHARDED = """\
   squares:
@@ -168,19 +170,37 @@ def write_cells(path: Path, cells: list) -> Path:
     return path
 
 
-def environment(root: Path) -> dict[str, str]:
+@cache
+def server() -> tuple[dict[str, str], AbstractContextManager]:
+    """What serves all small projects of this process's tests, which it lives as long as: the variable that leads there,
+    and what keeps it alive."""
+    another = os.environ.pop(SOCKET_VARIABLE, None)
+    held = serving()
+    held.__enter__()
+    name = os.environ.pop(SOCKET_VARIABLE, None)
+    if another:
+        os.environ[SOCKET_VARIABLE] = another
+    return {SOCKET_VARIABLE: name} if name else {}, held
+
+
+def environment(root: Path, *, warm: bool = True) -> dict[str, str]:
     """Variables for programs in the project, whose library comes before the installed one, whose store is its own, and
-    whose programs no server starts that serves this project's tests."""
+    whose pages start by the server of these tests; not ``warm``, by one of their own."""
     others = {name: value for name, value in os.environ.items() if name not in ("ZSAS_RESULTS", SOCKET_VARIABLE)}
-    return others | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    return others | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"} | (server()[0] if warm else {})
 
 
-def run_in(root: Path, *arguments: str) -> subprocess.CompletedProcess:
+def run_in(root: Path, *arguments: str, warm: bool = True) -> subprocess.CompletedProcess:
     """Run python in the project."""
     return subprocess.run(
-        [sys.executable, *arguments], cwd=root, env=environment(root), capture_output=True, text=True, check=False
+        [sys.executable, *arguments],
+        cwd=root,
+        env=environment(root, warm=warm),
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
-def snakemake(root: Path, *options: str) -> subprocess.CompletedProcess:
-    return run_in(root, *SNAKEMAKE, *options)
+def snakemake(root: Path, *options: str, warm: bool = True) -> subprocess.CompletedProcess:
+    return run_in(root, *SNAKEMAKE, *options, warm=warm)

@@ -82,7 +82,8 @@ def project(tmp_path_factory) -> Path:
 def run_chapter(project: Path, name: str, *options: str) -> str:
     """Run a chapter in the project; what it printed and shows, as text, with plain spaces for no-break ones."""
     output = project / "out" / f"{name}.ipynb"
-    ran = run_in(project, "-m", "zsas_book.cli", "run", name, "--output", str(output), *options)
+    command = ["-m", "zsas_book.machine.warm", "zsas_book.cli"]
+    ran = run_in(project, *command, "run", name, "--output", str(output), *options)
     assert ran.returncode == 0, ran.stderr[-3000:]
     return str(nbformat.read(output, as_version=4).cells).replace(r"\xa0", " ")
 

@@ -3,8 +3,8 @@
 Importing torch, open_clip and the rest takes some ten seconds of a core, twice for every page of the book: once in the
 process that runs the notebook, once in its kernel. `serving` starts one process, the server, that imports them once.
 While it runs, ``python -m zsas_book.machine.warm MODULE ARGUMENT ...`` does what ``python -m MODULE ARGUMENT ...``
-does, in a fork of the server, with the caller's folder, environment and standard streams, and ends with the program's
-exit status.
+does, in a fork of the server, with the caller's folder, module path, environment and standard streams, and ends with
+the program's exit status.
 
 The server imports packages of others only, so a program always runs the library as it is on disk, and what a page
 records as its sources stays exact. Where there is no server, or it ends before it started the program, the program
@@ -74,6 +74,7 @@ READ_AT_IMPORT = {
     "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # else CUDA cannot be used after a fork
     "TQDM_DISABLE": "1",
 }
+OWN = ("zsas_book", "zsas_lib")
 LENGTH_BYTES = 4
 WATCH_S = 1.0
 LOST = 1
@@ -103,7 +104,7 @@ def serving() -> Iterator[None]:
     try:
         yield
     finally:
-        del os.environ[SOCKET_VARIABLE]
+        os.environ.pop(SOCKET_VARIABLE, None)
         server.kill()
         server.communicate()
 
@@ -161,7 +162,13 @@ def _status_by_server(module: str, arguments: Sequence[str]) -> int | None:
     """The program's exit status, None where the server is not there or ended before it started the program."""
     parent = os.getppid()
     request = json.dumps(
-        {"module": module, "arguments": list(arguments), "folder": os.getcwd(), "environment": dict(os.environ)}
+        {
+            "module": module,
+            "arguments": list(arguments),
+            "folder": os.getcwd(),
+            "path": sys.path,
+            "environment": dict(os.environ),
+        }
     ).encode()
     with socket.socket(socket.AF_UNIX) as server:
 
@@ -227,6 +234,7 @@ def _run_request(caller: socket.socket) -> None:
         os.chdir(request["folder"])
         os.environ.clear()
         os.environ.update(request["environment"])
+        _import_from(request["path"])
         caller.sendall(STARTED)
         threading.Thread(target=_follow_caller, args=[caller], daemon=True).start()
         status = _status_of(request["module"], request["arguments"])
@@ -236,6 +244,14 @@ def _run_request(caller: socket.socket) -> None:
         caller.sendall(bytes([status]))
     finally:
         os._exit(status)
+
+
+def _import_from(path: list[str]) -> None:
+    """Look for modules where the caller does; what is imported of this project is the server's, and is let go."""
+    sys.path[:] = path
+    for name in [name for name in sys.modules if name.partition(".")[0] in OWN]:
+        del sys.modules[name]
+    importlib.invalidate_caches()
 
 
 def _status_of(module: str, arguments: Sequence[str]) -> int:

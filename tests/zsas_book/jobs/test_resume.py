@@ -125,7 +125,7 @@ def started(project: Path, store: Path | None = None, *, before=None, target: st
     return subprocess.Popen(
         [sys.executable, *SNAKEMAKE, "--config", "shards=1", "--", target],
         cwd=project,
-        env=environment(project) | COLD | own,
+        env=environment(project, warm=False) | COLD | own,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

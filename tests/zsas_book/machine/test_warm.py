@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -93,6 +94,19 @@ def test_a_program_runs_as_if_started_by_itself_but_finds_packages_imported(serv
     assert found["wanted"] == "ü"
     assert found["folder"] == str(tmp_path)
     assert (warm.returncode, warm.stderr) == (ordinary.returncode, ordinary.stderr) == (7, "in\n")
+
+
+def test_another_checkouts_program_finds_its_own_modules(server, tmp_path):
+    """And its own library, though the server is this checkout's."""
+    shutil.copytree(REPOSITORY / "zsas_book", tmp_path / "zsas_book", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "beside.py").write_text("where = 'beside the caller'\n")
+    (tmp_path / "program.py").write_text(
+        "import beside, sys, zsas_book, zsas_book.machine\n"
+        "print(beside.where, zsas_book.__file__, zsas_book.machine.__file__, 'torch' in sys.modules)\n"
+    )
+    ran = call(server | {"PYTHONPATH": str(tmp_path)}, tmp_path)
+    own = [str(tmp_path / "zsas_book" / name) for name in ("__init__.py", "machine/__init__.py")]
+    assert (ran.stdout.split(), ran.stderr) == (["beside", "the", "caller", *own, "True"], "")
 
 
 def test_the_server_imports_nothing_of_the_library_and_leaves_cuda_alone(server, folder):

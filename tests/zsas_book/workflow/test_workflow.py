@@ -50,7 +50,7 @@ def first_run(project):
     intro = project / "book" / "intro.md"
     text = intro.read_text()
     intro.write_text(text + "\n[nowhere](nowhere.md)\n")
-    outcome = snakemake(project)
+    outcome = snakemake(project, warm=False)
     again = run_in(project, "-m", "zsas_book.site.render")
     intro.write_text(text)
     return outcome, again
