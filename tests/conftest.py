@@ -15,6 +15,8 @@ APART = "tests/zsas_book/project/test_chapters.py"
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with long tests come first, so that no worker is left with one at the end."""
+    if any(item.get_closest_marker("gpu") for item in items):
+        _skip_without_gpu(items)
     long = {item.path for item in items if any(map(item.get_closest_marker, LONG))}
     items.sort(key=lambda item: item.path not in long)
 
@@ -23,6 +25,15 @@ def pytest_collection_finish() -> None:
     """What is imported by now stays: the garbage collector need not go through it again after each test."""
     gc.collect()
     gc.freeze()
+
+
+def _skip_without_gpu(items: list[pytest.Item]) -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="no GPU that torch reaches by CUDA"))
 
 
 @pytest.hookimpl(optionalhook=True)

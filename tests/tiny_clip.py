@@ -16,11 +16,11 @@ def tiny(**vision: object) -> dict:
     return {**deepcopy(TINY), "vision_cfg": {**TINY["vision_cfg"], **vision}}
 
 
-def tiny_backbone(architecture: dict = TINY, **options: object):
+def tiny_backbone(architecture: dict = TINY, device: str = "cpu", **options: object):
     """A backbone of that architecture with random weights; nothing stays registered."""
     from zsas_lib.backbones import registry as backbones
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(backbones, "_REGISTERED", {})
         backbones.register_backbone("tiny", architecture=deepcopy(architecture))
-        return backbones.load_backbone("tiny", "random", device="cpu", **options)
+        return backbones.load_backbone("tiny", "random", device=device, **options)

@@ -13,7 +13,7 @@ def trained(name, backbone, **options):
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for value in model.learnable().values():
-            value.add_(0.3 * torch.randn(value.shape, generator=generator))
+            value.add_(0.3 * torch.randn(value.shape, generator=generator).to(value.device))
     if isinstance(model, LearnedModel):
         model.freeze()
         model.trained = {"by": "hand"}

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..backbones.registry import Backbone
 from ..base.errors import DataError, UnknownNameError
@@ -121,12 +121,24 @@ class LearnedModel(AnomalyModel):
         return {}
 
     def initialise(self, seed: int) -> None:
-        """The parameters that training from ``seed`` begins with; the global random state is left alone."""
+        """The parameters that training from ``seed`` begins with, the same on every device, on the backbone's; the
+        global random state is left alone."""
+        device = self.backbone.device
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)
+            self._move_learned("meta" if device.type == "meta" else "cpu")
             self.reset_parameters()
+        self._move_learned(device)
         self.trained = self.history = None
         self.freeze()
+
+    def _move_learned(self, device: torch.device | str) -> None:
+        """Put all but the backbone on a device."""
+        for child in self.children():
+            if child is not self.backbone:
+                child.to(device)
+        for name, value in self.named_parameters(recurse=False):
+            setattr(self, name, nn.Parameter(value.detach().to(device), value.requires_grad))
 
     def freeze(self) -> None:
         """No parameter takes a gradient, dropout is off: how a model predicts."""
