@@ -14,6 +14,9 @@ from open_clip.model import CLIP, CustomTextCLIP
 from open_clip.transformer import ResidualAttentionBlock
 from torch import Tensor, nn
 
+from ..base.devices import to_device
+from .unit_range import require_unit_range
+
 ACTIVATIONS = ("gelu", "quick_gelu")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 SENTENCES_AT_ONCE = 64
@@ -191,8 +194,8 @@ class Backbone(nn.Module):
                 f"Expected RGB images of floats (batch, 3, height, width), got {images.dtype} {tuple(images.shape)}."
             )
         if not images.is_meta:
-            _require_unit_range(images)
-        images = images.to(device=self.device, dtype=self.mean.dtype)
+            require_unit_range(images)
+        images = to_device(images, self.device).to(self.mean.dtype)
         size = (self.image_size, self.image_size)
         if images.shape[-2:] == size:
             return images
@@ -208,10 +211,10 @@ class Backbone(nn.Module):
     def _encode_text_tokens(self, tokens: Int[Tensor, "text token"]) -> Float[Tensor, "text embed"]:
         clip = self.clip
         if not self._short_text:
-            return clip.encode_text(tokens.to(self.device))
+            return clip.encode_text(to_device(tokens, self.device))
         ends = tokens.argmax(dim=-1)
         length = int(ends.max()) + 1  # before they leave for the device, which would have to be waited for
-        tokens, ends = tokens.to(self.device), ends.to(self.device)
+        tokens, ends = to_device(tokens, self.device), to_device(ends, self.device)
         states = clip.token_embedding(tokens[:, :length]) + clip.positional_embedding[:length]
         states = clip.transformer(states.to(clip.transformer.get_cast_dtype()), clip.attn_mask[:length, :length])
         states = states[torch.arange(len(states), device=states.device), ends].to(clip.text_projection.dtype)
@@ -230,15 +233,6 @@ def _reads_only_up_to_its_end(clip: CLIP | CustomTextCLIP) -> bool:
     """Whether the text tower is causal and pooled at the end token, so that the padding after it changes nothing."""
     standard = type(clip) is CLIP and clip.text_pool_type == "argmax" and clip.attn_mask is not None
     return standard and isinstance(clip.text_projection, nn.Parameter)
-
-
-def _require_unit_range(images: Tensor) -> None:
-    low, high = images.detach().aminmax()
-    if low < -0.5 or high > 1.5:
-        raise ValueError(
-            f"Expected image values in [0, 1], got {low:.3g}..{high:.3g}; divide by 255, and do not normalise: "
-            "the backbone does it."
-        )
 
 
 @lru_cache(maxsize=8)

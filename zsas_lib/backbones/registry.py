@@ -145,7 +145,7 @@ def load_backbone(
     stretched = False
     if read is None:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)
             clip = build(sized)
     else:
         with torch.device("meta"):

@@ -5,17 +5,21 @@ there, which is exact and several times as fast as the 77 tokens of the context.
 """
 
 from collections.abc import Callable, Sequence
+from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Float, Int
 from open_clip.model import CLIP
 from torch import Tensor
 
+from ..base.devices import to_device
 from ..base.errors import OptionError
 from .backbone import Backbone
 
 PLACEHOLDER = "X"
 """The word, one token long, that stands where learned tokens go."""
+
+_kept: WeakKeyDictionary[Backbone, dict[tuple, tuple[Tensor, Tensor]]] = WeakKeyDictionary()
 
 
 def require_causal_text_tower(backbone: Backbone, model: str) -> None:
@@ -30,11 +34,18 @@ def require_causal_text_tower(backbone: Backbone, model: str) -> None:
 def word_tokens(
     backbone: Backbone, sentences: Sequence[str]
 ) -> tuple[Float[Tensor, "text token channel"], Int[Tensor, " text"]]:
-    """Token embeddings, without positions, cut after the longest sentence's end; and where each sentence ends."""
-    ids = backbone.tokenizer(list(sentences))
-    ends = ids.argmax(-1)
-    ids = ids[:, : int(ends.max()) + 1].to(backbone.device)
-    return backbone.clip.token_embedding(ids), ends.to(backbone.device)
+    """Token embeddings, without positions, cut after the longest sentence's end; and where each sentence ends.
+
+    Kept for as long as the backbone is, for they are asked for at every step; no gradient."""
+    known = _kept.setdefault(backbone, {})
+    key = tuple(sentences), str(backbone.device)
+    if key not in known:
+        ids = backbone.tokenizer(list(sentences))
+        ends = ids.argmax(-1)
+        with torch.inference_mode(False), torch.no_grad():
+            words = backbone.clip.token_embedding(to_device(ids[:, : int(ends.max()) + 1], backbone.device))
+            known[key] = words, to_device(ends, backbone.device)
+    return known[key]
 
 
 def with_positions(

@@ -9,6 +9,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from tqdm import tqdm
 
+from ..backbones.unit_range import asked_later, refuse_outside
+from ..base.devices import to_device
 from ..data.dataset import AnomalyDataset
 from ..data.record import row_name
 from ..metrics import further
@@ -131,8 +133,12 @@ def predict(
     model: AnomalyModel, images: Float[Tensor, "batch 3 height width"], categories: Sequence[str], paths: Sequence[Path]
 ) -> Prediction:
     """What a model says of images, on the CPU in float32. Raises ValueError, naming the picture, where not finite."""
-    prediction = model(images.to(model.device), categories)
-    maps, scores = prediction.anomaly_map.float().cpu(), prediction.image_score.float().cpu()
+    with asked_later() as extents:
+        prediction = model(to_device(images, model.device), categories)
+    maps = prediction.anomaly_map.float().cpu()
+    numbers = torch.cat([prediction.image_score.float(), *extents]).cpu()
+    scores = numbers[: len(images)]
+    refuse_outside(numbers[len(images) :])
     for path, map_, score in zip(paths, maps, scores):
         if not (map_.isfinite().all() and score.isfinite()):
             raise ValueError(

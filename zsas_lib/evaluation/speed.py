@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
+from ..base.devices import wait_for
 from ..models.prediction import AnomalyModel
 from .complexity import as_it_begins, parameter_counts
 
@@ -26,10 +27,10 @@ def milliseconds(
     model(images, class_names)
     found = []
     for _ in range(repeats):
-        _wait(images.device)
+        wait_for(images.device)
         start = time.perf_counter()
         model(images, class_names)
-        _wait(images.device)
+        wait_for(images.device)
         found.append(1000 * (time.perf_counter() - start) / len(images))
     return found
 
@@ -103,8 +104,3 @@ class _Live(TorchDispatchMode):
 
     def _freed(self, size: int) -> None:
         self.bytes -= size
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

@@ -84,7 +84,7 @@ def iou_of(f1: float) -> float:
 def gathered(maps: Maps, masks: Masks) -> PixelScores:
     refuse_counts(maps, masks)
     pixels = PixelScores()
-    for scores, truth in zip(maps, masks):
+    for scores, truth in zip(_in_memory(maps), _in_memory(masks)):
         pixels.add(scores, truth)
     return pixels
 
@@ -100,8 +100,14 @@ def checked(
 ) -> tuple[list[Float[np.ndarray, "..."]], list[Bool[np.ndarray, "..."]]]:
     """One array per image of each, checked."""
     refuse_counts(scores, truth)
-    pictures = [checked_picture(score, true, number) for number, (score, true) in enumerate(zip(scores, truth))]
+    pairs = zip(_in_memory(scores), _in_memory(truth))
+    pictures = [checked_picture(score, true, number) for number, (score, true) in enumerate(pairs)]
     return [score for score, _ in pictures], [true for _, true in pictures]
+
+
+def _in_memory(values: Maps | Masks | Scores | Labels) -> Maps | Masks | Scores | Labels:
+    """Values of a device all at once, so that it is waited for once and not for each picture."""
+    return values.detach().cpu() if isinstance(values, Tensor) else values
 
 
 def refuse_counts(scores: Maps | Scores, truth: Masks | Labels) -> None:

@@ -116,8 +116,8 @@ class LearnedModel(AnomalyModel):
         """Draw the parameters as the paper begins, from torch's global random numbers."""
         raise NotImplementedError
 
-    def watched(self) -> dict[str, float]:
-        """Single learned numbers worth a curve over the training, by name."""
+    def watched(self) -> dict[str, Float[Tensor, ""]]:
+        """Single learned numbers worth a curve over the training, by name, where they lie."""
         return {}
 
     def initialise(self, seed: int) -> None:

@@ -156,17 +156,17 @@ class VCPCLIP(LearnedModel):
             if hasattr(self, name):
                 nn.init.constant_(getattr(self, name), value)
 
-    def watched(self) -> dict[str, float]:
+    def watched(self) -> dict[str, Float[Tensor, ""]]:
         """The shares of VCP's branch and of the focal loss, and the temperatures of both branches, where learned."""
         found = {}
         if self.options["uniop"]:
-            found["vcp_share"] = self.alpha.sigmoid().item()
+            found["vcp_share"] = self.alpha.detach().sigmoid()
         if self.options["loreb"]:
-            found["focal_share"] = self.beta.sigmoid().item()
+            found["focal_share"] = self.beta.detach().sigmoid()
         if self.options["temperature"] == "learned":
             found |= {
                 f"{branch}_temperature": value
-                for branch, value in zip(("clip", "vcp"), (-self.log_scales).exp().tolist())
+                for branch, value in zip(("clip", "vcp"), (-self.log_scales.detach()).exp())
             }
         return found
 

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..base.devices import to_device
+
 Amount: TypeAlias = int | float | Float[Tensor, ""] | Float[Tensor, " batch"]
 
 
@@ -18,7 +20,10 @@ def straight_through_clip(
 
 
 def per_image(amount: Amount, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, " #batch"]:
-    return torch.as_tensor(amount, dtype=images.dtype, device=images.device).reshape(-1)
+    """Amounts beside the images that they are for, one for all or one each."""
+    if isinstance(amount, int | float):
+        return images.new_full((1,), amount)
+    return to_device(torch.as_tensor(amount), images.device).to(images.dtype).reshape(-1)
 
 
 def is_number(amount: Amount, number: int | float) -> bool:

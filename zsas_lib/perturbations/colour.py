@@ -67,7 +67,8 @@ def shift_hsv(
     new_chroma = value * purity
     share = (HUE_GAIN * chroma / new_chroma.clamp(min=GREY)).clamp(max=1).detach()
     angle = share * angle + ((1 - share) * angle).detach() + radians * (3 / math.pi)
-    k = (torch.tensor([5.0, 3.0, 1.0], dtype=images.dtype, device=images.device)[:, None, None] + angle[:, None]) % 6
+    n = torch.arange(5, 0, -2, dtype=images.dtype, device=images.device)[:, None, None]
+    k = (n + angle[:, None]) % 6
     return value[:, None] - new_chroma[:, None] * torch.minimum(k, 4 - k).clamp(0, 1)
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ..base.booleans import require_bool
+from ..base.devices import to_device
 from .amounts import Amount, per_image, straight_through_clip
 from .record import Motion, Perturbation
 
@@ -42,7 +43,7 @@ def rotate(
     True
     """
     turned = straight_through_clip(_turn(images, degrees), 0.0, 1.0)
-    return turned if fill == "replicate" else turned * coverage(degrees, *images.shape[-2:]).unsqueeze(-3).to(turned)
+    return turned if fill == "replicate" else turned * _coverage(degrees, images).unsqueeze(-3)
 
 
 def derotate(
@@ -60,7 +61,7 @@ def derotate(
     """
     lowest, highest = maps.detach().amin((1, 2), keepdim=True), maps.detach().amax((1, 2), keepdim=True)
     upright = straight_through_clip(_turn(maps.unsqueeze(1), -degrees).squeeze(1), lowest, highest)
-    return upright if fill == "replicate" else upright * coverage(-degrees, *maps.shape[-2:]).to(upright)
+    return upright if fill == "replicate" else upright * _coverage(-degrees, maps)
 
 
 def rotate_masks(masks: Bool[Tensor, "batch height width"], degrees: Amount) -> Bool[Tensor, "batch height width"]:
@@ -83,7 +84,7 @@ def coverage(degrees: Amount, height: int, width: int) -> Float[Tensor, "*batch 
     """How much of each pixel of an image turned clockwise by ``degrees`` was in the image before: 1 inside, 0 in the
     corners, linear over one pixel between them; a differentiable edge."""
     x, y = _source(degrees, height, width)
-    return (0.5 + torch.minimum(width / 2 - x.abs(), height / 2 - y.abs())).clamp(0, 1)
+    return _edge(x, y, height, width)
 
 
 def valid_region(degrees: Amount, height: int, width: int) -> Bool[Tensor, "*batch height width"]:
@@ -97,6 +98,16 @@ def valid_region(degrees: Amount, height: int, width: int) -> Bool[Tensor, "*bat
     0.83
     """
     return coverage(degrees, height, width) >= 0.5
+
+
+def _coverage(degrees: Amount, planes: Float[Tensor, "batch *channel height width"]) -> Float[Tensor, "..."]:
+    """`coverage` of some planes, beside them."""
+    height, width = planes.shape[-2:]
+    return _edge(*_source(degrees, height, width, planes.device), height, width).to(planes.dtype)
+
+
+def _edge(x: Tensor, y: Tensor, height: int, width: int) -> Tensor:
+    return (0.5 + torch.minimum(width / 2 - x.abs(), height / 2 - y.abs())).clamp(0, 1)
 
 
 def _shown(degrees: Amount, height: int, width: int) -> Bool[Tensor, "*batch height width"]:
@@ -113,8 +124,9 @@ def _turn(
     s = sin(t): the last of these is the last pass. All of them lie within half a diagonal of the centre.
     """
     height, width = images.shape[-2:]
-    degrees = per_image(degrees, images)
-    quarters = (degrees.detach() / 90).round()
+    known = torch.as_tensor(degrees).reshape(-1).detach()  # to the host at once where it is not on a device
+    turns = (known.to(images.dtype) / 90).round()
+    degrees, quarters = per_image(degrees, images), to_device(turns, images.device)
     rest = torch.deg2rad(degrees - 90 * quarters)
     slope, sine = torch.tan(rest / 2)[:, None, None], torch.sin(rest)[:, None, None]
 
@@ -122,7 +134,7 @@ def _turn(
     square += (square - height) % 2
     top, left = (square - height) // 2, (square - width) // 2
     images = _continued(_continued(images, -1, left, square - width - left), -2, top, top)
-    images = _quarter_turned(images, quarters.int().tolist())
+    images = _quarter_turned(images, turns)
 
     # The centre is `odd` right of the square's, 0 or -1/2, and at (odd_x, odd_y) after the quarter turns.
     odd = left - (square - width) / 2
@@ -138,8 +150,15 @@ def _turn(
 
 
 def _quarter_turned(
-    images: Float[Tensor, "batch channel side side"], quarters: list[int]
+    images: Float[Tensor, "batch channel side side"], turns: Float[Tensor, " #batch"]
 ) -> Float[Tensor, "batch channel side side"]:
+    """Images turned clockwise by whole quarters. Where only a device knows how many, it chooses among the turned, which
+    takes longer than knowing but does not hold the host up."""
+    if turns.device.type != "cpu":
+        turns = turns.to(images.device)[:, None, None, None]
+        images = torch.where(turns.remainder(4) >= 2, images.flip(-2, -1), images)
+        return torch.where(turns.remainder(2) == 1, images.rot90(-1, (-2, -1)), images)
+    quarters = turns.int().tolist()
     if len(set(quarters)) == 1:
         return images.rot90(-quarters[0], (-2, -1))
     return torch.stack([image.rot90(-quarter, (-2, -1)) for image, quarter in zip(images, quarters)])
@@ -207,9 +226,10 @@ def _source(
     degrees: Amount, height: int, width: int, device: torch.device | None = None
 ) -> tuple[Float[Tensor, "*batch height width"], Float[Tensor, "*batch height width"]]:
     """Where each pixel of a turned image comes from, right of and below the centre, in pixels."""
-    degrees = torch.as_tensor(degrees, dtype=torch.get_default_dtype()) if not isinstance(degrees, Tensor) else degrees
+    if not isinstance(degrees, Tensor):
+        degrees = torch.full((), degrees, dtype=torch.get_default_dtype(), device=device)
     device = device or degrees.device
-    angle = torch.deg2rad(degrees.to(device))[..., None, None]
+    angle = torch.deg2rad(to_device(degrees, device))[..., None, None]
     x = torch.arange(width, dtype=angle.dtype, device=device) - (width - 1) / 2
     y = torch.arange(height, dtype=angle.dtype, device=device)[:, None] - (height - 1) / 2
     return x * torch.cos(angle) + y * torch.sin(angle), y * torch.cos(angle) - x * torch.sin(angle)

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from tqdm import tqdm
 
+from ..base.devices import to_device
 from ..base.errors import UnknownNameError
 from ..data.dataset import AnomalyDataset, Batch
 from ..data.record import row_name
@@ -95,7 +96,7 @@ def uniform_sweep(
 
 
 def _prediction(model: AnomalyModel, batch: Batch, perturbation: Perturbation, value: float) -> Prediction:
-    images = batch.images.to(model.device)
+    images = to_device(batch.images, model.device)
     if value != perturbation.neutral:
         images = perturbation.apply(images, value)
     return predict(model, images, batch.categories, batch.paths)

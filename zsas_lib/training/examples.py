@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from ..base.devices import to_device
 from ..data.dataset import AnomalyDataset, Sample, stacked
 from ..models.learned import Features, LearnedModel
 from .augmentation import augmented, zoomed
@@ -43,7 +44,7 @@ class Examples:
     def _picked(self, indices: Tensor) -> Batch:
         """These pictures of the whole, which there must be."""
         features, masks, is_anomalous = cast(Batch, self.whole)
-        indices = indices.to(masks.device)
+        indices = to_device(indices, masks.device)
         return {name: values[indices] for name, values in features.items()}, masks[indices], is_anomalous[indices]
 
     def _read(self) -> Batch | None:
@@ -82,8 +83,8 @@ class Examples:
         if self.augment:
             images, masks = augmented(images, masks)
         with torch.no_grad():
-            features = self.model.features(images.to(device), batch.categories)
-        return features, masks.to(device), batch.is_anomalous.to(device)
+            features = self.model.features(to_device(images, device), batch.categories)
+        return features, to_device(masks, device), to_device(batch.is_anomalous, device)
 
     def _sample(self, index: int) -> Sample:
         """A picture, kept where it is read again and there is room."""

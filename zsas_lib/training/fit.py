@@ -10,6 +10,7 @@ from its last whole one and ends as if it had not been.
 import json
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import cast
 
@@ -138,7 +139,7 @@ def fit(
         total=epochs, initial=run.epoch, desc=f"fit {model.name}", unit=" epochs", disable=None, leave=False
     ) as progress:
         while run.epoch < epochs:
-            with torch.random.fork_rng(devices=[]):
+            with _own_numbers(model.backbone.device):
                 torch.manual_seed(seed * 100_003 + run.epoch)
                 for features, masks, is_anomalous in examples.shuffled(training_batch_size):
                     run.step(features, masks, is_anomalous)
@@ -180,23 +181,26 @@ class _Run:
         self, features: Features, masks: Bool[Tensor, "batch side side"], is_anomalous: Bool[Tensor, " batch"]
     ) -> None:
         loss = self.model.loss(features, _resized(masks, self.settings["loss_size"]), is_anomalous)
-        if not loss.isfinite():
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        number = loss.item()  # the one wait of a step, behind all that it gives the device to do
+        if not math.isfinite(number):
             raise DivergedError(
-                f"The loss of {self.model.name} is {loss.item()} in step {len(self.log)} (epoch {self.epoch}); "
+                f"The loss of {self.model.name} is {number} in step {len(self.log)} (epoch {self.epoch}); "
                 "lower the rate, or use float32."
             )
         share = 0.5 + 0.5 * math.cos(math.pi * len(self.log) / self.steps) if self.steps else 1
         for group, own in zip(self.optimiser.param_groups, self.rates):
             group["lr"] = own * share
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
         self.optimiser.step()
-        self.log.append({"epoch": self.epoch, "step": len(self.log), "loss": loss.item(), **self.model.watched()})
+        self.log.append({"epoch": self.epoch, "step": len(self.log), "loss": number, **self.model.watched()})
 
     def end_epoch(self, judges: AnomalyDataset | None) -> None:
         self.epoch += 1
-        for name, value in self.model.learnable().items():
-            if not value.isfinite().all():
+        self._read_log()
+        learned = self.model.learnable()
+        for name, finite in zip(learned, torch.stack([value.isfinite().all() for value in learned.values()]).tolist()):
+            if not finite:
                 raise DivergedError(
                     f"{name} of {self.model.name} is not finite after epoch {self.epoch}; lower the rate, or use "
                     "float32."
@@ -237,6 +241,14 @@ class _Run:
         for value in self.model.learnable().values():
             value.requires_grad_(True)
 
+    def _read_log(self) -> None:
+        """What the model has watched, as numbers: read once an epoch."""
+        places = [(row, name) for row in self.log for name, value in row.items() if isinstance(value, Tensor)]
+        if places:
+            numbers = torch.stack([row[name] for row, name in places]).tolist()
+            for (row, name), number in zip(places, numbers):
+                row[name] = number
+
     def _identity(self) -> dict:
         return self.model.description() | self.settings
 
@@ -266,6 +278,12 @@ class _Run:
         self._assign(parameters)
         self.optimiser.load_state_dict(optimiser)
         self.epoch, self.log, self.best = epoch, log, best
+
+
+def _own_numbers(device: torch.device) -> AbstractContextManager[None]:
+    """Afterwards the random numbers of the CPU and of the device go on as before (of MPS, torch cannot say)."""
+    devices = [] if device.type in ("cpu", "mps") else [device]
+    return torch.random.fork_rng(devices, device_type=device.type if devices else "cuda")
 
 
 def _resized(masks: Bool[Tensor, "batch side side"], size: int) -> Bool[Tensor, "batch size size"]:

@@ -312,7 +312,7 @@ def test_unknown_perturbation_is_named():
         check_amount("rotations", 0.0)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 def test_gpu_agrees_with_cpu():
     images, degrees = noise(3, 3, 40, 40), torch.tensor([10.0, -50.0, 90.0])
     turned = perturb(images.cuda(), degrees.cuda(), 1.0, 0.2).cpu()

@@ -61,7 +61,7 @@ def search(
             recorder.add(
                 image[points],
                 amounts.detach(),
-                outcome.loss.detach().cpu(),
+                outcome.loss.detach().cpu(),  # the slopes are in memory by now, so there is nothing to wait for
                 outcome.pixel_auroc,
                 start=start[points].numpy(),
                 step=step,

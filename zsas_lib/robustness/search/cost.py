@@ -7,6 +7,7 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
+from ...base.devices import wait_for
 from ...base.errors import UnknownNameError
 from ...data.dataset import AnomalyDataset, stacked
 from ...models.prediction import AnomalyModel
@@ -74,7 +75,7 @@ def _seconds_per_point(
 
 
 def _try_once(objective: Objective, backward: bool) -> None:
-    """Every picture of an objective once, under different amounts. Pixel AUROC waits for the device."""
+    """Every picture of an objective once, under different amounts."""
     count = len(objective.images)
     low, high = box(objective.over)
     amounts: Tensor = low + (high - low) * torch.linspace(0.1, 0.9, count)[:, None]
@@ -82,5 +83,4 @@ def _try_once(objective: Objective, backward: bool) -> None:
         loss = objective.outcome(torch.arange(count), amounts.requires_grad_(backward)).loss
         if backward:
             torch.autograd.grad(loss.sum(), amounts)
-    if loss.is_cuda:
-        torch.cuda.synchronize()
+    wait_for(loss.device)

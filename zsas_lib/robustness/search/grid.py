@@ -83,7 +83,7 @@ def try_points(
                 recorder.add(
                     image[points],
                     flat[points],
-                    outcome.loss.cpu(),
+                    outcome.loss,
                     outcome.pixel_auroc,
                     start=0,
                     step=step,

@@ -7,7 +7,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ...backbones.unit_range import asked_later, refuse_outside
 from ...base.booleans import require_bool
+from ...base.devices import to_device
 from ...base.errors import UnknownNameError
 from ...metrics.pixel import pixel_auroc
 from ...models.prediction import AnomalyModel
@@ -19,7 +21,8 @@ EPSILON = 1e-8
 
 
 class Outcome(NamedTuple):
-    """One entry per point. ``loss`` is differentiable in the amounts; the others are detached, ``maps`` upright."""
+    """One entry per point, in memory, ``maps`` upright; a ``loss`` that is differentiable in the amounts is on the
+    model's device."""
 
     loss: Float[Tensor, " point"]
     pixel_auroc: Float[Tensor, " point"]
@@ -60,25 +63,42 @@ class Objective:
             raise UnknownNameError("fill", fill, FILLS)
         self.model, self.class_names, self.fill = model, names, fill
         self.over = ordered(over)
-        self.images, self.masks = images.to(model.device), masks.to(model.device)
+        device = model.device
+        self.images, self.masks, self._truth = to_device(images, device), to_device(masks, device), masks.cpu()
 
     def outcome(self, index: Int[Tensor, " point"], amounts: Float[Tensor, "point over"]) -> Outcome:
         """Loss, pixel AUROC, map and image score at points: image ``index[i]`` under ``amounts[i]``, in the order of
-        ``over``. Where a model's map is not finite, loss and pixel AUROC are nan; so is the AUROC of a normal image."""
-        amounts = amounts.to(self.images.device)
-        given = dict(zip(columns(self.over), amounts.unbind(1)))
-        perturbed = perturb(self.images[index], **given)
-        prediction = self.model(perturbed, [self.class_names[i] for i in index.tolist()])
-        masks, zero = self.masks[index], self.fill == "zero"
+        ``over``. Where a model's map is not finite, loss and pixel AUROC are nan; so is the AUROC of a normal image.
+
+        Both arguments are best in memory: the host then waits for nothing until it reads maps and numbers."""
+        device = self.images.device
+        given = dict(zip(columns(self.over), to_device(amounts, device).unbind(1)))
+        place, count = to_device(index, device), len(index)
+        with asked_later() as extents:
+            perturbed = perturb(self.images[place], **given)
+            prediction = self.model(perturbed, [self.class_names[i] for i in index.tolist()])
+        masks, zero = self.masks[place], self.fill == "zero"
         maps = upright(prediction.anomaly_map.float(), given, fill="zero" if zero else "replicate")
         counted = torch.ones_like(masks) if zero else shown(maps, given)
-        loss, maps = segmentation_loss(maps, masks, counted), maps.detach()
-        finite = maps.isfinite().all(2).all(1)
-        found = torch.full((len(index),), torch.nan)
-        for point in finite.nonzero()[:, 0].tolist():
-            seen = counted[point]
-            found[point] = pixel_auroc(maps[point][seen][None, None], masks[point][seen][None, None])
-        return Outcome(torch.where(finite, loss, torch.nan), found, maps, prediction.image_score.detach())
+        loss = segmentation_loss(maps, masks, counted)
+        loss = torch.where(maps.detach().isfinite().all(2).all(1), loss, torch.nan)
+        maps, numbers = maps.detach().cpu(), torch.cat([loss.detach(), prediction.image_score.detach(), *extents]).cpu()
+        refuse_outside(numbers[2 * count :])
+        found = self._own_auroc(self._truth[index], maps, None if zero else counted.cpu())
+        return Outcome(loss if loss.requires_grad else numbers[:count], found, maps, numbers[count : 2 * count])
+
+    @staticmethod
+    def _own_auroc(
+        masks: Bool[Tensor, "point height width"],
+        maps: Float[Tensor, "point height width"],
+        counted: Bool[Tensor, "point height width"] | None,
+    ) -> Float[Tensor, " point"]:
+        """The pixel AUROC of each map, over the pixels that count (None: all); nan for one that is not finite."""
+        found = torch.full((len(maps),), torch.nan)
+        for point in maps.isfinite().all(2).all(1).nonzero()[:, 0].tolist():
+            seen = slice(None) if counted is None else counted[point]
+            found[point] = pixel_auroc(maps[point][seen].reshape(1, 1, -1), masks[point][seen].reshape(1, 1, -1))
+        return found
 
 
 def segmentation_loss(

@@ -127,9 +127,9 @@ def bounds(
             amounts = torch.tensor(chosen[columns(over)].to_numpy()[begin : begin + count]).float()
             with torch.no_grad():
                 outcome = objective.outcome(torch.arange(count), amounts)
-            maps += outcome.maps.cpu()
+            maps += outcome.maps
             masks += batch.masks
-            scores.append(outcome.image_score.float().cpu())
+            scores.append(outcome.image_score)
         numbers = measured(maps, masks, torch.cat(scores), labels_of(part), resamples, searching.get("seed", 0))
         own = {"loss": chosen.loss.mean(), "picture_auroc": chosen.pixel_auroc.mean()}
         rows.append({"category": category, "combination": combination} | numbers | own)
