@@ -56,6 +56,7 @@ class PretendedTensor(torch.Tensor):
 
     @staticmethod
     def __new__(cls, inner: torch.Tensor) -> "PretendedTensor":
+        inner = inner.resolve_conj().resolve_neg()  # a wrapper's operations do not see these bits of what is inside
         made = torch.Tensor._make_wrapper_subclass(
             cls,
             inner.shape,
@@ -81,6 +82,9 @@ class PretendedTensor(torch.Tensor):
 
     def tolist(self):
         return self.detach().cpu().tolist()
+
+    def __format__(self, form: str) -> str:
+        return format(self.item(), form) if self.ndim == 0 else super().__format__(form)
 
     def untyped_storage(self):
         return self.inner.untyped_storage()
@@ -189,7 +193,9 @@ def _copied(operation, arguments, options):
         kept = {name: options[name] for name in ("dtype", "memory_format") if name in options}
         found = operation(_inner(of), **kept)
         made = PretendedTensor(found) if device.type == NAME else found
-    if devices[0].type != devices[1].type and (blocking or devices[0].type == "cpu"):
+    if devices[0].type == "cpu" != devices[1].type and not blocking:
+        raise RuntimeError("A copy to the CPU that nobody waits for would be read before it is written")
+    if devices[0].type != devices[1].type and blocking:
         _waited("copy to the CPU" if devices[0].type == "cpu" else "copy to the device")
     return made
 

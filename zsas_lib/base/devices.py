@@ -16,4 +16,5 @@ def to_device(values: Tensor, device: torch.device) -> Tensor:
 def wait_for(device: torch.device) -> None:
     """Until a device has done what it was told; the CPU always has."""
     if device.type != "cpu":
-        torch.accelerator.synchronize(device)
+        module = torch.get_device_module(device)
+        module.synchronize() if device.type == "mps" else module.synchronize(device)

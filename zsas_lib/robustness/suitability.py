@@ -39,7 +39,7 @@ def corner_error(images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor,
 def corner_map(image: Float[Tensor, "3 height width"]) -> Float[Tensor, "height width"]:
     """Where the `corner_error` of one image lies: the root of the squared difference that it averages, 0 where the
     turned image is not extrapolated."""
-    extrapolated = ~valid_region(ANGLE, *image.shape[-2:])
+    extrapolated = ~valid_region(ANGLE, *image.shape[-2:]).to(image.device)
     return (image - rotate(image[None], ANGLE)[0]).square().mean(0).sqrt() * extrapolated
 
 

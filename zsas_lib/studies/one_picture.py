@@ -60,7 +60,8 @@ def rim_contrast(image: Float[Tensor, "3 height width"], mask: Bool[Tensor, "hei
     """How visible a defect is: the distance in RGB between its mean colour and that of the ``rim`` pixels around it, in
     [0, sqrt 3]; nan where there is no defect or no rim. Raises TypeError for a mask that is not bool."""
     require_bool(mask)
-    around = torch.from_numpy(ndimage.binary_dilation(mask.numpy(force=True), iterations=rim)) & ~mask
+    wider = torch.from_numpy(ndimage.binary_dilation(mask.numpy(force=True), iterations=rim))
+    around = wider.to(mask.device) & ~mask
     if not mask.any() or not around.any():
         return np.nan
     return float((image[:, mask].mean(1) - image[:, around].mean(1)).norm())

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ...backbones.unit_range import asked_later, refuse_outside
+from ...backbones.unit_range import asked_later, refuse_outside, require_unit_range
 from ...base.booleans import require_bool
 from ...base.devices import to_device
 from ...base.errors import UnknownNameError
@@ -38,8 +38,8 @@ class Objective:
     ``fill`` says what becomes of pixels that the turned image did not show: "zero" gives them the score 0 (S eq. (3)),
     "valid" leaves them out of the loss and of pixel AUROC. Other perturbations are not applied at all.
 
-    Raises ValueError for images and masks of other layouts, and for no perturbation or one named twice,
-    UnknownNameError for an unknown perturbation or fill.
+    Raises ValueError for images outside [0, 1], images and masks of other layouts, and no perturbation or one named
+    twice, UnknownNameError for an unknown perturbation or fill.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class Objective:
             raise UnknownNameError("fill", fill, FILLS)
         self.model, self.class_names, self.fill = model, names, fill
         self.over = ordered(over)
+        require_unit_range(images)
         device = model.device
         self.images, self.masks, self._truth = to_device(images, device), to_device(masks, device), masks.cpu()
 
