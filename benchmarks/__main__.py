@@ -59,8 +59,9 @@ def run(name: str, settings: Settings, root: Path) -> bool:
         print(f"[{name}] not run{' to its end' if found else ''}: {reason}", file=sys.stderr)
     except Exception:
         print(f"[{name}] failed:\n{traceback.format_exc()}", file=sys.stderr)
-    if not settings.quick and found:
-        kept(root, name, settings.device, found, machine(settings.device), whole=whole)
+    finally:  # of one that is interrupted too
+        if not settings.quick and found:
+            kept(root, name, settings.device, found, machine(settings.device), whole=whole)
     return whole
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 
 from zsas_book.site.benchmarks_page import COLUMNS, FOUND, KEY, MACHINE, MEASURED, NUMBERS, measured
+from zsas_lib.base.devices import wait_for
 from zsas_lib.base.files import write_atomically
 from zsas_lib.base.surroundings import commit
 
@@ -72,8 +73,7 @@ def seconds_of(call: Callable[[], object], device: str = "cpu") -> float:
     """Seconds that a call takes, with all that it left to do on the device."""
     start = time.perf_counter()
     call()
-    if device != "cpu":
-        torch.cuda.synchronize()
+    wait_for(torch.device(device))
     return time.perf_counter() - start
 
 

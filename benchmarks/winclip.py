@@ -83,8 +83,8 @@ def plain_forward(model, images, text):
 
 def measure(settings: Settings) -> Iterator[Measurement]:
     if settings.device != "cpu":
+        yield from on_gpu(settings, BIG, LABEL, batch=16)  # first, as it needs no anomalib
         yield against_anomalib(settings, BIG, LABEL, open_clip.get_model_config(ARCHITECTURE), batch=16)
-        yield from on_gpu(settings, BIG, LABEL, batch=16)
         return
     yield from in_own_process(settings, "embedded", "embedded", "float32", 16)
     if settings.quick:
