@@ -66,7 +66,10 @@ NEEDED = {
     "rpds": "rpds-py",
     "jupyter_core": "jupyter-core",
     "traitlets": "traitlets",
+    "attr": "attrs",
     "pytest": "pytest",
+    "pluggy": "pluggy",
+    "iniconfig": "iniconfig",
     "kornia": "kornia",
     "kornia_rs": "kornia-rs",
     "torch_rotation": "torch-rotation",
@@ -74,6 +77,8 @@ NEEDED = {
 """What the tests and benchmarks import, by module; each with its name in requirements.lock."""
 USUAL = ("torchvision", "numpy", "scipy", "pandas", "pyarrow", "pillow", "safetensors", "huggingface-hub", "regex")
 """Those that a machine with torch usually has; they are large, and torchvision must be torch's own."""
+BUILT = ("torch-rotation",)
+"""Those that have no wheel, and nothing but Python in them: one is made here."""
 PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in (28, 27, 24, 17, 12, 5)] + ["manylinux2014_x86_64"]
 
 
@@ -97,12 +102,21 @@ STEPS = (
 
 
 def pack(folder: Path, python: str) -> int:
-    """Put wheels of the pinned versions of what is `NEEDED` and not `USUAL` into a folder; pip's exit status."""
+    """Put wheels of the pinned versions of what is `NEEDED` and not `USUAL` into a folder; pip's exit status, 0 where
+    all are there."""
     pins = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
-    wanted = [f"{name}=={pins[name]}" for name in NEEDED.values() if name not in USUAL]
+    wanted, sources = (
+        [f"{name}=={pins[name]}" for name in NEEDED.values() if name not in USUAL and (name in BUILT) == built]
+        for built in (False, True)
+    )
     platforms = [word for name in PLATFORMS for word in ("--platform", name)]
-    words = ["--no-deps", "--only-binary=:all:", "--python-version", python, "--dest", str(folder), *platforms, *wanted]
-    return subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", *words], check=False).returncode
+    pip = [sys.executable, "-m", "pip"]
+    download = ["download", "--quiet", "--no-deps", "--only-binary=:all:", "--python-version", python, *platforms]
+    status = subprocess.run([*pip, *download, "--dest", str(folder), *wanted], check=False).returncode
+    if status == 0:
+        build = [*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), *sources]
+        status = subprocess.run(build, check=False).returncode
+    return status
 
 
 def environment(wheels: Path | None, folder: Path) -> dict[str, str]:
