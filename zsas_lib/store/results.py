@@ -39,7 +39,11 @@ from ..evaluation.tables import SETTINGS, ResultTable, joined
 from ..models.prediction import AnomalyModel
 from .folder import require_writable_store, results_folder
 
-NOT_IN_KEY = ("batch_size",)  # arguments that decide how a result is computed, not what it is
+BATCH_SIZE = "batch_size"  # decides how a result is computed, not what it is, but for rounding
+ROUNDING = 1e-5
+"""By less than this a batch size moves any metric of a function that does not hang on rounding. Products of matrices
+of other sizes are rounded differently, in the seventh digit of a map."""
+HANGS_ON_ROUNDING = "hangs_on_rounding"
 RECORD = "zsas.record"
 BESIDE = "zsas.beside."
 
@@ -60,6 +64,13 @@ class DamagedResultError(ValueError):
     """A stored file that does not hold what was written into it. The message names the file."""
 
 
+def hangs_on_rounding(function: Callable[..., pd.DataFrame]) -> Callable[..., pd.DataFrame]:
+    """Marks a function that goes on from what it finds, as a search does: rounding decides between two ways. `stored`
+    keeps what it finds with each batch size apart."""
+    setattr(function, HANGS_ON_ROUNDING, True)
+    return function
+
+
 def stored(
     function: Callable[..., pd.DataFrame],
     model: AnomalyModel,
@@ -75,7 +86,8 @@ def stored(
     done. So a run that was stopped goes on where it was, and another selection of categories computes only the new
     ones. ``function`` is `evaluate`, `uniform_sweep`, or another that treats categories apart, takes these two
     arguments first and returns a table that `evaluation.joined` can join. A data set among its other arguments, such
-    as reference pictures, is cut to the category too and known by its contents.
+    as reference pictures, is cut to the category too and known by its contents. ``batch_size`` is no part of what is
+    asked for, as it moves numbers by less than `ROUNDING`; but it is of a function that `hangs_on_rounding`.
 
     ``store`` is a folder, by default `results_folder`. ``.attrs["made"]`` of the table says for each category which
     file holds it, and when, where, how long and with which versions and precision it was made.
@@ -97,7 +109,8 @@ def stored(
     bound.apply_defaults()
     _, data, *others = bound.arguments
     beside = {name: bound.arguments[name] for name in others if isinstance(bound.arguments[name], AnomalyDataset)}
-    given = canonical({name: bound.arguments[name] for name in others if name not in (*NOT_IN_KEY, *beside)})
+    unasked = beside.keys() | ({BATCH_SIZE} if not hasattr(function, HANGS_ON_ROUNDING) else set())
+    given = canonical({name: bound.arguments[name] for name in others if name not in unasked})
     sources = source_digest(function, *model.classes, type(dataset))
 
     tables = []

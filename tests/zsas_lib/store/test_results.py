@@ -17,10 +17,13 @@ import pyarrow.parquet as pq
 import pytest
 from toy import Glow, toy_dataset
 
+import zsas_lib as zsas
 from zsas_lib.base.sources import source_digest
 from zsas_lib.base.writable import UnwritableError
 from zsas_lib.evaluation.evaluate import evaluate
 from zsas_lib.evaluation.tables import ResultTable
+from zsas_lib.robustness.search.comparison import bound_curves
+from zsas_lib.robustness.search.per_category import shared_amounts
 from zsas_lib.robustness.sweeps import uniform_sweep
 from zsas_lib.store import results
 from zsas_lib.store.results import DamagedResultError, load_or_compute, read_result, results_folder, stored
@@ -159,6 +162,25 @@ def test_how_it_is_computed_and_with_which_others_is_no_part_of_the_result(datas
     table = stored(evaluate, model, dataset, store=tmp_path, batch_size=4, **FEW)
     assert model.seen == len(dataset.select(["lamp"]))
     pd.testing.assert_frame_equal(table, evaluate(Glow(), dataset, **FEW))
+
+
+@pytest.mark.slow
+def test_a_batch_size_moves_numbers_by_rounding_only():
+    model = zsas.load_model("winclip", zsas.load_backbone("embedded", device="cpu"))
+    pictures = zsas.load_dataset("embedded-b", categories=["ceramic_ring"], image_size=144).select(per_category=4)
+    for function, arguments in ((evaluate, ()), (uniform_sweep, ("rotation", [30.0]))):
+        usual, other = (function(model, pictures, *arguments, batch_size=size, **FEW) for size in (16, 3))
+        pd.testing.assert_frame_equal(pd.DataFrame(other), pd.DataFrame(usual), rtol=0, atol=results.ROUNDING)
+
+
+def test_what_a_search_finds_with_each_batch_size_is_kept_apart(dataset, tmp_path):
+    searching = {"search": "random", "passes": 2, "over": ["hue"], "store": tmp_path}
+    for function, options in ((bound_curves, searching), (shared_amounts, {"points": 1, "store": tmp_path, **FEW})):
+        seen, model = [], Glow()
+        for size in (16, 4, 4):
+            stored(function, model, dataset, batch_size=size, **options)
+            seen.append(model.seen)
+        assert seen[1] == 2 * seen[0] and seen[2] == seen[1]
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from ...data.record import row_name
 from ...evaluation.tables import with_means
 from ...models.prediction import AnomalyModel
 from ...perturbations import OF_PAPER_S
+from ...store.results import hangs_on_rounding
 from . import adam
 from .history import bound_curve
 from .worst_case import worst_case
@@ -18,6 +19,7 @@ READINGS = 24
 """At how many numbers of passes a curve is read, at most; evenly on a logarithmic scale."""
 
 
+@hangs_on_rounding
 def bound_curves(
     model: AnomalyModel,
     dataset: AnomalyDataset,

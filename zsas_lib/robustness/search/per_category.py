@@ -20,6 +20,7 @@ from ...evaluation.evaluate import labels_of, measured
 from ...metrics.pixel import pixel_auroc
 from ...models.prediction import AnomalyModel
 from ...perturbations import OF_PAPER_S
+from ...store.results import hangs_on_rounding
 from .amounts import box, columns, even_shares, in_table, in_tables, neutral, neutral_columns, ordered
 from .history import GOALS
 from .objective import Objective
@@ -48,6 +49,7 @@ def halves(dataset: AnomalyDataset) -> tuple[AnomalyDataset, AnomalyDataset]:
     return first, second
 
 
+@hangs_on_rounding
 def shared_amounts(
     model: AnomalyModel,
     dataset: AnomalyDataset,

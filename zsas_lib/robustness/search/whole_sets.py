@@ -16,7 +16,7 @@ from ...evaluation.evaluate import labels_of, measured
 from ...evaluation.tables import with_means
 from ...models.prediction import AnomalyModel
 from ...perturbations import PERTURBATIONS
-from ...store.results import describe_model, load_or_compute_all
+from ...store.results import describe_model, hangs_on_rounding, load_or_compute_all
 from .amounts import columns, completed, in_table, in_tables, ordered
 from .history import chosen_points
 from .objective import Objective
@@ -97,6 +97,7 @@ def worst_cases(
     return pd.DataFrame(rows)
 
 
+@hangs_on_rounding
 def bounds(
     model: AnomalyModel,
     dataset: AnomalyDataset,
@@ -156,6 +157,7 @@ def _histories(
             "over": over,
             "known": sorted(known),
             "model": descriptions[picture.category],
+            "batch_size": batch_size,  # a search goes on from what it finds, so rounding may decide where
         }
         | searching
         for picture in pictures
