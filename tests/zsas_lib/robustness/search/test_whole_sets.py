@@ -56,13 +56,13 @@ def test_what_is_stored_is_not_searched_again(data, tmp_path):
     assert model.seen == len(data) * (SEARCH["steps"] + 1)
 
 
-@pytest.mark.slow
 def test_what_was_searched_with_another_batch_size_is_searched_again(data, tmp_path):
     for size in (16, 3):
         worst_cases(model := Glow(), data, combinations=FEW[:1], **SEARCH, batch_size=size, store=tmp_path)
         assert model.seen > 0
 
 
+@pytest.mark.slow
 def test_an_interrupted_study_goes_on_where_it_was_with_the_same_result(data, tmp_path):
     class Tired(Glow):
         def forward(self, images, class_names):
