@@ -17,6 +17,7 @@ import argparse
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -155,6 +156,7 @@ def why_not(variables: Mapping[str, str]) -> str:
 def run(step: Step, seconds: float, variables: Mapping[str, str]) -> tuple[bool, str]:
     """Run a step; whether it passed in that time, and its words. One that takes longer is interrupted, so that it can
     keep what it has."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored, by the step as well
     words = [sys.executable, *step.words]
     process = subprocess.Popen(
         words, cwd=ROOT, env=dict(variables), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -163,7 +165,7 @@ def run(step: Step, seconds: float, variables: Mapping[str, str]) -> tuple[bool,
         text, _ = process.communicate(timeout=seconds)
         return process.returncode == 0, text
     except subprocess.TimeoutExpired:
-        process.send_signal(2)  # as Ctrl-C
+        process.send_signal(signal.SIGINT)
         try:
             text, _ = process.communicate(timeout=15)
         except subprocess.TimeoutExpired:
