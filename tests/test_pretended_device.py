@@ -135,6 +135,7 @@ def test_complex_numbers_views_and_files():
     assert torch.equal(torch.load(file, weights_only=True)["a"], THERE)
 
 
+@pytest.mark.slow
 def test_what_is_planted_in_the_library_is_found(monkeypatch):
     from zsas_lib.models.learned import LearnedModel
     from zsas_lib.perturbations import colour

@@ -22,6 +22,7 @@ from zsas_lib.backbones.unit_range import asked_later
 from zsas_lib.evaluation.complexity import operations
 from zsas_lib.evaluation.evaluate import predict
 from zsas_lib.evaluation.speed import costs
+from zsas_lib.models import list_trivial_maps
 from zsas_lib.models.prompts import PromptEnsemble
 from zsas_lib.models.references import draw_normal
 from zsas_lib.perturbations import PERTURBATIONS
@@ -100,6 +101,7 @@ def same(made, tolerance=2e-4, **columns):
     pd.testing.assert_frame_equal(pd.DataFrame(here), pd.DataFrame(there), rtol=0, atol=tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_predicts_and_gives_gradients(device, towers, name):
     found, models = {}, {}
@@ -116,6 +118,19 @@ def test_every_model_predicts_and_gives_gradients(device, towers, name):
         close(one, other)
     close(models[device](images(2, 3, 40, 56), "nut").anomaly_map, found["cpu"][0])
     assert describe_model(models[device], ["nut"]) == describe_model(models["cpu"], ["nut"])
+
+
+@pytest.mark.parametrize("name", list_trivial_maps())
+def test_maps_without_a_model_are_drawn_where_the_pictures_are_without_a_wait(device, pictures, tmp_path, name):
+    model, pixels = zsas.load_model(name), images(2, 3, 40, 30)
+    if name == "mean-ground-truth":
+        model.remember_masks(toy_dataset(tmp_path, {"nut": 1, "ring": 1}, normal=0))
+    expected, there = model(pixels, "nut"), pixels.to(device)
+    with waits_on(device) as found:
+        prediction = model(there, "nut")
+    assert found == [] and prediction.anomaly_map.device.type == device
+    close(prediction.anomaly_map, expected.anomaly_map)
+    same(zsas.evaluate(place, pictures, **FEW) for place in (model, moved(model, device)))
 
 
 @pytest.mark.parametrize("name", ["winclip", "vcpclip+"])
@@ -257,6 +272,7 @@ def test_metrics_and_quantities_of_pictures_on_a_device(device):
     same(one_picture.threshold_table(maps[0].to(place), mask.to(place), [0.2, 0.7]) for place in ("cpu", device))
 
 
+@pytest.mark.slow
 def test_evaluation_sweeps_and_the_store(pair, pictures, tmp_path):
     same(zsas.evaluate(model, pictures, **FEW) for model in pair)
     for name in ("rotation", "saturation"):
@@ -293,6 +309,7 @@ def test_searches_find_the_same(pair, pictures, search):
     same((here.history, there.history), 2e-2 if search == "adam" else 2e-4)
 
 
+@pytest.mark.slow
 def test_studies_of_searches(pair, pictures, tmp_path):
     options = {"combinations": [("rotation", "hue")], "search": "random", "steps": 2}
     damaged, sample, few = pictures.select(anomalous=True), pictures[len(pictures) - 1], pictures.select(per_category=2)
@@ -369,6 +386,7 @@ def test_perturbations_wait_for_nothing(device):
         assert found == []
 
 
+@pytest.mark.slow
 def test_predictions_and_searches_wait_where_they_read(device, towers, pictures):
     model = zsas.load_model("winclip", towers(device))
     batch = next(pictures.batches(4))

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from ..base.devices import to_device
 from ..base.errors import UnknownNameError
 from ..data.dataset import AnomalyDataset
 from .prediction import AnomalyModel, Prediction, names_of_images
@@ -156,7 +157,8 @@ class MeanGroundTruth(TrivialMap):
     ) -> Float[Tensor, "batch height width"]:
         rows = torch.stack([torch.stack([self._mean(other) for other in self._others(name)]).mean(0) for name in names])
         size = tuple(images.shape[-2:])
-        return _on(images, F.interpolate(rows[:, None].to(images), size, mode="bilinear", align_corners=False)[:, 0])
+        rows = to_device(rows[:, None].to(images.dtype), images.device)
+        return _on(images, F.interpolate(rows, size, mode="bilinear", align_corners=False)[:, 0])
 
     def _others(self, name: str) -> list[str]:
         """The categories beside this one, which may be written with spaces. Raises ValueError where none is known."""
