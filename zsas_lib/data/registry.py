@@ -195,7 +195,7 @@ def located(name: str, root: str | PathLike | None = None) -> Path:
             f"Data set {name!r} needs root=FOLDER, the folder that holds it, or ${DATA_VARIABLE}, one that holds "
             f"{name}/. Expected {record.layout.EXPECTED}."
         )
-    root = expanded(root)
+    root = expanded(Path(root))
     if not root.is_dir():
         came = "a file" if root.exists() else "nothing"
         remedy = "Leave root out to have it made." if record.embedded else "Unpack it and pass its folder."

@@ -95,7 +95,7 @@ class LocalContrast(TrivialMap):
 
 
 class MedianColour(TrivialMap):
-    """Damage is what has another colour than most of the picture: |x - median|, the mean over the channels, in [0, 1].
+    """Damage is what has another colour than most of the picture: ``|x - median|``, the channels' mean, in [0, 1].
 
     The median is taken over the picture's own pixels, channel by channel; of an even number it is the lower of the two
     in the middle. Option:
