@@ -313,9 +313,9 @@ def test_searches_find_the_same(pair, pictures, search):
 def test_studies_of_searches(pair, pictures, tmp_path):
     options = {"combinations": [("rotation", "hue")], "search": "random", "steps": 2}
     damaged, sample, few = pictures.select(anomalous=True), pictures[len(pictures) - 1], pictures.select(per_category=2)
-    same(bounds(model, few, store=tmp_path / str(place), **options, **FEW) for place, model in enumerate(pair))
-    shared = [shared_amounts(model, damaged, over=("rotation",), points=2, fill="valid", **FEW) for model in pair]
-    same(shared, 1e-3)  # one pixel that changes places moves F1-max of two small pictures by 2e-4
+    tables = [bounds(model, few, store=tmp_path / str(place), **options, **FEW) for place, model in enumerate(pair)]
+    same(tables, 1e-3)  # one pixel that changes places moves F1-max of two small pictures by 2e-4
+    same(shared_amounts(model, damaged, over=("rotation",), points=2, fill="valid", **FEW) for model in pair)
     case = pd.Series({"degrees": 40.0, "hue": 1.0, "saturation": -0.2})
     for one, other in zip(*(before_and_after(model, sample, case, "valid") for model in pair)):
         close(one, other, 2e-4)
