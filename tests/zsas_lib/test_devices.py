@@ -97,8 +97,11 @@ def images(*shape):
 
 def same(made, tolerance=2e-4, **columns):
     """Tables of the CPU and of the device agree; ranks of nearly equal scores may change places."""
-    here, there = made
-    pd.testing.assert_frame_equal(pd.DataFrame(here), pd.DataFrame(there), rtol=0, atol=tolerance)
+    here, there = map(pd.DataFrame, made)
+    coarse = [column for column in here if str(column).startswith("pixel_f1")]  # one pixel of a small picture moves it
+    for columns, atol in ((coarse, max(tolerance, 1e-3)), (here.columns.difference(coarse, sort=False), tolerance)):
+        pd.testing.assert_frame_equal(here[columns], there[columns], rtol=0, atol=atol)
+    assert list(here) == list(there)
 
 
 @pytest.mark.slow
@@ -313,8 +316,7 @@ def test_searches_find_the_same(pair, pictures, search):
 def test_studies_of_searches(pair, pictures, tmp_path):
     options = {"combinations": [("rotation", "hue")], "search": "random", "steps": 2}
     damaged, sample, few = pictures.select(anomalous=True), pictures[len(pictures) - 1], pictures.select(per_category=2)
-    tables = [bounds(model, few, store=tmp_path / str(place), **options, **FEW) for place, model in enumerate(pair)]
-    same(tables, 1e-3)  # one pixel that changes places moves F1-max of two small pictures by 2e-4
+    same(bounds(model, few, store=tmp_path / str(place), **options, **FEW) for place, model in enumerate(pair))
     same(shared_amounts(model, damaged, over=("rotation",), points=2, fill="valid", **FEW) for model in pair)
     case = pd.Series({"degrees": 40.0, "hue": 1.0, "saturation": -0.2})
     for one, other in zip(*(before_and_after(model, sample, case, "valid") for model in pair)):
