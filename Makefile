@@ -11,6 +11,7 @@ PROFILE := embedded
 EXECUTOR := local
 SHARDS := $(if $(filter-out local,$(EXECUTOR)),1)
 QUICK := not (workflow or kernel or browser or training or slow)
+# Quick tests do not check the shapes and types of what functions are given, which takes a third of their time.
 # Tests start hundreds of processes, which else would compile the sources of both packages each, with checks of types.
 CACHED := env -u PYTHONDONTWRITEBYTECODE
 VENV := .venv
@@ -75,7 +76,7 @@ status: $(ENVIRONMENT)
 	@$(RUN) -m zsas_book.cli status --profile $(call given,PROFILE)
 
 test: data lint $(if $(FAST),,types)
-	$(CACHED) $(RUN) -m pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder $(if $(FAST),-m '$(QUICK)')
+	$(CACHED) $(RUN) -m pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder $(if $(FAST),--jaxtyping-packages= -m '$(QUICK)')
 
 lint: $(ENVIRONMENT)
 	@$(RUN) -m ruff check --quiet .
