@@ -4,7 +4,7 @@ All models that are measured on the same images with the same seed meet the same
 their metrics can be subtracted from each other.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from .pixel_scores import PixelScores
 from .ranking import Maps, Masks, checked
 
-QUANTILES_OF = 2**24
+QUANTILES_OF = 2**22
 """Of how many scores the bins of a bootstrap are quantiles: of more, every so many are looked at."""
 
 
@@ -22,10 +22,10 @@ def bootstrap_std(maps: Maps, masks: Masks, resamples: int = 200, seed: int = 0,
     of as many images, drawn with replacement. Resamples that hold one class only are left out; nan with fewer than
     two others. A single image has no spread: 0 up to rounding.
 
-    The pixels of each image are counted once, in ``bins`` bins: every other one holds a quantile of the pooled scores
-    and nothing else, the rest what lies between two. Only pairs within a bin are taken for ties, which moves the
-    AUROC of all images by at most 2 / (``bins`` - 2), in practice by about 1e-6, and the standard error by about
-    1e-5 of itself. Of more than `QUANTILES_OF` scores the quantiles are those of every so many.
+    The pixels of each image are counted once, in ``bins`` bins: every other one holds a quantile of all scores or of
+    the anomalous ones and nothing else, the rest what lies between. Only pairs within a bin are taken for ties, which
+    moves the AUROC of all images by at most 2 / (``bins`` - 2), in practice by about 1e-6, and the standard error by
+    about 1e-5 of itself. Of more than `QUANTILES_OF` scores the quantiles are those of every so many.
 
     Raises ValueError for fewer than 2 resamples or 4 bins; other input and errors as in `pixel_auroc`.
 
@@ -42,29 +42,36 @@ def bootstrap_std(maps: Maps, masks: Masks, resamples: int = 200, seed: int = 0,
 @dataclass(frozen=True)
 class Counts:
     """A category's pixels, counted in bins of rising scores: the normal and the anomalous ones of each image, what
-    share of regions the latter are (1 / pixels of its region each), and how many regions each image has."""
+    share of regions the latter are (1 / pixels of its region each), and how many regions each image has. The pixels in
+    a bin of ``ties`` all have one score; in another one their order is not known."""
 
     normal: Int[np.ndarray, "image bin"]
     anomalous: Int[np.ndarray, "image bin"]
     shares: Float[np.ndarray, "image bin"]
     regions: Int[np.ndarray, " image"]
+    ties: Bool[np.ndarray, " bin"]
 
 
-def counted(pixels: PixelScores, bins: int = 4096) -> Counts:
+def counted(pixels: PixelScores, bins: int = 4096, pictures: Sequence[int] | None = None) -> Counts:
     """The counts of a category that was gathered picture by picture, before `gathered_metrics`; the bins are those of
-    `bootstrap_std`.
+    `bootstrap_std`. ``pictures`` has the number of each gathered piece's picture, from 0, where pictures were cut.
 
     Raises RuntimeError after it, ValueError for fewer than 4 bins.
     """
     _refuse_options(2, bins)
-    edges = _edges([scores for picture in pixels.pictures() for scores in picture], bins)
+    edges = _edges(list(pixels.pictures()), bins)
+    ties = edges[1:] == np.nextafter(edges[:-1], np.inf)
     normal, anomalous = (_histograms((picture[kind] for picture in pixels.pictures()), edges) for kind in (0, 1))
     shares, regions = np.zeros(anomalous.shape), []
     for image, ((_, scores), (weights, number)) in enumerate(zip(pixels.pictures(), pixels.shares())):
         places = np.searchsorted(edges, scores, side="right") - 1
         shares[image] = np.bincount(places, weights, minlength=len(edges) - 1)[: len(edges) - 1]
         regions.append(number)
-    return Counts(normal, anomalous, shares, np.array(regions))
+    parts = normal, anomalous, shares, np.array(regions)
+    if pictures is None:
+        return Counts(*parts, ties)
+    pieces_of = np.eye(max(pictures) + 1, dtype=np.int32)[:, list(pictures)]
+    return Counts(*(pieces_of @ part for part in parts), ties)
 
 
 def counts_std(counts: Counts, resamples: int = 200, seed: int = 0) -> float:
@@ -96,19 +103,28 @@ def _wins(
     maps: list[Float[np.ndarray, "_ _"]], masks: list[Bool[np.ndarray, "_ _"]], bins: int
 ) -> tuple[Float[np.ndarray, "image image"], Int[np.ndarray, " image"], Int[np.ndarray, " image"]]:
     """`_compared` of maps and masks."""
-    edges = _edges([scores.ravel() for scores in maps], bins)
-    normal = _histograms((scores[~mask] for scores, mask in zip(maps, masks)), edges)
-    return _compared(normal, _histograms((scores[mask] for scores, mask in zip(maps, masks)), edges))
+    pictures = [(scores[~mask], scores[mask]) for scores, mask in zip(maps, masks)]
+    edges = _edges(pictures, bins)
+    return _compared(*(_histograms((picture[kind] for picture in pictures), edges) for kind in (0, 1)))
 
 
-def _edges(parts: list[np.ndarray], bins: int) -> np.ndarray:
-    """Where bins begin and end: at quantiles of the pooled scores and right above each, from lowest to highest."""
-    parts = [part for part in parts if part.size]
-    step = -(-sum(part.size for part in parts) // QUANTILES_OF)
+def _edges(pictures: list[tuple[np.ndarray, np.ndarray]], bins: int) -> np.ndarray:
+    """Where bins begin and end: at quantiles of all scores, from lowest to highest, and of the anomalous ones, which
+    may be few, and right above each."""
+    parts = [scores for picture in pictures for scores in picture if scores.size]
+    hits = [scores for _, scores in pictures if scores.size]
+    of_hits = bins // 4 + 1 if hits and bins >= 12 else 0
     ends = [min(part.min() for part in parts), max(part.max() for part in parts)]
-    pooled = np.sort(np.concatenate([*(part[::step] for part in parts), *([ends] if step > 1 else [])]))
-    quantiles = np.unique(pooled[np.linspace(0, len(pooled) - 1, bins // 2).astype(int)])
-    return np.sort(np.concatenate([quantiles, np.nextafter(quantiles, np.inf)]))
+    quantiles = [_quantiles(parts, bins // 2 - of_hits), *([_quantiles(hits, of_hits)] if of_hits else []), ends]
+    lower = np.unique(np.concatenate(quantiles))
+    return np.sort(np.concatenate([lower, np.nextafter(lower, np.inf)]))
+
+
+def _quantiles(parts: list[np.ndarray], count: int) -> np.ndarray:
+    """So many scores between which equally many lie, from the lowest to the highest."""
+    step = -(-sum(part.size for part in parts) // QUANTILES_OF)
+    pooled = np.sort(np.concatenate([part[::step] for part in parts]))
+    return pooled[np.linspace(0, len(pooled) - 1, count).astype(int)]
 
 
 def _histograms(pictures: Iterable[np.ndarray], edges: np.ndarray) -> Int[np.ndarray, "image bin"]:

@@ -75,6 +75,35 @@ def test_with_few_bins_all_metrics_stay_near_and_the_spread_is_the_bootstraps(pi
     assert spread == pytest.approx(bootstrap_std(fine, masks, resamples=100, bins=64), rel=1e-9)
 
 
+def test_of_few_anomalous_pixels_among_many_no_replicate_is_far_off():
+    """0.4 % of 40,000 pixels: quantiles of all scores alone would leave the top of the ranking to 8 bins."""
+    rng = np.random.default_rng(2)
+    masks = np.zeros((10, 60, 70), dtype=bool)
+    masks[:6, 10:14, 20:27] = True
+    maps = (rng.normal(size=masks.shape) + rng.normal(1.5, 1, (10, 1, 1)) * masks).astype(np.float32)
+    drawn = resampled(10, 12, seed=0)
+    found = pixel_replicates(counted(gathered(maps, masks)), drawn)
+    bounds = {"pixel_auroc": 2e-5, "aupro": 1e-4, "pixel_ap": 1e-3, "pixel_f1_max": 3e-3, "pixel_iou": 3e-3}
+    for place, weights in enumerate(drawn):
+        expected = metrics.pixel_metrics(np.repeat(maps, weights, axis=0), np.repeat(masks, weights, axis=0))
+        for name, bound in bounds.items():
+            assert found[name][place] == pytest.approx(expected[name], abs=bound), name
+
+
+def test_pictures_that_were_cut_are_drawn_whole(pictures):
+    maps, masks = pictures
+    whole, cut = PixelScores(), PixelScores()
+    for map_, mask in zip(maps, masks):
+        whole.add(map_, mask)
+        cut.add(map_[mask][None], mask[mask][None])  # here each picture's damage is one region
+        cut.add(map_[~mask][None], mask[~mask][None])
+    found = counted(cut, pictures=[number for number in range(5) for _ in range(2)])
+    expected = counted(whole)
+    np.testing.assert_array_equal(found.normal, expected.normal)
+    np.testing.assert_array_equal(found.anomalous, expected.anomalous)
+    assert found.regions.tolist() == [0, 0, 1, 1, 1] and expected.regions.tolist() == [0, 0, 1, 2, 1]
+
+
 def test_shares_of_regions_are_given_picture_by_picture(pictures):
     maps, masks = pictures
     pixels = gathered(maps, masks)
