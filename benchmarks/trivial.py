@@ -8,7 +8,7 @@ import torch
 
 import zsas_lib as zsas
 from zsas_lib.data.dataset import AnomalyDataset
-from zsas_lib.evaluation.replicates import paired
+from zsas_lib.evaluation.paired import paired
 from zsas_lib.evaluation.speed import milliseconds
 from zsas_lib.models.prediction import AnomalyModel
 from zsas_lib.studies.trivial import CHOSEN, best_of, trivial_maps

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from zsas_lib.data.dataset import AnomalyDataset
-from zsas_lib.evaluation.replicates import paired
+from zsas_lib.evaluation.paired import paired
 from zsas_lib.evaluation.tables import MEAN, ResultTable, over_runs
 from zsas_lib.metrics import METRICS
 from zsas_lib.models import BEST_TRIVIAL
@@ -36,7 +36,7 @@ def what_is_left(runs: Runs, best: ResultTable, metrics: Sequence[str] | None = 
     """How far models are above the best trivial map, a row for each category, their mean, and each metric and model.
 
     Columns: category, metric, model, trivial and score (percent), above, se, low and high (points, by
-    `replicates.paired`), agree (the share of replicates with the sign of above, percent), left (the share of the score
+    `evaluation.paired`), agree (the share of replicates with the sign of above, percent), left (the share of the score
     that is above the trivial map's, percent). Metrics are those with replicates and a best map that do not follow from
     others; those of pixels have none where there are no masks.
     """

@@ -1,6 +1,6 @@
 """A model over a data set: metrics per category and their mean, per-image rows, and how far chance moves them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -16,9 +16,9 @@ from ..data.record import row_name
 from ..metrics import further
 from ..metrics.bootstrap import bootstrap_std, counted, counts_std
 from ..metrics.image import IMAGE_METRICS, image_metrics
-from ..metrics.pixel import PIXEL_METRICS, gathered_metrics, pixel_auroc, pixel_metrics
+from ..metrics.pixel import PIXEL_METRICS, gathered_metrics, pixel_auroc
 from ..metrics.pixel_scores import PixelScores
-from ..metrics.ranking import Labels, Maps, Masks, Scores
+from ..metrics.ranking import Labels, Maps, Masks, Scores, gathered
 from ..models.prediction import AnomalyModel, Prediction
 from .replicates import category_replicates
 from .tables import ResultTable, picture_rows, result_table, with_means
@@ -39,7 +39,7 @@ def evaluate(
     * ``.spread``: standard errors of pixel_auroc and image_auroc by a bootstrap over each category's images
       (``resamples`` samples drawn from ``seed``), and of their means;
     * ``.replicates``: the metrics of each of these samples (`replicates.category_replicates`). On the same pictures all
-      models have the same samples, so that differences can be taken (`replicates.paired`).
+      models have the same samples, so that differences can be taken (`paired.paired`).
 
     Of one category at a time the scores of all pixels are held in memory, once; its maps and masks only where a further
     metric of pixels is registered. Raises ValueError, naming the picture, for a map or score that is not finite.
@@ -72,7 +72,7 @@ def evaluate(
         numbers |= _of_images(scores, labels, error, resamples, seed)
         rows.append({"category": row_name(part.categories[0])} | numbers)
         pictures.append(picture_rows(part, scores, own))
-        replicates.append(category_replicates(rows[-1], counts, scores, labels, resamples, seed))
+        replicates.append(category_replicates(rows[-1], (), part, counts, scores, resamples, seed))
     rows = with_means(pd.DataFrame(rows))
     return result_table(rows, *(pd.concat(parts, ignore_index=True) for parts in (pictures, replicates)))
 
@@ -100,23 +100,50 @@ def _predictions(
         yield from zip(prediction.anomaly_map, batch.masks, prediction.image_score)
 
 
-def measured(
-    maps: Maps,
-    masks: Masks,
-    scores: Scores,
-    labels: Labels,
-    resamples: int,
-    seed: int,
-    pieces: tuple[Maps, Masks] | None = None,
-) -> dict[str, float]:
-    """All metrics of one category, and the standard errors ``pixel_auroc_se`` and ``image_auroc_se``.
+class Measuring:
+    """Rows of a table that a function measures, one category and setting after the other, and their replicates."""
 
-    ``pieces`` are the same pixels cut so that each region is whole, where ``maps`` do not show them in the plane.
-    """
-    whole = pieces or (maps, masks)
-    pixels = pixel_metrics(*whole)
-    pixels |= {name: function(*whole) for name, function in further("pixel", PIXEL_METRICS).items()}
-    return pixels | _of_images(scores, labels, bootstrap_std(maps, masks, resamples, seed), resamples, seed)
+    def __init__(self, *settings: str, resamples: int, seed: int):
+        self._settings, self._resamples, self._seed = list(settings), resamples, seed
+        self._rows: list[dict] = []
+        self._replicates: list[pd.DataFrame] = []
+
+    def add(
+        self,
+        part: AnomalyDataset,
+        maps: Maps,
+        masks: Masks,
+        scores: Scores,
+        *,
+        setting: Mapping[str, object],
+        also: Mapping[str, float] | None = None,
+        pictures: Sequence[int] | None = None,
+    ) -> None:
+        """Take in what a model says of one category's pictures: all metrics, the standard errors ``pixel_auroc_se`` and
+        ``image_auroc_se``, and what else is measured (``also``).
+
+        ``setting`` has the category and the settings. ``pictures`` has the number of each map's picture where pictures
+        were cut, so that each region is whole.
+        """
+        pixels, labels = gathered(maps, masks), labels_of(part)
+        counts = counted(pixels, pictures=pictures)
+        numbers = gathered_metrics(pixels)
+        numbers |= {name: function(maps, masks) for name, function in further("pixel", PIXEL_METRICS).items()}
+        error = counts_std(counts, self._resamples, self._seed)
+        numbers |= _of_images(scores, labels, error, self._resamples, self._seed)
+        row = {**setting, **numbers, **(also or {})}
+        self._rows.append(row)
+        self._replicates.append(
+            category_replicates(row, self._settings, part, counts, scores, self._resamples, self._seed)
+        )
+
+    def rows(self) -> pd.DataFrame:
+        """All that was taken in, in its order."""
+        return pd.DataFrame(self._rows)
+
+    def table(self) -> pd.DataFrame:
+        """The same as a `Replicated` table, followed by mean rows for each setting."""
+        return with_means(self.rows(), self._replicates, by=self._settings)
 
 
 def _of_images(scores: Scores, labels: Labels, pixel_auroc_se: float, resamples: int, seed: int) -> dict[str, float]:

@@ -1,118 +1,117 @@
-"""Metrics of resampled pictures beside a table of results, and what two tables of the same pictures differ by.
+"""Metrics of resampled pictures beside a table of results: made by category, kept with the table, and flat.
 
-The pictures of each category are resampled apart, so a mean is one over these categories and no others. All models meet
-the same resamples: whatever is easy or hard about a picture is taken out of a difference.
+All models meet the same resamples, so that whatever is easy or hard about a picture is taken out of a difference
+(`paired`). A mean over categories is resampled by category: its replicates are means over categories that are drawn
+with replacement, each with its own number. The chance of a category's pictures is part of that number, and would count
+twice if they were drawn anew.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import cast
 from zlib import crc32
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
+from ..data.dataset import AnomalyDataset, content_digest
 from ..metrics.bootstrap import Counts, resampled
 from ..metrics.replicates import image_replicates, pixel_replicates
-from .tables import MEAN, ResultTable, over_runs
+from .tables import ERROR, MEAN, SETTINGS, settings_of
 
-REPLICATE = ["category", "replicate", "draw"]
-"""Columns that say which resample a row is of; ``draw`` is a checksum of how often it has which picture."""
-LOW, HIGH = 0.025, 0.975
+REPLICATE = ["category", "replicate", "draw", "pictures", "units", "freedom"]
+"""Columns of a table of replicates beside its settings, which follow the category, and metrics. ``draw`` is a checksum
+of how often a resample holds which of its pictures (categories), ``pictures`` one of all these. ``units`` says how many
+pictures (categories) are drawn from, and ``freedom`` how many degrees of freedom their spread has: one less than there
+are damaged pictures, or sound ones where these are fewer (categories)."""
+ITSELF = -1
+"""The ``replicate`` that is no resample: all pictures, each once. Only in `flat` tables."""
 
 
 def category_replicates(
     row: Mapping[str, object],
+    setting: Sequence[str],
+    part: AnomalyDataset,
     counts: Counts,
     scores: Float[Tensor, " image"],
-    labels: Bool[Tensor, " image"],
     resamples: int,
     seed: int,
 ) -> pd.DataFrame:
-    """The metrics of one category's resampled pictures, a row each, beside the columns of `REPLICATE`.
+    """The metrics of one category's resampled pictures, a row each, beside the category, its settings and `REPLICATE`.
 
-    ``row`` has the category and its metrics. Replicates are shifted by what counting in bins moves those
-    (`metrics.replicates`). The samples are those that standard errors are made of; in which order they stand depends on
-    the category, so that categories of as many pictures are no copies of each other.
+    ``row`` has the category, the columns ``setting`` and the metrics. Replicates are shifted by what counting in bins
+    moves those (`metrics.replicates`). The samples are those that standard errors are made of; in which order they
+    stand depends on the category, so that categories of as many pictures are no copies of each other.
     """
-    category, images = str(row["category"]), len(scores)
+    category, images, labels = (
+        str(row["category"]),
+        len(scores),
+        np.array([record.is_anomalous for record in part.records]),
+    )
     drawn = resampled(images, resamples, seed)
     drawn = drawn[np.random.default_rng([seed, crc32(category.encode())]).permutation(resamples)]
     everything = np.vstack([np.ones((1, images), dtype=drawn.dtype), drawn])
     found = pd.DataFrame(pixel_replicates(counts, everything) | image_replicates(scores, labels, everything))
     exact = pd.Series({name: row[name] for name in found}, dtype=float)
     shifted = (found + (exact - found.iloc[0])).iloc[1:].reset_index(drop=True)
-    draws = [crc32(sample.astype("<i8").tobytes()) for sample in drawn]
-    return pd.concat(
-        [pd.DataFrame({"category": category, "replicate": range(resamples), "draw": draws}), shifted], axis=1
-    )
+    pictures = "\n".join(f"{record.name(part.root)} {content_digest(record.path)}" for record in part.records)
+    rarer = min(count for count in (int(labels.sum()), int((~labels).sum())) if count)
+    columns = {name: row[name] for name in ("category", *setting)} | {
+        "replicate": range(resamples),
+        "draw": [crc32(sample.astype("<i8").tobytes()) for sample in drawn],
+        "pictures": crc32(pictures.encode()),
+        "units": images,
+        "freedom": max(1, rarer - 1),
+    }
+    return pd.concat([pd.DataFrame(columns, index=shifted.index), shifted], axis=1)
 
 
-def paired(one: Sequence[ResultTable], other: Sequence[ResultTable], *, seed: int = 0) -> pd.DataFrame:
-    """By how much the metrics of one model are higher than another's on the same pictures, a row for each category, and
-    for their mean, and each metric.
+def flat(table: pd.DataFrame) -> pd.DataFrame:
+    """A table with its replicates as one: for every row of the table first itself (``replicate`` is `ITSELF`), then its
+    replicates; those of means are drawn here, of means over fewer than two categories there are none.
 
-    Each model has a table of `evaluate` for each of its runs, such as trainings. Columns: category, metric, gap, se
-    (the standard deviation of its replicates), low and high (their middle 95 %), agree (the share of replicates with
-    the sign of the gap), as fractions. A model's runs are averaged; of several, each replicate averages as many, drawn
-    with replacement from ``seed``.
-
-    Raises ValueError for tables of different pictures, pictures in another order, other seeds or numbers of resamples,
-    and for a category with fewer than two pictures, which has no interval.
+    ``table`` is one of `evaluate` or of another function whose table has ``replicates``. Columns: the category, its
+    settings (``attrs["settings"]``), the others of `REPLICATE`, and the metrics. Raises ValueError for a table without
+    replicates, such as one that was put together from others (put their flat tables together instead).
     """
-    everything = [*one, *other]
-    for table in everything:
-        _refuse_others(everything[0], table)
-    exact = pd.DataFrame(over_runs(one)) - pd.DataFrame(over_runs(other))
-    replicates = _with_means(_over_runs(one, seed) - _over_runs(other, seed + 1))
-    rows = []
-    for category in exact.index:
-        for metric in replicates:
-            gap, values = exact.loc[category, metric], replicates.loc[category, metric].dropna()
-            rows.append({"category": category, "metric": metric, "gap": gap} | _spread_of(values, gap))
-    return pd.DataFrame(rows)
-
-
-def _spread_of(values: pd.Series, gap: float) -> dict[str, float]:
-    if len(values) < 2:
-        return dict.fromkeys(("se", "low", "high", "agree"), float("nan"))
-    low, high = np.quantile(values, [LOW, HIGH])
-    agree = np.mean(np.sign(values) == np.sign(gap))
-    return {"se": float(np.std(values, ddof=1)), "low": float(low), "high": float(high), "agree": float(agree)}
-
-
-def _over_runs(tables: Sequence[ResultTable], seed: int) -> pd.DataFrame:
-    """The replicates of runs, averaged; the rows are categories and replicates."""
-    runs = np.stack([table.replicates.drop(columns=REPLICATE).to_numpy() for table in tables])
-    first = tables[0].replicates
-    if len(tables) > 1:
-        chosen = np.random.default_rng(seed).integers(len(tables), size=(len(tables), len(first)))
-        chosen = chosen[:, first["replicate"]]  # a replicate has the same runs in every category
-        runs = runs[chosen, np.arange(len(first))]
-    index = pd.MultiIndex.from_frame(first[REPLICATE[:2]])
-    return pd.DataFrame(runs.mean(0), index=index, columns=first.columns.drop(REPLICATE))
-
-
-def _with_means(replicates: pd.DataFrame) -> pd.DataFrame:
-    """Replicates with those of the mean over categories, which has no more than the fewest."""
-    means = cast(pd.DataFrame, replicates.groupby(level="replicate").mean())  # of a table
-    return pd.concat([replicates, pd.concat({MEAN: means}, names=replicates.index.names)])
-
-
-def _refuse_others(first: ResultTable, table: ResultTable) -> None:
-    pictures, others = (part.per_image["path"].tolist() for part in (first, table))
-    if pictures != others:
-        differing = {*pictures} ^ {*others}
+    replicates = getattr(table, "replicates", None)
+    if replicates is None:
         raise ValueError(
-            f"Expected tables of the same pictures in the same order, got {len(pictures)} and {len(others)} pictures, "
-            f"{len(differing)} of them in one alone; evaluate both models on one data set."
+            "Expected a table with replicates, as `evaluate` gives it, got one without; of tables that were joined "
+            "give each alone."
         )
-    draws, theirs = (part.replicates[REPLICATE] for part in (first, table))
-    if not draws.equals(theirs):
-        raise ValueError(
-            "Expected the same resamples in both tables; evaluate both models with one seed and resamples."
-        )
-    counts = first.per_image.groupby("category").size()
-    if len(few := counts[counts < 2]):
-        raise ValueError(f"Expected at least two pictures of each category, got one of {', '.join(few.index)}.")
+    rows = pd.DataFrame(table if "category" in table else table.reset_index())
+    by = list(table.attrs.get(SETTINGS, []))
+    keys = ["category", *by]
+    metrics = [name for name in rows if name not in keys and not str(name).endswith(ERROR)]
+    own = replicates.merge(rows[keys], on=keys, validate="many_to_one")
+    named = rows.merge(own.loc[own["replicate"] == 0, [*keys, "pictures"]], on=keys, how="left")
+    resamples = int(replicates["replicate"].max()) + 1
+    means = [_of_mean(group, keys, metrics, resamples) for group in settings_of(named, by)]
+    parts = [rows.assign(replicate=ITSELF), own, *(part for part in means if part is not None)]
+    columns = [*keys, *REPLICATE[1:], *metrics]
+    whole = pd.concat([part.reindex(columns=columns) for part in parts], ignore_index=True)
+    return whole.fillna(dict.fromkeys(REPLICATE[2:], 0)).astype(dict.fromkeys(REPLICATE[1:], np.int64))
+
+
+def _of_mean(group: pd.DataFrame, keys: list[str], metrics: list[str], resamples: int) -> pd.DataFrame | None:
+    """The replicates of one setting's mean row: means over as many of its categories, drawn with replacement."""
+    mean, own = group[group["category"] == MEAN], group[group["category"] != MEAN]
+    count = len(own)
+    if not len(mean) or count < 2:
+        return None
+    drawn = resampled(count, resamples, 0)
+    values = own[metrics].to_numpy(dtype=float)
+    known = np.isfinite(values)
+    with np.errstate(invalid="ignore"):  # of resamples without a category that has the metric: nan
+        numbers = (drawn @ np.where(known, values, 0)) / (drawn @ known)
+    numbers[:, known.sum(0) < 2] = np.nan
+    columns = {key: mean[key].iloc[0] for key in keys} | {
+        "replicate": range(resamples),
+        "draw": [crc32(sample.astype("<i8").tobytes()) for sample in drawn],
+        "pictures": crc32(own["pictures"].to_numpy(dtype="<i8").tobytes()),
+        "units": count,
+        "freedom": count - 1,
+    }
+    index = range(resamples)
+    return pd.concat([pd.DataFrame(columns, index=index), pd.DataFrame(numbers, index, metrics)], axis=1)

@@ -17,7 +17,22 @@ PICTURES, REPLICATES = "per_image", "replicates"  # what stands beside a `Result
 SETTINGS = "settings"  # of a table's ``attrs``: the columns that `with_means` was told to be settings
 
 
-class ResultTable(pd.DataFrame):
+class Replicated(pd.DataFrame):
+    """A table of metrics with one more beside it, made by `with_means`; in all else a DataFrame.
+
+    `replicates` has the metrics of resampled pictures (`replicates.category_replicates`); None where the table was put
+    together from others.
+    """
+
+    _metadata = ["replicates"]
+    replicates: pd.DataFrame | None = None
+
+    @property
+    def _constructor(self) -> type[pd.DataFrame]:
+        return Replicated
+
+
+class ResultTable(Replicated):
     """A table of metrics with three more beside it, made by `evaluate`; in all else a DataFrame.
 
     `per_image` has one row per picture, `spread` the standard errors of some of the metrics, with the table's rows,
@@ -45,7 +60,8 @@ def joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     if SETTINGS not in tables[0].attrs and not any(MEAN in set(table["category"]) for table in tables):
         return pd.concat(tables, ignore_index=True)
     rows = _categories(tables)
-    return with_means(rows, by=tables[0].attrs.get(SETTINGS, _no_floats(rows)))
+    replicates = [table.replicates for table in tables if getattr(table, REPLICATES, None) is not None]
+    return with_means(rows, replicates, by=tables[0].attrs.get(SETTINGS, _no_floats(rows)))
 
 
 def _categories(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -53,14 +69,15 @@ def _categories(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat([table.loc[table["category"] != MEAN] for table in tables], ignore_index=True)
 
 
-def with_means(rows: pd.DataFrame, *, by: Sequence[str] = ()) -> pd.DataFrame:
+def with_means(rows: pd.DataFrame, replicates: Sequence[pd.DataFrame] = (), *, by: Sequence[str] = ()) -> pd.DataFrame:
     """Rows of categories, followed by rows "mean": one for each setting, that is, for each combination of values in
     the columns ``by``, None and nan being values as others.
 
     All other columns but the category are metrics or their standard errors (``_se``). Of a metric that is ``averaged``
     a mean row holds the unweighted mean over the categories that have it, and its standard error, that of independent
     categories; of another one nan. Rows "mean" among ``rows`` are dropped first: they are those of means, and a
-    category of that name is called as `row_name` says. ``attrs["settings"]`` of the table is ``by``.
+    category of that name is called as `row_name` says. ``attrs["settings"]`` of the table is ``by``. With
+    ``replicates`` of the rows, which are tables to be put one below the other, it is a `Replicated` one.
 
     Raises ValueError for a column that is neither, since nobody could say whether to average it, for a setting that is
     no column, and for rows "mean" alone.
@@ -79,7 +96,7 @@ def with_means(rows: pd.DataFrame, *, by: Sequence[str] = ()) -> pd.DataFrame:
         raise ValueError(f"All rows are called {MEAN!r}; call a category of that name {row_name(MEAN)!r} (`row_name`).")
     rows = _categories([rows])
     averaged = [column for column in metrics if METRICS[column].averaged] + errors
-    groups, means = _settings(rows, by), []
+    groups, means = settings_of(rows, by), []
     for group in groups:
         mean = group[averaged].mean()
         mean[errors] = np.sqrt((group[errors] ** 2).sum(min_count=1)) / group[errors].count()
@@ -89,10 +106,13 @@ def with_means(rows: pd.DataFrame, *, by: Sequence[str] = ()) -> pd.DataFrame:
         table[column] = pd.Series([group[column].iloc[0] for group in groups], dtype=rows[column].dtype)
     table = pd.concat([rows, table], ignore_index=True)
     table.attrs[SETTINGS] = list(by)
+    if replicates:
+        attrs, table = table.attrs, Replicated(table)
+        table.attrs, table.replicates = attrs, pd.concat(replicates, ignore_index=True)
     return table
 
 
-def _settings(rows: pd.DataFrame, by: Sequence[str]) -> list[pd.DataFrame]:
+def settings_of(rows: pd.DataFrame, by: Sequence[str]) -> list[pd.DataFrame]:
     """The rows of each combination of values in the columns ``by``, in order of first appearance."""
     if not by:
         return [rows]

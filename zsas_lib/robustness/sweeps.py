@@ -1,6 +1,7 @@
 """The same perturbation for every picture of a test set, value by value (S sec. 3.1, Figs 2, 3 and 6 to 9)."""
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import pandas as pd
 import torch
@@ -12,8 +13,7 @@ from ..base.devices import to_device
 from ..base.errors import UnknownNameError
 from ..data.dataset import AnomalyDataset, Batch
 from ..data.record import row_name
-from ..evaluation.evaluate import labels_of, measured, predict
-from ..evaluation.tables import with_means
+from ..evaluation.evaluate import Measuring, predict
 from ..metrics.pixel_scores import numbered_regions
 from ..models.prediction import AnomalyModel, Prediction
 from ..perturbations import check_amount, named
@@ -75,24 +75,24 @@ def uniform_sweep(
         if name not in DEROTATIONS:
             raise UnknownNameError("derotation", name, DEROTATIONS)
 
-    rows = []
+    told_apart = [] if isinstance(derotation, str) else ["derotation"]
+    found = Measuring("perturbation", "value", "unit", *told_apart, resamples=resamples, seed=seed)
     total = len(dataset.categories) * len(values)
     with tqdm(total=total, desc=f"{perturbation} sweep", unit=" values", disable=None, leave=False) as progress:
         for category in dataset.categories:
             part = dataset.select([category])
             batches = list(part.batches(batch_size, needs_masks=False))
-            labels = labels_of(part)
+            setting = {"category": row_name(category), "perturbation": perturbation}
             for value in values:
-                setting = {"perturbation": perturbation, "value": value, "unit": record.unit}
+                setting |= {"value": value, "unit": record.unit}
                 predictions = [_prediction(model, batch, record, value) for batch in batches]
                 scores = torch.cat([prediction.image_score for prediction in predictions])
                 for name in derotations:
-                    told_apart = {} if isinstance(derotation, str) else {"derotation": name}
-                    maps, masks, pieces = _matched(predictions, batches, record, value, name)
-                    numbers = measured(maps, masks, scores, labels, resamples, seed, pieces)
-                    rows.append({"category": row_name(category)} | setting | told_apart | numbers)
+                    matched = _matched(predictions, batches, record, value, name)
+                    own = setting | dict.fromkeys(told_apart, name)
+                    found.add(part, matched.maps, matched.masks, scores, setting=own, pictures=matched.pictures)
                 progress.update()
-    return with_means(pd.DataFrame(rows), by=[*setting, *told_apart])
+    return found.table()
 
 
 def _prediction(model: AnomalyModel, batch: Batch, perturbation: Perturbation, value: float) -> Prediction:
@@ -102,10 +102,17 @@ def _prediction(model: AnomalyModel, batch: Batch, perturbation: Perturbation, v
     return predict(model, images, batch.categories, batch.paths)
 
 
+class Matched(NamedTuple):
+    """Maps and masks that fit each other, and whose pieces they are where pictures were cut."""
+
+    maps: list[Float[Tensor, "_ _"]]
+    masks: list[Bool[Tensor, "_ _"]]
+    pictures: list[int] | None = None
+
+
 def _matched(
     predictions: list[Prediction], batches: list[Batch], perturbation: Perturbation, value: float, derotation: str
-) -> tuple[list[Float[Tensor, "_ _"]], list[Bool[Tensor, "_ _"]], tuple[list, list] | None]:
-    """Maps and masks that fit each other, and for the valid region what `measured` takes as pieces."""
+) -> Matched:
     motion = perturbation.motion if value != perturbation.neutral else None
     maps, masks = [], []
     for prediction, batch in zip(predictions, batches):
@@ -117,25 +124,23 @@ def _matched(
         maps += found
         masks += truth
     if not motion or derotation != "valid":
-        return maps, masks, None
-    shown = [motion.shown(value, *mask.shape) for mask in masks]
-    pieces = _whole_regions(maps, masks, shown)
-    maps = [map_[region][None] for map_, region in zip(maps, shown)]
-    masks = [mask[region][None] for mask, region in zip(masks, shown)]
-    return maps, masks, pieces
+        return Matched(maps, masks)
+    return _whole_regions(maps, masks, [motion.shown(value, *mask.shape) for mask in masks])
 
 
 def _whole_regions(
     maps: list[Float[Tensor, "_ _"]], masks: list[Bool[Tensor, "_ _"]], shown: list[Bool[Tensor, "_ _"]]
-) -> tuple[list[Float[Tensor, "1 _"]], list[Bool[Tensor, "1 _"]]]:
+) -> Matched:
     """The pixels shown, as one row for each picture's normal ones and one for each of its regions.
 
-    Pixel metrics pool pixels and regions over pictures, so what lies where, and in which picture, is no matter.
+    Pixel metrics pool pixels and regions over pictures, so what lies where is no matter.
     """
     pieces = []
-    for map_, mask, region in zip(maps, masks, shown):
+    for picture, (map_, mask, region) in enumerate(zip(maps, masks, shown)):
         numbers, count = numbered_regions((mask & region).numpy())
         labels = torch.from_numpy(numbers)
-        pieces.append((map_[region & ~mask], False))
-        pieces += [(map_[labels == label], True) for label in range(1, count + 1)]
-    return [row[None] for row, _ in pieces], [torch.full((1, len(row)), anomalous) for row, anomalous in pieces]
+        pieces.append((map_[region & ~mask], False, picture))
+        pieces += [(map_[labels == label], True, picture) for label in range(1, count + 1)]
+    rows, anomalous, pictures = zip(*pieces)
+    truth = [torch.full((1, len(row)), own) for row, own in zip(rows, anomalous)]
+    return Matched([row[None] for row in rows], truth, list(pictures))

@@ -35,7 +35,7 @@ from ..base.records import as_record
 from ..base.sources import source_digest
 from ..base.surroundings import commit, device_of, versions
 from ..data.dataset import AnomalyDataset
-from ..evaluation.tables import SETTINGS, ResultTable, joined
+from ..evaluation.tables import PICTURES, SETTINGS, Replicated, ResultTable, joined
 from ..models.prediction import AnomalyModel
 from .folder import require_writable_store, results_folder
 
@@ -251,7 +251,8 @@ def read_result(path: Path) -> pd.DataFrame:
         raise DamagedResultError(f"{path} does not hold the result that was written into it.")
     table = frames.pop("")
     if frames:
-        table = ResultTable(table)
+        attrs, table = table.attrs, (ResultTable if PICTURES in frames else Replicated)(table)
+        table.attrs = attrs
         for name, frame in frames.items():
             setattr(table, name, frame)
     table.attrs["made"] = [{"file": path.as_posix(), **made}]
@@ -278,7 +279,7 @@ def describe_model(model: AnomalyModel, class_names: Sequence[str]) -> dict[str,
 
 def _write(path: Path, table: pd.DataFrame, made: Mapping[str, object]) -> None:
     """Write the file, with its record and its own digest, atomically."""
-    beside = {name: getattr(table, name) for name in table._metadata}
+    beside = {name: frame for name in table._metadata if (frame := getattr(table, name)) is not None}
     made = {**made, "key": path.stem}
     record = {**made, "content": _content_digest({"": table, **beside}, made)}
     metadata: dict[str, str | bytes] = {RECORD: json.dumps(record)}

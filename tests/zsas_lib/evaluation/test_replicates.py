@@ -4,10 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import stats
 from toy import Glow, toy_dataset
 
 from zsas_lib.evaluation.evaluate import evaluate
-from zsas_lib.evaluation.replicates import REPLICATE, paired
+from zsas_lib.evaluation.paired import paired
+from zsas_lib.evaluation.replicates import REPLICATE, flat
 from zsas_lib.evaluation.tables import joined
 from zsas_lib.models.prediction import Prediction
 
@@ -42,7 +44,7 @@ def tables(dataset):
 
 def test_replicates_spread_as_the_standard_errors_say(tables):
     rows = tables["glow"].replicates
-    assert list(rows.columns[:3]) == REPLICATE and rows.groupby("category").size().tolist() == [60, 60]
+    assert list(rows.columns[: len(REPLICATE)]) == REPLICATE and rows.groupby("category").size().tolist() == [60, 60]
     spread = rows.groupby("category")[["pixel_auroc", "image_auroc"]].std()
     pd.testing.assert_frame_equal(spread, pd.DataFrame(tables["glow"].spread).drop(index="mean")[spread.columns])
     assert rows.groupby("category").aupro.mean().to_numpy() == pytest.approx(tables["glow"].aupro.iloc[:2], abs=0.05)
@@ -67,10 +69,24 @@ def test_a_difference_is_that_of_the_numbers_and_of_every_replicate(tables):
     one, other = (
         table.replicates.pivot(index="replicate", columns="category", values="aupro") for table in tables.values()
     )
-    values = (one - other).mean(axis=1)
-    row = found.loc[("mean", "aupro")]
-    expected = [values.std(), *np.quantile(values, [0.025, 0.975]), (np.sign(values) == np.sign(row.gap)).mean()]
+    values, row = (one - other).lamp, found.loc[("lamp", "aupro")]
+    count, rarer = 7, 3  # pictures, sound ones
+    se = values.std() * np.sqrt(count / (count - 1))
+    low, high = stats.t.interval(0.95, rarer - 1, row.gap, se)
+    expected = [se, low, high, (np.sign(values) == np.sign(row.gap)).mean()]
     assert row[["se", "low", "high", "agree"]].tolist() == pytest.approx(expected)
+    assert row.power == pytest.approx((stats.t.ppf(0.975, rarer - 1) + stats.t.ppf(0.8, rarer - 1)) * se)
+
+
+def test_a_mean_is_resampled_by_category(tables):
+    """Of two categories one resample in four holds the first alone, one the second; their standard deviation is half of
+    what they differ by."""
+    gaps = pd.DataFrame(tables["glow"] - tables["noisy"]).aupro
+    row = paired([tables["glow"]], [tables["noisy"]]).set_index(["category", "metric"]).loc[("mean", "aupro")]
+    values = flat(tables["glow"]).query("category == 'mean' and replicate >= 0").aupro
+    expected = [tables["glow"].aupro.iloc[0], tables["glow"].aupro.iloc[1], tables["glow"].aupro["mean"]]
+    assert sorted({*values.round(9)}) == pytest.approx(sorted(expected))
+    assert row.se == pytest.approx(abs(gaps.iloc[0] - gaps.iloc[1]) / 2, rel=0.3)
 
 
 def test_what_is_alike_about_the_pictures_is_not_in_a_difference(tables):

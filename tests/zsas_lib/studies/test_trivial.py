@@ -8,7 +8,7 @@ from toy import Glow, toy_dataset
 
 import zsas_lib as zsas
 from zsas_lib.evaluation.evaluate import evaluate
-from zsas_lib.evaluation.replicates import paired
+from zsas_lib.evaluation.paired import paired
 from zsas_lib.evaluation.tables import with_means
 from zsas_lib.studies.trivial import CHOSEN, best_of, best_trivial, trivial_maps, trivial_tables
 from zsas_lib.studies.vcp_protocol import SCORES, protocol_table

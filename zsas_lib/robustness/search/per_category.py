@@ -16,7 +16,7 @@ from tqdm import tqdm
 from ...base.errors import UnknownNameError
 from ...data.dataset import AnomalyDataset
 from ...data.record import row_name
-from ...evaluation.evaluate import labels_of, measured
+from ...evaluation.evaluate import Measuring
 from ...metrics.pixel import pixel_auroc
 from ...models.prediction import AnomalyModel
 from ...perturbations import OF_PAPER_S
@@ -80,7 +80,7 @@ def shared_amounts(
     over = ordered(over)
     low, high = box(over)
     candidates = torch.cat([neutral(over)[None], low + (high - low) * even_shares(points - 1, len(over))])
-    rows = []
+    found = Measuring("half", "amounts", resamples=resamples, seed=seed)
     with tqdm(
         total=len(dataset.categories) * points, desc=f"{goal} for all", unit=" points", disable=None, leave=False
     ) as progress:
@@ -95,9 +95,9 @@ def shared_amounts(
                 for words, amounts in ((ORIGINAL, candidates[0]), (CHOSEN, candidates[int(np.argmax(quality))])):
                     maps, masks, scores = _maps(model, part, over, amounts, fill, batch_size)
                     named = neutral_columns(in_tables(over)) | dict(zip(columns(over), amounts.tolist()))
-                    numbers = measured(maps, masks, scores, labels_of(part), resamples, seed)
-                    rows.append({"category": row_name(category), "half": half, "amounts": words} | named | numbers)
-    return pd.DataFrame(rows)
+                    setting = {"category": row_name(category), "half": half, "amounts": words} | named
+                    found.add(part, maps, masks, scores, setting=setting)
+    return found.rows()
 
 
 def choice_gains(shared: pd.DataFrame, oracle: pd.DataFrame) -> pd.DataFrame:

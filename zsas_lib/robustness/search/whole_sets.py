@@ -12,8 +12,7 @@ from tqdm import tqdm
 from ...base.sources import source_digest
 from ...data.dataset import AnomalyDataset, Sample, stacked
 from ...data.record import row_name
-from ...evaluation.evaluate import labels_of, measured
-from ...evaluation.tables import with_means
+from ...evaluation.evaluate import Measuring
 from ...models.prediction import AnomalyModel
 from ...perturbations import PERTURBATIONS
 from ...store.results import describe_model, hangs_on_rounding, load_or_compute_all
@@ -116,7 +115,7 @@ def bounds(
     """
     cases = worst_cases(model, dataset, combinations=combinations, batch_size=batch_size, **searching)
     fill, over = searching.get("fill", "zero"), in_table(cases)
-    rows = []
+    found = Measuring("combination", resamples=resamples, seed=searching.get("seed", 0))
     groups = cast(Iterable[tuple[tuple, pd.DataFrame]], cases.groupby(["category", "combination"], sort=False))
     for (category, combination), chosen in groups:
         part = dataset.select([category])
@@ -131,10 +130,10 @@ def bounds(
             maps += outcome.maps
             masks += batch.masks
             scores.append(outcome.image_score)
-        numbers = measured(maps, masks, torch.cat(scores), labels_of(part), resamples, searching.get("seed", 0))
-        own = {"loss": chosen.loss.mean(), "picture_auroc": chosen.pixel_auroc.mean()}
-        rows.append({"category": category, "combination": combination} | numbers | own)
-    return with_means(pd.DataFrame(rows), by=["combination"])
+        also = {"loss": chosen.loss.mean(), "picture_auroc": chosen.pixel_auroc.mean()}
+        setting = {"category": category, "combination": combination}
+        found.add(part, maps, masks, torch.cat(scores), setting=setting, also=also)
+    return found.table()
 
 
 def _histories(

@@ -1,0 +1,182 @@
+"""Paired differences: on synthetic data of known truth, between runs, and what is refused."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from toy import Glow, toy_dataset
+
+import zsas_lib as zsas
+from zsas_lib.evaluation.evaluate import evaluate
+from zsas_lib.evaluation.paired import Sampled, flat_runs, paired, unpaired
+from zsas_lib.evaluation.replicates import flat
+from zsas_lib.evaluation.tables import Replicated, with_means
+from zsas_lib.metrics.bootstrap import Counts, resampled
+from zsas_lib.metrics.replicates import pixel_replicates
+from zsas_lib.robustness.sweeps import uniform_sweep
+
+EDGES = np.linspace(-4, 6, 120)
+PIXELS = 40
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return toy_dataset(tmp_path_factory.mktemp("toy"), {"lamp": 4, "star": 3})
+
+
+@pytest.fixture(scope="module")
+def table(dataset):
+    return evaluate(Glow(), dataset, resamples=40)
+
+
+def row(flat_table: pd.DataFrame, **keys) -> pd.DataFrame:
+    return flat_table[np.logical_and.reduce([flat_table[name] == value for name, value in keys.items()])]
+
+
+def of_pictures(rng: np.random.Generator, pictures: int) -> tuple[Counts, Counts]:
+    """Counts of two models on the same pictures, the first half of them damaged: some pictures are hard for both."""
+    masks = np.arange(PIXELS) < rng.integers(2, 8, pictures)[:, None]
+    masks[pictures // 2 :] = False
+    hard, shared = rng.normal(0, 0.4, (pictures, 1)), 0.7 * rng.normal(size=masks.shape)
+    found = rng.normal(1.5, 0.6, (pictures, 1))
+    counts = []
+    for signal in (found, found - 0.3 + rng.normal(0, 0.4, (pictures, 1))):
+        maps = hard + masks * signal + shared + 0.5 * rng.normal(size=masks.shape)
+        bins = np.clip(np.searchsorted(EDGES, maps), 1, len(EDGES) - 1) - 1
+        kinds = [np.zeros((pictures, len(EDGES) - 1), np.int32) for _ in range(2)]
+        for kind, chosen in zip(kinds, (~masks, masks)):
+            np.add.at(kind, (np.nonzero(chosen)[0], bins[chosen]), 1)
+        size = masks.sum(axis=1)
+        shares = kinds[1] / np.maximum(size, 1)[:, None]
+        counts.append(Counts(*kinds, shares, (size > 0).astype(int), np.ones(len(EDGES) - 1, dtype=bool)))
+    return counts[0], counts[1]
+
+
+def sampled(values: np.ndarray, units: int, freedom: int, runs=None) -> Sampled:
+    return Sampled(values, runs or {}, tuple(range(len(values) - 1)), 0, units, freedom)
+
+
+def test_the_interval_of_a_difference_covers_the_truth_in_95_percent():
+    """AUROC, AP, F1-max and AUPRO of 12 pictures, 300 times, against those of 20,000 pictures. The middle 95 % of the
+    replicates would cover 84 to 92 %. `python -m benchmarks paired` does this at length."""
+    rng, pictures = np.random.default_rng(5), 12
+    metrics = ("pixel_auroc", "pixel_ap", "pixel_f1_max", "aupro")
+    one, other = (pixel_replicates(c, np.ones((1, 20_000), int)) for c in of_pictures(rng, 20_000))
+    truth = [float((one[metric] - other[metric])[0]) for metric in metrics]
+    drawn = np.vstack([np.ones(pictures, int), resampled(pictures, 200, 0)])
+    covered = []
+    for _ in range(300):
+        one, other = (pixel_replicates(counts, drawn) for counts in of_pictures(rng, pictures))
+        found = [sampled(one[m] - other[m], pictures, pictures // 2 - 1).difference() for m in metrics]
+        covered.append([gap.low <= true <= gap.high for gap, true in zip(found, truth)])
+    assert np.all(np.abs(np.mean(covered, axis=0) - 0.95) <= 0.03), np.mean(covered, axis=0)
+
+
+def test_the_interval_of_a_mean_covers_the_truth_and_its_power_is_kept():
+    """Gaps of 9 categories, normal around 0.02 with deviation 0.03, 1,000 times; then with the difference that the mean
+    power promises to show, which 80 % of the intervals show."""
+    rng, categories = np.random.default_rng(0), 9
+    drawn = resampled(categories, 200, 0)
+
+    def found(truth: float):
+        gaps = rng.normal(truth, 0.03, categories)
+        return sampled(np.r_[gaps.mean(), drawn @ gaps / categories], categories, categories - 1).difference()
+
+    own = [found(0.02) for _ in range(1000)]
+    assert np.mean([gap.low <= 0.02 <= gap.high for gap in own]) == pytest.approx(0.95, abs=0.03)
+    power = np.mean([gap.power for gap in own])
+    assert np.mean([found(power).low > 0 for _ in range(1000)]) == pytest.approx(0.8, abs=0.06)
+
+
+def test_trainings_are_a_second_level():
+    """6 categories, 3 trainings whose own deviation is twice that of the categories' mean: covered all the same, which
+    it is not without them."""
+    rng, categories, runs = np.random.default_rng(1), 6, 3
+    drawn, covered = resampled(categories, 200, 0), {True: [], False: []}
+    for _ in range(600):
+        gaps, seeds = rng.normal(0.02, 0.03, categories), rng.normal(0, 0.04, runs)
+        values = np.r_[gaps.mean(), drawn @ gaps / categories] + seeds.mean()
+        for known in covered:
+            of_runs = {runs: seeds - seeds.mean()} if known else {}
+            gap = sampled(values, categories, categories - 1, of_runs).difference()
+            covered[known].append(gap.low <= 0.02 <= gap.high)
+    assert np.mean(covered[True]) == pytest.approx(0.95, abs=0.03)
+    assert np.mean(covered[False]) < 0.85
+
+
+def test_a_difference_in_numbers():
+    values = np.array([0.3, 0.1, 0.2, 0.4, -0.1])
+    gap = sampled(values, units=4, freedom=3).difference()
+    se = np.std(values[1:], ddof=1) * np.sqrt(4 / 3)
+    assert (gap.gap, gap.se, gap.agree) == (0.3, pytest.approx(se), 0.75)
+    assert (gap.low, gap.high) == pytest.approx(stats.t.interval(0.95, 3, 0.3, se))
+    assert gap.power == pytest.approx((stats.t.ppf(0.975, 3) + stats.t.ppf(0.8, 3)) * se)
+    with_runs = sampled(values, 4, 3, {2: np.array([-0.05, 0.05])}).difference()
+    assert with_runs.se == pytest.approx(np.hypot(se, 0.05)) and with_runs.gap == 0.3
+    alone = unpaired(sampled(values, 4, 3), sampled(values - 0.1, 4, 3))
+    assert alone.gap == pytest.approx(0.1) and alone.se == pytest.approx(se * 2**0.5)
+    assert alone.agree == pytest.approx(stats.t.cdf(0.1 / alone.se, 6))
+
+
+def test_flat_tables_have_every_row_and_the_replicates_of_means(table):
+    whole = flat(table)
+    assert whole.groupby("category").size().to_dict() == {"lamp": 41, "star": 41, "mean": 41}
+    itself = whole[whole.replicate == -1].set_index("category")
+    np.testing.assert_array_equal(itself[list(table)], table)
+    mean = row(whole, category="mean", replicate=0).iloc[0]
+    share = (mean.aupro - table.aupro["star"]) / (table.aupro["lamp"] - table.aupro["star"])
+    assert min(abs(share - expected) for expected in (0, 0.5, 1)) < 1e-9
+    assert (mean.units, mean.freedom) == (2, 1) and mean.aupro_200 == mean.aupro_200  # all metrics have it
+    lamp = row(whole, category="lamp", replicate=3).iloc[0]
+    assert (lamp.units, lamp.freedom) == (7, 2) and lamp.pictures != mean.pictures
+
+
+def test_sweeps_keep_their_replicates_through_the_store(dataset, tmp_path, table):
+    options = {"values": [0.0, 1.0], "resamples": 40}
+    whole = uniform_sweep(Glow(), dataset, "hue", **options)
+    assert isinstance(whole, Replicated)
+    for _ in range(2):
+        stored = zsas.stored(uniform_sweep, Glow(), dataset, "hue", **options, store=tmp_path)
+        pd.testing.assert_frame_equal(stored.replicates, whole.replicates)
+    neutral = row(flat(stored), value=0.0, category="lamp").drop(columns=["perturbation", "value", "unit"])
+    pd.testing.assert_frame_equal(  # those of evaluate: the same pictures meet the same resamples
+        neutral.reset_index(drop=True), row(flat(table), category="lamp").reset_index(drop=True)
+    )
+    gap = Sampled.of(row(flat(whole), category="mean", value=1.0), "aupro") - Sampled.of(
+        row(flat(whole), category="mean", value=0.0), "aupro"
+    )
+    rows = whole.set_index(["category", "value"]).aupro
+    assert gap.difference().gap == pytest.approx(rows["mean", 1.0] - rows["mean", 0.0])
+
+
+def test_a_turned_picture_that_is_cut_to_what_it_shows_is_drawn_whole(dataset):
+    options = {"values": [30.0], "resamples": 40, "derotation": ["zero", "valid"]}
+    whole = flat(uniform_sweep(Glow(), dataset, "rotation", **options))
+    zero, valid = (row(whole, category="lamp", derotation=name) for name in ("zero", "valid"))
+    assert set(valid.units[valid.replicate >= 0]) == {7}
+    assert zero.draw.tolist() == valid.draw.tolist() and zero.pictures.tolist() == valid.pictures.tolist()
+    gap = Sampled.of(zero, "aupro") - Sampled.of(valid, "aupro")
+    assert gap.difference().se < zero.aupro.std()
+
+
+def test_what_cannot_be_paired_is_refused(dataset, table):
+    lamp = Sampled.of(row(flat(table), category="lamp"), "aupro")
+    with pytest.raises(ValueError, match="same pictures, got those of 7 and 6 others.*one data set"):
+        lamp - Sampled.of(row(flat(table), category="star"), "aupro")
+    seeded = flat(evaluate(Glow(), dataset, resamples=40, seed=1))
+    with pytest.raises(ValueError, match="same resamples of both, got 40 and 40.*one seed"):
+        lamp - Sampled.of(row(seeded, category="lamp"), "aupro")
+    with pytest.raises(ValueError, match="those of several rows or of none"):
+        Sampled.of(flat(table), "aupro")
+    runs = flat_runs([table, evaluate(Glow(), dataset, resamples=40, seed=1)])
+    with pytest.raises(ValueError, match="runs on the same pictures with the same resamples"):
+        Sampled.of(row(runs, category="lamp"), "aupro")
+    one = evaluate(Glow(), dataset.select(["lamp"]), resamples=40)
+    with pytest.raises(ValueError, match="at least two pictures, or two categories for a mean"):
+        Sampled.of(row(flat(one), category="mean"), "aupro").difference()
+    found = paired([one], [one]).set_index("category")
+    assert (
+        found.loc["mean", ["se", "low", "high", "agree"]].isna().all(axis=None) and (found.loc["mean"].gap == 0).all()
+    )
+    with pytest.raises(ValueError, match="table with replicates, as `evaluate` gives it, got one without"):
+        flat(with_means(pd.DataFrame({"category": ["a", "b"], "aupro": [0.1, 0.3]})))
