@@ -3,23 +3,56 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from zsas_lib.evaluation.replicates import ITSELF, keys_of
 
-def publish(figure: Figure, name: str, data: pd.DataFrame | None = None) -> None:
-    """Save `figure` as ``NAME.svg`` and `data` as ``NAME.csv`` among the page's downloads; does nothing elsewhere.
-    The same figure gives the same bytes."""
+REPLICATES = ".replicates.parquet"
+"""How a file of replicates ends, behind the name of their table."""
+
+
+def publish(
+    figure: Figure, name: str, data: pd.DataFrame | None = None, replicates: pd.DataFrame | None = None
+) -> None:
+    """Save `figure` as ``NAME.svg`` and `data` as `publish_table` does among the page's downloads; does nothing
+    elsewhere. The same figure gives the same bytes."""
     if folder := _downloads():
         figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
     if data is not None:
-        publish_table(data, name)
+        publish_table(data, name, replicates)
 
 
-def publish_table(data: pd.DataFrame, name: str) -> None:
-    """Save a table as ``NAME.csv`` among the page's downloads; nothing outside a page run."""
+def publish_table(data: pd.DataFrame, name: str, replicates: pd.DataFrame | None = None) -> None:
+    """Save a table as ``NAME.csv`` among the page's downloads; nothing outside a page run.
+
+    ``replicates`` of its rows (`evaluation.paired.flat_models`, or `evaluation.replicates.flat` of one table) lie
+    beside it, so that claims can compare two of its numbers pair by pair. Raises ValueError where they are those of
+    other numbers, such as fractions beside percent.
+    """
+    if replicates is not None:
+        _refuse_others(data, name, replicates)
     if folder := _downloads():
         data.to_csv(folder / f"{name}.csv", index=not isinstance(data.index, pd.RangeIndex), float_format="%.6g")
+        if replicates is not None:
+            replicates.to_parquet(folder / f"{name}{REPLICATES}")
+
+
+def _refuse_others(data: pd.DataFrame, name: str, replicates: pd.DataFrame) -> None:
+    keys = keys_of(replicates)
+    if "run" in replicates:
+        replicates = replicates.groupby([*keys, "replicate"], sort=False, dropna=False).mean(numeric_only=True)
+    itself = replicates.reset_index()
+    itself = itself[itself["replicate"] == ITSELF]
+    rows = pd.DataFrame(data if isinstance(data.index, pd.RangeIndex) else data.reset_index())
+    both = rows.merge(itself, on=keys, suffixes=("", " itself"))
+    for column in [column for column in rows if f"{column} itself" in both]:
+        if not np.allclose(both[column], both[f"{column} itself"], rtol=1e-4, atol=1e-6, equal_nan=True):
+            raise ValueError(
+                f"Expected replicates of the table's own numbers, got others of column {column!r} of {name!r}; give "
+                "both as fractions, and the runs that the table averages."
+            )
 
 
 def _downloads() -> Path | None:

@@ -135,6 +135,12 @@ def flat_runs(runs: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat([flat(table).assign(run=number) for number, table in enumerate(runs)], ignore_index=True)
 
 
+def flat_models(runs: Mapping[str, Sequence[pd.DataFrame]]) -> pd.DataFrame:
+    """`flat_runs` of several models, by name, one below the other with a column ``model`` in front."""
+    parts = {name: flat_runs(own) for name, own in runs.items()}
+    return pd.concat(parts, names=["model"]).reset_index("model").reset_index(drop=True)
+
+
 def paired(one: Sequence[ResultTable], other: Sequence[ResultTable]) -> pd.DataFrame:
     """By how much the metrics of one model are higher than another's on the same pictures, a row for each category,
     and for their mean, and each metric.

@@ -94,6 +94,11 @@ def flat(table: pd.DataFrame) -> pd.DataFrame:
     return whole.fillna(dict.fromkeys(REPLICATE[2:], 0)).astype(dict.fromkeys(REPLICATE[1:], np.int64))
 
 
+def keys_of(flat: pd.DataFrame) -> list[str]:
+    """The columns that tell rows apart in a `flat` table, or in several put together: those before ``replicate``."""
+    return list(flat.columns[: list(flat.columns).index("replicate")])
+
+
 def _of_mean(group: pd.DataFrame, keys: list[str], metrics: list[str], resamples: int) -> pd.DataFrame | None:
     """The replicates of one setting's mean row: means over as many of its categories, drawn with replacement."""
     mean, own = group[group["category"] == MEAN], group[group["category"] != MEAN]

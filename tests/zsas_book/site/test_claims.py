@@ -1,0 +1,115 @@
+"""Claims judged by paired differences, where pages publish the replicates of their tables."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from zsas_book import figures
+from zsas_book.site.claims import CHANCE, FAILS, HOLDS, judge
+from zsas_lib.evaluation.paired import flat_models
+from zsas_lib.evaluation.replicates import REPLICATE, flat
+from zsas_lib.evaluation.tables import MEAN, Replicated, with_means
+
+CATEGORIES = ["bolt", "cap", "disc", "edge", "foil", "gear"]
+HARD = np.array([0.05, 0.2, 0.1, 0.3, 0.15, 0.25])
+NOISE = np.array([0.0, 0.01, -0.01, 0.02, -0.02, 0.0])
+
+
+def table(values: dict[str, np.ndarray], pictures: int = 1) -> pd.DataFrame:
+    """Rows of categories and combinations; the replicates of each are 40 draws around its number."""
+    rows, replicates = [], []
+    for combination, own in values.items():
+        for number, (category, value) in enumerate(zip(CATEGORIES, own)):
+            setting = {"category": category, "combination": combination}
+            rows.append(setting | {"pixel_auroc": value, "pixel_auroc_se": 0.02})
+            drawn = value + 0.02 * np.random.default_rng(number).normal(size=40)
+            columns = setting | {"replicate": range(40), "draw": range(40), "pictures": pictures + number}
+            replicates.append(pd.DataFrame(columns | {"units": 8, "freedom": 3, "pixel_auroc": drawn}))
+    return with_means(pd.DataFrame(rows), replicates, by=["combination"])
+
+
+@pytest.fixture
+def publish(tmp_path, monkeypatch):
+    def published(page: str, own: pd.DataFrame, name: str, replicates: pd.DataFrame | None) -> None:
+        folder = tmp_path / f"{page}_files"
+        folder.mkdir(exist_ok=True)
+        monkeypatch.setenv("ZSAS_PAGE_FILES", str(folder))
+        figures.publish_table(own, name, replicates)
+
+    return published
+
+
+def side(page: str, combination: str, category: str = "mean") -> str:
+    return f"{page}:bounds[category={category}; combination={combination}][pixel_auroc]"
+
+
+def test_what_is_hard_for_both_is_taken_out_of_a_difference(publish, tmp_path):
+    """0.03 between two means that spread by 0.1 over the categories: hidden by independent errors, clear pair by pair.
+    A difference that only one category makes is within chance."""
+    own = table({"none": 0.9 - HARD, "worst": 0.87 - HARD + NOISE, "one": 0.9 - HARD - 0.1 * (HARD > 0.29)})
+    publish("page", own, "bounds", None)
+    test = f"{side('page', 'none')} - {side('page', 'worst')} > 0"
+    assert judge(f"{side('page', 'none')} > 0.9", tmp_path).word == FAILS  # by ± alone
+    publish("page", own, "bounds", flat(own))
+    found = judge(test, tmp_path)
+    assert found.word == HOLDS
+    gap, se = 0.03, np.std(NOISE, ddof=1) / 6**0.5
+    assert "0.0300 > 0? paired difference 0.0300, 95 % interval" in found.evidence
+    assert "100 % of resamples agree in sign, power 0.0" in found.evidence
+    low = float(found.evidence.split("interval ")[1].split(" to")[0])
+    assert low == pytest.approx(gap - 2.571 * se, abs=0.002)
+    assert judge(f"{side('page', 'worst')} > {side('page', 'none')}", tmp_path).word == FAILS
+    assert judge(f"{side('page', 'none')} > {side('page', 'one')}", tmp_path).word == CHANCE
+    assert judge(f"0.01 < {side('page', 'none')} - {side('page', 'worst')}", tmp_path).word == HOLDS
+    single = judge(f"{side('page', 'none', 'cap')} > {side('page', 'worst', 'cap')}", tmp_path)
+    assert single.word == HOLDS and "paired difference" in single.evidence
+
+
+def test_sides_about_other_pictures_are_not_paired(publish, tmp_path):
+    first = table({"none": 0.9 - HARD, "worst": 0.87 - HARD + NOISE})
+    other = table({"none": 0.85 - HARD, "worst": 0.83 - HARD + NOISE}, pictures=50)
+    for page, own in (("one", first), ("two", other)):
+        publish(page, own, "bounds", flat(own))
+    apart = judge(f"{side('one', 'none')} > {side('two', 'none')}", tmp_path)
+    assert apart.word == CHANCE and "not paired: difference 0.05" in apart.evidence
+    drops = " > ".join(f"{side(page, 'none')} - {side(page, 'worst')}" for page in ("one", "two"))
+    found = judge(drops, tmp_path)  # each drop is paired, and both are about other pictures
+    assert found.word == CHANCE and "not paired: difference 0.010" in found.evidence
+    mixed = f"{side('one', 'none')} - {side('two', 'none')} > 0"
+    assert judge(mixed, tmp_path).evidence.endswith("± 0.012")  # independent errors, as without replicates
+
+
+def test_trainings_are_in_the_interval(publish, tmp_path):
+    def run(value):
+        whole = table({"x": value}).drop(columns="combination")
+        own = Replicated(whole)
+        own.replicates = whole.replicates.drop(columns="combination")
+        own.attrs = {"settings": []}
+        return own
+
+    runs = {"a": [run(0.9 - HARD)], "b": [run(0.87 + step - HARD) for step in (-0.02, 0.0, 0.02)]}
+    means = pd.concat([run(0.9 - HARD).assign(model="a"), run(0.87 - HARD).assign(model="b")], ignore_index=True)
+    publish("page", pd.DataFrame(means), "categories", flat_models(runs))
+    test = " > ".join(f"page:categories[model={name}; category=mean][pixel_auroc]" for name in "ab")
+    assert judge(test, tmp_path).word == CHANCE
+    runs["b"] = [run(0.87 + step - HARD) for step in (-0.001, 0.0, 0.001)]
+    publish("page", pd.DataFrame(means), "categories", flat_models(runs))
+    assert judge(test, tmp_path).word == HOLDS
+
+
+def test_of_one_category_the_mean_has_no_interval(publish, tmp_path):
+    own = table({"none": 0.9 - HARD, "worst": 0.5 - HARD})
+    one = with_means(
+        pd.DataFrame(own[own.category == "bolt"]), [own.replicates.query("category == 'bolt'")], by=["combination"]
+    )
+    publish("page", one, "bounds", flat(one))
+    found = judge(f"{side('page', 'none')} > {side('page', 'worst')}", tmp_path)
+    assert found.word == HOLDS and "paired" not in found.evidence and "±" in found.evidence
+
+
+def test_replicates_of_other_numbers_are_not_published(publish):
+    own = table({"none": 0.9 - HARD})
+    percent = pd.DataFrame(own).assign(pixel_auroc=100 * own.pixel_auroc)
+    with pytest.raises(ValueError, match="table's own numbers, got others of column 'pixel_auroc' of 'bounds'"):
+        publish("page", percent, "bounds", flat(own))
+    assert MEAN in set(flat(own).category) and set(REPLICATE) < set(flat(own))
