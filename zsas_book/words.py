@@ -55,6 +55,20 @@ def chance(
     return higher if gap > BEYOND * error else lower if gap < -BEYOND * error else within
 
 
+def beyond(low: float, high: float, higher: str, lower: str, within: str) -> str:
+    """Which of three words a difference with this interval deserves: ``within`` where 0 is in it, or it is unknown."""
+    return higher if low > 0 else lower if high < 0 else within
+
+
+def how_sure(low: float, high: float, agree: float, power: float) -> str:
+    """What stands behind a paired difference (`evaluation.paired.Difference`), in points: "95 % interval -1.2 to +3.4,
+    93 % of resamples agree in sign, power 2.1"; agree is a fraction. "no interval" where there is none."""
+    if np.isnan(low):
+        return "no interval"
+    interval, agreeing = f"95 % interval {points(low)} to {points(high)}", f"{100 * agree:.0f} % of resamples"
+    return f"{interval}, {agreeing} agree in sign, power {power:.1f}"
+
+
 def standing_out(values: pd.Series, error: float) -> str:
     """Which values are more than two errors away from 0, with their signs: "UniOp +2.5 and LoReb +3.4", "none", or
     "unknown without a spread" where the error is missing."""

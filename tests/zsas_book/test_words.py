@@ -114,3 +114,12 @@ def test_sentences_show_their_letters():
     )
     assert words.verdict("It holds.", of="a_b").data == r"**Verdict, a\_b.** It holds."
     assert words.paragraphs([words.verdict("a"), words.say("b")]).data == "**Verdict.** a\n\nb"
+
+
+def test_a_paired_difference_is_judged_by_its_interval_and_says_how_sure_it_is():
+    judged = [words.beyond(low, high, "A", "B", "neither") for low, high in ((0.1, 0.3), (-3.0, -1.0), (-1.0, 2.0), (0.0, 1.0))]
+    assert judged == ["A", "B", "neither", "neither"]
+    assert words.beyond(float("nan"), float("nan"), "A", "B", "neither") == "neither"
+    found = words.how_sure(-1.24, 3.4, 0.93, 2.06)
+    assert found == "95 % interval -1.2 to +3.4, 93 % of resamples agree in sign, power 2.1"
+    assert words.how_sure(*[float("nan")] * 4) == "no interval"

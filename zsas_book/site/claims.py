@@ -218,7 +218,7 @@ def _difference(one: Sampled | float | None, other: Sampled | float | None) -> t
     if isinstance(one, Sampled) and isinstance(other, Sampled) and not one.same_pictures(other):
         gap, kind = unpaired(one, other), "not paired:"
     else:
-        gap, kind = (one - other if isinstance(one, Sampled) else other * -1 - -one).difference(), "paired"
+        gap, kind = (one - other if isinstance(one, Sampled) else other * -1.0 - -one).difference(), "paired"
     return (gap, kind) if np.isfinite(gap.se) else None
 
 
@@ -252,7 +252,7 @@ def _sampled(text: str, computed: Path) -> Sampled | None:
         return None
     mean, *others = [own * (1 / len(found)) for own in found]
     for own in others:
-        mean = mean - own * -1
+        mean = mean - own * -1.0
     return mean * float(how[:-1]) if how and how.endswith("*") else mean
 
 

@@ -9,13 +9,15 @@ import pandas as pd
 import zsas_lib as zsas
 from zsas_lib.backbones.backbone import Backbone
 from zsas_lib.data.dataset import AnomalyDataset
-from zsas_lib.evaluation.tables import ERROR, MEAN, over_runs
+from zsas_lib.evaluation.paired import paired
+from zsas_lib.evaluation.tables import ERROR, MEAN, ResultTable, over_runs
 from zsas_lib.papers.comparable import comparable
 from zsas_lib.papers.consistency import beside_released_log, printed_means
 from zsas_lib.papers.kakda import printed_gains
 
 from ..labels import label
-from ..words import chance, paired, points
+from ..words import beyond, how_sure, points
+from ..words import paired as in_pairs
 from .beside import beside_reported
 
 COLUMNS = {
@@ -26,20 +28,21 @@ COLUMNS = {
 }
 TABLES = {"winclip": 2, "anomalyclip": 4}
 """Paper K's table of means, by model."""
-Runs = Mapping[str, Sequence[pd.DataFrame]]
+Runs = Mapping[str, Sequence[ResultTable]]
 """Tables of `evaluate` by model, one for each training."""
 
 
 def gain_in_words(runs: Runs, metric: str) -> str:
-    """Whether AnomalyCLIP's mean of a metric differs from WinCLIP's beyond two errors, bootstrap errors of both joined,
-    by how much, and how far its trainings lie apart."""
-    tables = {name: over_runs(own) for name, own in runs.items()}
-    gaps = 100 * (tables["anomalyclip"][metric] - tables["winclip"][metric]).drop(MEAN)
-    error = 100 * float(np.hypot(*(table.loc[MEAN, f"{metric}{ERROR}"] for table in tables.values())))
+    """Whether AnomalyCLIP's mean of a metric differs from WinCLIP's beyond chance, by the paired difference
+    (`evaluation.paired`), by how much, and how far its trainings lie apart."""
+    found = paired(runs["anomalyclip"], runs["winclip"])
+    found = found[found.metric == metric].set_index("category")
+    gaps, mean = 100 * found.gap.drop(MEAN), found.loc[MEAN]
     trainings = [100 * run.loc[MEAN, metric] for run in runs["anomalyclip"]]
     apart = f"; {np.ptp(trainings):.1f} between trainings" if len(trainings) > 1 else ""
-    led = chance(gaps.mean(), error, "AnomalyCLIP leads", "WinCLIP leads", "no difference beyond chance")
-    return f"{led} in the mean {label(metric)} (AnomalyCLIP {paired(gaps, error)}{apart})"
+    led = beyond(mean.low, mean.high, "AnomalyCLIP leads", "WinCLIP leads", "no difference beyond chance")
+    sure = how_sure(100 * mean.low, 100 * mean.high, mean.agree, 100 * mean.power)
+    return f"{led} in the mean {label(metric)} (AnomalyCLIP {in_pairs(gaps, np.nan)}; {sure}{apart})"
 
 
 def comparison_in_words(runs: Runs, metrics: Sequence[str] = ("image_auroc", "pixel_auroc")) -> list[str]:

@@ -54,7 +54,8 @@ def category_replicates(
     found = pd.DataFrame(pixel_replicates(counts, everything) | image_replicates(scores, labels, everything))
     exact = pd.Series({name: row[name] for name in found}, dtype=float)
     shifted = (found + (exact - found.iloc[0])).iloc[1:].reset_index(drop=True)
-    pictures = "\n".join(f"{record.name(part.root)} {content_digest(record.path)}" for record in part.records)
+    contents = [content_digest(path) if (path := record.path).is_file() else "" for record in part.records]  # or drawn
+    pictures = "\n".join(f"{record.name(part.root)} {own}" for record, own in zip(part.records, contents))
     rarer = min(count for count in (int(labels.sum()), int((~labels).sum())) if count)
     columns = {name: row[name] for name in ("category", *setting)} | {
         "replicate": range(resamples),

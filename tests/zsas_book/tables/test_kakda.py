@@ -1,5 +1,6 @@
 """Paper K's comparison in words, and its means beside a page's."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from tiny_clip import tiny_backbone
@@ -12,29 +13,49 @@ from zsas_book.tables.kakda import (
     groups_in_words,
     means_in_words,
 )
-from zsas_lib.evaluation.tables import result_table
+from zsas_lib.evaluation.tables import joined, result_table
 
 
-def run(first: float, second: float):
+def run(first: float, second: float, pixel: float):
+    """Image AUROC of two categories, and pixel AUROC, which is the same in both."""
     rows = {"category": ["ring", "star", "mean"], "image_auroc": [first, second, (first + second) / 2]}
     table = pd.DataFrame(rows)
-    for column in ("pixel_auroc", "image_ap", "aupro"):
-        table[column] = table.image_auroc
-    return result_table(table.assign(image_auroc_se=0.03, pixel_auroc_se=0.0), pd.DataFrame(), pd.DataFrame())
+    table = table.assign(pixel_auroc=pixel, image_ap=table.image_auroc, aupro=table.image_auroc)
+    pictures = pd.DataFrame({"path": list("abcd"), "category": ["ring"] * 2 + ["star"] * 2})
+    columns = {"replicate": range(40), "draw": range(40), "pictures": 7, "units": 2, "freedom": 1}
+    drawn = [
+        pd.DataFrame({"category": name, **columns, "image_auroc": value, "pixel_auroc": pixel})
+        for name, value in (("ring", first), ("star", second))
+    ]
+    errors = {"image_auroc_se": 0.03, "pixel_auroc_se": 0.0}
+    return result_table(table.assign(**errors), pictures, pd.concat(drawn, ignore_index=True))
+
+
+def only_ring(table):
+    rows = pd.DataFrame(table.join(table.spread.add_suffix("_se"))).loc[["ring", "mean"]].reset_index()
+    parts = (part[part.category == "ring"] for part in (table.per_image, table.replicates))
+    return result_table(rows, *(part.reset_index(drop=True) for part in parts))
 
 
 @pytest.fixture
 def runs():
-    return {"winclip": [run(0.5, 0.7)], "anomalyclip": [run(0.55, 0.75), run(0.65, 0.75)]}
+    return {"winclip": [run(0.5, 0.7, 0.6)], "anomalyclip": [run(0.55, 0.75, 0.7), run(0.65, 0.75, 0.7)]}
 
 
-def test_a_gain_is_judged_by_both_models_errors(runs):
+def test_a_gain_is_judged_by_the_paired_difference(runs):
+    """Image AUROC gains 10 and 5 points: a standard error of 2.5 over the two categories, and of 2.5 over the two
+    trainings; pixel AUROC gains 10 everywhere."""
     said = gain_in_words(runs, "image_auroc")
-    assert said == (
-        "no difference beyond chance in the mean image AUROC (AnomalyCLIP +7.5 ± 4.2 points, up in 2 of 2 categories, "
-        "from 5.0 (star) to 10.0 (ring); 5.0 between trainings)"
+    assert said.startswith(
+        "no difference beyond chance in the mean image AUROC (AnomalyCLIP +7.5 points, up in 2 of 2 categories, "
+        "from 5.0 (star) to 10.0 (ring); 95 % interval -"
     )
+    low = float(said.split("interval ")[1].split(" to")[0])
+    assert low == pytest.approx(7.5 - 4.303 * np.hypot(2.5, 2.5), abs=1.0)  # t of 2 degrees of freedom
+    assert said.endswith("; 5.0 between trainings)") and "% of resamples agree in sign, power 1" in said
     assert gain_in_words(runs, "pixel_auroc").startswith("AnomalyCLIP leads in the mean pixel AUROC")
+    one = joined([run(0.5, 0.7, 0.6).pipe(only_ring)])
+    assert "; no interval)" in gain_in_words({"winclip": [one], "anomalyclip": [one]}, "image_auroc")
     runs = {"winclip": runs["anomalyclip"][1:], "anomalyclip": runs["winclip"]}
     assert gain_in_words(runs, "pixel_auroc").startswith("WinCLIP leads in the mean pixel AUROC (AnomalyCLIP -10.0")
     assert "between trainings" not in gain_in_words(runs, "pixel_auroc")

@@ -7,16 +7,13 @@ from scipy import stats
 from toy import Glow, toy_dataset
 
 import zsas_lib as zsas
+from benchmarks.paired import pixel_differences
 from zsas_lib.evaluation.evaluate import evaluate
 from zsas_lib.evaluation.paired import Sampled, flat_runs, paired, unpaired
 from zsas_lib.evaluation.replicates import flat
 from zsas_lib.evaluation.tables import Replicated, with_means
-from zsas_lib.metrics.bootstrap import Counts, resampled
-from zsas_lib.metrics.replicates import pixel_replicates
+from zsas_lib.metrics.bootstrap import resampled
 from zsas_lib.robustness.sweeps import uniform_sweep
-
-EDGES = np.linspace(-4, 6, 120)
-PIXELS = 40
 
 
 @pytest.fixture(scope="module")
@@ -33,25 +30,6 @@ def row(flat_table: pd.DataFrame, **keys) -> pd.DataFrame:
     return flat_table[np.logical_and.reduce([flat_table[name] == value for name, value in keys.items()])]
 
 
-def of_pictures(rng: np.random.Generator, pictures: int) -> tuple[Counts, Counts]:
-    """Counts of two models on the same pictures, the first half of them damaged: some pictures are hard for both."""
-    masks = np.arange(PIXELS) < rng.integers(2, 8, pictures)[:, None]
-    masks[pictures // 2 :] = False
-    hard, shared = rng.normal(0, 0.4, (pictures, 1)), 0.7 * rng.normal(size=masks.shape)
-    found = rng.normal(1.5, 0.6, (pictures, 1))
-    counts = []
-    for signal in (found, found - 0.3 + rng.normal(0, 0.4, (pictures, 1))):
-        maps = hard + masks * signal + shared + 0.5 * rng.normal(size=masks.shape)
-        bins = np.clip(np.searchsorted(EDGES, maps), 1, len(EDGES) - 1) - 1
-        kinds = [np.zeros((pictures, len(EDGES) - 1), np.int32) for _ in range(2)]
-        for kind, chosen in zip(kinds, (~masks, masks)):
-            np.add.at(kind, (np.nonzero(chosen)[0], bins[chosen]), 1)
-        size = masks.sum(axis=1)
-        shares = kinds[1] / np.maximum(size, 1)[:, None]
-        counts.append(Counts(*kinds, shares, (size > 0).astype(int), np.ones(len(EDGES) - 1, dtype=bool)))
-    return counts[0], counts[1]
-
-
 def sampled(values: np.ndarray, units: int, freedom: int, runs=None) -> Sampled:
     return Sampled(values, runs or {}, tuple(range(len(values) - 1)), 0, units, freedom)
 
@@ -60,14 +38,10 @@ def test_the_interval_of_a_difference_covers_the_truth_in_95_percent():
     """AUROC, AP, F1-max and AUPRO of 12 pictures, 300 times, against those of 20,000 pictures. The middle 95 % of the
     replicates would cover 84 to 92 %. `python -m benchmarks paired` does this at length."""
     rng, pictures = np.random.default_rng(5), 12
-    metrics = ("pixel_auroc", "pixel_ap", "pixel_f1_max", "aupro")
-    one, other = (pixel_replicates(c, np.ones((1, 20_000), int)) for c in of_pictures(rng, 20_000))
-    truth = [float((one[metric] - other[metric])[0]) for metric in metrics]
-    drawn = np.vstack([np.ones(pictures, int), resampled(pictures, 200, 0)])
-    covered = []
+    truth, covered = pixel_differences(rng, 20_000, resamples=0)[:, 0], []
     for _ in range(300):
-        one, other = (pixel_replicates(counts, drawn) for counts in of_pictures(rng, pictures))
-        found = [sampled(one[m] - other[m], pictures, pictures // 2 - 1).difference() for m in metrics]
+        values = pixel_differences(rng, pictures, resamples=200)
+        found = [sampled(own, pictures, pictures // 2 - 1).difference() for own in values]
         covered.append([gap.low <= true <= gap.high for gap, true in zip(found, truth)])
     assert np.all(np.abs(np.mean(covered, axis=0) - 0.95) <= 0.03), np.mean(covered, axis=0)
 
