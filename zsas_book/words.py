@@ -7,6 +7,7 @@ import pandas as pd
 from IPython.display import Markdown
 
 from zsas_lib.data.dataset import AnomalyDataset
+from zsas_lib.evaluation.paired import over_categories
 from zsas_lib.perturbations import named
 
 from .escape import in_markdown
@@ -47,14 +48,6 @@ def of_pictures(pictures: AnomalyDataset) -> str:
     return f"{counted(len(pictures), 'picture')} {of}"
 
 
-def chance(
-    gap: float, error: float, higher: str = "higher", lower: str = "lower", within: str = "within chance"
-) -> str:
-    """Which of three words a difference deserves: ``within`` where it is no more than two errors, or its error
-    unknown."""
-    return higher if gap > BEYOND * error else lower if gap < -BEYOND * error else within
-
-
 def beyond(low: float, high: float, higher: str, lower: str, within: str) -> str:
     """Which of three words a difference with this interval deserves: ``within`` where 0 is in it, or it is unknown."""
     return higher if low > 0 else lower if high < 0 else within
@@ -67,6 +60,14 @@ def how_sure(low: float, high: float, agree: float, power: float) -> str:
         return "no interval"
     interval, agreeing = f"95 % interval {points(low)} to {points(high)}", f"{100 * agree:.0f} % of resamples"
     return f"{interval}, {agreeing} agree in sign, power {power:.1f}"
+
+
+def of_categories(gaps: pd.Series) -> str:
+    """`how_sure` of the mean of differences, in points, of the same categories; of one category "no interval"."""
+    if len(gaps) < 2:
+        return how_sure(*[float("nan")] * 4)
+    found = over_categories(gaps)
+    return how_sure(found.low, found.high, found.agree, found.power)
 
 
 def standing_out(values: pd.Series, error: float) -> str:

@@ -53,14 +53,6 @@ def test_few_categories_are_named_and_many_counted(tmp_path):
     assert words.of_pictures(many) == "28 pictures of 7 categories"
 
 
-@pytest.mark.parametrize(
-    ("gap", "error", "word"),
-    [(2.1, 1.0, "higher"), (-2.1, 1.0, "lower"), (2.0, 1.0, "within chance"), (5.0, np.nan, "within chance")],
-)
-def test_only_more_than_two_errors_stand_out(gap, error, word):
-    assert words.chance(gap, error) == word
-
-
 def test_the_leader_is_judged_by_the_larger_error_of_the_first_two():
     values = pd.Series({"A": 90.0, "B": 92.0, "C": 80.0})
     errors = pd.Series({"A": 0.5, "B": 1.5, "C": 9.0})
@@ -117,7 +109,10 @@ def test_sentences_show_their_letters():
 
 
 def test_a_paired_difference_is_judged_by_its_interval_and_says_how_sure_it_is():
-    judged = [words.beyond(low, high, "A", "B", "neither") for low, high in ((0.1, 0.3), (-3.0, -1.0), (-1.0, 2.0), (0.0, 1.0))]
+    judged = [
+        words.beyond(low, high, "A", "B", "neither")
+        for low, high in ((0.1, 0.3), (-3.0, -1.0), (-1.0, 2.0), (0.0, 1.0))
+    ]
     assert judged == ["A", "B", "neither", "neither"]
     assert words.beyond(float("nan"), float("nan"), "A", "B", "neither") == "neither"
     found = words.how_sure(-1.24, 3.4, 0.93, 2.06)

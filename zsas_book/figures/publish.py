@@ -45,7 +45,8 @@ def _refuse_others(data: pd.DataFrame, name: str, replicates: pd.DataFrame) -> N
         replicates = replicates.groupby([*keys, "replicate"], sort=False, dropna=False).mean(numeric_only=True)
     itself = replicates.reset_index()
     itself = itself[itself["replicate"] == ITSELF]
-    rows = pd.DataFrame(data if isinstance(data.index, pd.RangeIndex) else data.reset_index())
+    rows = pd.DataFrame(data.reset_index() if {*data.index.names} & {*keys} else data)
+    rows = rows.groupby(keys, sort=False, dropna=False).mean(numeric_only=True).reset_index()
     both = rows.merge(itself, on=keys, suffixes=("", " itself"))
     for column in [column for column in rows if f"{column} itself" in both]:
         if not np.allclose(both[column], both[f"{column} itself"], rtol=1e-4, atol=1e-6, equal_nan=True):

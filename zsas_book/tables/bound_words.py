@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from zsas_lib.evaluation.paired import over_categories
 from zsas_lib.metrics import METRICS
 from zsas_lib.robustness.search.left import bound_means, by_combination, drops, share_lost, upright_share
 from zsas_lib.robustness.search.whole_sets import NONE
 
 from ..labels import label
-from ..words import chance as chance_word
-from ..words import from_to, listed
+from ..words import beyond, from_to, listed, of_categories, points
 
 GREY = 0.01  # share of pixels from which on a page speaks of grey
 MOSTLY, PARTLY = 66, 33  # percent of its own loss that a model loses to what was found for others
@@ -27,6 +27,8 @@ def bounds_in_words(bounds: pd.DataFrame, worst: str, chance: Mapping[str, float
         f"{_lost(share, 100 * chance[metric] - fell[metric][1])} of {METRICS[metric].label}"
         for metric, share in shares.items()
     ]
+    gains = {name: -drops(bounds, name)[worst] for name in chance}
+    paired = [f"{METRICS[name].label} {points(gain.mean())} ({of_categories(gain)})" for name, gain in gains.items()]
     above = f"Of what each had above chance, that is {listed(lost)}; points alone do not compare metrics with different"
     below = int((ends < 100 * chance["pixel_auroc"]).sum())
     return [
@@ -34,6 +36,7 @@ def bounds_in_words(bounds: pd.DataFrame, worst: str, chance: Mapping[str, float
         f"{above} chance levels." if np.isfinite([*shares.values()]).all() else "",
         f"The loss that S ascends, times 100, goes {from_to(*fell['loss'], unit='')}.",
         f"Categories that end below chance: {below or 'none'} of {len(ends)}.",
+        f"Categories paired, in points: {'; '.join(paired)}.",
     ]
 
 
@@ -89,10 +92,13 @@ def models_in_words(bounds: Mapping[str, pd.DataFrame], worst: str, chance: Mapp
     said = [f"Of the pixel AUROC that it has above chance, {listed(shares)}."]
     for name in others:
         gap = dropped[name][worst] - dropped[first][worst]
-        word = chance_word(gap.mean(), gap.sem(), "less robust", "more robust", "a difference within chance")
+        found = over_categories(gap) if len(gap) > 1 else None
+        low, high = (found.low, found.high) if found else (np.nan, np.nan)
+        word = beyond(low, high, "less robust", "more robust", "a difference within chance")
         said.append(
-            f"From original to worst case {label(name)} loses {abs(gap.mean()):.1f} ± {gap.sem():.1f} points "
-            f"{'less' if gap.mean() < 0 else 'more'} than {label(first)}, categories paired: {word}."
+            f"From original to worst case {label(name)} loses {abs(gap.mean()):.1f} points "
+            f"{'less' if gap.mean() < 0 else 'more'} than {label(first)}, categories paired ({of_categories(gap)}): "
+            f"{word}."
         )
     single = {name: own.drop(columns=worst).mean() for name, own in dropped.items()}
     costliest = [f"{own.idxmax()} for {label(name)} ({own.max():.1f} points)" for name, own in single.items()]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from zsas_lib.data.dataset import AnomalyDataset
@@ -36,9 +37,9 @@ def what_is_left(runs: Runs, best: ResultTable, metrics: Sequence[str] | None = 
     """How far models are above the best trivial map, a row for each category, their mean, and each metric and model.
 
     Columns: category, metric, model, trivial and score (percent), above, se, low and high (points, by
-    `evaluation.paired`), agree (the share of replicates with the sign of above, percent), left (the share of the score
-    that is above the trivial map's, percent). Metrics are those with replicates and a best map that do not follow from
-    others; those of pixels have none where there are no masks.
+    `evaluation.paired`), agree (the share of replicates with the sign of above, percent), power (points), left (the
+    share of the score that is above the trivial map's, percent). Metrics are those with replicates and a best map that
+    do not follow from others; those of pixels have none where there are no masks.
     """
     parts = []
     for name, own in runs.items():
@@ -98,7 +99,7 @@ def _above(name: str, rows: pd.DataFrame, best: ResultTable, metrics: Sequence[s
         own = rows[rows.metric == metric]
         mean, single = own[own.category == MEAN].iloc[0], own[own.category != MEAN]
         clear, below = (single.low > 0).sum(), (single.high < 0).sum()
-        judged = "" if mean.low > 0 or mean.high < 0 else ", within chance"
+        judged = ", within chance" if mean.low <= 0 <= mean.high else ""
         over = label(best.attrs[CHOSEN][metric])
         said.append(
             f"{points(mean.above)} points of {label(metric)} over {over} ({_interval(mean)}{judged}; above it beyond "
@@ -108,7 +109,7 @@ def _above(name: str, rows: pd.DataFrame, best: ResultTable, metrics: Sequence[s
 
 
 def _interval(row: pd.Series) -> str:
-    return f"95 % of resamples {points(row.low)} to {points(row.high)}"
+    return "no interval" if np.isnan(row.low) else f"95 % interval {points(row.low)} to {points(row.high)}"
 
 
 def printed_above(

@@ -14,6 +14,7 @@ import pandas as pd
 from jaxtyping import Float
 from scipy import stats
 
+from ..metrics.bootstrap import resampled
 from .replicates import ITSELF, REPLICATE, flat
 from .tables import ResultTable
 
@@ -128,6 +129,15 @@ def _difference(gap: float, parts: Sequence[tuple[float, int]], agree: float | N
     se, reach = float(np.sqrt(variance)), stats.t.ppf((1 + LEVEL) / 2, freedom)
     agree = float(stats.t.cdf(abs(gap) / se, freedom)) if agree is None else agree
     return Difference(gap, se, gap - reach * se, gap + reach * se, agree, (reach + stats.t.ppf(POWER, freedom)) * se)
+
+
+def over_categories(gaps: pd.Series) -> Difference:
+    """The mean of what two numbers differ by in each category, resampled by category. Raises ValueError for fewer than
+    two categories."""
+    values = gaps.to_numpy(dtype=float)
+    drawn = resampled(len(values), 200, 0)
+    replicates = np.r_[values.mean(), drawn @ values / len(values)]
+    return Sampled(replicates, {}, tuple(range(len(drawn))), 0, len(values), len(values) - 1).difference()
 
 
 def flat_runs(runs: Sequence[pd.DataFrame]) -> pd.DataFrame:

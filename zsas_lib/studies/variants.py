@@ -10,6 +10,9 @@ import pandas as pd
 
 from ..backbones.registry import Backbone
 from ..data.dataset import AnomalyDataset
+from ..evaluation.replicates import flat
+from ..evaluation.tables import SETTINGS as SETTINGS_OF
+from ..evaluation.tables import Replicated
 from ..models import PLUS
 from ..models.learned import LearnedModel
 from ..models.prediction import AnomalyModel
@@ -88,9 +91,10 @@ def study(
 
     Backbone and data set, which is read at the backbone's size, are one for all or one for each variant by its name.
     Returns the rows of `vcp_protocol.protocol_table` and the histories of the trainings, both with columns variant and
-    seed before. A model that learns nothing has one row set, with the first seed, and no history.
+    seed before. A model that learns nothing has one row set, with the first seed, and no history. The first table has
+    its replicates (`mean_replicates`).
     """
-    tables, histories = [], []
+    tables, histories, replicates = [], [], []
     for name, variant in variants.items():
         tower = backbone[name] if isinstance(backbone, Mapping) else backbone
         pictures = dataset[name] if isinstance(dataset, Mapping) else dataset
@@ -98,18 +102,27 @@ def study(
             model = trained_variant(variant, tower, auxiliary, seed=seed, fit=fit)
             table = stored(protocol_table, model, pictures, batch_size=batch_size)
             tables.append(_named(table, name, seed))
+            replicates.append(_named(cast(Replicated, table).replicates, name, seed))
             if not isinstance(model, LearnedModel):
                 break
             if model.history is not None:
                 histories.append(_named(model.history, name, seed))
-    return pd.concat(tables, ignore_index=True), pd.concat(
-        histories, ignore_index=True
-    ) if histories else pd.DataFrame()
+    measured = Replicated(pd.concat(tables, ignore_index=True))
+    measured.replicates = pd.concat(replicates, ignore_index=True)
+    measured.attrs[SETTINGS_OF] = ["variant", "seed", "score"]
+    return measured, pd.concat(histories, ignore_index=True) if histories else pd.DataFrame()
 
 
 def mean_rows(table: pd.DataFrame, score: str = "own") -> pd.DataFrame:
     """The means over categories in a `study`'s rows, under one of the protocol's image scores."""
     return table.loc[(table.category == "mean") & (table.score == score)]
+
+
+def mean_replicates(table: pd.DataFrame, score: str = "own") -> pd.DataFrame:
+    """The replicates of `mean_rows`, as `evaluation.replicates.flat` gives them, seeds being runs of one variant."""
+    whole = flat(table.loc[table.score == score])
+    means = whole[whole["category"] == "mean"]
+    return means.assign(run=means["seed"]).drop(columns="seed")
 
 
 def over_seeds(table: pd.DataFrame, metrics: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -93,7 +93,8 @@ def test_trainings_are_in_the_interval(publish, tmp_path):
     test = " > ".join(f"page:categories[model={name}; category=mean][pixel_auroc]" for name in "ab")
     assert judge(test, tmp_path).word == CHANCE
     runs["b"] = [run(0.87 + step - HARD) for step in (-0.001, 0.0, 0.001)]
-    publish("page", pd.DataFrame(means), "categories", flat_models(runs))
+    each = [own.assign(model=name) for name, tables in runs.items() for own in tables]  # a row for each training
+    publish("page", pd.concat([pd.DataFrame(own) for own in each]), "categories", flat_models(runs))
     assert judge(test, tmp_path).word == HOLDS
 
 

@@ -70,6 +70,7 @@ def test_what_is_left_in_words():
     )
     assert said[2] == "The loss that S ascends, times 100, goes from -8.5 to -4.5."
     assert said[3] == "Categories that end below chance: 1 of 2."
+    assert said[4].startswith("Categories paired, in points: pixel AUROC -40.0 (95 % interval -")
     assert bound_words.bounds_in_words(bounds(), ALL, CHANCE | {"aupro": 0.9})[1] == "", "nothing above chance"
 
 
@@ -79,13 +80,16 @@ def test_models_in_words_are_compared_category_by_category():
         "Of the pixel AUROC that it has above chance, WinCLIP loses all (5.0 points below chance) and VCP-CLIP+ loses "
         "all (15.0 points below chance)."
     )
-    assert "VCP-CLIP+ loses 10.0 ± 0.0 points more than WinCLIP, categories paired: less robust." in said[1]
+    assert said[1] == (
+        "From original to worst case VCP-CLIP+ loses 10.0 points more than WinCLIP, categories paired (95 % interval "
+        "+10.0 to +10.0, 100 % of resamples agree in sign, power 0.0): less robust."
+    )
     assert said[2] == (
         "Alone, the costliest perturbation is rotation for WinCLIP (12.5 points) and rotation for VCP-CLIP+ (12.5 "
         "points)."
     )
     one = {"winclip": bounds().query("category != 'nut'"), "vcpclip+": bounds(0.1).query("category != 'nut'")}
-    assert "within chance" in bound_words.models_in_words(one, ALL, CHANCE)[1], "one category has no error"
+    assert "(no interval): a difference within chance" in bound_words.models_in_words(one, ALL, CHANCE)[1]
 
 
 def test_grey_pixels_are_said_to_turn_red():

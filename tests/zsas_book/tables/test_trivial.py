@@ -98,9 +98,9 @@ def test_words_say_what_is_beyond_chance(maps):
     best.attrs["chosen"] = {"aupro": "local-contrast", "pixel_auroc": "median-colour"}
     (said,) = trivial.above_in_words(cells(aupro=5.0, pixel_auroc=-1.0), best, ["aupro", "pixel_auroc"])
     assert said == (
-        "WinCLIP against the best trivial map: +5.0 points of AUPRO over local contrast (95 % of resamples +2.0 to "
+        "WinCLIP against the best trivial map: +5.0 points of AUPRO over local contrast (95 % interval +2.0 to "
         "+8.0; above it beyond chance in 2 and below in 0 of 2 categories); -1.0 points of pixel AUROC over median "
-        "colour distance (95 % of resamples -4.0 to +2.0, within chance; above it beyond chance in 0 and below in 0 of "
+        "colour distance (95 % interval -4.0 to +2.0, within chance; above it beyond chance in 0 and below in 0 of "
         "2 categories)."
     )
 

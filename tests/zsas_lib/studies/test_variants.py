@@ -8,6 +8,7 @@ import torch
 from toy import Glow, toy_dataset
 
 import zsas_lib as zsas
+from zsas_lib.evaluation.paired import Sampled
 from zsas_lib.metrics.aupro import legacy_reach
 from zsas_lib.metrics.image import image_auroc, image_rates
 from zsas_lib.papers.printed import printed_metrics
@@ -21,6 +22,7 @@ from zsas_lib.studies.variants import (
     factorial_effects,
     factorial_variants,
     letters,
+    mean_replicates,
     mean_rows,
     over_seeds,
     pooled_deviation,
@@ -82,6 +84,11 @@ def test_a_study_names_variant_and_seed_and_keeps_rates_in_proportion(backbone, 
     assert set(zip(table.variant, table.seed)) == {("one", 0), ("one", 1), ("none", 0)}
     assert set(table.score) == set(SCORES) and set(table.category) == {"nut", "ring", "mean"}
     assert set(zip(histories.variant, histories.seed)) == {("one", 0), ("one", 1)}
+    found = mean_replicates(table)
+    one, none = (Sampled.of(found[found.variant == name], "aupro") for name in ("one", "none"))
+    means = mean_rows(table).groupby("variant").aupro.mean()
+    assert (one - none).difference().gap == pytest.approx(means["one"] - means["none"], abs=1e-12)
+    assert set(one.runs) == {2} and not none.runs and one.units == 2
     assert trained_variant(variants["one"], backbone, pictures, seed=0, fit=fit).trained["rates"][
         "log_scales"
     ] == pytest.approx(0.02)
