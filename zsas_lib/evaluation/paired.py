@@ -103,9 +103,9 @@ class Sampled:
         gap, replicates = float(self.values[0]), self.values[1:][np.isfinite(self.values[1:])]
         if len(replicates) < 2 or not np.isfinite(gap):
             return Difference(gap, *[float("nan")] * 5)
-        parts = [(np.var(replicates, ddof=1) * self.units / (self.units - 1), self.freedom)]
+        parts = [(float(np.var(replicates, ddof=1)) * self.units / (self.units - 1), self.freedom)]
         for number, own in self.runs.items():
-            parts.append((np.var(own, ddof=1) / number, number - 1))
+            parts.append((float(np.var(own, ddof=1)) / number, number - 1))
             drawn = np.random.default_rng(number).integers(number, size=(len(replicates), number))
             replicates = replicates + np.sqrt(number / (number - 1)) * own[drawn].mean(axis=1)
         return _difference(gap, parts, float(np.mean(np.sign(replicates) == np.sign(gap))))
@@ -126,9 +126,10 @@ def _difference(gap: float, parts: Sequence[tuple[float, int]], agree: float | N
     if variance == 0:
         return Difference(gap, 0.0, gap, gap, 1.0, 0.0)
     freedom = variance**2 / sum(own**2 / degrees for own, degrees in parts)
-    se, reach = float(np.sqrt(variance)), stats.t.ppf((1 + LEVEL) / 2, freedom)
+    se = float(np.sqrt(variance))
+    reach, more = (float(stats.t.ppf(share, freedom)) for share in ((1 + LEVEL) / 2, POWER))
     agree = float(stats.t.cdf(abs(gap) / se, freedom)) if agree is None else agree
-    return Difference(gap, se, gap - reach * se, gap + reach * se, agree, (reach + stats.t.ppf(POWER, freedom)) * se)
+    return Difference(gap, se, gap - reach * se, gap + reach * se, agree, (reach + more) * se)
 
 
 def over_categories(gaps: pd.Series) -> Difference:

@@ -11,11 +11,10 @@ from zlib import crc32
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
-from torch import Tensor
 
 from ..data.dataset import AnomalyDataset, content_digest
 from ..metrics.bootstrap import Counts, resampled
+from ..metrics.ranking import Scores
 from ..metrics.replicates import image_replicates, pixel_replicates
 from .tables import ERROR, MEAN, SETTINGS, settings_of
 
@@ -33,7 +32,7 @@ def category_replicates(
     setting: Sequence[str],
     part: AnomalyDataset,
     counts: Counts,
-    scores: Float[Tensor, " image"],
+    scores: Scores,
     resamples: int,
     seed: int,
 ) -> pd.DataFrame:
@@ -102,7 +101,7 @@ def keys_of(flat: pd.DataFrame) -> list[str]:
 
 def _of_mean(group: pd.DataFrame, keys: list[str], metrics: list[str], resamples: int) -> pd.DataFrame | None:
     """The replicates of one setting's mean row: means over as many of its categories, drawn with replacement."""
-    mean, own = group[group["category"] == MEAN], group[group["category"] != MEAN]
+    mean, own = (pd.DataFrame(group[chosen]) for chosen in (group["category"] == MEAN, group["category"] != MEAN))
     count = len(own)
     if not len(mean) or count < 2:
         return None

@@ -25,7 +25,7 @@ class Replicated(pd.DataFrame):
     """
 
     _metadata = ["replicates"]
-    replicates: pd.DataFrame | None = None
+    replicates = cast(pd.DataFrame, None)
 
     @property
     def _constructor(self) -> type[pd.DataFrame]:

@@ -67,11 +67,11 @@ def counted(pixels: PixelScores, bins: int = 4096, pictures: Sequence[int] | Non
         places = np.searchsorted(edges, scores, side="right") - 1
         shares[image] = np.bincount(places, weights, minlength=len(edges) - 1)[: len(edges) - 1]
         regions.append(number)
-    parts = normal, anomalous, shares, np.array(regions)
-    if pictures is None:
-        return Counts(*parts, ties)
-    pieces_of = np.eye(max(pictures) + 1, dtype=np.int32)[:, list(pictures)]
-    return Counts(*(pieces_of @ part for part in parts), ties)
+    parts = [normal, anomalous, shares, np.array(regions)]
+    if pictures is not None:
+        pieces_of = np.eye(max(pictures) + 1, dtype=np.int32)[:, list(pictures)]
+        parts = [pieces_of @ part for part in parts]
+    return Counts(*parts, ties=ties)
 
 
 def counts_std(counts: Counts, resamples: int = 200, seed: int = 0) -> float:
