@@ -1,6 +1,6 @@
 """The backbones that have a name of their own, one record each. Needs no torch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +14,8 @@ class Registration:
     :param architecture: an open_clip name, a JSON file in open_clip's format or such a dict; :param pretrained: one of
         the architecture's tags, a weights file, "hf-hub:ORG/NAME" or "local-dir:FOLDER"; the last two are architectures
         too.
-    :param image_size: in pixels, and :param activation: "gelu" or "quick_gelu"; None for those of the architecture and
-        of the weights.
+    :param image_size: in pixels, one number or (height, width), and :param activation: "gelu" or "quick_gelu"; None for
+        those of the architecture and of the weights.
     :param label: as people write it, and :param printed: as the papers' tables do ("" where none has it).
     :param weights_gb: size of the weights to download, about; None where it is unknown.
     :param licence: of the weights.
@@ -27,7 +27,7 @@ class Registration:
 
     architecture: str | Path | Mapping[str, object]
     pretrained: str | Path | None = None
-    image_size: int | None = None
+    image_size: int | Sequence[int] | None = None
     activation: str | None = None
     label: str = ""
     printed: str = ""

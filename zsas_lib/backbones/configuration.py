@@ -7,20 +7,30 @@ in a copy of one. What lies beside weights was written with them and decides.
 import json
 import math
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import open_clip
+import timm
+import torch
+from open_clip.coca_model import CoCa
 from open_clip.model import CLIP, CustomTextCLIP
+from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
 
 from ..base.errors import DataError, OptionError, UnknownNameError
 from ..base.options import whole_number
+from .backbone import INTERPOLATIONS
+from .families.sizes import RESNET_STRIDE, Size, pair
+from .families.timm_trunk import KINDS
+from .tokenizers import require_transformers
 from .weights import CONFIGURATION, HUB, LOCAL, NotInRepositoryError, hub_file, local_folder
 
+READ = ("mean", "std", "interpolation")
 LARGEST_GRID = 256
 """Patches per side; the attention of more needs memory that no machine has."""
 
@@ -30,12 +40,13 @@ class Configuration:
     """A model's configuration.
 
     :param source: where it stands; :param model: as open_clip builds it, ``embed_dim``, ``vision_cfg``, ``text_cfg``.
-    :param statistics: ``mean`` and ``std`` of the pictures' channels, where they are told.
+    :param statistics: how pictures are read, as far as it is told: ``mean`` and ``std`` of their channels,
+        ``interpolation`` ("bicubic" or "bilinear") for other sizes.
     """
 
     source: str
     model: dict[str, Any]
-    statistics: dict[str, list[float]] = field(default_factory=dict)
+    statistics: dict[str, Any] = field(default_factory=dict)
 
 
 def named_configuration(source: str | Path | Mapping[str, object]) -> Configuration:
@@ -56,7 +67,7 @@ def named_configuration(source: str | Path | Mapping[str, object]) -> Configurat
         return found
     if Path(source).suffix == ".json":
         return _read(Path(source))
-    raise UnknownNameError("open_clip architecture", source, vision_transformers(), "A JSON file or a dict will do.")
+    raise UnknownNameError("open_clip architecture", source, open_clip.list_models(), "A JSON file or a dict will do.")
 
 
 def configuration_beside(weights: Path, source: str | Path) -> Configuration | None:
@@ -96,50 +107,71 @@ def decided_beside(named: Configuration, beside: Configuration, quick: bool, wei
     return beside
 
 
-def require_class_token(name: str, configuration: Configuration) -> None:
-    """Raises OptionError if the image tower is no vision transformer that ends in a class token."""
-    if found := _unsuitable(configuration.model):
-        raise OptionError(
-            f"Backbone {name!r}: its image tower is {found}; expected open_clip's VisionTransformer with a class "
-            "token, such as ViT-B-16."
-        )
+def usual_preprocessing(architecture: object, model: Mapping[str, Any]) -> dict[str, Any]:
+    """How most of the weights that open_clip knows for an architecture, or for others with the same tower of timm's,
+    want pictures read: mean, std, interpolation; nothing where it knows none."""
+    trunk = model["vision_cfg"].get("timm_model_name")
+    named = str(architecture) in open_clip.list_models()
+    names = [str(architecture)] if named else _with_trunk(trunk) if trunk else []
+    tags = [get_pretrained_cfg(name, tag) for name in names for tag in list_pretrained_tags_by_model(name)]
+    told = Counter((tuple(tag["mean"]), tuple(tag["std"]), tag["interpolation"]) for tag in tags)
+    return dict(zip(READ, told.most_common(1)[0][0])) if told else {}
 
 
-def with_image_size(name: str, configuration: Configuration, size: int | None) -> Configuration:
-    """The same for pictures of ``size`` pixels, None for its own size.
+def with_image_size(name: str, configuration: Configuration, size: Size | None) -> Configuration:
+    """The same for pictures of ``size`` pixels, one number or (height, width), None for its own size.
 
     Raises OptionError if that is no multiple of the patch size, or too large.
     """
     model = deepcopy(configuration.model)
-    vision = model["vision_cfg"]
-    patch, own = vision.get("patch_size", 16), vision.get("image_size", 224)
-    if isinstance(own, Sequence) and len(set(own)) == 1:
-        own = own[0]
-    if not (isinstance(own, int) and isinstance(patch, int)):
-        raise OptionError(f"Backbone {name!r}: expected square images and patches, got image {own}, patch {patch}.")
-    owner = f"Backbone {name!r}"
-    size = whole_number(owner, "image_size", own if size is None else size, patch, expected="pixels, a whole number")
-    if size % patch:
-        below, above = size // patch * patch, (size // patch + 1) * patch
-        raise OptionError(
-            f"{owner}: image_size {size} is not a multiple of the patch size {patch}; use {below} or {above}."
-        )
-    if size // patch > LARGEST_GRID:
-        raise OptionError(
-            f"{owner}: image_size {size} makes {size // patch} x {size // patch} patches of {patch} pixels, more than "
-            f"any machine has room for; use {LARGEST_GRID * patch} at most."
-        )
-    vision["image_size"] = size
+    vision, owner = model["vision_cfg"], f"Backbone {name!r}"
+    own = vision.get("image_size", 224)
+    stride = vision.get("patch_size") or (16 if isinstance(vision.get("layers", 12), int) else RESNET_STRIDE)
+    if not isinstance(stride, int) or not _is_size(own):
+        raise OptionError(f"{owner}: expected one size of patches and of images, got image {own}, patch {stride}.")
+    asked = own if size is None else size
+    if "timm_model_name" in vision:
+        stride = 1 if pair(asked) == pair(own) else _timm_stride(vision["timm_model_name"])
+    if not isinstance(asked, int) and not _is_size(asked):
+        raise OptionError(f"{owner} got image_size={asked!r}; expected pixels, a whole number or (height, width).")
+    for pixels in pair(asked):
+        expected = "pixels, a whole number" if isinstance(asked, int) else "(height, width) in pixels, each"
+        whole_number(owner, "image_size", pixels, stride, expected=expected)
+        if pixels % stride:
+            below, above = pixels // stride * stride, (pixels // stride + 1) * stride
+            raise OptionError(
+                f"{owner}: image_size {pixels} is not a multiple of the patch size {stride}; use {below} or {above}."
+            )
+        if pixels // stride > LARGEST_GRID and stride > 1:
+            raise OptionError(
+                f"{owner}: image_size {pixels} makes {pixels // stride} patches of {stride} pixels a side, more than "
+                f"any machine has room for; use {LARGEST_GRID * stride} at most."
+            )
+    height, width = pair(asked)
+    if height != width and vision.get("pos_embed_type") == "sin_cos_2d":
+        raise OptionError(f"{owner}: its positions are sines of a square grid; use one number as image_size.")
+    vision["image_size"] = height if height == width else [height, width]
     return Configuration(configuration.source, model, configuration.statistics)
 
 
-def build(configuration: Configuration) -> CLIP | CustomTextCLIP:
-    """open_clip's model. Raises DataError for what open_clip cannot build."""
-    arguments = {key: value for key, value in configuration.model.items() if key != "custom_text"}
-    custom = configuration.model.get("custom_text") or "hf_model_name" in arguments["text_cfg"]
+def build(name: str, configuration: Configuration) -> CLIP | CustomTextCLIP | CoCa:
+    """open_clip's model, a ResNet for square pictures. Raises OptionError where Hugging Face's package is missing, and
+    DataError for what open_clip cannot build."""
+    arguments = {key: deepcopy(value) for key, value in configuration.model.items() if key != "custom_text"}
+    vision, text = arguments["vision_cfg"], arguments["text_cfg"]
+    if repository := text.get("hf_model_name"):
+        require_transformers(name, f"the text tower {repository} of Hugging Face")
+        if not Path(repository).is_dir():
+            hub_file(repository, "config.json")
+        text["hf_model_pretrained"] = False
+    vision["timm_model_pretrained"] = False
+    if not isinstance(vision.get("layers", 12), int) and "timm_model_name" not in vision:
+        vision["image_size"] = max(pair(vision["image_size"]))
+    custom = configuration.model.get("custom_text") or repository
+    kind = (CoCa if "multimodal_cfg" in arguments else CustomTextCLIP) if custom else CLIP
     try:
-        return (CustomTextCLIP if custom else CLIP)(**deepcopy(arguments))
-    except TypeError as error:
+        return kind(**arguments)
+    except (TypeError, AssertionError) as error:
         raise DataError(
             f"{configuration.source}: open_clip {open_clip.__version__} cannot build this architecture ({error}); it "
             "may be of a newer version's."
@@ -147,10 +179,25 @@ def build(configuration: Configuration) -> CLIP | CustomTextCLIP:
 
 
 @cache
-def vision_transformers() -> list[str]:
-    """open_clip's architectures that can be backbones."""
-    configurations = {name: open_clip.get_model_config(name) for name in open_clip.list_models()}
-    return [name for name, configuration in configurations.items() if configuration and not _unsuitable(configuration)]
+def _with_trunk(trunk: str) -> list[str]:
+    """open_clip's architectures with this tower of timm's."""
+    configurations = {name: open_clip.get_model_config(name) or {} for name in open_clip.list_models()}
+    return [name for name, own in configurations.items() if own.get("vision_cfg", {}).get("timm_model_name") == trunk]
+
+
+@cache
+def _timm_stride(trunk: str) -> int:
+    """Pixels per side of what a tower of timm's ends in."""
+    with torch.device("meta"):
+        made = timm.create_model(trunk)
+    tokens, parts = isinstance(made, KINDS), cast(Any, made)
+    return parts.patch_embed.feat_ratio() if tokens else parts.feature_info[-1]["reduction"]
+
+
+def _is_size(value: Any) -> bool:
+    """Whether it can be a size: a number, or two."""
+    listed = isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2
+    return isinstance(value, int) or (listed and all(isinstance(part, int) for part in value))
 
 
 def _read(path: Path) -> Configuration:
@@ -175,7 +222,11 @@ def _checked(content: Any, source: str) -> Configuration:
             raise DataError(f"Architecture {source}: {name} is {part!r}; expected a table of names and values.")
     if not isinstance(quick := model.get("quick_gelu", False), bool):
         raise DataError(f"Architecture {source}: quick_gelu is {quick!r}; expected true or false.")
-    statistics = {key: _channels(preprocessing[key], key, source) for key in ("mean", "std") if key in preprocessing}
+    statistics: dict[str, Any] = {
+        key: _channels(preprocessing[key], key, source) for key in ("mean", "std") if key in preprocessing
+    }
+    if preprocessing.get("interpolation") in INTERPOLATIONS:
+        statistics["interpolation"] = preprocessing["interpolation"]
     return Configuration(source, dict(model), statistics)
 
 
@@ -205,17 +256,3 @@ def _differences(named: Mapping[str, Any], beside: Mapping[str, Any]) -> str:
         for path, ours, theirs in sorted(found, key=lambda entry: entry[0])
     ]
     return ", ".join(words[:3]) + (", ..." if len(words) > 3 else "")
-
-
-def _unsuitable(architecture: Mapping[str, Any]) -> str | None:
-    """What the image tower is, if it is no vision transformer that ends in a class token."""
-    vision = architecture["vision_cfg"]
-    if "timm_model_name" in vision:
-        return f"timm's {vision['timm_model_name']}"
-    if not isinstance(vision.get("layers", 12), int):
-        return "a ResNet"
-    if "multimodal_cfg" in architecture or vision.get("attentional_pool"):
-        return "one with attentional pooling"
-    if vision.get("pool_type", "tok") != "tok":
-        return f"one with pool_type={vision['pool_type']!r}"
-    return None

@@ -1,19 +1,14 @@
-"""What learned models read of the frozen image tower: its residual stream, and the value-value path beside it."""
+"""What models read of the frozen image tower: its residual stream, the value-value path beside it, and its maps."""
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from .backbone import Backbone
-
-LOCAL_PATHS = ("value", "query", "diagonal")
-DIAGONAL_WEIGHT = 1.0
-"""The gamma of paper K's A + gamma diag(A), fixed: nothing in the released code learns it."""
+from .families.tower import LOCAL_PATHS as LOCAL_PATHS
 
 
 def layer_at(depth: int, share: float) -> int:
@@ -21,39 +16,47 @@ def layer_at(depth: int, share: float) -> int:
     return max(1, math.ceil(share * depth - 1e-9))
 
 
-def residual_stream(
-    backbone: Backbone, tokens: Float[Tensor, "batch token channel"]
-) -> list[Float[Tensor, "batch token channel"]]:
+def residual_stream(backbone: Backbone, start: Float[Tensor, "batch *start"], last: int | None = None) -> list[Tensor]:
     """What stands between the blocks, from what `Backbone.embed_patches` gives (number 0) to the output of the last
-    block: depth + 1 tensors of the tokens' type, class token first, neither `ln_post` nor projection applied."""
-    transformer = backbone.clip.visual.transformer
-    stream = [tokens.to(transformer.get_cast_dtype())]
-    for block in transformer.resblocks:
-        stream.append(block(stream[-1]))
-    return [state.to(tokens.dtype) for state in stream]
+    block: depth + 1 tensors (batch, token, channel) of the start's type, or only the ``last`` ones; tokens that are no
+    patches first, neither the last norm nor a projection applied. Of a tower of stages, whose number 0 are the
+    pictures, each stage has a grid and a width of its own, ``backbone.image.grids`` and ``.widths``."""
+    return backbone.image.stream(start, last)
 
 
 def class_embedding(
     backbone: Backbone, last: Float[Tensor, "batch token channel"], *, normed: bool = True
 ) -> Float[Tensor, "batch embed"]:
-    """The projected class token of the last block, not of unit length; ``normed`` applies `ln_post` before (CLIP)."""
-    visual = backbone.clip.visual
-    token = last[:, 0]
-    return (visual.ln_post(token) if normed else token) @ visual.proj
+    """The picture's embedding, from the last block's output, not of unit length; ``normed`` applies the last norm to a
+    class token before it is projected (CLIP). Towers that pool otherwise have their own norms in any case."""
+    return backbone.image.embedding(last, normed)
+
+
+def patches_of(backbone: Backbone, state: Float[Tensor, "batch token channel"]) -> Float[Tensor, "batch patch channel"]:
+    """The patches of a state of the stream, row by row, without the tokens that are none."""
+    return state[:, backbone.image.prefix :]
 
 
 def last_patches(
-    backbone: Backbone, tokens: Float[Tensor, "batch token channel"], *, normed: bool = True
+    backbone: Backbone, tail: Sequence[Tensor], *, normed: bool = True
 ) -> Float[Tensor, "batch patch channel"]:
-    """The patches after the last block, row by row, not projected; unit vectors. ``normed`` applies `ln_post`
-    before."""
-    last = residual_stream(backbone, tokens)[-1][:, 1:]
-    return F.normalize(backbone.clip.visual.ln_post(last) if normed else last, dim=-1)
+    """The patches after the last block, row by row, not projected; unit vectors. ``tail`` ends with the last state of
+    the stream; ``normed`` applies the norm before pooling or projection, where there is one."""
+    last = tail[-1]
+    return F.normalize(backbone.image.normed(last) if normed else patches_of(backbone, last), dim=-1)
+
+
+def dense_embeddings(
+    backbone: Backbone, last: Float[Tensor, "batch token channel"]
+) -> Float[Tensor, "batch patch embed"]:
+    """Every patch in the space of the sentences, from the last block's output; unit vectors. How a family takes a patch
+    there stands with the family."""
+    return F.normalize(backbone.image.dense(last), dim=-1)
 
 
 def local_embeddings(
     backbone: Backbone,
-    stream: Sequence[Float[Tensor, "batch token channel"]],
+    stream: Sequence[Tensor],
     layer: int,
     first: int,
     path: str = "value",
@@ -61,29 +64,16 @@ def local_embeddings(
     """Patch embeddings of the value-value path at ``layer``, unit vectors (AnomalyCLIP's DPAM).
 
     ``stream`` is that of `residual_stream`; the path begins with block ``first``, adds up what the blocks' own
-    attention gives with values in the place of queries and keys, without feed-forward parts, and ends with `ln_post`
-    and the projection. The class token is dropped. The chapter winclip_vs_anomalyclip has the formulas.
+    attention gives with values in the place of queries and keys, without feed-forward parts, and ends as
+    `dense_embeddings` does: with a class token's norm and projection, or with the values of the pool. Tokens that are
+    no patches are dropped. The chapter winclip_vs_anomalyclip has the formulas. Raises OptionError for a tower that has
+    no such path.
 
     ``path``: "value" as released; "query" takes queries instead of values in the softmax; "diagonal" is what paper K
     describes, ordinary attention A with its diagonal raised, A + diag(A), rows made to sum to 1.
     """
-    visual = backbone.clip.visual
+    backbone.image.require("value path")
     local = stream[first - 1]
     for number in range(first, layer + 1):
-        local = local + _self_attention(visual.transformer.resblocks[number - 1], stream[number - 1], path)
-    return F.normalize((visual.ln_post(local) @ visual.proj)[:, 1:], dim=-1)
-
-
-def _self_attention(block: Any, x: Tensor, path: str) -> Tensor:
-    attention, dtype = block.attn, x.dtype
-    x = block.ln_1(x.to(attention.in_proj_weight.dtype))
-    projected = F.linear(x, attention.in_proj_weight, attention.in_proj_bias)
-    query, key, value = projected.unflatten(-1, (3, attention.num_heads, -1)).permute(2, 0, 3, 1, 4)
-    if path == "diagonal":
-        shares = (query * query.shape[-1] ** -0.5 @ key.mT).softmax(-1)
-        shares = shares + DIAGONAL_WEIGHT * torch.diag_embed(shares.diagonal(dim1=-2, dim2=-1))
-        mixed = shares / shares.sum(-1, keepdim=True) @ value
-    else:
-        asked = {"value": value, "query": query}[path]
-        mixed = F.scaled_dot_product_attention(asked, asked, value)
-    return block.ls_1(attention.out_proj(mixed.transpose(1, 2).flatten(2))).to(dtype)
+        local = local + backbone.image.local_step(number, stream[number - 1], path)
+    return dense_embeddings(backbone, local)

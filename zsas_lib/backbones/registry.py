@@ -1,6 +1,6 @@
 """Backbones by name: registration, aliases, and loading with the weights' own activation.
 
-Any open_clip vision transformer that ends in a class token works. OpenAI's weights were trained with QuickGELU, which
+Everything that open_clip builds works. OpenAI's weights were trained with QuickGELU, which
 open_clip 3 no longer switches on for the plain architecture names; here the activation follows the weights.
 """
 
@@ -17,14 +17,17 @@ from ..base.options import whole_number
 from .aliases import ALIASES, Registration
 from .backbone import ACTIVATIONS, PRECISIONS, Backbone
 from .configuration import (
+    READ,
     build,
     configuration_beside,
     decided_beside,
     named_configuration,
-    require_class_token,
-    vision_transformers,
+    usual_preprocessing,
     with_image_size,
 )
+from .families.find import image_tower
+from .families.sizes import Size, pair, resize
+from .text_tower import OpenClipText
 from .weights import (
     HUB,
     HUB_WEIGHTS,
@@ -58,7 +61,7 @@ def register_backbone(
     *,
     architecture: str | Path | Mapping[str, object],
     pretrained: str | Path | None = None,
-    image_size: int | None = None,
+    image_size: Size | None = None,
     activation: str | None = None,
 ) -> None:
     """Give a backbone a name that `load_backbone`, notebooks and the command line accept.
@@ -87,7 +90,7 @@ def register_backbone(
 def load_backbone(
     name: str,
     weights: str | Path | None = None,
-    image_size: int | None = None,
+    image_size: Size | None = None,
     activation: str | None = None,
     device: str | torch.device | None = None,
     precision: str = "float32",
@@ -100,15 +103,17 @@ def load_backbone(
     `weights`: None for those registered, "random" (from `seed`; the global random state is left alone) or a local
     file: safetensors, an open_clip checkpoint, OpenAI's archive. An `open_clip_config.json` beside the file, or in the
     hub's repository that it comes from, decides the activation, the pictures' mean, standard deviation and size, as far
-    as nothing is asked for. `image_size` in pixels: another than the native one interpolates the positional embeddings:
+    as nothing is asked for; without either, most of the weights that open_clip knows for the architecture decide.
+    `image_size` in pixels, one number or (height, width): another than the native one interpolates the positions:
     `positions` "bicubic", antialiased, as open_clip does, or "bilinear", as AnomalyCLIP does. `activation`: None for
     the one these weights were trained with, else "gelu" or "quick_gelu". `device`: None for CUDA where there is one.
     `precision`: "float32" or "bfloat16".
 
     Raises UnknownNameError for an unknown name, tag, activation, precision or interpolation; DataError if a file cannot
     be fetched, read, holds NaN or whole numbers, does not fit the architecture, or lies beside the configuration of
-    another one; OptionError, a ValueError, if the architecture is no vision transformer with a class token, the size no
-    multiple of the patch size, or there is no such device. A UserWarning tells where configuration and name disagree.
+    another one; OptionError, a ValueError, if the towers are of no family that this library knows, the size is no
+    multiple of the patch size, Hugging Face's transformers are needed and missing, or there is no such device. A
+    UserWarning tells where configuration and name disagree.
 
     >>> backbone = zsas.load_backbone("embedded", image_size=96)
     >>> backbone.encode_text(["a whole ring", "a damaged ring"]).shape
@@ -123,10 +128,13 @@ def load_backbone(
     tag = _tag(registration)
     size = registration.image_size if image_size is None else image_size
     configuration = named_configuration(registration.architecture)
-    require_class_token(name, configuration)
     sized = with_image_size(name, configuration, size)
     quick = bool(configuration.model.get("quick_gelu") or tag.get("quick_gelu"))
-    statistics = {**configuration.statistics, **{key: tag[key] for key in ("mean", "std") if key in tag}}
+    statistics = {
+        **usual_preprocessing(registration.architecture, configuration.model),
+        **configuration.statistics,
+        **{key: tag[key] for key in READ if key in tag},
+    }
     read = None
     if weights != "random":
         source = registration.pretrained if weights is None else weights
@@ -136,7 +144,6 @@ def load_backbone(
         if beside and beside.source != configuration.source:
             asked = activation or registration.activation
             configuration = decided_beside(configuration, beside, quick and not (asked or read.openai), file)
-            require_class_token(name, configuration)
             sized = with_image_size(name, configuration, size)
             quick = bool(configuration.model.get("quick_gelu"))
             statistics |= configuration.statistics
@@ -146,18 +153,22 @@ def load_backbone(
     if read is None:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
-            clip = build(sized)
+            clip = build(name, sized)
     else:
         with torch.device("meta"):
-            clip = build(sized)
+            clip = build(name, sized)
         stretched = assign_weights(clip, read, positions)
+    stretched = resize(clip.visual, pair(sized.model["vision_cfg"]["image_size"]), positions) or stretched
+    embed = sized.model["embed_dim"]
     backbone = Backbone(
         clip,
+        image_tower(clip.visual, embed, name),
+        OpenClipText(clip, name, sized.model["text_cfg"], embed),
         name=name,
         architecture=sized.model,
         precision=precision,
         is_random=read is None,
-        positions=positions if stretched else None,
+        positions=positions if stretched and read is not None else None,
         **statistics,
     )
     return backbone.to(place)
@@ -198,7 +209,7 @@ def _find(name: str) -> Registration:
     if architecture in open_clip.list_models():
         return Registration(architecture, pretrained or None)
     if pretrained:
-        raise UnknownNameError("open_clip architecture", architecture, vision_transformers())
+        raise UnknownNameError("open_clip architecture", architecture, open_clip.list_models())
     remedy = (
         "Or give an open_clip pair such as 'ViT-B-32:openai', 'hf-hub:ORG/NAME', 'local-dir:FOLDER', or use "
         "register_backbone."

@@ -7,15 +7,14 @@ import urllib.request
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isqrt
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import huggingface_hub
 import torch
 from huggingface_hub.errors import EntryNotFoundError
-from open_clip.model import CLIP, CustomTextCLIP, convert_to_custom_text_state_dict, resize_pos_embed
+from open_clip.model import CLIP, convert_to_custom_text_state_dict
 from open_clip.pretrained import download_pretrained_from_url
 from torch import Tensor
 
@@ -23,6 +22,8 @@ from ..base.errors import DataError
 from ..base.ledger import note_weights
 from ..base.places import expanded
 from ..base.tensors import UnreadableError, finite_floats, saved_content
+from .families.sizes import interpolated, match, pair, square_grid
+from .materialise import fill_buffers
 
 HUB = "hf-hub:"
 LOCAL = "local-dir:"
@@ -43,7 +44,10 @@ LOCAL_WEIGHTS = (
     "model.pth",
 )
 """The names that open_clip prefers in a folder, in its order."""
+COUNTS = ".num_batches_tracked"
+"""How the names of whole numbers end that only training reads."""
 SUFFIXES = (".safetensors", ".bin", ".pth", ".pt")
+POSITIONS = "visual.positional_embedding"
 CONNECT_SECONDS = 5
 
 
@@ -89,24 +93,29 @@ def read_weights(path: Path) -> Weights:
     openai = archived or "input_resolution" in tensors
     for name in ("input_resolution", "context_length", "vocab_size", "text.transformer.embeddings.position_ids"):
         tensors.pop(name, None)  # whole numbers that the model does not learn
+    tensors = {name: value for name, value in tensors.items() if not name.endswith(COUNTS)}
     return Weights(path, finite_floats(path, tensors), openai)
 
 
-def assign_weights(clip: CLIP | CustomTextCLIP, weights: Weights, positions: str = "bicubic") -> bool:
-    """Make the tensors read the parameters of a model built on the meta device.
+def assign_weights(clip: Any, weights: Weights, positions: str = "bicubic") -> bool:
+    """Make the tensors read the parameters of a model built on the meta device, open_clip's CLIP or another of its.
 
     Positional embeddings of another grid are interpolated as `positions` says: "bicubic" (antialiased) or "bilinear"
-    (not); returns whether they were. Raises DataError, naming the file and the parameters, if the two do not fit.
+    (not); returns whether they were. A tower whose positions are not interpolated here takes the size that they are
+    for. Raises DataError, naming the file and the parameters, if the two do not fit.
     """
     tensors = dict(weights.tensors)
-    if isinstance(clip, CustomTextCLIP):
+    if not isinstance(clip, CLIP):
         tensors = convert_to_custom_text_state_dict(tensors)
+    match(clip.visual, tensors)
     expected = {name: value.shape for name, value in clip.state_dict().items()}
-    if "logit_scale" in tensors and tensors["logit_scale"].numel() == 1:
-        tensors["logit_scale"] = tensors["logit_scale"].reshape(expected["logit_scale"])
-    saved = tensors.get("visual.positional_embedding")
-    if _is_square_grid(saved):
-        resize_pos_embed(tensors, clip, positions, antialias=positions == "bicubic")
+    for name in ("logit_scale", "logit_bias"):
+        if name in expected and name in tensors and tensors[name].numel() == 1:
+            tensors[name] = tensors[name].reshape(expected[name])
+    saved = tensors.get(POSITIONS)
+    if saved is not None and POSITIONS in expected and (old := square_grid(saved, 1)):
+        tensors[POSITIONS] = interpolated(saved, old, pair(cast(Any, clip.visual).grid_size), 1, positions)
+    tensors |= {name: torch.zeros((), dtype=torch.long) for name in expected if name.endswith(COUNTS)}
     differences = {
         "missing": [name for name in expected if name not in tensors],
         "not in the architecture": [name for name in tensors if name not in expected],
@@ -124,10 +133,8 @@ def assign_weights(clip: CLIP | CustomTextCLIP, weights: Weights, positions: str
             + (", and in open_clip's format: these are the names of transformers." if foreign else ".")
         )
     clip.load_state_dict(tensors, assign=True)
-    causal: Any = clip if isinstance(clip, CLIP) else clip.text
-    if getattr(causal, "attn_mask", None) is not None:
-        causal.attn_mask = torch.full(causal.attn_mask.shape, -torch.inf).triu(1)
-    return saved is not None and saved.shape != expected["visual.positional_embedding"]
+    fill_buffers(clip)
+    return saved is not None and tensors[POSITIONS] is not saved
 
 
 def local_folder(name: str) -> Path:
@@ -253,10 +260,6 @@ def _require_reachable(wanted: str, url: str) -> None:
         socket.create_connection((address.hostname, address.port or 443), timeout=CONNECT_SECONDS).close()
     except OSError as error:
         raise _unavailable(wanted, f"{address.hostname} cannot be reached: {error}") from error
-
-
-def _is_square_grid(embedding: Tensor | None) -> bool:
-    return embedding is not None and embedding.ndim == 2 and isqrt(len(embedding) - 1) ** 2 == len(embedding) - 1
 
 
 def _shortened(names: list[str], shown: int = 3) -> str:

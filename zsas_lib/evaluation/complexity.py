@@ -12,6 +12,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..backbones.backbone import Backbone
+from ..backbones.families.sizes import pair
 from ..backbones.registry import load_backbone
 from ..models.learned import LearnedModel
 from ..models.prediction import AnomalyModel
@@ -53,10 +54,10 @@ def operations(model: AnomalyModel, class_name: str = "object", image_size: int 
     out. A model that has learned nothing yet is counted as it begins. Raises ValueError for a map without a backbone
     where no ``image_size`` is given.
     """
-    side = image_size or (model.backbone and model.backbone.image_size)
-    if not side:
+    size = image_size or (model.backbone and model.backbone.size)
+    if not size:
         raise ValueError(f"{model.name} has no backbone, so no image size of its own; give one, image_size=144.")
-    image = torch.zeros(1, 3, side, side, device=model.device)
+    image = torch.zeros(1, 3, *pair(size), device=model.device)
     with _written_out(), as_it_begins(model), torch.no_grad():
         model(image, class_name)
         with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):

@@ -5,22 +5,17 @@ Zhou et al., "AnomalyCLIP: Object-agnostic Prompt Learning for Zero-shot Anomaly
 """
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from ..backbones.families.sizes import Size, pair
 from ..backbones.image_tower import LOCAL_PATHS, class_embedding, layer_at, local_embeddings, residual_stream
 from ..backbones.registry import Backbone
-from ..backbones.text_tower import (
-    PLACEHOLDER,
-    read_at_end,
-    require_causal_text_tower,
-    run_blocks,
-    with_positions,
-    word_tokens,
-)
+from ..backbones.text_tower import LEARNED_WORDS, PLACEHOLDER, OpenClipText
 from ..base.errors import OptionError, UnknownNameError
 from ..base.options import number, whole_number
 from ..losses import dice_loss, focal_loss
@@ -32,6 +27,7 @@ SPREAD = 0.02
 LOCAL_WEIGHT = 4
 """The released code taps one layer and weighs its loss as it weighed four."""
 IMAGE_SCORES = ("text", "map", "text+map")
+SENTENCES = tuple(f"{PLACEHOLDER} {ending}" for ending in ("object.", "damaged object."))
 WORDS = 5
 """Tokens of the longer sentence beside its context: start, "damaged", "object", ".", end."""
 
@@ -54,8 +50,8 @@ class AnomalyCLIP(LearnedModel):
             (paper V's Tables 6 to 8); "text+map" their sum.
         class_norm: whether the class token goes through the last norm.
 
-    Raises UnknownNameError or OptionError for an option's value, OptionError for a backbone without a causal text
-    tower.
+    Raises UnknownNameError or OptionError for an option's value, OptionError for a backbone without a value-value path
+    (`cannot`), or whose text tower takes no learned tokens.
     """
 
     name = "anomalyclip"
@@ -84,8 +80,8 @@ class AnomalyCLIP(LearnedModel):
                 f"AnomalyCLIP got local_from={local_from}, layers={tuple(layers)}; expected shares of the depth in "
                 "0..1, and layers where the local path has begun."
             )
-        require_causal_text_tower(backbone, "AnomalyCLIP")
-        longest = backbone.clip.context_length
+        self.require_suits(backbone)
+        longest = self._tower(backbone).context_length
         whole_number("AnomalyCLIP", "context", context, 1, longest - WORDS)
         whole_number("AnomalyCLIP", "compound", compound, 0, longest - 1)
         number("AnomalyCLIP", "compound_depth", compound_depth, 0, 1, above=True, expected="a share of the depth")
@@ -106,14 +102,22 @@ class AnomalyCLIP(LearnedModel):
                 "class_norm": class_norm,
             },
         )
-        width = backbone.clip.transformer.width
-        depth = layer_at(len(backbone.clip.transformer.resblocks), compound_depth)
-        self.contexts = nn.Parameter(torch.empty(2, context, width))
-        self.compound = nn.Parameter(torch.empty(depth - 1, compound, width))
-        self._sentences = [" ".join([PLACEHOLDER] * context + [ending]) for ending in ("object.", "damaged object.")]
+        text = self._tower(backbone)
+        depth = layer_at(text.depth, compound_depth)
+        self.contexts = nn.Parameter(torch.empty(2, context, text.width))
+        self.compound = nn.Parameter(torch.empty(depth - 1, compound, text.width))
+        text.words(SENTENCES, context)
         self._first = layer_at(backbone.depth, local_from)
         self._layers = [layer_at(backbone.depth, share) for share in layers]
         self.initialise(seed=0)
+
+    @classmethod
+    def cannot(cls, backbone: Backbone) -> str:
+        return backbone.image.cannot.get("value path", "") or backbone.text.cannot.get(LEARNED_WORDS, "")
+
+    @staticmethod
+    def _tower(backbone: Backbone) -> OpenClipText:
+        return cast(OpenClipText, backbone.text)  # the only ones that learned words are put into
 
     def reset_parameters(self) -> None:
         for prompts in (self.contexts, self.compound):
@@ -134,18 +138,19 @@ class AnomalyCLIP(LearnedModel):
         return self._encoded
 
     def _encode_sentences(self) -> Tensor:
-        words, ends = word_tokens(self.backbone, self._sentences)
-        context, compound = self.options["context"], self.options["compound"]
-        tokens = torch.cat([words[:, :1], self.contexts, words[:, 1 + context :]], 1)
+        text, context, compound = self._tower(self.backbone), self.options["context"], self.options["compound"]
+        words = text.words(SENTENCES, context)
+        first = words.gap
+        tokens = torch.cat([words.tokens[:, :first], self.contexts, words.tokens[:, first + context :]], 1)
 
         def with_compound(block: int, tokens: Tensor) -> Tensor:
             if not 2 <= block <= len(self.compound) + 1:
                 return tokens
             ours = self.compound[block - 2].expand(len(tokens), -1, -1)
-            return torch.cat([tokens[:, :1], ours, tokens[:, 1 + compound :]], 1)
+            return torch.cat([tokens[:, :first], ours, tokens[:, first + compound :]], 1)
 
-        tokens = run_blocks(self.backbone, with_positions(self.backbone, tokens), with_compound)
-        return F.normalize(read_at_end(self.backbone, tokens, ends), dim=-1)
+        tokens = text.run_blocks(text.with_positions(tokens), words.ids, with_compound)
+        return F.normalize(text.read(tokens, words.ends), dim=-1)
 
     def features(self, images: Float[Tensor, "batch 3 height width"], class_names: Sequence[str]) -> Features:
         stream = residual_stream(self.backbone, self.backbone.embed_patches(images))
@@ -155,27 +160,27 @@ class AnomalyCLIP(LearnedModel):
         ]
         return {"class": F.normalize(whole, dim=-1), "patches": torch.stack(local, 1)}
 
-    def probabilities(self, features: Features, size: int) -> Float[Tensor, "batch layer {size} {size}"]:
+    def probabilities(self, features: Features, size: Size) -> Float[Tensor, "batch layer height width"]:
         """The probability of "abnormal" of every pixel, per tapped layer."""
         logits = features["patches"] @ self.text_features().mT / TEMPERATURE
-        grid = self.backbone.grid
-        patches = logits.softmax(-1)[..., 1].unflatten(-1, (grid, grid))
-        return F.interpolate(patches, (size, size), mode="bilinear", align_corners=False)
+        patches = logits.softmax(-1)[..., 1].unflatten(-1, self.backbone.patches)
+        return F.interpolate(patches, pair(size), mode="bilinear", align_corners=False)
 
-    def compare(self, features: Features, size: int) -> tuple[Tensor, Tensor]:
+    def compare(self, features: Features, size: Size) -> tuple[Tensor, Tensor]:
         maps = self.probabilities(features, size).mean(1)
         text = (features["class"] @ self.text_features().mT / TEMPERATURE).softmax(-1)[:, 1]
         of_map = highest_mean(maps, self.options["top_k"])
         return maps, {"text": text, "map": of_map, "text+map": text + of_map}[self.options["image_score"]]
 
     def loss(
-        self, features: Features, masks: Bool[Tensor, "batch size size"], is_anomalous: Bool[Tensor, " batch"]
+        self, features: Features, masks: Bool[Tensor, "batch height width"], is_anomalous: Bool[Tensor, " batch"]
     ) -> Tensor:
         """Cross-entropy of the image plus 4 (focal + dice of the abnormal + dice of the normal map), layers
         averaged."""
+        masks = self.covered(masks)
         whole = F.cross_entropy(features["class"] @ self.text_features().mT / TEMPERATURE, is_anomalous.long())
         local = [
             focal_loss(map_, masks) + dice_loss(map_, masks) + dice_loss(1 - map_, ~masks)
-            for map_ in self.probabilities(features, masks.shape[-1]).unbind(1)
+            for map_ in self.probabilities(features, tuple(masks.shape[1:])).unbind(1)
         ]
         return whole + LOCAL_WEIGHT * torch.stack(local).mean()

@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from ..backbones.image_tower import class_embedding, layer_at, residual_stream
+from ..backbones.families.sizes import Size
+from ..backbones.image_tower import class_embedding, layer_at, patches_of, residual_stream
 from ..backbones.registry import Backbone
 from ..base.options import number
 from ..losses import dice_loss, focal_loss
@@ -27,6 +28,9 @@ TEMPERATURE = 0.01
 
 class AprilGAN(LearnedModel):
     """Linear heads on patch tokens: logits norm(W_l V_l + b_l) T^T / 0.01 per tapped layer, enlarged, softmax.
+
+    Of a tower of stages, whose maps differ in width and grid, each tapped stage has a layer of its own width and a map
+    that is enlarged from its own grid, as the released code has it for ResNets.
 
     T are the mean unit embeddings of 245 normal and 175 abnormal sentences about the class. The map is the mean over
     the layers (the released code's sum, divided by 4), in [0, 1]; the image score is CLIP's own of the whole image.
@@ -45,8 +49,9 @@ class AprilGAN(LearnedModel):
     def __init__(self, backbone: Backbone, *, smoothing: float = 0.0, raw_names: bool = False):
         number("APRIL-GAN", "smoothing", smoothing, 0)
         super().__init__(backbone, {"smoothing": smoothing, "raw_names": raw_names})
-        self.projections = nn.ModuleList(nn.Linear(backbone.width, backbone.embed_dim) for _ in LAYERS)
         self._layers = [layer_at(backbone.depth, share) for share in LAYERS]
+        widths = [backbone.image.widths[layer] for layer in self._layers]
+        self.projections = nn.ModuleList(nn.Linear(width, backbone.embed_dim) for width in widths)
         self.initialise(seed=0)
 
     def reset_parameters(self) -> None:
@@ -61,24 +66,29 @@ class AprilGAN(LearnedModel):
         stream = residual_stream(self.backbone, self.backbone.embed_patches(images))
         return {
             "class": F.normalize(class_embedding(self.backbone, stream[-1]), dim=-1),
-            "patches": torch.stack([stream[layer][:, 1:] for layer in self._layers], 1),
             "text": torch.stack([self.text_features(name) for name in class_names]),
+            **{f"patches {layer}": patches_of(self.backbone, stream[layer]) for layer in self._layers},
         }
 
-    def probabilities(self, features: Features, size: int) -> Float[Tensor, "batch layer {size} {size}"]:
+    def probabilities(self, features: Features, size: Size) -> Float[Tensor, "batch layer height width"]:
         """The probability of "abnormal" of every pixel, per tapped layer."""
-        patches = features["patches"]
-        projected = torch.stack([layer(patches[:, i]) for i, layer in enumerate(self.projections)], 1)
-        logits = F.normalize(projected, dim=-1) @ features["text"][:, None].mT / TEMPERATURE
-        return two_state_maps(logits, size)
+        grids, text = [self.backbone.image.grids[layer] for layer in self._layers], features["text"][:, None].mT
+        projected = [own(features[f"patches {layer}"]) for layer, own in zip(self._layers, self.projections)]
+        planes = [torch.stack(projected, 1)] if len(set(grids)) == 1 else [own[:, None] for own in projected]
+        maps = [
+            two_state_maps(F.normalize(own, dim=-1) @ text / TEMPERATURE, size, grid)
+            for own, grid in zip(planes, grids)
+        ]
+        return torch.cat(maps, 1)
 
-    def compare(self, features: Features, size: int) -> tuple[Tensor, Tensor]:
+    def compare(self, features: Features, size: Size) -> tuple[Tensor, Tensor]:
         logits = torch.einsum("be,bse->bs", features["class"], features["text"]) / TEMPERATURE
         return self.probabilities(features, size).mean(1), logits.softmax(-1)[:, 1]
 
     def loss(
-        self, features: Features, masks: Bool[Tensor, "batch size size"], is_anomalous: Bool[Tensor, " batch"]
+        self, features: Features, masks: Bool[Tensor, "batch height width"], is_anomalous: Bool[Tensor, " batch"]
     ) -> Tensor:
         """Focal plus dice loss, summed over the layers."""
-        maps = self.probabilities(features, masks.shape[-1]).unbind(1)
+        masks = self.covered(masks)
+        maps = self.probabilities(features, tuple(masks.shape[1:])).unbind(1)
         return reduce(add, (focal_loss(map_, masks) + dice_loss(map_, masks) for map_ in maps))

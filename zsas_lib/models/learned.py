@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from ..backbones.families.sizes import Size, pair
 from ..backbones.registry import Backbone
 from ..base.errors import DataError, UnknownNameError
 from ..base.files import require_place, write_atomically
@@ -101,16 +102,22 @@ class LearnedModel(AnomalyModel):
         return self.options
 
     def compare(
-        self, features: Features, size: int
-    ) -> tuple[Float[Tensor, "batch {size} {size}"], Float[Tensor, " batch"]]:
-        """Maps of ``size`` pixels, not yet smoothed, and image scores."""
+        self, features: Features, size: Size
+    ) -> tuple[Float[Tensor, "batch height width"], Float[Tensor, " batch"]]:
+        """Maps of ``size`` in pixels, one number or (height, width), of what the patches cover; not yet smoothed. And
+        image scores."""
         raise NotImplementedError
 
     def loss(
-        self, features: Features, masks: Bool[Tensor, "batch size size"], is_anomalous: Bool[Tensor, " batch"]
+        self, features: Features, masks: Bool[Tensor, "batch height width"], is_anomalous: Bool[Tensor, " batch"]
     ) -> Float[Tensor, ""]:
         """What training lowers."""
         raise NotImplementedError
+
+    def covered(self, masks: Bool[Tensor, "batch height width"]) -> Bool[Tensor, "batch rows columns"]:
+        """The part of masks that the backbone's patches cover: all of it, unless the patch size does not divide."""
+        rows, columns = (round(pixels * share) for pixels, share in zip(masks.shape[1:], self.backbone.covered))
+        return masks[:, :rows, :columns]
 
     def reset_parameters(self) -> None:
         """Draw the parameters as the paper begins, from torch's global random numbers."""
@@ -157,10 +164,12 @@ class LearnedModel(AnomalyModel):
                 f"saved with zsas.load_model({self.name!r}, backbone, checkpoint=PATH), or the authors' file with "
                 f"zsas.load_official_checkpoint({self.name!r}, PATH, backbone)."
             )
-        side = self.backbone.image_size
-        maps, scores = self.compare(self.features(images, names_of_images(class_names, len(images))), side)
-        maps = gaussian_smoothed(maps, self.options["smoothing"] * side / REFERENCE_SIZE)
-        if images.shape[-2:] != (side, side):
+        size, seen = self.backbone.size, self.backbone.image.seen
+        maps, scores = self.compare(self.features(images, names_of_images(class_names, len(images))), seen)
+        if seen != size:
+            maps = F.pad(maps, (0, size[1] - seen[1], 0, size[0] - seen[0]), mode="replicate")
+        maps = gaussian_smoothed(maps, self.options["smoothing"] * max(size) / REFERENCE_SIZE)
+        if images.shape[-2:] != size:
             maps = F.interpolate(maps[:, None], images.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
         return Prediction(maps, scores)
 
@@ -237,18 +246,20 @@ def assign_learned(model: LearnedModel, tensors: Mapping[str, Tensor], path: Pat
     model.freeze()
 
 
-def highest_mean(maps: Float[Tensor, "batch side side"], count: int) -> Float[Tensor, " batch"]:
+def highest_mean(maps: Float[Tensor, "batch height width"], count: int) -> Float[Tensor, " batch"]:
     """Mean of the highest pixels, ``count`` of a 518 x 518 map, as large a share of another size; at least one."""
     pixels = maps.flatten(1)
     kept = max(1, round(count * pixels.shape[1] / REFERENCE_SIZE**2))
     return pixels.topk(kept, dim=1).values.mean(1)
 
 
-def two_state_maps(logits: Float[Tensor, "*planes patch 2"], size: int) -> Float[Tensor, "*planes {size} {size}"]:
+def two_state_maps(
+    logits: Float[Tensor, "*planes patch 2"], size: Size, grid: tuple[int, int] | None = None
+) -> Float[Tensor, "*planes height width"]:
     """The probability of "abnormal" (1) against "normal" (0), logits enlarged bilinearly (corners aligned) before the
-    softmax. Of two states that is the sigmoid of their difference, which is enlarged alone."""
+    softmax. Of two states that is the sigmoid of their difference, which is enlarged alone. Without a ``grid`` it is
+    square."""
     margin = logits[..., 1] - logits[..., 0]
-    side = math.isqrt(margin.shape[-1])
-    planes = margin.reshape(-1, 1, side, side)
-    enlarged = F.interpolate(planes, (size, size), mode="bilinear", align_corners=True)
-    return enlarged.sigmoid().view(*margin.shape[:-1], size, size)
+    planes = margin.reshape(-1, 1, *(grid or pair(math.isqrt(margin.shape[-1]))))
+    enlarged = F.interpolate(planes, pair(size), mode="bilinear", align_corners=True)
+    return enlarged.sigmoid().view(*margin.shape[:-1], *pair(size))

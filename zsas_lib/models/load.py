@@ -3,6 +3,7 @@
 import inspect
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from ..backbones.backbone import Backbone
 from ..base.errors import UnknownNameError
@@ -20,8 +21,9 @@ def load_model(
     `(batch, 3, height, width)` in [0, 1] and one class name or one per image. One with learnable parts predicts after
     `zsas.fit`, or from a `checkpoint` that its `save` wrote. A trivial map (`list_trivial_maps`) has no use for a
     backbone: its own is None, whatever is given. Raises UnknownNameError for an unknown model or option, TypeError for
-    another model without a backbone, ValueError for an option's value, or a checkpoint of a model that learns nothing;
-    DataError for a checkpoint that does not fit.
+    another model without a backbone, ValueError for an option's value, a backbone that the model cannot run on
+    (`why_not`) or whose tokenizer is not installed, or a checkpoint of a model that learns nothing; DataError for a
+    checkpoint that does not fit, or where the tokenizer's files are neither here nor to be had.
 
     >>> backbone = zsas.load_backbone("embedded")
     >>> model = zsas.load_model("winclip", backbone, scales=(2,))
@@ -29,20 +31,20 @@ def load_model(
     >>> prediction.anomaly_map.shape, prediction.image_score.shape
     (torch.Size([1, 144, 144]), torch.Size([1]))
     """
-    if name not in list_models():
-        raise UnknownNameError("model", name, list_models())
-    record = MODELS[name]
-    module, attribute = record.place.split(":")
-    model = getattr(import_module(f".{module}", __package__), attribute)
+    model, record = model_class(name), MODELS[name]
     parameters = inspect.signature(model).parameters.values()
     known = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
     for option in options:
         if option not in known:
             raise UnknownNameError(f"option of model {name!r}", option, known)
-    if backbone is None and not record.trivial:
+    if record.trivial:
+        loaded = model(**{**record.options, **options})
+    elif backbone is None:
         raise TypeError(f'Model {name!r} needs a backbone: load_model({name!r}, load_backbone("embedded")).')
-    given = {**record.options, **options}
-    loaded = model(**given) if record.trivial else model(backbone, **given)
+    else:
+        model.require_suits(backbone)
+        backbone.text.require_readable()
+        loaded = model(backbone, **{**record.options, **options})
     if checkpoint is not None:
         if not record.learns:
             raise ValueError(
@@ -50,3 +52,22 @@ def load_model(
             )
         loaded.load(checkpoint)
     return loaded
+
+
+def model_class(name: str) -> Any:
+    """The subclass of `AnomalyModel` behind a model's name. Raises UnknownNameError."""
+    if name not in list_models():
+        raise UnknownNameError("model", name, list_models())
+    module, attribute = MODELS[name].place.split(":")
+    return getattr(import_module(f".{module}", __package__), attribute)
+
+
+def why_not(name: str, backbone: Backbone) -> str:
+    """Why a model cannot run on a backbone, in a sentence; "" where it can. A backbone of shapes alone will do
+    (`evaluation.complexity.shapes_only`).
+
+    >>> backbone = zsas.load_backbone("embedded")
+    >>> [zsas.why_not(name, backbone) for name in ("winclip", "anomalyclip")]
+    ['', '']
+    """
+    return model_class(name).cannot(backbone)

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..backbones.backbone import Backbone
+from ..base.errors import OptionError
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,10 @@ class AnomalyModel(nn.Module):
     """What every model is: called with images `(batch, 3, height, width)` in [0, 1] and one class name or one per
     image, it gives a `Prediction`.
 
-    A subclass has a `name`. `options` holds all of its options, as JSON can. `backbone` is None for a model that looks
-    through none, such as those of `trivial`.
+    A subclass has a `name`, and says in `cannot` what it needs of a backbone. `options` holds all of its options, as
+    JSON can. `backbone` is None for a model that looks through none, such as those of `trivial`.
+
+    Raises OptionError for a backbone that it cannot run on.
     """
 
     name: str
@@ -39,6 +42,8 @@ class AnomalyModel(nn.Module):
 
     def __init__(self, backbone: Backbone | None, options: Mapping[str, object]):
         super().__init__()
+        if backbone is not None:
+            self.require_suits(backbone)
         self.backbone = backbone
         self.options: dict[str, Any] = dict(options)
 
@@ -53,8 +58,20 @@ class AnomalyModel(nn.Module):
 
     @property
     def classes(self) -> list[type]:
-        """The classes whose sources decide what it predicts: its own, and its backbone's."""
-        return [type(self)] if self.backbone is None else [type(self), type(self.backbone)]
+        """The classes whose sources decide what it predicts: its own, and its backbone's and towers'."""
+        backbone = self.backbone
+        return [type(self)] if backbone is None else [type(self), type(backbone), *backbone.tower_classes]
+
+    @classmethod
+    def cannot(cls, backbone: Backbone) -> str:
+        """Why this model cannot run on a backbone, in a sentence; "" where it can. Needs no weights."""
+        return ""
+
+    @classmethod
+    def require_suits(cls, backbone: Backbone) -> None:
+        """Raises OptionError for a backbone that this model cannot run on."""
+        if why := cls.cannot(backbone):
+            raise OptionError(f"{cls.__name__} cannot run on backbone {backbone.name!r} ({backbone.family}): {why}")
 
     def learnable(self) -> dict[str, nn.Parameter]:
         """The parameters beside the backbone, by name."""

@@ -9,23 +9,17 @@ import math
 from collections.abc import Sequence
 from functools import reduce
 from operator import add
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from ..backbones.image_tower import class_embedding, layer_at, residual_stream
+from ..backbones.families.sizes import Size
+from ..backbones.image_tower import class_embedding, layer_at, patches_of, residual_stream
 from ..backbones.registry import Backbone
-from ..backbones.text_tower import (
-    PLACEHOLDER,
-    read_at_end,
-    require_causal_text_tower,
-    run_blocks,
-    with_positions,
-    word_tokens,
-)
+from ..backbones.text_tower import LEARNED_WORDS, PLACEHOLDER, OpenClipText
 from ..base.errors import UnknownNameError
 from ..base.options import number, whole_number
 from ..losses import dice_loss, focal_loss
@@ -33,8 +27,12 @@ from .learned import Features, LearnedModel, Recipe, highest_mean, two_state_map
 
 LAYERS = (0.25, 0.5, 0.75, 1.0)
 SENTENCES = (f"a photo of a good {PLACEHOLDER}", f"a photo of a damaged {PLACEHOLDER}")
-CLASS_WORD = 6
-"""Position of the class word in both sentences, the start token being 0."""
+WORDS = 7
+"""Tokens of a sentence beside its class word, its end included."""
+ONE_WIDTH = (
+    "its Post-VCP attends to the patches of four blocks with the same weights, and the stages of this tower differ in "
+    "width."
+)
 FIRST_TEMPERATURE = 0.07
 FIRST_BALANCE = 0.5
 """alpha and beta before their sigmoid, at the start."""
@@ -67,8 +65,8 @@ class VCPCLIP(LearnedModel):
             code does, alpha or not; "map" takes that of the fused map.
 
     Not done here: the map's min-max scaling over a category, which changes no metric but the legacy AUPRO by rounding.
-    Raises UnknownNameError or OptionError for an option's value, OptionError for a backbone without a causal text
-    tower.
+    Raises UnknownNameError or OptionError for an option's value, OptionError for a backbone whose blocks differ in
+    width (`cannot`), or whose text tower takes no learned tokens.
     """
 
     recipe = Recipe(
@@ -103,8 +101,8 @@ class VCPCLIP(LearnedModel):
         number("VCP-CLIP", "fusion", fusion, 0, 1, expected="a share")
         number("VCP-CLIP", "smoothing", smoothing, 0)
         whole_number("VCP-CLIP", "top_k", top_k, 1)
-        require_causal_text_tower(backbone, "VCP-CLIP")
-        longest = backbone.clip.context_length - CLASS_WORD - 1
+        self.require_suits(backbone)
+        longest = self._tower(backbone).context_length - WORDS
         whole_number("VCP-CLIP", "class_tokens", class_tokens, 1, longest - 1)
         whole_number("VCP-CLIP", "deep_tokens", deep_tokens, 1, longest - (1 if idp else class_tokens))
         super().__init__(
@@ -123,8 +121,9 @@ class VCPCLIP(LearnedModel):
                 "top_k": top_k,
             },
         )
-        text, embed = backbone.clip.transformer, backbone.embed_dim
-        self.deep_prompts = DeepPrompts(text.width, len(text.resblocks), deep_tokens)
+        text, embed = self._tower(backbone), backbone.embed_dim
+        text.words(SENTENCES, 1 if idp else class_tokens)
+        self.deep_prompts = DeepPrompts(text.width, text.depth, deep_tokens, text.starts)
         self.class_word = DirectPrompt(tokens, embed, text.width) if idp else ContextPrompt(text.width, class_tokens)
         self.projections = nn.ModuleList(nn.Linear(backbone.width, embed) for _ in LAYERS)
         self.post_vcp = PostVCP(embed, backbone.width)
@@ -136,6 +135,16 @@ class VCPCLIP(LearnedModel):
             self.beta = nn.Parameter(torch.empty(()))
         self._layers = [layer_at(backbone.depth, share) for share in LAYERS]
         self.initialise(seed=0)
+
+    @classmethod
+    def cannot(cls, backbone: Backbone) -> str:
+        if len(set(backbone.image.widths)) > 1:
+            return ONE_WIDTH
+        return backbone.text.cannot.get(LEARNED_WORDS, "")
+
+    @staticmethod
+    def _tower(backbone: Backbone) -> OpenClipText:
+        return cast(OpenClipText, backbone.text)  # the only ones that learned words are put into
 
     @property
     def name(self) -> str:
@@ -172,7 +181,7 @@ class VCPCLIP(LearnedModel):
 
     def features(self, images: Float[Tensor, "batch 3 height width"], class_names: Sequence[str]) -> Features:
         stream = residual_stream(self.backbone, self.backbone.embed_patches(images))
-        patches = torch.stack([stream[layer][:, 1:] for layer in self._layers], 1)
+        patches = torch.stack([patches_of(self.backbone, stream[layer]) for layer in self._layers], 1)
         return {"whole": class_embedding(self.backbone, stream[-1]), "patches": patches}
 
     def read_options(self) -> dict[str, Any]:
@@ -180,19 +189,18 @@ class VCPCLIP(LearnedModel):
 
     def text_features(self, whole: Float[Tensor, "batch embed"]) -> Float[Tensor, "batch 2 embed"]:
         """Unit vectors of the two sentences about each image, from its global embedding (not of unit length)."""
-        backbone, batch = self.backbone, len(whole)
-        words, ends = word_tokens(backbone, SENTENCES)
-        if isinstance(self.class_word, ContextPrompt) and whole.shape[1] != words.shape[2]:
-            whole = whole @ backbone.clip.text_projection.T
+        tower, batch = self._tower(self.backbone), len(whole)
+        if isinstance(self.class_word, ContextPrompt) and whole.shape[1] != tower.width:
+            whole = tower.unprojected(whole)
         word = self.class_word(whole)[:, None].expand(-1, 2, -1, -1)
-        words = words.expand(batch, -1, -1, -1)
-        tokens = torch.cat([words[:, :, :CLASS_WORD], word, words[:, :, CLASS_WORD + 1 :]], 2).flatten(0, 1)
-        ends = (ends + word.shape[2] - 1).repeat(batch)
-        tokens = run_blocks(backbone, with_positions(backbone, tokens), self.deep_prompts.put_before)
-        tokens = self.deep_prompts.norm(torch.cat([tokens[:, :1], tokens[:, 1 + self.options["deep_tokens"] :]], 1))
-        return F.normalize(read_at_end(backbone, tokens, ends), dim=-1).unflatten(0, (batch, 2))
+        words = tower.words(SENTENCES, word.shape[2])
+        rest = words.tokens.expand(batch, -1, -1, -1)
+        tokens = torch.cat([rest[:, :, : words.gap], word, rest[:, :, words.gap + word.shape[2] :]], 2).flatten(0, 1)
+        tokens = tower.run_blocks(tower.with_positions(tokens), words.ids, self.deep_prompts.put_before)
+        tokens = self.deep_prompts.norm(self.deep_prompts.taken_out(tokens))
+        return F.normalize(tower.read(tokens, words.ends.repeat(batch)), dim=-1).unflatten(0, (batch, 2))
 
-    def branch_maps(self, features: Features, size: int) -> Float[Tensor, "branch batch layer {size} {size}"]:
+    def branch_maps(self, features: Features, size: Size) -> Float[Tensor, "branch batch layer height width"]:
         """The probability of "abnormal" of every pixel: CLIP's branch (0) and VCP's (1), per tapped layer."""
         patches = features["patches"]
         text = self.text_features(features["whole"])
@@ -205,9 +213,9 @@ class VCPCLIP(LearnedModel):
             logits = logits * self.log_scales.exp()[:, None, None, None, None]
         else:
             logits = logits / self.options["temperature"]
-        return two_state_maps(logits, size)
+        return two_state_maps(logits, size, self.backbone.patches)
 
-    def compare(self, features: Features, size: int) -> tuple[Tensor, Tensor]:
+    def compare(self, features: Features, size: Size) -> tuple[Tensor, Tensor]:
         branches = self.branch_maps(features, size).mean(2)
         share = self.alpha.sigmoid() if self.options["uniop"] else self.options["fusion"]
         maps = torch.lerp(branches[0], branches[1], share)
@@ -216,10 +224,11 @@ class VCPCLIP(LearnedModel):
         return maps, reduce(add, (highest_mean(branch, self.options["top_k"]) for branch in branches))
 
     def loss_sums(
-        self, features: Features, masks: Bool[Tensor, "batch size size"]
+        self, features: Features, masks: Bool[Tensor, "batch height width"]
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """Focal and dice losses summed over the layers' maps: of both branches, or of the fused one with UniOp."""
-        branches = self.branch_maps(features, masks.shape[-1])
+        masks = self.covered(masks)
+        branches = self.branch_maps(features, tuple(masks.shape[1:]))
         if self.options["uniop"]:
             branches = torch.lerp(branches[:1], branches[1:], self.alpha.sigmoid())
         maps = [map_ for branch in branches for map_ in branch.unbind(1)]
@@ -228,7 +237,7 @@ class VCPCLIP(LearnedModel):
         )
 
     def loss(
-        self, features: Features, masks: Bool[Tensor, "batch size size"], is_anomalous: Bool[Tensor, " batch"]
+        self, features: Features, masks: Bool[Tensor, "batch height width"], is_anomalous: Bool[Tensor, " batch"]
     ) -> Tensor:
         """The sum of `loss_sums`, or their mean with the weights sigmoid(beta) and its complement with LoReb."""
         focal, dice = self.loss_sums(features, masks)
@@ -239,11 +248,12 @@ class VCPCLIP(LearnedModel):
 
 
 class DeepPrompts(nn.Module):
-    """Learned tokens behind the start token, others for every block of the text tower; all go through one linear layer
-    and dropout. `norm` comes before the tower's last norm."""
+    """Learned tokens behind the start token, which is token 0 where a tower ``starts`` with one; others for every block
+    of the text tower. All go through one linear layer and dropout. `norm` comes before the tower's last norm."""
 
-    def __init__(self, width: int, depth: int, count: int):
+    def __init__(self, width: int, depth: int, count: int, starts: int = 1):
         super().__init__()
+        self.starts = starts
         self.prompts = nn.Parameter(torch.empty(depth, count, width))
         self.linear = nn.Linear(width, width)
         self.dropout = nn.Dropout(DROPOUT)
@@ -256,9 +266,14 @@ class DeepPrompts(nn.Module):
     def put_before(
         self, block: int, tokens: Float[Tensor, "text token channel"]
     ) -> Float[Tensor, "text longer channel"]:
-        """What a block reads: its own prompts from position 1, instead of the last block's if there were any."""
+        """What a block reads: its own prompts behind the start token, instead of the last block's if there were any."""
         prompts = self.dropout(self.linear(self.prompts[block - 1])).expand(len(tokens), -1, -1)
-        return torch.cat([tokens[:, :1], prompts, tokens[:, 1 if block == 1 else 1 + prompts.shape[1] :]], 1)
+        tokens = tokens if block == 1 else self.taken_out(tokens)
+        return torch.cat([tokens[:, : self.starts], prompts, tokens[:, self.starts :]], 1)
+
+    def taken_out(self, tokens: Float[Tensor, "text longer channel"]) -> Float[Tensor, "text token channel"]:
+        """The tokens without the prompts among them."""
+        return torch.cat([tokens[:, : self.starts], tokens[:, self.starts + self.prompts.shape[1] :]], 1)
 
 
 class ContextPrompt(nn.Module):

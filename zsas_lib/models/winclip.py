@@ -15,7 +15,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from ..backbones.image_tower import last_patches
+from ..backbones.families.sizes import Size, pair
+from ..backbones.families.tower import WINDOWS
+from ..backbones.image_tower import last_patches, residual_stream
 from ..backbones.registry import Backbone
 from ..base.errors import UnknownNameError
 from .prediction import AnomalyModel, Prediction, names_of_images
@@ -26,6 +28,8 @@ TEXT_MEANS = ("normalised", "raw")
 NON_SQUARE = ("squash", "tile")
 PATCH_MEMORIES = ("normed", "raw", "none")
 PATCHES = "patches"
+WHOLE = (1.0, 1.0)
+"""The shares of a picture's height and width that patches cover, where they cover all of it."""
 TILE_STRIDE = 0.8
 SMALLEST_SCORE = 1e-12
 
@@ -50,6 +54,10 @@ class WinCLIP(AnomalyModel):
     Options, with the paper's choice or the field's as default:
         temperature: 0.07 as in anomalib; 0.01 in others. Not known from the paper.
         scales: sides of the windows in patches.
+        windows: "encoded", each by itself through all blocks, as the paper does; or "pooled" from one pass of the whole
+            picture, which costs little more than that pass and is another quantity, since those patches have seen the
+            whole picture (`backbones.families` say how each kind of tower pools). None for the first that the tower
+            can: towers of stages only pool.
         image_term: whether the whole image's score takes part in the map (one reimplementation leaves it out).
         templates, full_stop, raw_names: see `prompts.winclip_prompts`; anomalib: 21, True, True.
         text_mean: T is the mean of unit embeddings ("normalised", CLIP's convention) or of embeddings as they come
@@ -76,6 +84,7 @@ class WinCLIP(AnomalyModel):
         *,
         temperature: float = 0.07,
         scales: Sequence[int] = (2, 3),
+        windows: str | None = None,
         image_term: bool = True,
         templates: int = 22,
         full_stop: bool = True,
@@ -87,13 +96,16 @@ class WinCLIP(AnomalyModel):
         patch_memory: str = "normed",
         reference_weight: float = 0.5,
     ):
+        windows = windows or next(mode for mode in WINDOWS if mode not in backbone.image.cannot)
         for option, value, known in (
+            ("windows", windows, WINDOWS),
             ("text_mean", text_mean, TEXT_MEANS),
             ("non_square", non_square, NON_SQUARE),
             ("patch_memory", patch_memory, PATCH_MEMORIES),
         ):
             if value not in known:
                 raise UnknownNameError(f"value of WinCLIP's option {option}", value, known)
+        backbone.image.require(windows)
         if shots < 0:
             raise ValueError(
                 f"WinCLIP got shots={shots}; expected 0 (zero-shot) or a number of normal reference images."
@@ -102,15 +114,17 @@ class WinCLIP(AnomalyModel):
             raise ValueError(f"WinCLIP got reference_weight={reference_weight}; expected a weight in [0, 1].")
         if not temperature > 0:
             raise ValueError(f"WinCLIP got temperature={temperature}; expected a positive number such as 0.07.")
-        if not scales or not all(1 <= side <= backbone.grid for side in scales) or len(set(scales)) < len(scales):
+        most = min(backbone.patches)
+        if not scales or not all(1 <= side <= most for side in scales) or len(set(scales)) < len(scales):
             raise ValueError(
-                f"WinCLIP got scales={tuple(scales)}; expected different window sides in 1..{backbone.grid} patches."
+                f"WinCLIP got scales={tuple(scales)}; expected different window sides in 1..{most} patches."
             )
         super().__init__(
             backbone,
             {
                 "temperature": temperature,
                 "scales": list(scales),
+                "windows": windows,
                 "image_term": image_term,
                 "templates": templates,
                 "full_stop": full_stop,
@@ -170,12 +184,19 @@ class WinCLIP(AnomalyModel):
 
     def embed(self, images: Float[Tensor, "batch 3 height width"]) -> Embedded:
         """What the predictions are made of, without a class; images are squashed to a square."""
-        tokens = self.backbone.embed_patches(images)
-        whole = self.backbone.encode_tokens(tokens)
-        local = tokens if self.options["window_gradient"] else tokens.detach()
-        parts = {side: self.backbone.window_embeddings(local, side) for side in self.options["scales"]}
+        backbone, sides = self.backbone, self.options["scales"]
+        start = backbone.embed_patches(images)
+        local = start if self.options["window_gradient"] else start.detach()
+        if self.options["windows"] == "pooled":
+            whole, windows = backbone.pooled_embeddings(start, sides)
+            windows = windows if self.options["window_gradient"] else [own.detach() for own in windows]
+        else:
+            whole = backbone.encode_tokens(start)
+            windows = [backbone.window_embeddings(local, side) for side in sides]
+        parts: dict[int | str, Tensor] = dict(zip(sides, windows))
         if self.options["shots"] and self.options["patch_memory"] != "none":
-            parts[PATCHES] = last_patches(self.backbone, local, normed=self.options["patch_memory"] == "normed")
+            last = residual_stream(backbone, local, last=1)
+            parts[PATCHES] = last_patches(backbone, last, normed=self.options["patch_memory"] == "normed")
         return Embedded(whole, parts)
 
     def predict(
@@ -192,7 +213,7 @@ class WinCLIP(AnomalyModel):
         With windows of ``scales`` among those read, None for all, and few-shot where ``references`` are given.
         """
         words, known = self.terms(embedded, class_names, scales=scales, references=references)
-        return weighed(words, known, self.options["reference_weight"], size)
+        return weighed(words, known, self.options["reference_weight"], size, self.backbone.covered)
 
     def terms(
         self,
@@ -230,13 +251,12 @@ class WinCLIP(AnomalyModel):
     ) -> dict[int, Float[Tensor, "batch rows columns"]]:
         """The zero-shot score of every window, in (0, 1), by the window's side in patches; images are squashed."""
         text = self._text(names_of_images(class_names, len(images)))
-        tokens = self.backbone.embed_patches(images)
-        windows = {side: self.backbone.window_embeddings(tokens, side) for side in self.options["scales"]}
-        return {side: self._in_rows(self._score(rows, text), side) for side, rows in windows.items()}
+        windows = self.embed(images).parts
+        return {side: self._in_rows(self._score(windows[side], text), side) for side in self.options["scales"]}
 
     def association_maps(
         self, images: Float[Tensor, "batch 3 height width"], class_names: str | Sequence[str]
-    ) -> dict[int | str, Float[Tensor, "batch grid grid"]]:
+    ) -> dict[int | str, Float[Tensor, "batch rows columns"]]:
         """How far each patch lies from the remembered images, in [0, 1], by the windows' side or `PATCHES`; images are
         squashed. Raises ValueError as calling the model does, and for a zero-shot model."""
         names = names_of_images(class_names, len(images))
@@ -245,7 +265,7 @@ class WinCLIP(AnomalyModel):
     def _zero_shot(self, embedded: Embedded, text: Tensor, sides: Sequence[int]) -> tuple[Tensor, Tensor]:
         image_scores = self._score(embedded.whole[:, None], text)[:, 0]
         windows = {side: self._in_rows(self._score(embedded.parts[side], text), side) for side in sides}
-        maps = [harmonic_map(scores, self.backbone.grid, side) for side, scores in windows.items()]
+        maps = [harmonic_map(scores, self.backbone.patches, side) for side, scores in windows.items()]
         if self.options["image_term"]:
             maps.append(image_scores[:, None, None].expand_as(maps[0]))
         return image_scores, len(maps) / reduce(add, (1 / scores.clamp_min(SMALLEST_SCORE) for scores in maps))
@@ -258,11 +278,11 @@ class WinCLIP(AnomalyModel):
         for part in (*sides, PATCHES) if PATCHES in embedded.parts else sides:
             distances = nearest_distance(embedded.parts[part], [memory[part] for memory in memories])
             side = 1 if part == PATCHES else part
-            maps[part] = harmonic_map(self._in_rows(distances, side), self.backbone.grid, side)
+            maps[part] = harmonic_map(self._in_rows(distances, side), self.backbone.patches, side)
         return maps
 
     def _in_rows(self, values: Tensor, side: int) -> Tensor:
-        return values.unflatten(1, (self.backbone.grid - side + 1, -1))
+        return values.unflatten(1, (self.backbone.patches[0] - side + 1, -1))
 
     def _score(self, embeddings: Tensor, text: Tensor) -> Tensor:
         normal, abnormal = (embeddings @ text.to(embeddings.dtype).mT).unbind(-1)
@@ -286,29 +306,40 @@ class WinCLIP(AnomalyModel):
             )
 
 
-def weighed(words: Prediction, known: Prediction | None, weight: float, size: Sequence[int]) -> Prediction:
-    """What `WinCLIP.terms` say together, (1 - w) of words and w of references, with a map of ``size``."""
+def weighed(
+    words: Prediction,
+    known: Prediction | None,
+    weight: float,
+    size: Sequence[int],
+    covered: tuple[float, float] = WHOLE,
+) -> Prediction:
+    """What `WinCLIP.terms` say together, (1 - w) of words and w of references, with a map of ``size``, of whose height
+    and width the patches cover these shares (`Backbone.covered`); what lies beyond gets the nearest value."""
     patches, image_scores = words.anomaly_map, words.image_score
     if known is not None:
         patches = (1 - weight) * patches + weight * known.anomaly_map
         image_scores = (1 - weight) * image_scores + weight * known.image_score
-    enlarged = F.interpolate(patches[:, None], tuple(size), mode="bilinear", align_corners=False)
+    height, width = (round(pixels * share) for pixels, share in zip(size, covered))
+    enlarged = F.interpolate(patches[:, None], (height, width), mode="bilinear", align_corners=False)
+    if covered != WHOLE:
+        enlarged = F.pad(enlarged, (0, size[1] - width, 0, size[0] - height), mode="replicate")
     return Prediction(enlarged[:, 0], image_scores)
 
 
 def harmonic_map(
-    scores: Float[Tensor, "batch rows columns"], grid: int, side: int
-) -> Float[Tensor, "batch {grid} {grid}"]:
+    scores: Float[Tensor, "batch rows columns"], grid: Size, side: int
+) -> Float[Tensor, "batch height width"]:
     """Each patch's harmonic mean over the windows that cover it, from scores of all windows of `side` patches.
 
-    Scores lie in [0, 1], rows = columns = grid - side + 1. A score below 1e-12 counts as that, so a patch under a
-    window of score 0 gets (nearly) 0. Example: on a 3x3 grid, 2x2 windows of scores 1, .75, .5, .25 give the rows
-    1, .8571, .75; .6667, .48, .375; .5, .3333, .25. Raises ValueError if the scores are not those of such windows.
+    Scores lie in [0, 1]; of a grid, one number or (rows, columns), there are grid - side + 1 rows and columns. A score
+    below 1e-12 counts as that, so a patch under a window of score 0 gets (nearly) 0. Example: on a 3x3 grid, 2x2
+    windows of scores 1, .75, .5, .25 give the rows 1, .8571, .75; .6667, .48, .375; .5, .3333, .25. Raises ValueError
+    if the scores are not those of such windows.
     """
-    rows = grid - side + 1
-    if scores.shape[1:] != (rows, rows):
+    rows, columns = (patches - side + 1 for patches in pair(grid))
+    if scores.shape[1:] != (rows, columns):
         raise ValueError(
-            f"Expected {rows}x{rows} windows of side {side} on a grid of {grid}, got {tuple(scores.shape[1:])}."
+            f"Expected {rows}x{columns} windows of side {side} on a grid of {grid}, got {tuple(scores.shape[1:])}."
         )
     kernel = scores.new_ones(1, 1, side, side)
     reciprocals = F.conv_transpose2d(1 / scores[:, None].clamp_min(SMALLEST_SCORE), kernel)

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from ..backbones.families.sizes import Size, pair
 from ..backbones.registry import Backbone
 from ..data.dataset import AnomalyDataset, stacked
 from ..data.record import row_name
@@ -34,11 +35,10 @@ class LogitsFirst(AnomalyCLIP):
     """AnomalyCLIP in VCP-CLIP's order: logits are enlarged, then the softmax is taken (the released code enlarges
     probabilities)."""
 
-    def probabilities(self, features: Features, size: int) -> Float[Tensor, "batch layer {size} {size}"]:
+    def probabilities(self, features: Features, size: Size) -> Float[Tensor, "batch layer height width"]:
         logits = features["patches"] @ self.text_features().mT / TEMPERATURE
-        grid = self.backbone.grid
-        margin = (logits[..., 1] - logits[..., 0]).unflatten(-1, (grid, grid))
-        return F.interpolate(margin, (size, size), mode="bilinear", align_corners=False).sigmoid()
+        margin = (logits[..., 1] - logits[..., 0]).unflatten(-1, self.backbone.patches)
+        return F.interpolate(margin, pair(size), mode="bilinear", align_corners=False).sigmoid()
 
 
 def variant(
@@ -71,7 +71,7 @@ def small_gradients(model: LearnedModel, dataset: AnomalyDataset, *, seed: int =
     fresh.initialise(seed)
     for value in fresh.learnable().values():
         value.requires_grad_(True)
-    sized = dataset.squashed(model.backbone.image_size)
+    sized = dataset.squashed(max(model.backbone.size))
     batch = stacked([sized[int(index)] for index in np.linspace(0, len(sized) - 1, min(count, len(sized))).round()])
     device = model.backbone.device
     with torch.no_grad():

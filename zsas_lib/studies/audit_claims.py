@@ -9,11 +9,13 @@ has several texts, apart by `` | ``, the claim's `Measured.outcome` chooses one.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
 import torch
 
+from ..backbones.text_tower import OpenClipText
 from ..data.dataset import AnomalyDataset, Sample
 from ..evaluation.tables import MEAN
 from ..models.anomalyclip import AnomalyCLIP
@@ -75,7 +77,7 @@ def _moves(effects: pd.DataFrame, changes: list[str]) -> str:
 
 def prompted_blocks(model: AnomalyCLIP) -> Measured:
     """The last block of the text tower that gets learned tokens, of how many; outcome 1 if there are blocks without."""
-    last, depth = len(model.compound) + 1, len(model.backbone.clip.transformer.resblocks)
+    last, depth = len(model.compound) + 1, cast(OpenClipText, model.backbone.text).depth
     return Measured({"last": last, "depth": depth}, int(last - 1 < depth))
 
 

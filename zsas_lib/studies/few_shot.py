@@ -81,12 +81,12 @@ def few_shot_table(
                     name, size = "+".join(map(str, chosen)), batch.masks.shape[-2:]
                     text, _ = reader.terms(embedded, category, scales=chosen)
                     if 0 in shots:
-                        alone = weighed(text, None, TEXT, size)
+                        alone = weighed(text, None, TEXT, size, reader.backbone.covered)
                         predicted.setdefault((name, 0, 0, TEXT), []).append(alone)
                     for (count, draw), held in drawn.items():
                         _, known = reader.terms(embedded, category, scales=chosen, references=held)
                         for weight in weights:
-                            both = weighed(text, known, weight, size)
+                            both = weighed(text, known, weight, size, reader.backbone.covered)
                             predicted.setdefault((name, count, draw, weight), []).append(both)
         for setting, predictions in predicted.items():
             maps = [map_ for prediction in predictions for map_ in prediction.anomaly_map.float().cpu()]

@@ -8,13 +8,14 @@ counted; and parameters that the released code carries along unused. None of the
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 import pandas as pd
 import torch
-from torch import nn
 
 from ..backbones.backbone import Backbone
+from ..backbones.families.tokens import TokenTower
+from ..backbones.text_tower import OpenClipText
 from ..evaluation.complexity import ParameterCounts, parameter_counts
 from ..models.anomalyclip import AnomalyCLIP
 from ..models.prediction import AnomalyModel
@@ -108,7 +109,7 @@ def released_parameters(model: AnomalyModel) -> ReleasedParameters:
 def _extras(model: AnomalyModel) -> dict[str, int]:
     if model.backbone is None:
         return {}
-    text = model.backbone.clip.transformer.width
+    text = cast(OpenClipText, model.backbone.text).width
     if isinstance(model, AnomalyCLIP):
         projected = 896
         return {"linear layers beside the compound prompts, unused": len(model.compound) * (text + 1) * projected}
@@ -141,17 +142,16 @@ def released_flops(model: VCPCLIP, text_tokens: int = RELEASED_TOKENS) -> Flops:
 
 def _image_tower(backbone: Backbone) -> tuple[dict[str, int], dict[str, int]]:
     patches, width = backbone.grid**2, backbone.width
-    mlps, attention = _blocks(backbone.clip.visual.transformer.resblocks, width, patches + 1)
+    mlps, attention = _blocks(backbone.depth, cast(TokenTower, backbone.image).trunk.hidden, width, patches + 1)
     return {"patch embedding": 2 * patches * width * 3 * backbone.patch_size**2, "image MLPs": mlps}, {
         "image": attention
     }
 
 
-def _blocks(blocks: nn.ModuleList, width: int, tokens: int) -> tuple[int, int]:
+def _blocks(depth: int, hidden: int, width: int, tokens: int) -> tuple[int, int]:
     """MLPs and attention of a sequence that runs through blocks."""
-    hidden: int = cast(Any, blocks[0]).mlp.c_fc.out_features
     mlp = 2 * 2 * tokens * width * hidden
-    return len(blocks) * mlp, len(blocks) * _attention(width, tokens, projections=4)
+    return depth * mlp, depth * _attention(width, tokens, projections=4)
 
 
 def _attention(width: int, tokens: int, projections: int) -> int:
@@ -161,9 +161,14 @@ def _attention(width: int, tokens: int, projections: int) -> int:
 
 def _add_vcpclip(model: VCPCLIP, text_tokens: int, layers: dict, attention: dict, bare: dict) -> None:
     backbone = model.backbone
-    transformer, width, embed, patches = backbone.clip.transformer, backbone.width, backbone.embed_dim, backbone.grid**2
-    text, depth, tapped = transformer.width, len(transformer.resblocks), len(model.projections)
-    mlps, attended = _blocks(transformer.resblocks, text, text_tokens)
+    tower, width, embed, patches = (
+        cast(OpenClipText, backbone.text),
+        backbone.width,
+        backbone.embed_dim,
+        backbone.grid**2,
+    )
+    text, depth, tapped = tower.width, tower.depth, len(model.projections)
+    mlps, attended = _blocks(depth, tower.hidden, text, text_tokens)
     layers["text MLPs"] = 2 * mlps
     layers["patch projections"] = 2 * tapped * patches * width * embed
     layers["post-VCP"] = 2 * tapped * (2 * embed * width + 2 * patches * width**2 + 2 * width**2)

@@ -81,7 +81,7 @@ def zero_shot_steps(model: WinCLIP, sample: Sample) -> Steps:
         whole = float(model.image_scores(images, sample.category))
         windows = model.window_scores(images, sample.category)
         final = model(images, sample.category).anomaly_map[0].float().cpu()
-    size, grid = final.shape, model.backbone.grid
+    size, grid = final.shape, model.backbone.patches
     maps = {f"side {side}": enlarged(harmonic_map(own, grid, side)[0], size) for side, own in windows.items()}
     arithmetic = torch.stack([arithmetic_map(own, side)[0] for side, own in windows.items()]).mean(0)
     maps |= {"WinCLIP": final, "arithmetic": enlarged(arithmetic, size)}

@@ -97,7 +97,7 @@ def fit(
     epochs = recipe.epochs if epochs is None else epochs
     training_batch_size = recipe.training_batch_size if training_batch_size is None else training_batch_size
     rate, augment = (recipe.rate if rate is None else rate), (recipe.augment if augment is None else augment)
-    side = model.backbone.image_size
+    side = max(model.backbone.size)
     require_settings(
         seed=seed,
         epochs=epochs,

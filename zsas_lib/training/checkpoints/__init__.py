@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from ...backbones.backbone import Backbone
-from ...backbones.text_tower import require_causal_text_tower
 from ...base.digests import file_digest
 from ...base.errors import UnknownNameError
 from ...models.learned import LearnedModel, assign_learned
-from ...models.load import load_model
+from ...models.load import load_model, model_class
 from . import anomalyclip, april_gan, vcpclip
 from .entries import Entries
 
@@ -43,7 +42,7 @@ def load_official_checkpoint(name: str, path: str | Path, backbone: Backbone, **
 
     The model's `trained` record names the file and its sha256. Raises UnknownNameError for a model without released
     files or an unknown option, DataError for a file that is none, of another model, for another backbone, or with NaN:
-    it names the entries and shapes; OptionError for a backbone without a causal text tower.
+    it names the entries and shapes; OptionError for a backbone that the model cannot run on.
 
     >>> backbone = zsas.load_backbone("embedded")
     >>> layers = {f"fc.{n}.weight": torch.rand(128, 128) for n in range(4)}
@@ -56,8 +55,7 @@ def load_official_checkpoint(name: str, path: str | Path, backbone: Backbone, **
         raise UnknownNameError("model with official checkpoints", name, FORMATS)
     read, code = FORMATS[name]
     path = Path(path)
-    if name != "april-gan":
-        require_causal_text_tower(backbone, name)
+    model_class(name).require_suits(backbone)
     entries = Entries(name, path, backbone)
     found, tensors = read(entries, backbone)
     entries.require_all()

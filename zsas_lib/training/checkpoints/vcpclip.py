@@ -1,11 +1,13 @@
 """VCP-CLIP's and VCP-CLIP+'s files, as xiaozhen228/VCP-CLIP and augustinus2000/VCP-CLIP-plus write them."""
 
 import math
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from ...backbones.backbone import Backbone
+from ...backbones.text_tower import OpenClipText
 from ...models.vcpclip import FIRST_BALANCE
 from .april_gan import ACTIVATION as ACTIVATION
 from .april_gan import POSITIONS as POSITIONS
@@ -19,7 +21,8 @@ PROMPTS = ("prompt_", "deep_prompt_")
 def _vcp_parts(entries: Entries, backbone: Backbone, place: str = "") -> tuple[dict, dict[str, Tensor], Tensor]:
     """The options that both VCP-CLIPs' files decide, what they learn, by our names, and the two logarithms of the
     scales; `place` is where prompts are."""
-    text, embed, width = backbone.clip.transformer.width, backbone.embed_dim, backbone.width
+    tower, embed, width = cast(OpenClipText, backbone.text), backbone.embed_dim, backbone.width
+    text = tower.width
     tensors = projections(entries, backbone)
     for ours, theirs, inputs in (
         ("query", "q_proj_pre", embed),
@@ -29,7 +32,7 @@ def _vcp_parts(entries: Entries, backbone: Backbone, place: str = "") -> tuple[d
     ):
         tensors[f"post_vcp.{ours}.weight"] = entries.take(f"Zero_try.{theirs}.weight", width, inputs, 1)[..., 0]
         tensors[f"post_vcp.{ours}.bias"] = entries.take(f"Zero_try.{theirs}.bias", width)
-    blocks = len(backbone.clip.transformer.resblocks)
+    blocks = tower.depth
     first = entries.take(f"{place}prompt_embeddings", 1, None, text)
     deep = entries.take(f"{place}deep_prompt_embeddings", blocks - 1, first.shape[1], text)
     tensors["deep_prompts.prompts"] = torch.cat([first, deep])
@@ -42,7 +45,7 @@ def _vcp_parts(entries: Entries, backbone: Backbone, place: str = "") -> tuple[d
 
 def vcpclip(entries: Entries, backbone: Backbone) -> tuple[dict, dict[str, Tensor]]:
     """The model's options, as far as the file decides them, and what it learned, by our names."""
-    width = backbone.clip.transformer.width
+    width = cast(OpenClipText, backbone.text).width
     options, tensors, scales = _vcp_parts(entries, backbone)
     entries.pass_over("prompt_text_projection")
     query = entries.take("New_Lan_Embed.prompt_query", 1, None, width)
@@ -56,7 +59,7 @@ def vcpclip(entries: Entries, backbone: Backbone) -> tuple[dict, dict[str, Tenso
 def vcpclip_plus(entries: Entries, backbone: Backbone) -> tuple[dict, dict[str, Tensor]]:
     """As `vcpclip`. Prompts are read where the authors' test reads them, beside CLIP's weights; training saves them a
     second time. CLIP's weights in the file, which their test takes for its towers, must be the backbone's."""
-    width, embed = backbone.clip.transformer.width, backbone.embed_dim
+    width, embed = cast(OpenClipText, backbone.text).width, backbone.embed_dim
     options, tensors, scales = _vcp_parts(entries, backbone, "model.")
     place = "model.prompt_token_embedding."
     vectors = entries.take(f"{place}prompt_tokens", 1, None, width)

@@ -1,0 +1,1 @@
+"""Image towers by family, behind one interface: `tower.ImageTower`."""

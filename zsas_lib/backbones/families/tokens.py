@@ -1,0 +1,144 @@
+"""Transformers: a trunk of blocks that read tokens, and a pool that makes an embedding of what comes out."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from .parts import Pool, Trunk
+from .tower import ImageTower
+from .windows import attend, attend_windows, window_means, window_tokens
+
+HIDDEN_BYTES_AT_ONCE = {"cpu": 2**21, "cuda": 2**30}
+DIAGONAL_WEIGHT = 1.0
+"""The gamma of paper K's A + gamma diag(A), fixed: nothing in the released code learns it."""
+
+
+class TokenTower(ImageTower):
+    """A trunk and a pool. Windows are encoded by all blocks, or pooled: by the pool, confined to their patches, or
+    where it reads the class token alone, by the last block's class query, confined to them too."""
+
+    def __init__(self, trunk: Trunk, pool: Pool, embed_dim: int):
+        self.trunk, self.pool = trunk, pool
+        self.family, self.prefix, self.embed_dim = pool.family, trunk.prefix, embed_dim
+        self.size, self.patch_size = trunk.size, trunk.patch_size
+        self.grids = (trunk.grid,) * (trunk.depth + 1)
+        self.widths = (trunk.width,) * (trunk.depth + 1)
+
+    @property
+    def classes(self) -> list[type]:
+        return [type(self), type(self.trunk), type(self.pool)]
+
+    def cast(self, dtype: torch.dtype) -> None:
+        self.trunk.cast(dtype)
+
+    def start(self, images: Tensor) -> Tensor:
+        return self.trunk.start(images)
+
+    def stream(self, start: Tensor, last: int | None = None) -> list[Tensor]:
+        states = [start.to(self.trunk.dtype)]
+        for number in range(self.depth):
+            states.append(self.trunk.block(number, states[-1]))
+            if last is not None:
+                del states[:-last]
+        return [state.to(start.dtype) for state in states]
+
+    def _blocks(self, start: Tensor, count: int) -> Tensor:
+        """What stands behind the first blocks."""
+        tokens = start.to(self.trunk.dtype)
+        for number in range(count):
+            tokens = self.trunk.block(number, tokens)
+        return tokens.to(start.dtype)
+
+    def embedding(self, last: Tensor, normed: bool = True) -> Tensor:
+        return self.pool.embedding(last, normed)
+
+    def normed(self, last: Tensor) -> Tensor:
+        return self.pool.normed(last)
+
+    def dense(self, state: Tensor) -> Tensor:
+        return self.pool.dense(state)
+
+    def encoded(self, start: Tensor) -> Tensor:
+        parts = start.split(self._sequences_at_once(start))
+        if not self.pool.reads_first_only:
+            return torch.cat([super(TokenTower, self).encoded(part) for part in parts])
+        return torch.cat([self.pool.embedding(self._by_steps(part, None)) for part in parts])
+
+    def encoded_windows(self, start: Tensor, side: int) -> Tensor:
+        windows = (self.grid[0] - side + 1) * (self.grid[1] - side + 1)
+        images_at_once = max(1, self._sequences_at_once(start, self.prefix + side**2) // windows)
+        parts = [self.pool.embedding(self._by_steps(part, side)) for part in start.split(images_at_once)]
+        return torch.cat(parts).unflatten(0, (len(start), -1))
+
+    def pooled_windows(self, tail: list[Tensor], side: int) -> Tensor:
+        if not self.pool.reads_first_only:
+            return self.pool.windows(tail[-1], self.grid, side)
+        return self._class_queries(tail[-2], [side])[0]
+
+    def pooled(self, start: Tensor, sides: Sequence[int]) -> tuple[Tensor, list[Tensor]]:
+        if not self.pool.reads_first_only:
+            return super().pooled(start, sides)
+        whole, *windows = self._class_queries(self._blocks(start, self.depth - 1), [None, *sides])
+        return whole[:, 0], windows
+
+    def local_step(self, number: int, state: Tensor, path: str) -> Tensor:
+        trunk, number = self.trunk, number - 1
+        projected = trunk.projected(number, state.to(trunk.dtype))
+        query, key, value = trunk.split(number, projected, placed=path != "value")
+        if path == "diagonal":
+            scores = query * query.shape[-1] ** -0.5 @ key.mT
+            bias = trunk.bias(number, None, len(state))
+            shares = (scores if bias is None else scores + bias).softmax(-1)
+            shares = shares + DIAGONAL_WEIGHT * torch.diag_embed(shares.diagonal(dim1=-2, dim2=-1))
+            mixed = shares / shares.sum(-1, keepdim=True) @ value
+        else:
+            asked = {"value": value, "query": query}[path]
+            mixed = F.scaled_dot_product_attention(asked, asked, value)
+        return trunk.added(number, mixed).to(state.dtype)
+
+    def _by_steps(self, start: Tensor, side: int | None) -> Tensor:
+        """The last tokens of whole pictures or of each window (`side`). The same as running the blocks on each, without
+        two kinds of needless work: tokens that windows share are projected once in the first block, and where the pool
+        reads the first token alone, it is the last block's only query."""
+        trunk, tokens = self.trunk, start.to(self.trunk.dtype)
+        for number in range(self.depth):
+            projected = trunk.projected(number, tokens)
+            if number == 0 and side is not None:
+                tokens, projected = (window_tokens(x, self.grid, side, self.prefix) for x in (tokens, projected))
+            queries = 1 if self.pool.reads_first_only and number == self.depth - 1 else None
+            query, key, value = trunk.split(number, projected, side)
+            bias = trunk.bias(number, side, len(tokens))
+            mixed = attend(query[:, :, :queries], key, value, bias if bias is None else bias[:, :, :queries])
+            tokens = trunk.feed(number, tokens[:, :queries] + trunk.added(number, mixed))
+        return tokens.to(start.dtype)
+
+    def _class_queries(self, before: Tensor, sides: Sequence[int | None]) -> list[Float[Tensor, "batch _ embed"]]:
+        """What the last block's class query makes of the patches of each window alone, added to their mean; None for
+        the picture's own embedding. See `class_token` for why."""
+        trunk, number = self.trunk, self.depth - 1
+        tokens = before.to(trunk.dtype)
+        patches = slice(self.prefix, None)
+        query, key, value = trunk.split(number, trunk.projected(number, tokens))
+        scores = (query[:, :, :1] * query.shape[-1] ** -0.5 @ key.mT)[:, :, 0]
+        bias = trunk.bias(number, None, len(tokens))
+        scores = scores if bias is None else scores + bias[:, :, 0]
+        embeddings = []
+        for side in sides:
+            if side is None:
+                own, mixed = tokens[:, :1], scores.softmax(-1)[:, :, None] @ value
+            else:
+                own = window_means(tokens[:, patches], self.grid, side)
+                mixed = attend_windows(scores[:, :, patches], value[:, :, patches], self.grid, side)
+            asked = trunk.feed(number, own + trunk.added(number, mixed)).to(before.dtype)
+            embedded = self.pool.embedding(asked.flatten(0, 1)[:, None])
+            embeddings.append(embedded.unflatten(0, asked.shape[:2]))
+        return embeddings
+
+    def _sequences_at_once(self, start: Tensor, length: int | None = None) -> int:
+        """How many sequences go through the blocks together, so that hidden activations stay in a processor's cache."""
+        hidden = (length or start.shape[1]) * self.trunk.hidden
+        bytes_at_once = HIDDEN_BYTES_AT_ONCE.get(start.device.type, HIDDEN_BYTES_AT_ONCE["cuda"])
+        return max(1, bytes_at_once // (hidden * self.trunk.dtype.itemsize))

@@ -1,0 +1,50 @@
+"""The tokenizers of text towers: CLIP's own, and those of Hugging Face, which need `transformers` and files."""
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from open_clip.tokenizer import DEFAULT_CONTEXT_LENGTH, HFTokenizer, SimpleTokenizer
+
+from ..base.errors import OptionError
+from .weights import hub_file
+
+INSTALL = "pip install transformers sentencepiece"
+FILES = ("tokenizer_config.json", "tokenizer.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model")
+"""One of these is in every repository of a tokenizer."""
+
+
+def tokenizer_of(name: str, text: Mapping[str, Any]) -> "SimpleTokenizer | HFTokenizer":
+    """The tokenizer that open_clip takes for a model's `text_cfg`.
+
+    Raises OptionError, naming the backbone, where `transformers` is not installed; DataError if its files are neither
+    here nor to be had.
+    """
+    length = text.get("context_length", DEFAULT_CONTEXT_LENGTH)
+    arguments = {**(text.get("tokenizer_kwargs") or {})}
+    if (mode := text.get("tokenizer_mode")) is not None:
+        arguments["tokenizer_mode"] = mode
+    return _tokenizer(name, text.get("hf_tokenizer_name"), length, json.dumps(arguments, sort_keys=True))
+
+
+def require_transformers(name: str, part: str) -> None:
+    """Raises OptionError where the package that a backbone's ``part`` needs is missing."""
+    if find_spec("transformers") is None:
+        raise OptionError(
+            f"Backbone {name!r} has {part}, which needs Hugging Face's transformers, and it is not installed: "
+            f"{INSTALL}."
+        )
+
+
+@lru_cache(maxsize=8)
+def _tokenizer(name: str, hugging_face: str | None, length: int, arguments_as_json: str):
+    arguments = json.loads(arguments_as_json)
+    if not hugging_face:
+        return SimpleTokenizer(context_length=length, **arguments)
+    require_transformers(name, f"the tokenizer {hugging_face} of Hugging Face")
+    if not Path(hugging_face).is_dir():
+        hub_file(hugging_face, *FILES)
+    return HFTokenizer(hugging_face, context_length=length, **arguments)
