@@ -1,7 +1,7 @@
 """Run benchmarks, print what they find, and keep it in benchmarks/measured.csv, which a page of the book shows.
 
-    python -m benchmarks                        # all but the two long ones; about half an hour on 2 cores
-    python -m benchmarks learned search         # these: a quarter of an hour and three hours
+    python -m benchmarks                        # all but the three long ones; about half an hour on 2 cores
+    python -m benchmarks learned search towers  # these: a quarter of an hour, three hours, half an hour and 25 GB
     python -m benchmarks aupro rotation         # these
     python -m benchmarks winclip --device cuda  # on a GPU, those that make use of one
     python -m benchmarks --quick                # small sizes, to see that they work; nothing is kept
@@ -28,7 +28,7 @@ from . import same_numbers
 from .table import NotRun, Settings, kept, machine, printed
 
 BENCHMARKS = ("rotation", "aupro", "worst_case", "winclip", "embedded", "trivial", "paired", "memory", "engine")
-LONG = ("learned", "search")
+LONG = ("learned", "search", "towers")
 ON_GPU = ("rotation", "winclip")
 PEER = Path(".peers", "anomalib")
 PINS = Path("benchmarks", "anomalib.txt")
@@ -70,7 +70,7 @@ def main() -> None:
         return same_numbers.main(sys.argv[2:])
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS + LONG)}; without it all but the last two"
+        "names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS + LONG)}; without it all but the last three"
     )
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--rounds", type=int, default=7)

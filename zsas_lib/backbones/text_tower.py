@@ -67,7 +67,7 @@ class OpenClipText(TextTower):
     sentences and nothing else.
 
     Attributes, but for Hugging Face's: `width` and `depth` of the transformer, and `hidden`, the width of its
-    feed-forward parts; `context_length` in tokens; `starts`, how many tokens every sentence begins with before its first
+    feed-forward parts; `context_length` in tokens; `starts`, how many tokens every sentence has before its first
     word.
     """
 
