@@ -290,6 +290,7 @@ def test_options_are_recorded(backbone):
         "raw_names": False,
         "text_mean": "raw",
         "non_square": "squash",
+        "windows": "encoded",
         "window_gradient": True,
         "shots": 0,
         "patch_memory": "normed",

@@ -1,0 +1,176 @@
+"""All of open_clip's architectures, without numbers (torch's meta device) and with few blocks: which models run on
+them, and the shapes of all that models read."""
+
+import json
+from collections import Counter
+from copy import deepcopy
+from unittest.mock import patch
+
+import open_clip
+import pytest
+import timm
+import torch
+from open_clip.tokenizer import SimpleTokenizer
+
+from zsas_lib import list_models, load_model, why_not
+from zsas_lib.backbones import text_tower
+from zsas_lib.backbones.families.hierarchical import NO_VALUES
+from zsas_lib.backbones.image_tower import dense_embeddings, local_embeddings, residual_stream
+from zsas_lib.backbones.text_tower import LEARNED_WORDS
+from zsas_lib.base.errors import OptionError
+from zsas_lib.evaluation.complexity import as_it_begins, shapes_only
+from zsas_lib.models.vcpclip import ONE_WIDTH
+
+NAMES = open_clip.list_models()
+FAMILIES = {"class token": 59, "average-pooled": 22, "attention-pooled": 35, "hierarchical": 18, "ResNet": 10}
+GRIDS = {"ViT-SO400M-14-SigLIP-384": 27, "nllb-clip-large-siglip": 27, "ViTamin-XL-384": 16, "convnext_xxlarge_320": 10}
+"""Of some that surprise: 384 / 14 is no whole number, and ViTamin-XL-384 is configured for 256 pixels."""
+ONE_OF_A_KIND = (
+    "ViT-B-32",
+    "ViT-H-14-worldwide",
+    "ViT-L-14-CLIPA",
+    "coca_ViT-B-32",
+    "coca_base",
+    "ViT-B-16-SigLIP2",
+    "ViT-SO400M-14-SigLIP",
+    "ViT-SO400M-16-SigLIP-i18n-256",
+    "PE-Core-T-16-384",
+    "EVA02-B-16",
+    "EVA02-E-14",
+    "ViTamin-S",
+    "MobileCLIP-B",
+    "MobileCLIP2-L-14",
+    "vit_relpos_medium_patch16_cls_224",
+    "convnext_tiny",
+    "MobileCLIP2-S0",
+    "swin_base_patch4_window7_224",
+    "RN50",
+)
+"""Each has an image tower or a text tower of another kind than those before."""
+BLOCKS = 2
+
+
+def cut(name: str) -> dict:
+    """open_clip's configuration with few blocks, and CLIP's text tower in the place of Hugging Face's."""
+    model = deepcopy(CONFIGURATIONS[name])
+    if isinstance(model["vision_cfg"].get("layers"), int):
+        model["vision_cfg"]["layers"] = BLOCKS
+    model["text_cfg"]["layers"] = 1
+    if "hf_model_name" in model["text_cfg"]:
+        model["text_cfg"] = {"context_length": 77, "layers": 1}
+    if "multimodal_cfg" in model:
+        model["multimodal_cfg"]["layers"] = 1
+    return model
+
+
+CONFIGURATIONS = {name: open_clip.get_model_config(name) for name in NAMES}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_blocks():
+    make = timm.create_model
+
+    def made(name, *positional, **own):
+        shallow = {} if name.startswith(("convnext", "fastvit", "swin")) else {"depth": BLOCKS}
+        return make(name, *positional, **own, **shallow)
+
+    def tokenizer(name, text):
+        ids = SimpleTokenizer(context_length=text.get("context_length", 77))
+        end = text["eos_id"] if text.get("pool_type") == "eos" else 49407
+        return lambda sentences: ids(sentences).masked_fill(ids(sentences) == 49407, end)
+
+    with (
+        patch("timm.create_model", made),
+        patch("open_clip.get_model_config", cut),
+        patch.object(text_tower, "tokenizer_of", tokenizer),
+    ):
+        yield
+
+
+SEEN: dict = {}
+
+
+def alike(name: str) -> str:
+    """The first name with the same shapes: activations, tokenizers and what only training reads make no difference."""
+    model = cut(name)
+    for part in ("quick_gelu", "init_logit_bias"):
+        model.pop(part, None)
+    for part in ("hf_tokenizer_name", "tokenizer_kwargs", "act_kwargs", "norm_kwargs"):
+        model["text_cfg"].pop(part, None)
+    return SEEN.setdefault(json.dumps(model, sort_keys=True), name)
+
+
+FIRST = {name: alike(name) for name in NAMES}
+BACKBONES: dict = {}
+
+
+def made(name):
+    if FIRST[name] not in BACKBONES:
+        BACKBONES[FIRST[name]] = shapes_only(FIRST[name])
+    return BACKBONES[FIRST[name]]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", dict.fromkeys(FIRST.values()))
+def test_shapes_of_all_that_models_read(name):
+    backbone = made(name)
+    image, (rows, columns), embed = backbone.image, backbone.patches, backbone.embed_dim
+    assert embed == CONFIGURATIONS[name]["embed_dim"]
+    assert backbone.grid == GRIDS.get(name, backbone.image_size // backbone.patch_size)
+    assert backbone.image_size == CONFIGURATIONS[name]["vision_cfg"]["image_size"]
+    start = backbone.embed_patches(torch.zeros(1, 3, *backbone.size, device="meta"))
+    stream = residual_stream(backbone, start)
+    for state, grid, width in zip(stream[1:], image.grids[1:], image.widths[1:]):
+        assert state.shape == (1, image.prefix + grid[0] * grid[1], width)
+    assert image.embedding(stream[-1]).shape == (1, embed)
+    assert dense_embeddings(backbone, stream[-1]).shape == (1, rows * columns, embed)
+    assert backbone.pooled_window_embeddings(stream[-2:], 3).shape == (1, (rows - 2) * (columns - 2), embed)
+    if "encoded" not in image.cannot:
+        assert backbone.window_embeddings(start, 2).shape == (1, (rows - 1) * (columns - 1), embed)
+    if "value path" not in image.cannot:
+        assert local_embeddings(backbone, stream, BLOCKS, BLOCKS).shape == (1, rows * columns, embed)
+    assert backbone.encode_text(["a pill"]).shape == (1, embed)
+
+
+def test_families():
+    assert len(NAMES) == 144
+    assert Counter(made(name).family for name in NAMES) == FAMILIES
+
+
+def stages(name: str) -> bool:
+    return made(name).family in ("hierarchical", "ResNet")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_model_runs_or_says_why(name):
+    """The table: WinCLIP and APRIL-GAN run on all; the others on all transformers."""
+    width, values = (ONE_WIDTH, NO_VALUES) if stages(name) else ("", "")
+    expected = {"winclip": "", "april-gan": "", "vcpclip": width, "vcpclip+": width, "anomalyclip": values}
+    assert {model: why_not(model, made(name)) for model in list_models()} == expected
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ONE_OF_A_KIND)
+def test_what_runs_runs_to_its_end_and_what_does_not_is_refused_before_it_starts(name):
+    backbone = made(name)
+    image = torch.zeros(1, 3, *backbone.size, device="meta")
+    for model in list_models():
+        if why := why_not(model, backbone):
+            with pytest.raises(
+                OptionError, match=f"cannot run on backbone '{backbone.name}' .{backbone.family}.: {why}"
+            ):
+                load_model(model, backbone)
+            continue
+        options = {"context": 4} if model == "anomalyclip" and backbone.text.context_length < 17 else {}
+        with torch.device("meta"):
+            loaded = load_model(model, backbone, **options)
+        with as_it_begins(loaded):
+            prediction = loaded(image, "pill")
+        assert prediction.anomaly_map.shape == (1, *backbone.size) and prediction.image_score.shape == (1,)
+
+
+def test_learned_words_need_a_text_tower_of_open_clips_own():
+    """Hugging Face's read sentences: what needs nothing else runs."""
+    backbone = made("ViT-B-32")
+    with patch.dict(vars(backbone.text), {"cannot": {LEARNED_WORDS: "it reads sentences only."}}):
+        assert {name for name in list_models() if why_not(name, backbone)} == {"vcpclip", "vcpclip+", "anomalyclip"}
