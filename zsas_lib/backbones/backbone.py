@@ -13,8 +13,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..base.devices import to_device
+from .families.find import image_tower
 from .families.tower import ImageTower
-from .text_tower import TextTower
+from .text_tower import OpenClipText, TextTower
 from .unit_range import require_unit_range
 
 ACTIVATIONS = ("gelu", "quick_gelu")
@@ -30,8 +31,8 @@ class Backbone(nn.Module):
     the blocks of the image tower are, and those of a text tower that is cut at its end; the patch embedding, the last
     norms and projections stay float32, and so does everything returned.
 
-    `image` and `text` are the towers, see `families.tower.ImageTower` and `text_tower.TextTower`; what models read of
-    them is in `image_tower`.
+    `image` and `text` are the towers, see `families.tower.ImageTower` and `text_tower.TextTower`, found in ``clip``
+    where it is a model of open_clip's, else given; what models read of them is in `image_tower`.
 
     Attributes: `name`; `family` of the image tower; `size` (height, width) in pixels and `patches` (rows, columns), or
     where both are the same `image_size` and `grid`, one number each; `patch_size` in pixels; `width` behind the last
@@ -56,11 +57,11 @@ class Backbone(nn.Module):
     def __init__(
         self,
         clip: nn.Module,
-        image: ImageTower,
-        text: TextTower,
         *,
         name: str,
-        architecture: Mapping[str, object],
+        architecture: Mapping[str, Any],
+        image: ImageTower | None = None,
+        text: TextTower | None = None,
         precision: str = "float32",
         mean: Sequence[float] = open_clip.OPENAI_DATASET_MEAN,
         std: Sequence[float] = open_clip.OPENAI_DATASET_STD,
@@ -70,6 +71,9 @@ class Backbone(nn.Module):
     ):
         super().__init__()
         self.clip = clip.eval().requires_grad_(False)
+        embed = architecture.get("embed_dim", 0)
+        image = image or image_tower(clip, embed, name)
+        text = text or OpenClipText(clip, name, architecture["text_cfg"], embed)
         self.image, self.text = image, text
         self.tower_classes = (*image.classes, type(text))
         self.name, self.family = name, image.family

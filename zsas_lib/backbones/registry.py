@@ -25,9 +25,7 @@ from .configuration import (
     usual_preprocessing,
     with_image_size,
 )
-from .families.find import image_tower
 from .families.sizes import Size, pair, resize
-from .text_tower import OpenClipText
 from .weights import (
     HUB,
     HUB_WEIGHTS,
@@ -159,11 +157,8 @@ def load_backbone(
             clip = build(name, sized)
         stretched = assign_weights(clip, read, positions)
     stretched = resize(clip.visual, pair(sized.model["vision_cfg"]["image_size"]), positions) or stretched
-    embed = sized.model["embed_dim"]
     backbone = Backbone(
         clip,
-        image_tower(clip.visual, embed, name),
-        OpenClipText(clip, name, sized.model["text_cfg"], embed),
         name=name,
         architecture=sized.model,
         precision=precision,

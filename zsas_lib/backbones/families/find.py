@@ -18,8 +18,9 @@ from .tokens import TokenTower
 from .tower import ImageTower
 
 
-def image_tower(visual: Any, embed_dim: int, name: str) -> ImageTower:
+def image_tower(clip: Any, embed_dim: int, name: str) -> ImageTower:
     """The tower of a model that open_clip has built. Raises OptionError, naming the backbone, for one of no family."""
+    visual = clip.visual
     _mend_gradients(visual)
     try:
         if isinstance(visual, VisionTransformer):
