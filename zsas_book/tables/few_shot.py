@@ -50,17 +50,17 @@ def weights_in_words(lines: Mapping[str, pd.DataFrame], errors: Mapping[str, pd.
         error, alone = errors[metric]["mean"][REFERENCES], mean[REFERENCES] - mean[BOTH]
         hidden = int((single.loc[REFERENCES] > single.loc[BOTH]).sum())
         said = (
-            "so their plain mean hides what the references know"
+            "their plain mean hides what the references know"
             if alone > error
-            else "so words add to what the references know"
+            else "words add to what the references know"
             if alone < -error
-            else "within a standard error of each other"
+            else "the two are within a standard error of each other"
         )
         sentences.append(
             f"Mean {label(metric)} is {mean[TEXT]:.1f} % by words alone, {mean[BOTH]:.1f} % by the plain mean of both, "
-            f"and {mean[REFERENCES]:.1f} % by references alone, better than both in {hidden} of "
-            f"{words.counted(single.shape[1], 'category')}: {said}. It is highest, {mean.max():.1f} %, at a weight of "
-            f"{mean.idxmax():g}."
+            f"and {mean[REFERENCES]:.1f} % by references alone, which beat both in {hidden} of "
+            f"{words.counted(single.shape[1], 'category')}; in the mean {said}. It is highest, {mean.max():.1f} %, "
+            f"at a weight of {mean.idxmax():g}."
         )
     return [*sentences, "The best weight is read off the pictures that are scored, so a new product may want another."]
 

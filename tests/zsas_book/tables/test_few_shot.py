@@ -40,8 +40,8 @@ def test_words_references_and_their_mean_are_told_apart():
     )
     assert told[0] == (
         "Mean image AUROC is 60.0 % by words alone, 62.0 % by the plain mean of both, and 90.0 % by references alone, "
-        "better than both in 1 of 1 category: so their plain mean hides what the references know. It is highest, "
-        "90.0 %, at a weight of 1."
+        "which beat both in 1 of 1 category; in the mean their plain mean hides what the references know. It is "
+        "highest, 90.0 %, at a weight of 1."
     )
     assert "within a standard error of each other" in told[1]
 

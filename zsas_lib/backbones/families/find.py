@@ -36,7 +36,7 @@ def image_tower(clip: Any, embed_dim: int, name: str) -> ImageTower:
 
 def _mend_gradients(visual: nn.Module) -> None:
     """Of a single picture, torch 2.12's batch norm gives wrong gradients on a processor where the gradient that comes
-    back is stored in another order (findings/batch_norm_gradient.sh): here it is put in order first."""
+    back is stored in another order (findings/batch_norm_gradient_of_one_picture.sh): here it is put in order first."""
     for module in visual.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.register_forward_hook(_in_order_on_the_way_back)
