@@ -9,8 +9,7 @@ from matplotlib.figure import Figure
 
 from zsas_lib.evaluation.replicates import ITSELF, keys_of
 
-REPLICATES = ".replicates.parquet"
-"""How a file of replicates ends, behind the name of their table."""
+from ..published import REPLICATES
 
 
 def publish(

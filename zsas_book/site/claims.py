@@ -25,9 +25,9 @@ from zsas_lib.evaluation.replicates import keys_of
 from zsas_lib.papers import claims
 
 from ..escape import in_markdown
-from ..figures.publish import REPLICATES
 from ..pages.states import PageState
 from ..project.chapters import COMPUTED
+from ..published import REPLICATES
 from ..tables.numbers import read_published
 from .staging import MADE, WIDE
 

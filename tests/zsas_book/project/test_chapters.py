@@ -23,6 +23,7 @@ from zsas_book.pages.compute import compute_page
 from zsas_book.project.chapters import Page, load_pages
 from zsas_book.project.notebooks import read_notebook
 from zsas_book.project.parameters import parameters_cell, read_parameters, resolve
+from zsas_book.published import REPLICATES
 from zsas_book.site.reference import ROOMS
 from zsas_book.site.staging import MADE
 from zsas_lib.base.digests import file_digest
@@ -117,7 +118,9 @@ def test_the_data_behind_the_figures_lies_beside_the_page(computed):
     assert all(published(cell)[0] for cell in cells if shows_a_figure(cell))
     figures, tables = (set().union(*names) for names in zip(*map(published, cells)))
     files = {path.name for path in computed.files.iterdir()}
-    assert files == {f"{name}.svg" for name in figures} | {f"{name}.csv" for name in tables}
+    replicates = {name for name in files if name.endswith(REPLICATES)}
+    assert files - replicates == {f"{name}.svg" for name in figures} | {f"{name}.csv" for name in tables}
+    assert {name.removesuffix(REPLICATES) for name in replicates} <= tables
     assert all(len(pd.read_csv(computed.files / f"{name}.csv")) > 0 for name in tables)
     assert all("</svg>" in (computed.files / f"{name}.svg").read_text()[-20:] for name in figures)
     for name in files:

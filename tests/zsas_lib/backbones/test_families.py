@@ -1,5 +1,7 @@
 """Every family's paths against open_clip's and timm's own modules, one small real tower of each."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -341,3 +343,21 @@ def test_bfloat16_returns_float32_and_is_close(kind):
     ):
         assert other.dtype == torch.float32 and not torch.equal(one, other)
     assert F.cosine_similarity(exact.encode_image(images), fast.encode_image(images)).min() > 0.99
+
+
+def test_a_copy_of_a_backbone_shares_nothing_with_it(kind, backbone):
+    """What the copy gives does not change when the weights of the one that it was copied from do."""
+    images = pictures(backbone, 1)
+
+    def given(tower):
+        last = residual_stream(tower, tower.embed_patches(images))[-1]
+        return [tower.encode_image(images), dense_embeddings(tower, last), tower.encode_text("a photo of a nut")]
+
+    first = deepcopy(backbone)
+    copied = deepcopy(first)
+    expected = given(copied)
+    with torch.no_grad():
+        for parameter in first.clip.parameters():
+            parameter.zero_()
+    for one, other in zip(expected, given(copied), strict=True):
+        assert torch.equal(one, other) and one.abs().max() > 0

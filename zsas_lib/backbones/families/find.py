@@ -13,6 +13,7 @@ from .averaged import Averaged
 from .class_token import ClassToken
 from .hierarchical import AttentionPooledResNet, FeatureMaps
 from .open_clip_trunk import OpenClipTrunk
+from .parts import Projection
 from .timm_trunk import KINDS, TimmTrunk
 from .tokens import TokenTower
 from .tower import ImageTower
@@ -48,11 +49,7 @@ def _in_order_on_the_way_back(module: nn.Module, inputs: tuple[Tensor, ...], out
 
 
 def _open_clip(visual: Any) -> TokenTower:
-    trunk = OpenClipTrunk(visual)
-
-    def project(states):
-        return states @ visual.proj
-
+    trunk, project = OpenClipTrunk(visual), Projection(visual)
     if visual.attn_pool is not None:
         if visual.attn_pool_contrastive is not None or visual.pool_type != "tok":
             raise OptionError("attentional pooling other than CoCa's, which open_clip itself calls untested.")
@@ -82,10 +79,7 @@ def _timm(visual: Any, embed_dim: int) -> ImageTower:
             )
         return FeatureMaps(visual, embed_dim)
 
-    def project(states):
-        return visual.head(trunk.head(trunk.fc_norm(states)))
-
-    blocks = TimmTrunk(trunk)
+    blocks, project = TimmTrunk(trunk), nn.Sequential(trunk.fc_norm, trunk.head, visual.head)
     pooled = getattr(trunk, "attn_pool", None)
     if pooled is not None:
         if type(pooled).__name__ != "AttentionPoolLatent" or pooled.pos_embed is not None or pooled.mlp is None:

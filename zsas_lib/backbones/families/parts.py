@@ -1,10 +1,21 @@
 """What a transformer is put together of: blocks that read tokens, and a pool that reads what comes out of them."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+
+class Projection:
+    """Into the joint space, by the matrix of open_clip's image tower; of a copy of the tower, by the copy's."""
+
+    def __init__(self, visual: Any):
+        self.visual = visual
+
+    def __call__(self, states: Float[Tensor, "*batch channel"]) -> Float[Tensor, "*batch embed"]:
+        return states @ self.visual.proj
 
 
 class Trunk(ABC):
