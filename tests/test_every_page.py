@@ -2,6 +2,7 @@
 built."""
 
 import ast
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,10 +15,13 @@ from zsas_book.project import notebooks
 from zsas_book.project.chapters import load_pages
 from zsas_book.project.parameters import parameters_cell, read_parameters
 from zsas_book.project.repository import repository
+from zsas_book.site.claims import NO_NUMBER, judge
 from zsas_book.site.staging import PUBLISHED
+from zsas_lib.papers import claims
 
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.md"))
 HTML = REPOSITORY / "book" / "_build" / "html" / "_computed"
+COMPUTED = REPOSITORY / "book" / "_computed"
 PAGES = list(load_pages(REPOSITORY, "embedded"))
 LONGEST_CELL, WIDEST, MOST_LINES = 30, 120, 1900
 """A cell's lines of code, the columns of one, and the lines of all chapters together: what does more is a function."""
@@ -187,3 +191,22 @@ def test_a_rendered_page_gives_its_notebook_its_figures_and_their_data(article):
     assert {f"{name}.ipynb", f"{name}.json"} <= files
     drawn = {file.removesuffix(".svg") for file in files if file.endswith(".svg")}
     assert drawn and any(f"{figure}.csv" in files for figure in drawn)
+
+
+def test_a_rendered_claim_that_has_a_test_has_a_number():
+    """No table or column that a claim names is called otherwise."""
+    if not (COMPUTED / "few_shot.json").is_file():
+        pytest.skip("the book has not been built here")
+    of_embedded = [
+        row
+        for row in claims().itertuples()
+        if row.test and all(_profile(page) == "embedded" for page in re.findall(r"(\w+):\w+\[", row.test))
+    ]
+    assert len(of_embedded) > 30
+    lacking = [row.claim for row in of_embedded if judge(row.test, COMPUTED).word == NO_NUMBER]
+    assert lacking == []
+
+
+def _profile(page: str) -> str:
+    certificate = COMPUTED / f"{page}.json"
+    return json.loads(certificate.read_text())["profile"] if certificate.is_file() else "none"
