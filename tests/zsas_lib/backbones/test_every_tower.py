@@ -22,6 +22,8 @@ from zsas_lib.evaluation.complexity import as_it_begins, shapes_only
 from zsas_lib.models import MODELS
 from zsas_lib.models.vcpclip import ONE_WIDTH
 
+pytestmark = pytest.mark.slow
+
 NAMES = open_clip.list_models()
 ON_A_BACKBONE = [name for name, record in MODELS.items() if record.place and not record.trivial]
 FAMILIES = {"class token": 59, "average-pooled": 22, "attention-pooled": 35, "hierarchical": 18, "ResNet": 10}
