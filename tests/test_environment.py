@@ -80,6 +80,7 @@ EXTRAS = {
 """The extras with which each folder's programs run, beside the science's own dependencies."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", EXTRAS)
 def test_what_is_imported_is_declared_where_it_is_needed(folder):
     optional = PROJECT["project"]["optional-dependencies"]

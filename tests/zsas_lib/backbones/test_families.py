@@ -303,6 +303,7 @@ def test_the_diagonal_path_has_the_positions_of_ordinary_attention(backbone, mon
     close(backbone.image.local_step(2, stream[1], "diagonal"), attention_of(backbone.clip.visual, 1, stream[1]))
 
 
+@pytest.mark.slow
 def test_gradients_agree_with_finite_differences(kind):
     """All paths of a single picture at once, each with a weight of its own."""
     backbone = small(kind).double()

@@ -35,6 +35,7 @@ def test_weights_of_every_family_are_read_from_a_file(kind, tmp_path, monkeypatc
     torch.testing.assert_close(read.encode_text(["a pill"]), made.encode_text(["a pill"]))
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("size", [(1.5, 1.5), (1.0, 1.5)], ids=["larger", "not square"])
 def test_other_sizes(kind, size, tmp_path):

@@ -34,6 +34,7 @@ def sampled(values: np.ndarray, units: int, freedom: int, runs=None) -> Sampled:
     return Sampled(values, runs or {}, tuple(range(len(values) - 1)), 0, units, freedom)
 
 
+@pytest.mark.slow
 def test_the_interval_of_a_difference_covers_the_truth_in_95_percent():
     """AUROC, AP, F1-max and AUPRO of 12 pictures, 300 times, against those of 20,000 pictures. The middle 95 % of the
     replicates would cover 84 to 92 %. `python -m benchmarks paired` does this at length."""

@@ -125,6 +125,7 @@ CALLERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CALLERS)
 def test_every_caller_names_its_settings_and_the_store_keeps_them(dataset, tmp_path, monkeypatch, name):
     """One mean row for each of its settings; from the store, computed or loaded, the same table."""

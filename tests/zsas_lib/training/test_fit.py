@@ -52,6 +52,7 @@ def test_the_seed_alone_decides(backbone, pictures):
     assert not torch.equal(learned(models[0]), learned(models[2]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("killed_in", [1, 2])
 def test_a_training_killed_in_any_epoch_resumes_to_the_same_end(backbone, pictures, tmp_path, monkeypatch, killed_in):
     whole = zsas.load_model("vcpclip", backbone)
