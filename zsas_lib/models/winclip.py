@@ -150,8 +150,11 @@ class WinCLIP(AnomalyModel):
         scores = []
         total = cover = images.new_zeros(())
         for tile, margins in self._tiles(images):
-            references = self.references if self.options["shots"] else None
-            prediction = self.predict(self.embed(tile), class_names, tile.shape[-2:], references=references)
+            embedded = self.embed(tile)
+            words = self.by_words(embedded, class_names)
+            known = self.by_references(embedded, class_names, self.references) if self.options["shots"] else None
+            size, weight = tile.shape[-2:], self.options["reference_weight"]
+            prediction = weighed(words, known, weight, size, self.backbone.covered)
             if tile.shape == images.shape:
                 return prediction
             total = total + F.pad(prediction.anomaly_map, margins)
@@ -199,40 +202,28 @@ class WinCLIP(AnomalyModel):
             parts[PATCHES] = last_patches(backbone, last, normed=self.options["patch_memory"] == "normed")
         return Embedded(whole, parts)
 
-    def predict(
-        self,
-        embedded: Embedded,
-        class_names: str | Sequence[str],
-        size: Sequence[int],
-        *,
-        scales: Sequence[int] | None = None,
-        references: References | None = None,
+    def by_words(
+        self, embedded: Embedded, class_names: str | Sequence[str], *, scales: Sequence[int] | None = None
     ) -> Prediction:
-        """The prediction for square images that `embed` has read, with a map of ``size`` (height, width).
+        """What words say of images that `embed` has read, with maps on the grid of patches and windows of ``scales``
+        among those read, None for all: so a study reads each image once and looks at it in several ways."""
+        names = names_of_images(class_names, len(embedded.whole))
+        image_scores, patches = self._zero_shot(embedded, self._text(names), scales or self.options["scales"])
+        return Prediction(patches, image_scores)
 
-        With windows of ``scales`` among those read, None for all, and few-shot where ``references`` are given.
-        """
-        words, known = self.terms(embedded, class_names, scales=scales, references=references)
-        return weighed(words, known, self.options["reference_weight"], size, self.backbone.covered)
-
-    def terms(
+    def by_references(
         self,
         embedded: Embedded,
         class_names: str | Sequence[str],
+        references: References,
         *,
         scales: Sequence[int] | None = None,
-        references: References | None = None,
-    ) -> tuple[Prediction, Prediction | None]:
-        """What words and, where given, ``references`` each say of images that `embed` has read, with maps on the grid
-        of patches: so a study reads each image once and compares it with many draws of references."""
+    ) -> Prediction:
+        """What ``references`` say of the same images, as `by_words` does."""
         names = names_of_images(class_names, len(embedded.whole))
-        sides = self.options["scales"] if scales is None else scales
-        image_scores, patches = self._zero_shot(embedded, self._text(names), sides)
-        if references is None:
-            return Prediction(patches, image_scores), None
-        associated = self._associated(embedded, names, sides, references)
+        associated = self._associated(embedded, names, scales or self.options["scales"], references)
         association = reduce(add, associated.values()) / len(associated)
-        return Prediction(patches, image_scores), Prediction(association, association.amax((1, 2)))
+        return Prediction(association, association.amax((1, 2)))
 
     def text_features(self, class_name: str) -> Float[Tensor, "2 embed"]:
         """The unit vectors T_n and T_a of a class, in this order. Encoded once per class name and kept."""
@@ -313,8 +304,11 @@ def weighed(
     size: Sequence[int],
     covered: tuple[float, float] = WHOLE,
 ) -> Prediction:
-    """What `WinCLIP.terms` say together, (1 - w) of words and w of references, with a map of ``size``, of whose height
-    and width the patches cover these shares (`Backbone.covered`); what lies beyond gets the nearest value."""
+    """What `WinCLIP.by_words` and `WinCLIP.by_references` say together, (1 - w) of words and w of references.
+
+    The map is of ``size``, of whose height and width the patches cover these shares (`Backbone.covered`); what lies
+    beyond gets the nearest value.
+    """
     patches, image_scores = words.anomaly_map, words.image_score
     if known is not None:
         patches = (1 - weight) * patches + weight * known.anomaly_map

@@ -79,12 +79,12 @@ def few_shot_table(
                 embedded = reader.embed(batch.images)
                 for chosen in scales:
                     name, size = "+".join(map(str, chosen)), batch.masks.shape[-2:]
-                    text, _ = reader.terms(embedded, category, scales=chosen)
+                    text = reader.by_words(embedded, category, scales=chosen)
                     if 0 in shots:
                         alone = weighed(text, None, TEXT, size, reader.backbone.covered)
                         predicted.setdefault((name, 0, 0, TEXT), []).append(alone)
                     for (count, draw), held in drawn.items():
-                        _, known = reader.terms(embedded, category, scales=chosen, references=held)
+                        known = reader.by_references(embedded, category, held, scales=chosen)
                         for weight in weights:
                             both = weighed(text, known, weight, size, reader.backbone.covered)
                             predicted.setdefault((name, count, draw, weight), []).append(both)
