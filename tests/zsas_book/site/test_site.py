@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -82,14 +83,24 @@ def test_what_the_download_button_gives_runs_and_has_the_pages_parameters(projec
     assert not any(cell.get("outputs") for cell in notebook.cells)
 
 
+def pasted(script: str, folder: Path, tools: Path, **variables: str) -> subprocess.CompletedProcess:
+    """Run what readers paste into a shell in the folder of a checkout, whose programs are those in ``tools``."""
+    own = {"PATH": os.pathsep.join([str(tools), os.environ["PATH"]]), "PYTHONPATH": str(folder)}
+    return subprocess.run(
+        ["bash", "-c", script],
+        cwd=folder,
+        env=os.environ | own | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 def test_the_papermill_command_on_a_page_works_when_pasted(project, rendered, tmp_path):
     words = re.sub(r"<[^>]*>", "", html(project, "_computed/first"))
     (command,) = re.findall(r"papermill notebooks/first\.ipynb out\.ipynb.*", words)
     assert command.endswith("-p rows 2")
-    settings = f"export PATH={Path(sys.executable).parent}:$PATH PYTHONPATH={project}\n"
-    outcome = subprocess.run(
-        ["bash", "-c", settings + command], cwd=project, capture_output=True, text=True, check=False
-    )
+    outcome = pasted(command, project, Path(sys.executable).parent)
     assert outcome.returncode == 0, outcome.stderr
     out = nbformat.read(project / "out.ipynb", as_version=4)
     assert [cell.outputs[0].text for cell in out.cells if cell.source == "print(alpha.value() * rows)"] == ["2\n"]
@@ -347,14 +358,11 @@ def test_the_how_to_page_on_forking_works_word_for_word(checkout, warm):
     tools = checkout / "bin"
     tools.mkdir()
     for name, module in (("zsas", "-m zsas_book.machine.warm zsas_book.cli"), ("python", "")):
-        (tools / name).write_text(f'#!/bin/sh\nexec {sys.executable} {module} "$@"\n')
+        (tools / name).write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {module} "$@"\n')
         (tools / name).chmod(0o755)
 
     def shell(script: str) -> subprocess.CompletedProcess:
-        settings = f"export PATH={tools}:$PATH PYTHONPATH={checkout} OMP_NUM_THREADS=1\n"
-        return subprocess.run(
-            ["bash", "-c", settings + script], cwd=checkout, capture_output=True, text=True, check=False
-        )
+        return pasted(script, checkout, tools, OMP_NUM_THREADS="1")
 
     for kind, block in blocks:
         if kind == "bash":
