@@ -53,8 +53,8 @@ def server(folder):
             yield dict(os.environ)
 
 
-def call(environment, folder, *arguments, **options):
-    command = [sys.executable, "-m", "zsas_book.machine.warm", "program", *arguments]
+def call(environment, folder, *arguments, module="program", **options):
+    command = [sys.executable, "-m", "zsas_book.machine.warm", module, *arguments]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, **options)
 
 
@@ -146,28 +146,16 @@ def test_a_program_leaves_no_lock_between_processes_behind(server, folder):
         "sys.kept = lock = multiprocessing.get_context('spawn').Lock()\n"
         "print(lock._semlock.name)\n"
     )
-    said = subprocess.run(
-        [sys.executable, "-m", "zsas_book.machine.warm", "locking"],
-        cwd=folder,
-        env=server,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    said = call(server, folder, module="locking")
+    assert said.returncode == 0, said.stderr
     assert said.stderr == ""
     assert not os.path.exists(f"/dev/shm/sem.{said.stdout.strip().removeprefix('/')}")
 
 
 def test_the_server_has_one_thread_when_it_forks(server, folder):
     (folder / "parent.py").write_text("import os\nprint(os.listdir(f'/proc/{os.getppid()}/task'))\n")
-    said = subprocess.run(
-        [sys.executable, "-m", "zsas_book.machine.warm", "parent"],
-        cwd=folder,
-        env=server,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    said = call(server, folder, module="parent")
+    assert said.returncode == 0, said.stderr
     assert said.stdout.count("'") == 2, said.stdout
 
 
