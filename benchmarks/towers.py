@@ -29,7 +29,17 @@ import pandas as pd
 import torch
 from open_clip.tokenizer import SimpleTokenizer
 
-from zsas_book.site.towers_page import BETWEEN, BY, COLUMNS, FACTS, FOUND, TOWERS, models_on_towers, towers_table
+from zsas_book.site.towers_page import (
+    BETWEEN,
+    BY,
+    COLUMNS,
+    FACTS,
+    FOUND,
+    NUMBERS,
+    TOWERS,
+    models_on_towers,
+    towers_table,
+)
 from zsas_lib import load_model, why_not
 from zsas_lib.backbones import text_tower
 from zsas_lib.backbones.backbone import Backbone
@@ -142,6 +152,7 @@ def written(table: pd.DataFrame, root: Path) -> pd.DataFrame:
     """The table as it is read again."""
     order = {name: number for number, name in enumerate(open_clip.list_models())}
     table = table.sort_values("name", key=lambda names: names.map(order))[COLUMNS]
+    table = table.astype(dict.fromkeys(NUMBERS, float))
     with write_atomically(root / TOWERS) as file:
         file.write(table.to_csv(index=False, float_format="%.4g").encode())
     return towers_table(root)
