@@ -3,21 +3,17 @@
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from zsas_lib.evaluation.paired import paired
 from zsas_lib.evaluation.tables import MEAN, ResultTable
 from zsas_lib.models import BEST_TRIVIAL
 from zsas_lib.studies.towers import RANDOM, Entry
 
-from ..figures.panels import legend, log_axes, panels
-from ..figures.style import COLOURS, INK, SERIES
-from ..labels import axis_label, label
+from ..labels import label
 from ..words import beyond, counted, how_sure, listed, points
 
 POINTS = ("gap", "se", "low", "high", "power")
 FIRST_SENTENCE = ". "
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
 def against_first(entries: Sequence[Entry], metrics: Sequence[str]) -> pd.DataFrame:
@@ -80,28 +76,6 @@ def with_errors(differences: pd.DataFrame) -> pd.DataFrame:
 
 def errors_of(differences: pd.DataFrame) -> pd.DataFrame:
     return differences[["se"]].set_axis(["gap"], axis=1)
-
-
-def cost_figure(table: pd.DataFrame, metric: str, trivial: float) -> Figure:
-    """A metric of `entry_table` against the operations of a picture: a colour for each kind of windows, a marker for
-    each family, hollow for random weights; ``trivial`` is a dotted line."""
-    figure, axes = panels(height=4.2)
-    kinds, families = list(dict.fromkeys(table.windows)), list(dict.fromkeys(table.family))
-    for row in table.itertuples():
-        colour, drawn = SERIES[kinds.index(row.windows)], row.tower.endswith(RANDOM)
-        marker = MARKERS[families.index(row.family) % len(MARKERS)]
-        shape = {"marker": marker, "color": colour, "markerfacecolor": "none" if drawn else colour}
-        axes.plot(row.GFLOP, getattr(row, metric), linestyle="", **shape)
-    axes.axhline(trivial, color=COLOURS["chance"], linestyle=":", label="best map without a model")
-    for number, kind in enumerate(kinds):
-        axes.plot([], [], marker="o", linestyle="", color=SERIES[number], label=f"{kind or 'own'} windows")
-    for number, family in enumerate(families):
-        axes.plot([], [], marker=MARKERS[number % len(MARKERS)], linestyle="", color=INK, label=family)
-    log_axes(axes, "x")
-    axes.set(xlabel="GFLOP per picture", ylabel=axis_label(metric))
-    axes.grid(axis="y")
-    legend(figure, columns=3)
-    return figure
 
 
 def absent_in_words(absent: Mapping[str, str]) -> list[str]:

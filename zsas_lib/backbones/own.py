@@ -6,7 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ from .families.tower import ImageTower
 from .text_tower import LEARNED_WORDS, NOT_OPEN_CLIPS, OpenClipText, TextTower
 from .weights import COUNTS, Weights
 
+Maker = Callable[..., nn.Module]
 SETS = ("family", "size", "patch_size", "grids", "widths", "embed_dim")
 DEFINES = ("start", "stream", "embedding", "dense")
 MAY_DEFINE = {"encoded": "encoded_windows", "pooled": "pooled_windows", "value path": "local_step"}
@@ -29,21 +30,21 @@ MAY_DEFINE = {"encoded": "encoded_windows", "pooled": "pooled_windows", "value p
 INTERFACE = "the page Fork of the book has one in 30 lines"
 
 
-def own_maker(architecture: Any) -> Callable[..., nn.Module] | None:
+def own_maker(architecture: Any) -> Maker | None:
     """What makes the module that an architecture stands for: a class or function itself, or what has the name in
     "FILE.py:NAME". None for all that open_clip builds.
 
     Raises DataError for a file that is not there, or without such a name, or with the name of another module.
     """
     if not isinstance(architecture, str | Path):
-        return architecture if callable(architecture) else None
+        return cast(Maker, architecture) if callable(architecture) else None
     if not (found := IN_A_FILE.fullmatch(str(architecture))):
         return None
     file, name = expanded(found[1]).resolve(), found[2]
     if not file.is_file():
         raise DataError(f"No file {file} for {architecture}; expected FILE.py:NAME, a class or function in that file.")
     note_weights(file)
-    made = getattr(_module(file), name, None)
+    made: Any = getattr(_module(file), name, None)
     if not callable(made):
         raise DataError(f"{file} has no class or function {name}, which {architecture} names.")
     return made
@@ -57,7 +58,7 @@ def same_definition(former: object, new: object) -> bool:
 
 def own_backbone(
     name: str,
-    maker: Callable[..., nn.Module],
+    maker: Maker,
     read: Weights | None,
     *,
     image_size: Size | None,
@@ -93,7 +94,7 @@ def own_backbone(
         raise OptionError(f"Backbone {name!r} runs in float32 only: {_called(type(image))} defines no cast.")
     if read is not None:
         _take(module, read)
-    found = {key: channels(getattr(module, key, None), key, f"Backbone {name!r}") for key in ("mean", "std")}
+    mean, std = (channels(getattr(module, key, None), key, f"Backbone {name!r}") for key in ("mean", "std"))
     interpolation = getattr(module, "interpolation", INTERPOLATIONS[0])
     if interpolation not in INTERPOLATIONS:
         raise OptionError(
@@ -108,7 +109,8 @@ def own_backbone(
         precision=precision,
         interpolation=interpolation,
         is_random=is_random,
-        **found,
+        mean=mean,
+        std=std,
     )
     _require_answers(backbone)
     return backbone

@@ -71,7 +71,7 @@ def read_towers(
     cuts: Sequence[float] = (),
     floor: bool = True,
     repeats: int = 3,
-    **measuring: object,
+    **measuring: Any,
 ) -> tuple[list[Entry], dict[str, str]]:
     """Every model with every kind of windows on every tower at each grid, and why towers are left out, by name.
 
@@ -146,7 +146,7 @@ def _entries(
     models: Sequence[str],
     pictures: AnomalyDataset,
     repeats: int,
-    measuring: Mapping[str, object],
+    measuring: Mapping[str, Any],
 ) -> list[Entry]:
     found = []
     for model_name in models:

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 import zsas_lib as zsas
+from zsas_book.figures import quality_and_cost
 from zsas_book.tables import towers as tables
 from zsas_lib.evaluation.evaluate import evaluate
 from zsas_lib.studies.towers import RANDOM, Entry, entry_table
@@ -61,7 +62,7 @@ def test_the_best_map_without_a_model_is_the_last_row(entries):
     best = entries[0].table
     table = tables.with_trivial(entry_table(entries, METRICS), best, METRICS)
     assert table.model.iloc[-1] == "best_trivial_map" and table.aupro.iloc[-1] == 100 * best.loc["mean", "aupro"]
-    figure = tables.cost_figure(entry_table(entries, METRICS), "aupro", 50.0)
+    figure = quality_and_cost(entry_table(entries, METRICS), "aupro", 50.0)
     drawn = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 1]
     hollow = [line.get_markerfacecolor() == "none" for line in drawn]
     assert hollow == [False, False, True, True, False]
