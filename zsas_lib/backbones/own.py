@@ -47,7 +47,7 @@ def own_maker(architecture: Any) -> Maker | None:
     made: Any = getattr(_module(file), name, None)
     if not callable(made):
         raise DataError(f"{file} has no class or function {name}, which {architecture} names.")
-    return made
+    return cast(Maker, made)
 
 
 def same_definition(former: object, new: object) -> bool:
