@@ -65,6 +65,7 @@ chapters:
   - file: _made/claims
   - file: _made/status
   - file: _made/benchmarks
+  - file: _made/towers
   - file: _made/reference
   - file: _made/reference/store
   - file: data_and_weights

@@ -12,6 +12,7 @@ from .bars import model_bars as model_bars
 from .boxes import boxes as boxes
 from .cases import bound_dots as bound_dots
 from .cases import case_tiles as case_tiles
+from .costs import quality_and_cost as quality_and_cost
 from .dots import dot_panels as dot_panels
 from .dots import dots as dots
 from .frames import tile_slider as tile_slider

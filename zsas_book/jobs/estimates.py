@@ -57,7 +57,8 @@ def estimated(job: Page | Shard, root: Path, *, sharded: bool = False, tflops: f
     page, given = (job, job.parameters) if isinstance(job, Page) else (job.page, job.given)
     values = resolve(read_parameters(read_notebook(root / page.notebook)), given)
     pictures = _pictures(values)
-    name = str(values.get("backbone", "embedded"))
+    several = values.get("towers") or ["embedded"]
+    name = str(values.get("backbone", next(iter(several))))
     backbone = ALIASES.get(name)
     gpu = backbone is None or backbone.core_seconds is None
     if sharded:

@@ -8,6 +8,7 @@ from pathlib import Path
 import jupytext
 import yaml
 
+from zsas_lib.backbones.aliases import IN_A_FILE
 from zsas_lib.base.errors import UnknownNameError
 
 from ..pages.states import FRESH, page_state
@@ -44,11 +45,12 @@ def fork_page(
 ) -> list[Path]:
     """Make the chapter `name` from the page `of`, with `backbone` as its default; returns the files written or changed.
 
-    `backbone` is what `load_backbone` takes. With `weights` (a file, as in `register_backbone`) it is a new name that
-    the notebook itself registers, with `architecture`, an open_clip name or a JSON file. The notebook's answer and
-    caveat become points to fill in. Raises UnknownNameError for a page that is not there, ForkError for a name that is
-    taken or badly formed, a notebook without a parameter `backbone` or in another encoding than UTF-8, one of
-    `architecture` and `weights` without the other, and files that are not there; both are relative to `root`.
+    `backbone` is what `load_backbone` takes. With `architecture` it is a new name that the notebook itself registers,
+    as in `register_backbone`: an open_clip name or a JSON file with `weights`, a file, or a module of one's own,
+    "FILE.py:NAME", with or without them. The notebook's answer and caveat become points to fill in. Raises
+    UnknownNameError for a page that is not there, ForkError for a name that is taken or badly formed, a notebook
+    without a parameter `backbone` or in another encoding than UTF-8, one of `architecture` and `weights` without the
+    other, and files that are not there; both are relative to `root`.
     """
     profiles = page_profiles(root)
     if of not in profiles:
@@ -59,12 +61,14 @@ def fork_page(
     made = root / "notebooks" / f"{name}.md"
     if name in profiles or made.exists() or made.with_suffix(".ipynb").exists():
         raise ForkError(f"{name!r} is taken by a page or a notebook; choose another name.")
-    if (architecture is None) != (weights is None):
+    own = IN_A_FILE.fullmatch(architecture or "")
+    if (architecture is None) != (weights is None) and not own:
         raise ForkError(
             "A backbone of your own needs both --architecture (an open_clip name or a JSON file) and --weights (a "
-            "file)."
+            "file), or --architecture FILE.py:NAME, a module of yours."
         )
-    for path in (weights, architecture if str(architecture).endswith(".json") else None):
+    file = own[1] if own else architecture if str(architecture).endswith(".json") else None
+    for path in (weights, file):
         if path is not None and not path.startswith(NO_PATHS) and not (root / Path(path).expanduser()).is_file():
             raise ForkError(f"No file {root / Path(path).expanduser()} for the backbone {backbone!r}.")
     try:
@@ -120,7 +124,7 @@ def _own_text(text: str, name: str, backbone: str, of: str, architecture: str | 
         count=1,
         flags=re.DOTALL,
     )
-    if weights is None:
+    if architecture is None:
         return text
     parameters = re.search(r"```\{code-cell\}[^\n]*\n:tags: \[parameters\]\n.*?\n```\n", text, re.DOTALL)
     cell = (

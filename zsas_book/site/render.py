@@ -22,6 +22,7 @@ from .reference import write_reference
 from .results_index import write_results_index
 from .staging import MADE, RUNNABLE, stage
 from .status_page import write_status
+from .towers_page import write_towers
 
 SOURCE = Path("book/_build/source")
 HTML = Path("book/_build/html")
@@ -35,6 +36,7 @@ def main(profile: str = "embedded") -> None:
     write_status(root, SOURCE, states)
     write_claims(root, SOURCE, states)
     write_benchmarks(root, SOURCE)
+    write_towers(root, SOURCE)
     write_reference(root, SOURCE / MADE)
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
     options = ["--config", "_config.yml", "--path-output", "book", "--warningiserror", "--keep-going", "--quiet"]

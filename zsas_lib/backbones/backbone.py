@@ -72,10 +72,11 @@ class Backbone(nn.Module):
         super().__init__()
         self.clip = clip.eval().requires_grad_(False)
         embed = architecture.get("embed_dim", 0)
+        own = () if image is None else (type(clip),)
         image = image or image_tower(clip, embed, name)
         text = text or OpenClipText(clip, name, architecture["text_cfg"], embed)
         self.image, self.text = image, text
-        self.tower_classes = (*image.classes, type(text))
+        self.tower_classes = (*image.classes, type(text), *own)
         self.name, self.family = name, image.family
         self.architecture: dict[str, Any] = dict(architecture)
         self.size, self.patches = image.size, image.grid

@@ -178,6 +178,17 @@ def build(name: str, configuration: Configuration) -> CLIP | CustomTextCLIP | Co
         ) from error
 
 
+def channels(value: Any, key: str, source: str) -> list[float]:
+    """Three numbers, from three or, as open_clip takes it too, one for all. Raises DataError, naming the source."""
+    values = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value] * 3
+    numbers = [float(v) for v in values if isinstance(v, int | float) and math.isfinite(v)]
+    if len(values) != 3 or len(numbers) != 3 or (key == "std" and min(numbers) <= 0):
+        raise DataError(
+            f"{source}: {key} is {value!r}; expected three finite numbers{', above 0' if key == 'std' else ''}."
+        )
+    return numbers
+
+
 @cache
 def _with_trunk(trunk: str) -> list[str]:
     """open_clip's architectures with this tower of timm's."""
@@ -223,22 +234,11 @@ def _checked(content: Any, source: str) -> Configuration:
     if not isinstance(quick := model.get("quick_gelu", False), bool):
         raise DataError(f"Architecture {source}: quick_gelu is {quick!r}; expected true or false.")
     statistics: dict[str, Any] = {
-        key: _channels(preprocessing[key], key, source) for key in ("mean", "std") if key in preprocessing
+        key: channels(preprocessing[key], key, source) for key in ("mean", "std") if key in preprocessing
     }
     if preprocessing.get("interpolation") in INTERPOLATIONS:
         statistics["interpolation"] = preprocessing["interpolation"]
     return Configuration(source, dict(model), statistics)
-
-
-def _channels(value: Any, key: str, source: str) -> list[float]:
-    """Three numbers, from three or, as open_clip takes it too, one for all."""
-    values = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value] * 3
-    numbers = [float(v) for v in values if isinstance(v, int | float) and math.isfinite(v)]
-    if len(values) != 3 or len(numbers) != 3 or (key == "std" and min(numbers) <= 0):
-        raise DataError(
-            f"{source}: {key} is {value!r}; expected three finite numbers{', above 0' if key == 'std' else ''}."
-        )
-    return numbers
 
 
 def _differences(named: Mapping[str, Any], beside: Mapping[str, Any]) -> str:

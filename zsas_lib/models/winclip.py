@@ -96,7 +96,7 @@ class WinCLIP(AnomalyModel):
         patch_memory: str = "normed",
         reference_weight: float = 0.5,
     ):
-        windows = windows or next(mode for mode in WINDOWS if mode not in backbone.image.cannot)
+        windows = windows or next((mode for mode in WINDOWS if mode not in backbone.image.cannot), WINDOWS[0])
         for option, value, known in (
             ("windows", windows, WINDOWS),
             ("text_mean", text_mean, TEXT_MEANS),
@@ -140,6 +140,11 @@ class WinCLIP(AnomalyModel):
         self.references = References()
         self._prompting = {"templates": templates, "full_stop": full_stop, "raw_names": raw_names}
         winclip_prompts("object", **self._prompting)
+
+    @classmethod
+    def cannot(cls, backbone: Backbone) -> str:
+        cannot = backbone.image.cannot
+        return cannot[WINDOWS[0]] if all(mode in cannot for mode in WINDOWS) else ""
 
     def forward(self, images: Float[Tensor, "batch 3 height width"], class_names: str | Sequence[str]) -> Prediction:
         """Maps at the images' size and image scores, all in [0, 1], for one class name or one per image.

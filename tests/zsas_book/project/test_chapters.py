@@ -189,7 +189,15 @@ def test_the_table_of_contents_holds_the_embedded_profiles_pages_and_no_others()
     contents = (REPOSITORY / "book" / "_toc.yml").read_text()
     listed = re.findall(r"(?:file|root): _computed/(\S+)", contents)
     assert sorted(listed) == sorted(load_pages(REPOSITORY, "embedded"))
-    made = {"results", "claims", "status", "benchmarks", "reference", *(f"reference/{room}" for room in ROOMS)}
+    made = {
+        "results",
+        "claims",
+        "status",
+        "benchmarks",
+        "towers",
+        "reference",
+        *(f"reference/{room}" for room in ROOMS),
+    }
     assert set(re.findall(rf"(?:file|root): {MADE}/(\S+)", contents)) == made
     for name in re.findall(rf"(?:file|root): (?!_computed/|{MADE}/)(\S+)", contents):
         assert (REPOSITORY / "book" / f"{name}.md").is_file()

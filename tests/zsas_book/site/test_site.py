@@ -319,6 +319,18 @@ def test_a_fork_keeps_every_letter_of_its_values(checkout):
     assert given == [backbone, "a'b.json", "my \\w.pt"]
 
 
+def test_a_fork_registers_a_module_of_ones_own_with_or_without_weights(checkout):
+    for file in ("own.py", "own.safetensors"):
+        (checkout / file).touch()
+    for name, weights in {"mine": None, "yours": "own.safetensors"}.items():
+        fork_page("worst_case", name, "my-own", checkout, architecture="own.py:Tower", weights=weights)
+        text = (checkout / "notebooks" / f"{name}.md").read_text()
+        written = f"'{weights}'" if weights else "None"
+        assert f"register_backbone('my-own', architecture='own.py:Tower', pretrained={written})\n" in text.replace(
+            '"', "'"
+        )
+
+
 @pytest.mark.parametrize(
     ("arguments", "options", "error", "message"),
     [
@@ -332,6 +344,7 @@ def test_a_fork_keeps_every_letter_of_its_values(checkout):
             ForkError,
             r"No file .*/x\.pt for the backbone 'x'",
         ),
+        (("worst_case", "mine", "x"), {"architecture": "x.py:Tower"}, ForkError, r"No file .*/x\.py for the backbone"),
     ],
 )
 def test_a_fork_that_cannot_be_made_writes_nothing(checkout, arguments, options, error, message):
