@@ -75,7 +75,7 @@ endif
 status: $(ENVIRONMENT)
 	@$(RUN) -m zsas_book.cli status --profile $(call given,PROFILE)
 
-test: data lint $(if $(FAST),,types)
+test: data lint
 	$(CACHED) $(RUN) -m pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder $(if $(FAST),--jaxtyping-packages= -m '$(QUICK)')
 
 lint: $(ENVIRONMENT)

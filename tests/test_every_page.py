@@ -28,8 +28,9 @@ LONGEST_CELL, WIDEST, MOST_LINES = 30, 120, 1900
 MEASURED_IN_WORDS = {"open_questions"}  # each row of its table quotes what the paper says
 
 
-@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.fixture(scope="module", params=NOTEBOOKS, ids=lambda path: path.stem)
 def notebook(request):
+    """Read once, for no test changes it."""
     return jupytext.read(request.param)
 
 
