@@ -22,6 +22,7 @@ from .reference import write_reference
 from .results_index import write_results_index
 from .staging import MADE, RUNNABLE, stage
 from .status_page import write_status
+from .try_it import write_try_it
 
 SOURCE = Path("book/_build/source")
 HTML = Path("book/_build/html")
@@ -36,6 +37,7 @@ def main(profile: str = "embedded") -> None:
     write_claims(root, SOURCE, states)
     write_benchmarks(root, SOURCE)
     write_reference(root, SOURCE / MADE)
+    write_try_it(root, SOURCE)
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
     options = ["--config", "_config.yml", "--path-output", "book", "--warningiserror", "--keep-going", "--quiet"]
     options += ["--all"]  # else Sphinx takes over a changed style sheet only where a page changed too
