@@ -1,4 +1,4 @@
-"""What of the extras ``zsas-lib[book]`` and others is not installed, said in one sentence: each room names what it stands on."""
+"""What of an extra of ``zsas-lib`` is not installed, said in one sentence: each room names what it stands on."""
 
 from importlib.util import find_spec
 

@@ -14,7 +14,6 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-
 from jaxtyping import Bool, Float
 from open_clip.tokenizer import default_bpe
 from PIL import Image

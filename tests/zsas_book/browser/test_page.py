@@ -1,4 +1,4 @@
-"""The exported page in a real browser, opened from a folder: its numbers against the library's, and how people use it."""
+"""The exported page in a real browser, opened from a folder: its numbers against the library's, and how it is used."""
 
 import base64
 import io
@@ -138,7 +138,8 @@ def changed(page, amounts: dict) -> dict:
           await page.look();
           const {{ map, upright, score }} = page.found;
           const text = (values) => btoa(String.fromCharCode(...new Uint8Array(values.buffer.slice(0))));
-          const slices = (values) => Array.from({{ length: 12 }}, (_, i) => text(values.slice(i * 1728, (i + 1) * 1728)));
+          const parts = Array.from({{ length: 12 }}, (_, i) => 1728 * i);
+          const slices = (values) => parts.map((from) => text(values.slice(from, from + 1728)));
           return {{ map: slices(map), upright: slices(upright), score }};
         }}""",
         amounts,
