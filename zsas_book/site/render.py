@@ -23,6 +23,7 @@ from .results_index import write_results_index
 from .staging import MADE, RUNNABLE, stage
 from .status_page import write_status
 from .towers_page import write_towers
+from .try_it import write_try_it
 
 SOURCE = Path("book/_build/source")
 HTML = Path("book/_build/html")
@@ -38,6 +39,7 @@ def main(profile: str = "embedded") -> None:
     write_benchmarks(root, SOURCE)
     write_towers(root, SOURCE)
     write_reference(root, SOURCE / MADE)
+    write_try_it(root, SOURCE)
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
     options = ["--config", "_config.yml", "--path-output", "book", "--warningiserror", "--keep-going", "--quiet"]
     options += ["--all"]  # else Sphinx takes over a changed style sheet only where a page changed too
