@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..base.devices import to_device
 from .families.find import image_tower
+from .families.linear import freeze
 from .families.tower import ImageTower
 from .text_tower import OpenClipText, TextTower
 from .unit_range import require_unit_range
@@ -71,6 +72,7 @@ class Backbone(nn.Module):
     ):
         super().__init__()
         self.clip = clip.eval().requires_grad_(False)
+        freeze(self.clip)
         embed = architecture.get("embed_dim", 0)
         own = () if image is None else (type(clip),)
         image = image or image_tower(clip, embed, name)

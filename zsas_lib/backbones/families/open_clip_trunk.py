@@ -3,11 +3,11 @@
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from open_clip.transformer import Attention
 from torch import Tensor
 
 from ...base.errors import OptionError
+from .linear import linear
 from .parts import Trunk
 
 
@@ -44,7 +44,7 @@ class OpenClipTrunk(Trunk):
 
     def projected(self, number: int, tokens: Tensor) -> Tensor:
         block = self.blocks[number]
-        return F.linear(block.ln_1(tokens), block.attn.in_proj_weight, block.attn.in_proj_bias)
+        return linear(block.ln_1(tokens), block.attn.in_proj_weight, block.attn.in_proj_bias)
 
     def split(
         self, number: int, projected: Tensor, side: int | None = None, *, placed: bool = True

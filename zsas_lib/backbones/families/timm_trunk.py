@@ -4,7 +4,6 @@ learned bias for relative ones, with or without a convolutional stem (ViTamin, M
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from timm.layers.pos_embed_sincos import apply_rot_embed_cat
 from timm.models.eva import Eva, EvaBlock, EvaBlockPostNorm
 from timm.models.vision_transformer import Block, VisionTransformer
@@ -12,6 +11,7 @@ from timm.models.vision_transformer_relpos import RelPosBlock, VisionTransformer
 from torch import Tensor, nn
 
 from ...base.errors import OptionError
+from .linear import linear
 from .parts import Trunk
 from .windows import window_index
 
@@ -76,7 +76,7 @@ class TimmTrunk(Trunk):
             return torch.cat([part(normed) for part in (attention.q_proj, attention.k_proj, attention.v_proj)], -1)
         if getattr(attention, "q_bias", None) is None:
             return attention.qkv(normed)
-        return F.linear(normed, attention.qkv.weight, torch.cat([attention.q_bias, attention.k_bias, attention.v_bias]))
+        return linear(normed, attention.qkv.weight, torch.cat([attention.q_bias, attention.k_bias, attention.v_bias]))
 
     def split(
         self, number: int, projected: Tensor, side: int | None = None, *, placed: bool = True
