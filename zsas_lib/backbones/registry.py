@@ -26,17 +26,8 @@ from .configuration import (
     with_image_size,
 )
 from .families.sizes import Size, pair, resize
-from .weights import (
-    HUB,
-    HUB_WEIGHTS,
-    LOCAL,
-    assign_weights,
-    cached_file,
-    hub_file,
-    local_file,
-    read_weights,
-    tag_file,
-)
+from .hub import HUB, LOCAL
+from .weights import assign_weights, cached_file, hub_weights, local_file, read_weights, tag_file
 
 POSITIONS = ("bicubic", "bilinear")
 LARGEST_SEED = 2**32 - 1
@@ -243,7 +234,7 @@ def _weights_file(
     if registered and tag:
         return tag_file(tag)
     if str(source).startswith(HUB):
-        return hub_file(str(source).removeprefix(HUB), *HUB_WEIGHTS)
+        return hub_weights(str(source).removeprefix(HUB))
     if str(source).startswith(LOCAL):
         return local_file(str(source))
     tags = list_pretrained_tags_by_model(str(registration.architecture))
