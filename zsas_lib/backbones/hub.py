@@ -9,7 +9,7 @@ import os
 import re
 import socket
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -20,6 +20,7 @@ from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
     HfHubHTTPError,
+    HFValidationError,
     LocalEntryNotFoundError,
     RepositoryNotFoundError,
 )
@@ -32,7 +33,6 @@ HUB = "hf-hub:"
 LOCAL = "local-dir:"
 CONNECT_SECONDS = 5
 
-_REPOSITORY = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _TERMINAL_CODE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _CREDENTIALS = "give a token that may read it, in HF_TOKEN or by `hf auth login`"
@@ -59,12 +59,7 @@ def hub_file(repository: str, *names: str, revision: str | None = None) -> Path:
     Raises NotInRepositoryError if there is none, and DataError, naming the file, where it cannot be had: at once, not
     after retries, where the hub cannot be reached, and for a download whose sha256 is not the one that the hub tells.
     """
-    if not _REPOSITORY.fullmatch(repository):
-        raise DataError(
-            f"{HUB}{repository} names no repository of the hub, which is ORG/NAME; a folder of this machine is "
-            f"{LOCAL}FOLDER."
-        )
-    found = [huggingface_hub.try_to_load_from_cache(repository, name, revision=revision) for name in names]
+    found = _in_cache(repository, names, revision)
     if cached := [path for path in found if isinstance(path, str)]:
         return Path(cached[0])
     wanted = f"{names[0]} of {HUB}{repository}"
@@ -87,8 +82,18 @@ def hub_file(repository: str, *names: str, revision: str | None = None) -> Path:
 
 def cached_hub_file(repository: str, *names: str, revision: str | None = None) -> Path | None:
     """The first of `names` in a Hugging Face repository that is in the cache."""
-    found = (huggingface_hub.try_to_load_from_cache(repository, name, revision=revision) for name in names)
-    return next((Path(path) for path in found if isinstance(path, str)), None)
+    return next((Path(path) for path in _in_cache(repository, names, revision) if isinstance(path, str)), None)
+
+
+def _in_cache(repository: str, names: Sequence[str], revision: str | None) -> list[object]:
+    """What huggingface_hub knows of each file: its path, that there is none, or nothing."""
+    try:
+        return [huggingface_hub.try_to_load_from_cache(repository, name, revision=revision) for name in names]
+    except HFValidationError:
+        raise DataError(
+            f"{HUB}{repository} names no repository of the hub, which is ORG/NAME; a folder of this machine is "
+            f"{LOCAL}FOLDER."
+        ) from None
 
 
 def url_file(url: str) -> Path:

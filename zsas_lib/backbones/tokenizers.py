@@ -12,7 +12,7 @@ from open_clip.tokenizer import DEFAULT_CONTEXT_LENGTH, HFTokenizer, SimpleToken
 from ..base.errors import DataError, OptionError
 from .hub import hub_file, why_no_downloads
 
-INSTALL = 'pip install "zsas-lib[hf]", or pip install transformers sentencepiece'
+INSTALL = "pip install transformers sentencepiece (the extra zsas-lib[hf])"
 FILES = ("tokenizer_config.json", "tokenizer.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model")
 """One of these is in every repository of a tokenizer."""
 

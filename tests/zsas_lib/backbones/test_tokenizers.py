@@ -11,7 +11,7 @@ from small_towers import small
 from tiny_clip import TINY, tiny_backbone
 
 from zsas_lib import load_model
-from zsas_lib.backbones import tokenizers, weights
+from zsas_lib.backbones import hub, tokenizers
 from zsas_lib.base.errors import DataError, OptionError
 
 TINY_SIGLIP = {
@@ -57,8 +57,8 @@ def test_a_missing_package_is_said_when_a_model_is_loaded(model, monkeypatch):
 
 def test_files_that_cannot_be_had_are_said_at_once(monkeypatch, tmp_path):
     missing(monkeypatch, True)
-    monkeypatch.setattr(weights.huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(weights.huggingface_hub, "try_to_load_from_cache", lambda repository, name: None)
+    monkeypatch.setattr(hub.huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(hub.huggingface_hub, "try_to_load_from_cache", lambda repository, name, revision=None: None)
     with pytest.raises(DataError, match="Cannot fetch tokenizer_config.json of hf-hub:timm/ViT-B-16-SigLIP"):
         load_model("winclip", tiny_backbone(TINY_SIGLIP))
 
