@@ -127,6 +127,9 @@ def load_backbone(
     read = None
     if weights != "random":
         source = registration.pretrained if weights is None else weights
+        fetched = tag if weights is None and tag else source if str(source).startswith(HUB) else ""
+        if fetched and cached_file(fetched) is None:
+            shapes_only(name, image_size)  # what no weights can mend is said before they are downloaded
         file = _weights_file(name, source, weights is None, registration, tag)
         read = read_weights(file)
         beside = None if weights is None and tag else configuration_beside(file, source or "")
@@ -158,6 +161,14 @@ def load_backbone(
         **statistics,
     )
     return backbone.to(place)
+
+
+def shapes_only(name: str, image_size: Size | None = None) -> Backbone:
+    """A backbone without numbers (torch's meta device), which takes no memory and no weights, of the hub's at most its
+    configuration. Make models on it, inside `torch.device("meta")`, to count; nothing can be predicted. Raises what
+    `load_backbone` does."""
+    with torch.device("meta"):
+        return load_backbone(name, "random", image_size=image_size, device="meta")
 
 
 def weights_at_hand(name: str) -> Path | None:

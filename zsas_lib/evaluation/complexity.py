@@ -1,6 +1,6 @@
 """Parameters and floating point operations of any model on its backbone.
 
-Weights are not needed: see `shapes_only`.
+Weights are not needed: see `backbones.registry.shapes_only`.
 """
 
 from collections.abc import Iterator
@@ -11,9 +11,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..backbones.backbone import Backbone
 from ..backbones.families.sizes import pair
-from ..backbones.registry import load_backbone
 from ..models.learned import LearnedModel
 from ..models.prediction import AnomalyModel
 
@@ -29,13 +27,6 @@ class ParameterCounts:
     def total(self) -> int:
         """Backbone and learned."""
         return self.backbone + self.learned
-
-
-def shapes_only(name: str, image_size: int | None = None) -> Backbone:
-    """A backbone without numbers (torch's meta device), which takes no memory. Make models on it, inside
-    `torch.device("meta")`, to count; nothing can be predicted. Raises what `load_backbone` does."""
-    with torch.device("meta"):
-        return load_backbone(name, "random", image_size=image_size, device="meta")
 
 
 def parameter_counts(model: AnomalyModel) -> ParameterCounts:

@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import save_file
 from tiny_clip import TINY, tiny, tiny_backbone
 
-from zsas_lib.backbones import registry as backbones
 from zsas_lib.backbones import hub
+from zsas_lib.backbones import registry as backbones
 from zsas_lib.backbones.registry import load_backbone, register_backbone, weights_at_hand
 from zsas_lib.base.errors import DataError, OptionError
 

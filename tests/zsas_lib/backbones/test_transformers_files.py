@@ -101,7 +101,10 @@ def test_a_file_by_hand_beside_its_configuration(tmp_path):
         ({"model_type": "siglip2"}, "configuration of a siglip2, which is not read here; expected clip or siglip"),
         ({"architecture": "vit_small_patch14_dinov2", "num_classes": 0}, "lacks embed_dim, text_cfg, vision_cfg"),
         ({**CONFIGURATIONS["siglip"], "vision_config": {"vision_use_head": False}}, "without SigLIP's pooling head"),
-        ({**CONFIGURATIONS["clip"], "text_config": {"hidden_act": "gelu"}}, "activations gelu and quick_gelu; expected one"),
+        (
+            {**CONFIGURATIONS["clip"], "text_config": {"hidden_act": "gelu"}},
+            "activations gelu and quick_gelu; expected one",
+        ),
         ({**CONFIGURATIONS["clip"], "text_config": {"hidden_act": "relu"}}, "has the activation relu; expected gelu"),
     ],
 )

@@ -9,8 +9,8 @@ from safetensors.torch import save_file
 from tiny_clip import TINY
 from torch import nn
 
-from zsas_lib.backbones import registry as backbones
 from zsas_lib.backbones import hub, weights
+from zsas_lib.backbones import registry as backbones
 from zsas_lib.backbones.registry import load_backbone, register_backbone
 from zsas_lib.base.errors import DataError, UnknownNameError
 
