@@ -20,7 +20,8 @@ from open_clip.tokenizer import SimpleTokenizer
 from zsas_lib.backbones import text_tower
 from zsas_lib.backbones.backbone import Backbone
 from zsas_lib.backbones.image_tower import class_embedding, residual_stream
-from zsas_lib.backbones.registry import load_backbone, shapes_only
+from zsas_lib.backbones.registry import load_backbone
+from zsas_lib.evaluation.complexity import shapes_only
 
 from .table import Measurement, Settings, compared, seconds_of
 

@@ -259,7 +259,9 @@ def _checked(content: Any, source: str) -> Configuration:
     needed = ("embed_dim", "vision_cfg", "text_cfg")
     if not isinstance(model, Mapping) or (missing := set(needed) - model.keys()):
         lacks = ", ".join(sorted(missing)) if isinstance(model, Mapping) else "its parts"
-        raise DataError(f"Architecture {source} lacks {lacks}; expected open_clip's configuration.")
+        alone = isinstance(model, Mapping) and ("architecture" in model or missing == {"text_cfg"})  # timm's, ours
+        why = ": it is an image tower without a text tower, and pictures are compared with sentences" if alone else ""
+        raise DataError(f"Architecture {source} lacks {lacks}{why}; expected open_clip's configuration.")
     preprocessing = content.get("preprocess_cfg") or {}
     parts = {"vision_cfg": model["vision_cfg"], "text_cfg": model["text_cfg"], "preprocess_cfg": preprocessing}
     for name, part in parts.items():

@@ -1,6 +1,6 @@
 """Parameters and floating point operations of any model on its backbone.
 
-Weights are not needed: see `backbones.registry.shapes_only`.
+Weights are not needed: see `shapes_only`.
 """
 
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..backbones.families.sizes import pair
+from ..backbones.registry import shapes_only as shapes_only
 from ..models.learned import LearnedModel
 from ..models.prediction import AnomalyModel
 

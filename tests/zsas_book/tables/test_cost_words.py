@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from zsas_book.tables import cost_words
-from zsas_lib.backbones.registry import shapes_only
+from zsas_lib.evaluation.complexity import shapes_only
 from zsas_lib.papers import reported
 from zsas_lib.studies.vcp_complexity import counted_variants, released_counts
 

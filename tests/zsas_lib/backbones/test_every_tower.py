@@ -16,10 +16,9 @@ from zsas_lib import load_model, why_not
 from zsas_lib.backbones import text_tower
 from zsas_lib.backbones.families.hierarchical import NO_VALUES
 from zsas_lib.backbones.image_tower import dense_embeddings, local_embeddings, residual_stream
-from zsas_lib.backbones.registry import shapes_only
 from zsas_lib.backbones.text_tower import LEARNED_WORDS
 from zsas_lib.base.errors import OptionError
-from zsas_lib.evaluation.complexity import as_it_begins
+from zsas_lib.evaluation.complexity import as_it_begins, shapes_only
 from zsas_lib.models import MODELS
 from zsas_lib.models.vcpclip import ONE_WIDTH
 

@@ -257,6 +257,26 @@ def test_shards_that_are_not_whole(state, tmp_path):
         load_backbone(f"local-dir:{tmp_path}")
 
 
+def test_what_no_weights_can_mend_is_said_before_they_are_fetched(hub, monkeypatch):
+    pooled = {**TINY, "vision_cfg": TINY["vision_cfg"] | {"attentional_pool": True, "pool_type": "none"}}
+    texts = {**TINY, "text_cfg": TINY["text_cfg"] | {"hf_model_name": "roberta-base"}}
+    alone = {name: TINY[name] for name in ("embed_dim", "vision_cfg")}
+    monkeypatch.setattr("zsas_lib.backbones.tokenizers.find_spec", lambda name: None)
+    for model, options, said in (
+        (TINY, {"image_size": 33}, "image_size 33 is not a multiple of the patch size 8; use 32 or 40"),
+        (TINY, {"image_size": (32, 33)}, "image_size 33 is not a multiple of the patch size 8"),
+        (pooled, {}, "its image tower has attentional pooling other than CoCa's"),
+        (texts, {}, "the text tower roberta-base of Hugging Face, which needs Hugging Face's transformers"),
+        (alone, {}, "lacks text_cfg: it is an image tower without a text tower, and pictures are compared with"),
+    ):
+        hub.files["me/other", CONFIGURATION] = json.dumps({"model_cfg": model}).encode()
+        hub.files["me/other", MODEL] = hub.files["me/tiny", MODEL]
+        with pytest.raises(ValueError, match=said.replace("(", r"\(")):
+            load_backbone("hf-hub:me/other", **options)
+        shutil.rmtree(huggingface_hub.constants.HF_HUB_CACHE)
+    assert set(hub.fetched()) == {CONFIGURATION}
+
+
 def test_nothing_is_asked_where_nothing_is_to_be_fetched(hub):
     with fetching.nothing_fetched(), pytest.raises(DataError, match="nothing is to be fetched now"):
         load_backbone(NAME)

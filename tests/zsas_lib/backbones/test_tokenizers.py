@@ -88,6 +88,30 @@ def test_the_tokenizer_gets_the_models_own_settings(monkeypatch, tmp_path):
     assert told["how"]["max_length"] == 16 and told["how"]["padding"] == "max_length"
 
 
+def test_files_of_which_some_are_missing_are_said_in_a_sentence(monkeypatch, tmp_path):
+    """A double for transformers, which raises nearly anything then."""
+
+    class AutoTokenizer:
+        @staticmethod
+        def from_pretrained(name, **arguments):
+            assert arguments["local_files_only"]
+            raise OSError("no file spiece.model\nYou may try ...")
+
+    transformers = ModuleType("transformers")
+    transformers.AutoTokenizer = AutoTokenizer
+    monkeypatch.setitem(sys.modules, "transformers", transformers)
+    missing(monkeypatch, True)
+    monkeypatch.setattr(hub.huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    cached = lambda repository, name, revision=None: str(tmp_path) if name == "tokenizer_config.json" else None
+    monkeypatch.setattr(hub.huggingface_hub, "try_to_load_from_cache", cached)
+    expected = (
+        "Backbone 'tiny': transformers cannot read its tokenizer from the files of timm/ViT-B-16-SigLIP that are here "
+        r"\(no file spiece.model\). Fetch all of them where there is a network, or install what they need: pip install"
+    )
+    with pytest.raises(DataError, match=expected):
+        load_model("winclip", tiny_backbone(TINY_SIGLIP))
+
+
 def test_a_text_tower_of_hugging_face_is_refused_without_the_package(monkeypatch):
     missing(monkeypatch, None)
     model = {**deepcopy(TINY), "text_cfg": {"hf_model_name": "roberta-base", "hf_tokenizer_name": "roberta-base"}}

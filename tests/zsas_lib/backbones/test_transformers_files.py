@@ -99,7 +99,10 @@ def test_a_file_by_hand_beside_its_configuration(tmp_path):
     [
         ({"model_type": "clip_vision_model"}, "configuration of a clip_vision_model, which has no text tower"),
         ({"model_type": "siglip2"}, "configuration of a siglip2, which is not read here; expected clip or siglip"),
-        ({"architecture": "vit_small_patch14_dinov2", "num_classes": 0}, "lacks embed_dim, text_cfg, vision_cfg"),
+        (
+            {"architecture": "vit_small_patch14_dinov2", "num_classes": 0},
+            "text_cfg, vision_cfg: it is an image tower without a text",
+        ),
         ({**CONFIGURATIONS["siglip"], "vision_config": {"vision_use_head": False}}, "without SigLIP's pooling head"),
         (
             {**CONFIGURATIONS["clip"], "text_config": {"hidden_act": "gelu"}},

@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
+from small_towers import small
 from tiny_clip import TINY
 from torch import nn
 
@@ -156,6 +157,25 @@ def test_weights_that_are_no_finite_floats_are_refused(tmp_path, change, said):
     save_file(state | {"visual.proj": change(state["visual.proj"])}, tmp_path / "some.safetensors")
     with pytest.raises(DataError, match=f"some.safetensors holds what cannot be weights: {said}"):
         load_backbone("tiny", tmp_path / "some.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("siglip", "having an image tower of timm's in the place of open_clip's own vision transformer: "),
+        ("resnet", "having a ResNet in the place of open_clip's own vision transformer: "),
+        ("image alone", "lacking a text tower: "),
+    ],
+)
+def test_weights_of_another_family_are_named(kind, said, tmp_path):
+    state = (
+        load_backbone("tiny", "random").clip.state_dict() if kind == "image alone" else small(kind).clip.state_dict()
+    )
+    image = {name: value for name, value in state.items() if kind != "image alone" or name.startswith("visual.")}
+    save_file(image, tmp_path / "other.safetensors")
+    with pytest.raises(DataError, match=f"other.safetensors does not fit the architecture, {said}") as caught:
+        load_backbone("tiny", tmp_path / "other.safetensors")
+    assert str(caught.value).count(". ") == 1 and "Load it under the one it was made for." in str(caught.value)
 
 
 def test_missing_weights_file(tmp_path):

@@ -6,8 +6,7 @@ from operations import counted, counted_smoothing
 from tiny_clip import TINY, tiny, tiny_backbone
 from trained import trained
 
-from zsas_lib.backbones.registry import shapes_only
-from zsas_lib.evaluation.complexity import operations, parameter_counts
+from zsas_lib.evaluation.complexity import operations, parameter_counts, shapes_only
 from zsas_lib.models import list_models, list_trivial_maps
 from zsas_lib.models.learned import LearnedModel
 from zsas_lib.models.load import load_model

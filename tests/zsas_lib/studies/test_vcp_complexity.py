@@ -6,7 +6,7 @@ from operations import counted, counted_smoothing
 from tiny_clip import TINY, tiny, tiny_backbone
 from trained import trained
 
-from zsas_lib.backbones.registry import shapes_only
+from zsas_lib.evaluation.complexity import shapes_only
 from zsas_lib.models.load import load_model
 from zsas_lib.papers import reported
 from zsas_lib.studies.variants import FULL
