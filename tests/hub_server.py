@@ -1,6 +1,7 @@
 """A Hugging Face hub of a test's own: its files by HTTP on the loopback address, for the real client."""
 
 import hashlib
+import json
 import re
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 RESOLVE = re.compile(r"/([\w.-]+/[\w.-]+)/resolve/([\w.-]+)/(.+)")
+LISTED = re.compile(r"/api/models/([\w.-]+/[\w.-]+)(/revision/\w+|/tree/[^?]+)?(\?.*)?")
 TOKEN = "hf_of_the_test"
 PROXIES = [f"{name}_proxy" for name in ("http", "https", "all")]
 
@@ -60,6 +62,8 @@ class _Handler(BaseHTTPRequestHandler):
         if found:  # the client asks for more, once, where it runs under an assistant
             hub.seen.append((self.command, name, first))
         content = hub.files.get((repository, name))
+        if listed := LISTED.fullmatch(self.path):
+            return self._list(*listed.groups()[:2])
         if hub.down:
             return self._refuse(503)
         if repository in hub.gated:
@@ -89,6 +93,20 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif with_content:
             self.wfile.write(part)
+
+    def _list(self, repository: str, part: str | None) -> None:
+        """What is in a repository, as transformers asks where it looks for a tokenizer's files."""
+        names = [name for own, name in self.hub.files if own == repository]
+        files = [{"type": "file", "path": name, "oid": COMMIT, "size": 1} for name in names]
+        told = {"id": repository, "sha": COMMIT, "siblings": [{"rfilename": name} for name in names]}
+        if "/tree/" in (part or ""):
+            told = [] if part.count("/") > 2 else files  # no folder has any
+        content = json.dumps(told).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
 
     def _refuse(self, status: int, code: str = "") -> None:
         self.send_response(status)

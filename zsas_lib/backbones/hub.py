@@ -136,8 +136,9 @@ def _unreachable(url: str) -> str:
 def _whole(repository: str, name: str, path: Path) -> Path:
     """What was downloaded, if it has the digest that the hub tells of large files; else it is taken from the cache."""
     commit = path.parents[name.count("/")].name
-    expected = huggingface_hub.get_hf_file_metadata(huggingface_hub.hf_hub_url(repository, name, revision=commit)).etag
-    if not _SHA256.fullmatch(expected or ""):  # a small file, or a server of another kind
+    address = huggingface_hub.hf_hub_url(repository, name, revision=commit)
+    expected = huggingface_hub.get_hf_file_metadata(address).etag or ""
+    if not _SHA256.fullmatch(expected):  # a small file, or a server of another kind
         return path
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()

@@ -127,7 +127,7 @@ def load_backbone(
     read = None
     if weights != "random":
         source = registration.pretrained if weights is None else weights
-        fetched = tag if weights is None and tag else source if str(source).startswith(HUB) else ""
+        fetched = tag if weights is None and tag else str(source) if str(source).startswith(HUB) else ""
         if fetched and cached_file(fetched) is None:
             shapes_only(name, image_size)  # what no weights can mend is said before they are downloaded
         file = _weights_file(name, source, weights is None, registration, tag)

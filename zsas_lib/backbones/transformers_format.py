@@ -78,7 +78,9 @@ def architecture_of(content: Mapping[str, Any], source: str, tokenizer: str) -> 
 def statistics_of(kind: str, preprocessor: Mapping[str, Any]) -> dict[str, Any]:
     """How pictures are read: ``mean``, ``std``, ``interpolation``, of what a preprocessor's file says."""
     told = preprocessor.get("image_processor", preprocessor)
-    found = {ours: told[theirs] for ours, theirs in (("mean", "image_mean"), ("std", "image_std")) if theirs in told}
+    found: dict[str, Any] = {
+        ours: told[theirs] for ours, theirs in (("mean", "image_mean"), ("std", "image_std")) if theirs in told
+    }
     if told.get("do_normalize") is False:
         found = {"mean": (0.0,) * 3, "std": (1.0,) * 3}
     if told.get("resample") in INTERPOLATIONS:

@@ -14,6 +14,7 @@ from safetensors.torch import save, save_file
 from tiny_clip import TINY
 from transformers_models import CONFIGURATIONS, IDS, images, recorded
 
+from zsas_lib.backbones import tokenizers
 from zsas_lib.backbones.configuration import named_configuration
 from zsas_lib.backbones.registry import load_backbone
 from zsas_lib.base.errors import DataError
@@ -176,7 +177,41 @@ def test_clips_own_words_need_no_tokenizer_of_hugging_face(tmp_path):
     assert "hf_tokenizer_name" not in model["text_cfg"] and "pool_type" not in model["text_cfg"]
 
 
-@pytest.mark.skipif(find_spec("transformers") is None, reason="transformers is not installed: zsas-lib[hf]")
+with_transformers = pytest.mark.skipif(
+    find_spec("transformers") is None, reason="transformers is not installed: zsas-lib[hf]"
+)
+
+
+@with_transformers
+def test_a_repository_with_its_tokenizer_is_read_and_once_fetched_needs_no_server(tmp_path, monkeypatch):
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from tokenizers.pre_tokenizers import Whitespace
+
+    words = Tokenizer(WordLevel({"<pad>": 0, "<unk>": 1, "a": 2, "photo": 3, "pill": 4}, unk_token="<unk>"))
+    words.pre_tokenizer = Whitespace()
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "<pad>", "unk_token": "<unk>"}
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    name = write(folder, "siglip")
+    words.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    local = load_backbone(name)
+    assert local.tokenizer(["A photo, of a PILL."]).tolist() == [[2, 3, 1, 2, 4, 0, 0, 0, 0, 0]]
+    with serving() as (hub, address):
+        use(address, str(tmp_path / "cache"), monkeypatch)
+        hub.files = {("me/words", path.name): path.read_bytes() for path in folder.iterdir()}
+        expected = load_backbone("hf-hub:me/words").encode_text(["a pill"])
+    torch.testing.assert_close(local.encode_text(["a pill"]), expected)
+    tokenizers._tokenizer.cache_clear()
+    torch.testing.assert_close(load_backbone("hf-hub:me/words").encode_text(["a pill"]), expected)  # nobody answers
+    tokenizers._tokenizer.cache_clear()
+    (folder / "tokenizer.json").write_text("{")
+    with pytest.raises(DataError, match="cannot read its tokenizer from the files of .*folder that are here"):
+        load_backbone(name).encode_text(["a pill"])
+
+
+@with_transformers
 def test_what_is_recorded_is_what_transformers_gives(kind):
     again = json.loads(json.dumps(transformers_models.record(kind)))
     record = json.loads(transformers_models.RECORD.read_text())[kind]
