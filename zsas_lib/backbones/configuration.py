@@ -242,7 +242,7 @@ def _read(path: Path, tokenizer: str = "", preprocessor: Path | None = None) -> 
     beside = [path.with_name(name) for name in PREPROCESSORS]
     preprocessor = preprocessor or next((file for file in beside if file.is_file()), None)
     model = architecture_of(content, str(path), tokenizer or str(path.parent))
-    told = statistics_of(content["model_type"], _json(preprocessor) if preprocessor else {})
+    told = statistics_of(content["model_type"], _json(preprocessor) if preprocessor else {}, str(preprocessor))
     return _checked({"model_cfg": model, "preprocess_cfg": told}, str(path))
 
 

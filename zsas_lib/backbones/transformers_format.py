@@ -61,11 +61,11 @@ def has_both_towers(content: Any) -> bool:
 def architecture_of(content: Mapping[str, Any], source: str, tokenizer: str) -> dict[str, Any]:
     """open_clip's configuration of the model, whose tokenizer lies in ``tokenizer``, a repository or a folder, where it
     is not CLIP's own. Raises DataError for a model of another type, or one that open_clip cannot build."""
-    kind = content["model_type"]
+    kind = str(content["model_type"])
     if kind not in LEFT_OUT:
         one_tower = "which has no text tower" if kind.endswith("vision_model") else "which is not read here"
         raise DataError(f"{source} is transformers' configuration of a {kind}, {one_tower}; expected clip or siglip.")
-    vision, text = (_part(content, part) for part in ("vision_config", "text_config"))
+    vision, text = (_part(content, part, source) for part in ("vision_config", "text_config"))
     towers = _clip(content, vision, text) if kind == "clip" else _siglip(vision, text, source)
     acts = {_activation(part, source) for part in (vision, text)}
     if len(acts) > 1:
@@ -75,9 +75,13 @@ def architecture_of(content: Mapping[str, Any], source: str, tokenizer: str) -> 
     return {**towers, "quick_gelu": acts == {"quick_gelu"}}
 
 
-def statistics_of(kind: str, preprocessor: Mapping[str, Any]) -> dict[str, Any]:
+def statistics_of(kind: str, preprocessor: Any, source: str) -> dict[str, Any]:
     """How pictures are read: ``mean``, ``std``, ``interpolation``, of what a preprocessor's file says."""
-    told = preprocessor.get("image_processor", preprocessor)
+    told = preprocessor.get("image_processor", preprocessor) if isinstance(preprocessor, Mapping) else None
+    if not isinstance(told, Mapping):
+        raise DataError(
+            f"{source} holds no table of names and values; expected what transformers' preprocessors write."
+        )
     found: dict[str, Any] = {
         ours: told[theirs] for ours, theirs in (("mean", "image_mean"), ("std", "image_std")) if theirs in told
     }
@@ -88,10 +92,17 @@ def statistics_of(kind: str, preprocessor: Mapping[str, Any]) -> dict[str, Any]:
     return {**STATISTICS[kind], **found}
 
 
-def _part(content: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _part(content: Mapping[str, Any], name: str, source: str) -> dict[str, Any]:
     """A tower's configuration; old files say parts of it once more in ``NAME_dict``, which decides."""
+    usual: Mapping[str, Any] = LEFT_OUT[content["model_type"]][name]
     told = [content.get(key) or {} for key in (name, f"{name}_dict")]
-    return {**LEFT_OUT[content["model_type"]][name], **told[0], **told[1]}
+    if not all(isinstance(part, Mapping) for part in told):
+        raise DataError(f"{source}: {name} is {told[0]!r}; expected a table of names and values.")
+    part = {**usual, **told[0], **told[1]}
+    for key, value in usual.items():
+        if type(value) is int and key != "image_size" and (type(part[key]) is not int or part[key] < 1):
+            raise DataError(f"{source}: {name} has {key} {part[key]!r}; expected a whole number above 0.")
+    return part
 
 
 def _activation(part: Mapping[str, Any], source: str) -> str:

@@ -322,6 +322,7 @@ def test_a_fork_keeps_every_letter_of_its_values(checkout):
 @pytest.mark.parametrize(
     ("arguments", "options", "error", "message"),
     [
+        (("vcp_sensitivity", "mine", "RN50:openai"), {}, ForkError, "VCPCLIP cannot run on backbone 'RN50:openai'"),
         (("worst_cas", "mine", "embedded"), {}, UnknownNameError, "Did you mean 'worst_case'"),
         (("worst_case", "worst_case_visa", "embedded"), {}, ForkError, "taken"),
         (("worst_case", "My-Vit", "embedded"), {}, ForkError, "small letters"),

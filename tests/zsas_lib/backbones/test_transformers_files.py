@@ -110,9 +110,15 @@ def test_a_file_by_hand_beside_its_configuration(tmp_path):
             "activations gelu and quick_gelu; expected one",
         ),
         ({**CONFIGURATIONS["clip"], "text_config": {"hidden_act": "relu"}}, "has the activation relu; expected gelu"),
+        (
+            {"model_type": "clip", "vision_config": {"hidden_size": None}},
+            "vision_config has hidden_size None; expected",
+        ),
+        ({"model_type": "siglip", "text_config": [1]}, r"text_config is \[1\]; expected a table of names and values"),
+        ({"model_type": 3}, "configuration of a 3, which is not read here"),
     ],
 )
-def test_configurations_of_other_models_are_refused_in_a_sentence(content, said, tmp_path):
+def test_configurations_that_are_refused_in_a_sentence(content, said, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(content))
     with pytest.raises(DataError, match=said):
         load_backbone(f"local-dir:{tmp_path}")
