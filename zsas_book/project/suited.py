@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 
-from zsas_lib.backbones.aliases import ALIASES
 from zsas_lib.base.errors import DataError, OptionError, UnknownNameError
 
 from .kinds import BACKBONE
@@ -55,6 +54,8 @@ def _refusals(models: Sequence[str], backbone: str, size: Value, fetch: bool) ->
 
 
 def _needs_weights(backbone: str) -> bool:
+    from zsas_lib.backbones.aliases import ALIASES  # here, so that pages without a backbone do not depend on it
+
     return backbone not in ALIASES or ALIASES[backbone].needs_download
 
 
