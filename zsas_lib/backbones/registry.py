@@ -90,9 +90,11 @@ def load_backbone(
     "local-dir:FOLDER", a copy of such a repository.
 
     `weights`: None for those registered, "random" (from `seed`; the global random state is left alone) or a local
-    file: safetensors, an open_clip checkpoint, OpenAI's archive. An `open_clip_config.json` beside the file, or in the
-    hub's repository that it comes from, decides the activation, the pictures' mean, standard deviation and size, as far
-    as nothing is asked for; without either, most of the weights that open_clip knows for the architecture decide.
+    file: safetensors or the index of its shards, an open_clip checkpoint, OpenAI's archive; transformers' CLIP and
+    SigLIP too. An `open_clip_config.json`, or transformers' `config.json`, beside the file, or in the hub's repository
+    that it comes from, decides the activation, the pictures' mean, standard deviation and size, as far as nothing is
+    asked for; without either, most of the weights that open_clip knows for the architecture decide. What no weights can
+    mend is said before they are downloaded.
     `image_size` in pixels, one number or (height, width): another than the native one interpolates the positions:
     `positions` "bicubic", antialiased, as open_clip does, or "bilinear", as AnomalyCLIP does. `activation`: None for
     the one these weights were trained with, else "gelu" or "quick_gelu". `device`: None for CUDA where there is one.

@@ -66,7 +66,7 @@ _SHARD = re.compile(r"-\d{5}-of-\d{5}\.")
 
 @dataclass(frozen=True)
 class Weights:
-    """The tensors of a weights file, in float32, by open_clip's names; `openai`: they came in OpenAI's own format."""
+    """The tensors of a weights file, in float32, by its own names; `openai`: they came in OpenAI's own format."""
 
     path: Path
     tensors: dict[str, Tensor]
@@ -76,9 +76,8 @@ class Weights:
 def read_weights(path: Path) -> Weights:
     """Read safetensors, an open_clip checkpoint (`.pt`, `.bin`), an OpenAI TorchScript archive, or the index of shards.
 
-    A `state_dict` entry and a `module.` prefix are unwrapped, half precision becomes float32, and the parameters of
-    transformers' CLIP and SigLIP get open_clip's names. Pickled code is never run. Raises DataError, naming the file,
-    if it is missing, unreadable, holds no tensors, or other than finite floats.
+    A `state_dict` entry and a `module.` prefix are unwrapped, half precision becomes float32. Pickled code is never
+    run. Raises DataError, naming the file, if it is missing, unreadable, holds no tensors, or other than finite floats.
     """
     if path.is_dir():
         raise DataError(f"{path} is a folder; expected a file of CLIP weights, or the backbone {LOCAL}{path}.")
@@ -90,7 +89,7 @@ def read_weights(path: Path) -> Weights:
     openai = any(archived for _, archived in parts) or WHOLE_NUMBERS[0] in tensors
     for name in [own for own in tensors if own in WHOLE_NUMBERS or own.endswith((COUNTS, POSITION_IDS))]:
         del tensors[name]  # nothing that the model learns
-    return Weights(path, in_open_clips_words(finite_floats(path, tensors)), openai)
+    return Weights(path, finite_floats(path, tensors), openai)
 
 
 def _tensors(path: Path) -> tuple[dict[str, Tensor], bool]:
@@ -115,11 +114,11 @@ def _tensors(path: Path) -> tuple[dict[str, Tensor], bool]:
 def assign_weights(clip: Any, weights: Weights, positions: str = "bicubic") -> bool:
     """Make the tensors read the parameters of a model built on the meta device, open_clip's CLIP or another of its.
 
-    Positional embeddings of another grid are interpolated as `positions` says: "bicubic" (antialiased) or "bilinear"
-    (not); returns whether they were. A tower whose positions are not interpolated here takes the size that they are
-    for. Raises DataError, naming the file and the parameters, if the two do not fit.
+    Those of transformers' CLIP and SigLIP get open_clip's names. Positional embeddings of another grid are interpolated
+    as `positions` says: "bicubic" (antialiased) or "bilinear" (not); returns whether they were. A tower whose positions
+    are not interpolated here takes the size that they are for. Raises DataError, naming the file and the parameters, if the two do not fit.
     """
-    tensors = dict(weights.tensors)
+    tensors = in_open_clips_words(weights.tensors)
     if not isinstance(clip, CLIP):
         tensors = convert_to_custom_text_state_dict(tensors)
     match(clip.visual, tensors)
