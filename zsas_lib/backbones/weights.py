@@ -116,7 +116,8 @@ def assign_weights(clip: Any, weights: Weights, positions: str = "bicubic") -> b
 
     Those of transformers' CLIP and SigLIP get open_clip's names. Positional embeddings of another grid are interpolated
     as `positions` says: "bicubic" (antialiased) or "bilinear" (not); returns whether they were. A tower whose positions
-    are not interpolated here takes the size that they are for. Raises DataError, naming the file and the parameters, if the two do not fit.
+    are not interpolated here takes the size that they are for. Raises DataError, naming the file and the parameters, if
+    the two do not fit.
     """
     tensors = in_open_clips_words(weights.tensors)
     if not isinstance(clip, CLIP):
