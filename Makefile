@@ -110,7 +110,8 @@ notebooks: $(ENVIRONMENT)
 	@$(RUN) -m jupytext --to ipynb --update notebooks/*.md
 
 lock: $(ENVIRONMENT)
-	@$(RUN) -m uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --upgrade \
+	@$(RUN) -m uv pip compile pyproject.toml --universal --python-version 3.11 --upgrade \
+	  --extra book --extra test --extra browser --extra lint --extra lock \
 	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet --output-file requirements.lock
 
 clean:

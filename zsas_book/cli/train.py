@@ -38,6 +38,7 @@ def train(
     """
     import zsas_lib as zsas
     from zsas_lib.models.learned import require_learner
+    from zsas_lib.models.load import require_runs
     from zsas_lib.training.settings import require_settings
 
     require_learner(model)
@@ -47,6 +48,7 @@ def train(
     checkpoint = output.with_name(f"{output.name}.checkpoint") if output.name else output
     require_new_file(output)
     require_place(checkpoint)
+    require_runs(model, backbone, image_size)
     tower = zsas.load_backbone(backbone, image_size=image_size, activation=activation)
     learner = zsas.load_model(model, tower)
     log = zsas.fit(

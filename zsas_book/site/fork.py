@@ -15,6 +15,7 @@ from ..pages.states import FRESH, page_state
 from ..project.chapters import CHAPTERS, Page, page_profiles
 from ..project.parameters import parameters_cell, read_parameters
 from ..project.paths import NO_PATHS
+from ..project.suited import unsuited
 from ..project.written import literal, with_default
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -43,7 +44,8 @@ class Point:
 def fork_page(
     of: str, name: str, backbone: str, root: Path, *, architecture: str | None = None, weights: str | None = None
 ) -> list[Path]:
-    """Make the chapter `name` from the page `of`, with `backbone` as its default; returns the files written or changed.
+    """Make the chapter `name` from the page `of`, with `backbone` as its default, on which the page's models must run
+    (ForkError); returns the files written or changed.
 
     `backbone` is what `load_backbone` takes. With `architecture` it is a new name that the notebook itself registers,
     as in `register_backbone`: an open_clip name or a JSON file with `weights`, a file, or a module of one's own,
@@ -77,8 +79,12 @@ def fork_page(
     except UnicodeDecodeError as error:
         raise ForkError(f"{source.stem}.md, {CHAPTERS} and {CONTENTS.name} must be in UTF-8: {error}.") from None
     notebook = jupytext.reads(text, fmt="md:myst")
-    if "backbone" not in {parameter.name for parameter in read_parameters(notebook)}:
+    declared = read_parameters(notebook)
+    if "backbone" not in {parameter.name for parameter in declared}:
         raise ForkError(f"{source.name} has no parameter `backbone`; fork a page that has one, such as uniform_sweep.")
+    values = {parameter.name: parameter.default for parameter in declared}
+    for problem in unsuited(declared, values | {"backbone": backbone}, fetch=False):
+        raise ForkError(problem)
     cell = parameters_cell(notebook).source
     text = text.replace(cell, with_default(cell, "backbone", backbone), 1)
     made.write_text(_own_text(text, name, backbone, of, architecture, weights), encoding="utf-8")

@@ -27,18 +27,9 @@ from .configuration import (
     with_image_size,
 )
 from .families.sizes import Size, pair, resize
+from .hub import HUB, LOCAL
 from .own import own_backbone, own_maker, same_definition
-from .weights import (
-    HUB,
-    HUB_WEIGHTS,
-    LOCAL,
-    assign_weights,
-    cached_file,
-    hub_file,
-    local_file,
-    read_weights,
-    tag_file,
-)
+from .weights import assign_weights, cached_file, hub_weights, local_file, read_weights, tag_file
 
 POSITIONS = ("bicubic", "bilinear")
 LARGEST_SEED = 2**32 - 1
@@ -112,9 +103,11 @@ def load_backbone(
     "local-dir:FOLDER", a copy of such a repository.
 
     `weights`: None for those registered, "random" (from `seed`; the global random state is left alone) or a local
-    file: safetensors, an open_clip checkpoint, OpenAI's archive. An `open_clip_config.json` beside the file, or in the
-    hub's repository that it comes from, decides the activation, the pictures' mean, standard deviation and size, as far
-    as nothing is asked for; without either, most of the weights that open_clip knows for the architecture decide.
+    file: safetensors or the index of its shards, an open_clip checkpoint, OpenAI's archive; transformers' CLIP and
+    SigLIP too. An `open_clip_config.json`, or transformers' `config.json`, beside the file, or in the hub's repository
+    that it comes from, decides the activation, the pictures' mean, standard deviation and size, as far as nothing is
+    asked for; without either, most of the weights that open_clip knows for the architecture decide. What no weights can
+    mend is said before they are downloaded.
     `image_size` in pixels, one number or (height, width): another than the native one interpolates the positions:
     `positions` "bicubic", antialiased, as open_clip does, or "bilinear", as AnomalyCLIP does. `activation`: None for
     the one these weights were trained with, else "gelu" or "quick_gelu". `device`: None for CUDA where there is one.
@@ -151,6 +144,9 @@ def load_backbone(
     read = None
     if weights != "random":
         source = registration.pretrained if weights is None else weights
+        fetched = tag if weights is None and tag else str(source) if str(source).startswith(HUB) else ""
+        if fetched and cached_file(fetched) is None:
+            shapes_only(name, image_size)  # what no weights can mend is said before they are downloaded
         file = _weights_file(name, source, weights is None, registration, tag)
         read = read_weights(file)
         beside = None if weights is None and tag else configuration_beside(file, source or "")
@@ -182,6 +178,14 @@ def load_backbone(
         **statistics,
     )
     return backbone.to(place)
+
+
+def shapes_only(name: str, image_size: Size | None = None) -> Backbone:
+    """A backbone without numbers (torch's meta device), which takes no memory and no weights, of the hub's at most its
+    configuration. Make models on it, inside `torch.device("meta")`, to count; nothing can be predicted. Raises what
+    `load_backbone` does."""
+    with torch.device("meta"):
+        return load_backbone(name, "random", image_size=image_size, device="meta")
 
 
 def weights_at_hand(name: str) -> Path | None:
@@ -284,7 +288,7 @@ def _weights_file(
     if registered and tag:
         return tag_file(tag)
     if str(source).startswith(HUB):
-        return hub_file(str(source).removeprefix(HUB), *HUB_WEIGHTS)
+        return hub_weights(str(source).removeprefix(HUB))
     if str(source).startswith(LOCAL):
         return local_file(str(source))
     tags = list_pretrained_tags_by_model(str(registration.architecture))

@@ -11,9 +11,8 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..backbones.backbone import Backbone
 from ..backbones.families.sizes import pair
-from ..backbones.registry import load_backbone
+from ..backbones.registry import shapes_only as shapes_only
 from ..models.learned import LearnedModel
 from ..models.prediction import AnomalyModel
 
@@ -29,13 +28,6 @@ class ParameterCounts:
     def total(self) -> int:
         """Backbone and learned."""
         return self.backbone + self.learned
-
-
-def shapes_only(name: str, image_size: int | None = None) -> Backbone:
-    """A backbone without numbers (torch's meta device), which takes no memory. Make models on it, inside
-    `torch.device("meta")`, to count; nothing can be predicted. Raises what `load_backbone` does."""
-    with torch.device("meta"):
-        return load_backbone(name, "random", image_size=image_size, device="meta")
 
 
 def parameter_counts(model: AnomalyModel) -> ParameterCounts:

@@ -240,10 +240,14 @@ def test_where_a_training_cannot_be_written_is_one_sentence_before_anything_is_r
         (["april-gan", "--image-size", "1200000"], "Backbone 'embedded': image_size 1200000 makes 100000 patches"),
         (["april-gan", "--activation", "relu"], "Unknown activation 'relu'"),
         (["april-gan", "--backbone", "ViT-B-32"], "Backbone 'ViT-B-32' has no weights of its own"),
+        (["anomalyclip", "--backbone", "RN50:openai"], "AnomalyCLIP cannot run on backbone 'RN50:openai' (ResNet): "),
+        (["vcpclip+", "--backbone", "convnext_base:laion400m_s13b_b51k"], "VCPCLIP cannot run on backbone 'convnext_"),
+        (["april-gan", "--backbone", "ViT-B-32:openai", "--image-size", "230"], "Backbone 'ViT-B-32:openai': image_"),
         (["april-gan", "--loss-size", "145"], "fit got loss_size=145; expected a side in pixels in 1..144."),
     ],
 )
-def test_other_words_that_no_training_can_be_done_with(zsas, mvtec_root, tmp_path, given, sentence):
+def test_other_words_that_no_training_can_be_done_with(zsas, mvtec_root, tmp_path, given, sentence, monkeypatch):
+    monkeypatch.setattr("zsas_lib.backbones.registry.tag_file", lambda tag: pytest.fail("weights were fetched"))
     model, *options = given
     data = ("--dataset", "mvtec", "--root", mvtec_root)
     status, out, err = zsas("train", model, tmp_path / "april", *data, *options)
