@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 AT_ONCE = 2**17
+"""How many numbers of lines are displaced at once on the CPU, so that they stay near the processor."""
 SEAM = 16  # pixels, at least, that lead from the end of a line back to its beginning
 
 
@@ -49,22 +50,18 @@ class _Displacement(torch.autograd.Function):
 
         found = planes.new_empty(_resized(_resized(planes.shape, dim, length + 2 * margin), across, by.shape[across]))
         spectra = []
-        for source, target in _blocks(lines, before, planes.numel() // planes.shape[-1] // planes.shape[-2] * period, planes.device):
-            own = planes.narrow(across, *source)
+        for first, count, place, copies in _blocks(lines, before, planes, period):
+            own = planes.narrow(across, first, count)
             periodic = own.new_empty(_resized(own.shape, dim, period))
             periodic.narrow(dim, 0, length).copy_(own)
             ends = own.narrow(dim, -1, 1), own.narrow(dim, 0, 1)
             torch.lerp(*ends, ramp, out=periodic.narrow(dim, length, period - length))
             spectrum = _spectrum(periodic, dim)
-            if source[1] == target[1] and ctx.needs_input_grad[0] | ctx.needs_input_grad[1]:
+            if not copies and any(ctx.needs_input_grad):
                 spectra.append(spectrum)
-                spectrum = spectrum * _phase(by.narrow(across, *target) * frequency)
-            elif source[1] == target[1]:
-                spectrum *= _phase(by.narrow(across, *target) * frequency)
-            else:
-                spectrum = spectrum * _phase(by.narrow(across, *target) * frequency)
+            spectrum = spectrum * _phase(by.narrow(across, place, copies or count) * frequency)
             moved = _lines(spectrum, dim, period).narrow(dim, 0, length + 2 * margin)
-            found.narrow(across, *target).copy_(moved)
+            found.narrow(across, place, copies or count).copy_(moved)
         if spectra:
             ctx.save_for_backward(torch.cat(spectra, across), by, frequency, ramp)
         ctx.dim, ctx.length, ctx.period = dim, length, period
@@ -118,17 +115,16 @@ def _phase(angle: Float[Tensor, "*shape"]) -> Complex[Tensor, "*shape"]:
     return torch.from_numpy(found)
 
 
-def _blocks(lines: int, before: int, numbers: int, device) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """First and number of some lines, and of the displaced lines that are made of them, so few at once that they stay
-    near the processor."""
-    at_once = lines if device.type != "cpu" else max(1, AT_ONCE // numbers)
-    if before:
-        yield (0, 1), (0, before)
+def _blocks(lines: int, before: int, planes: Tensor, period: int) -> Iterator[tuple[int, int, int, int]]:
+    """Some lines after the others: the first of them and how many, where they go, and of the first and of the last line
+    how many copies go there instead."""
+    numbers = planes.shape[:-2].numel() * period
+    at_once = lines if planes.device.type != "cpu" else max(1, AT_ONCE // numbers)
     for first in range(0, lines, at_once):
-        count = min(at_once, lines - first)
-        yield (first, count), (before + first, count)
+        yield first, min(at_once, lines - first), before + first, 0
     if before:
-        yield (lines - 1, 1), (before + lines, before)
+        yield 0, 1, 0, before
+        yield lines - 1, 1, before + lines, before
 
 
 def _repeated(spectrum: Complex[Tensor, "..."], lines: int, dim: int) -> Complex[Tensor, "..."]:
@@ -153,7 +149,7 @@ def _gathered(spectra: Complex[Tensor, "..."], own: int, dim: int) -> Complex[Te
 
 
 def _spectrum(lines: Float[Tensor, "..."], dim: int) -> Complex[Tensor, "..."]:
-    """On the CPU by scipy, which takes columns where they stand and is not slow for odd periods."""
+    """Of columns and of odd periods by scipy on the CPU, which takes columns where they stand."""
     if lines.device.type != "cpu" or _by_torch(lines.shape[dim], dim):
         return torch.fft.rfft(lines, dim=dim)
     return torch.from_numpy(scipy.fft.rfft(lines.numpy(), axis=dim, workers=torch.get_num_threads()))
@@ -166,4 +162,5 @@ def _lines(spectrum: Complex[Tensor, "..."], dim: int, period: int) -> Float[Ten
 
 
 def _by_torch(period: int, dim: int) -> bool:
+    """Whether torch transforms such lines faster on the CPU than scipy."""
     return dim == -1 and period % 2 == 0

@@ -40,7 +40,6 @@ def rotate(
     True
     """
 
-
     def of(images: Tensor, degrees: Amount) -> Tensor:
         turned = straight_through_clip(_turn(images, degrees), 0.0, 1.0)
         return turned if fill == "replicate" else turned * _coverage(degrees, images).unsqueeze(-3)
@@ -61,7 +60,6 @@ def derotate(
     >>> torch.allclose(zsas.derotate(turned, 90), maps, atol=1e-5)
     True
     """
-
 
     def of(maps: Tensor, degrees: Amount) -> Tensor:
         lowest, highest = (extreme(maps.detach(), (1, 2), keepdim=True) for extreme in (torch.amin, torch.amax))
