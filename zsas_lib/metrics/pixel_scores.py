@@ -1,7 +1,7 @@
 """The pixels of one category, gathered picture by picture, so that no map outlives its own picture.
 
 A category of 2,000 pictures of 518 x 518 pixels has two gigabytes of scores. Here they are held once: the normal ones
-picture by picture in half of their space (`sorted_scores`), the anomalous ones, which are few, beside them. All of them
+picture by picture in a part of their space (`sorted_scores`), the anomalous ones, which are few, beside them. All of them
 are ranked in bands, from the lowest scores to the highest, so that never more than a band of them is unfolded.
 """
 
