@@ -27,7 +27,18 @@ from zsas_lib.base.errors import UnknownNameError
 from . import same_numbers
 from .table import NotRun, Settings, kept, machine, printed
 
-BENCHMARKS = ("rotation", "aupro", "worst_case", "winclip", "embedded", "trivial", "paired", "memory", "overhead", "engine")
+BENCHMARKS = (
+    "rotation",
+    "aupro",
+    "worst_case",
+    "winclip",
+    "embedded",
+    "trivial",
+    "paired",
+    "memory",
+    "overhead",
+    "engine",
+)
 LONG = ("learned", "search", "towers")
 ON_GPU = ("rotation", "winclip")
 PEER = Path(".peers", "anomalib")

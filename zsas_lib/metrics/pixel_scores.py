@@ -1,8 +1,8 @@
 """The pixels of one category, gathered picture by picture, so that no map outlives its own picture.
 
 A category of 2,000 pictures of 518 x 518 pixels has two gigabytes of scores. Here they are held once: the normal ones
-picture by picture in a part of their space (`sorted_scores`), the anomalous ones, which are few, beside them. All of them
-are ranked in bands, from the lowest scores to the highest, so that never more than a band of them is unfolded.
+picture by picture in a part of their space (`sorted_scores`), the anomalous ones, which are few, beside them. All are
+ranked in bands, from the lowest scores to the highest, so that never more than a band of them is unfolded.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,8 +31,8 @@ def numbered_regions(
 
 
 class Pooled(NamedTuple):
-    """All pixels of a category: the ``anomalous`` scores, ascending, for each of them 1 / (pixels of its region x number
-    of regions), how many normal scores are lower (``below``) and how many are no higher (``up_to``); of the ``normals``
+    """All pixels of a category: the ``anomalous`` scores, ascending, for each 1 / (pixels of its region x number of
+    regions), how many normal scores are lower (``below``) and how many are no higher (``up_to``); of the ``normals``
     normal ones how many exceed each of ``steps``."""
 
     anomalous: Float[np.ndarray, " anomalous"]

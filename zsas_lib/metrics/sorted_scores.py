@@ -1,4 +1,4 @@
-"""The normal scores of one picture, ascending, without loss and, in single precision, in a quarter or half of their space.
+"""The normal scores of one picture, ascending, without loss, in single precision in a quarter or half of their space.
 
 Of ascending numbers, read as whole ones by their bits, each is little more than the one before: a byte holds by how
 much, or two bytes where the scores are few, and where that is not enough the step is kept beside them.

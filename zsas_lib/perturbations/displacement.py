@@ -33,8 +33,8 @@ def displaced(
 
 
 class _Displacement(torch.autograd.Function):
-    """Backward displaces the gradient by -by, and takes that of ``by`` from the two spectra at hand (Parseval), which is
-    twice as fast as differentiating through the transforms."""
+    """Backward displaces the gradient by -by, and takes that of ``by`` from the two spectra at hand (Parseval), which
+    is twice as fast as differentiating through the transforms."""
 
     @staticmethod
     def forward(ctx, planes, by, dim, margin):
