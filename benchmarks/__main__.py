@@ -38,6 +38,7 @@ BENCHMARKS = (
     "paired",
     "browser",
     "memory",
+    "overhead",
     "engine",
 )
 LONG = ("learned", "search", "towers")

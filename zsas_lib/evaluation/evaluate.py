@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Bool, Float
@@ -16,9 +17,9 @@ from ..data.record import row_name
 from ..metrics import further
 from ..metrics.bootstrap import bootstrap_std, counted, counts_std
 from ..metrics.image import IMAGE_METRICS, image_metrics
-from ..metrics.pixel import PIXEL_METRICS, gathered_metrics, pixel_auroc
+from ..metrics.pixel import PIXEL_METRICS, gathered_metrics
 from ..metrics.pixel_scores import PixelScores
-from ..metrics.ranking import Labels, Maps, Masks, Scores, gathered
+from ..metrics.ranking import Labels, Maps, Masks, Scores, auroc_of, gathered, rank
 from ..models.prediction import AnomalyModel, Prediction
 from .replicates import category_replicates
 from .tables import ResultTable, picture_rows, result_table, with_means
@@ -59,8 +60,7 @@ def evaluate(
         pixels, scores, own = PixelScores(), [], []
         maps, masks = [], []
         for map_, mask, score in predictions:
-            pixels.add(map_, mask)
-            own.append(_of_picture(map_, mask, part.has_masks))
+            own.append(_of_picture(*pixels.add(map_, mask), part.has_masks))
             scores.append(score)
             if more:
                 maps.append(map_)
@@ -180,11 +180,10 @@ def labels_of(dataset: AnomalyDataset) -> Bool[Tensor, " image"]:
     return torch.tensor([record.is_anomalous for record in dataset.records])
 
 
-def _of_picture(
-    map_: Float[Tensor, "height width"], mask: Bool[Tensor, "height width"], known: bool
-) -> dict[str, float]:
+def _of_picture(normal: np.ndarray, anomalous: np.ndarray, known: bool) -> dict[str, float]:
+    """Of the normal and the anomalous scores of a picture, ascending."""
     return {
-        "anomalous_fraction": float(mask.float().mean()) if known else float("nan"),
-        "map_max": float(map_.max()),
-        "pixel_auroc": pixel_auroc([map_], [mask]),
+        "anomalous_fraction": len(anomalous) / (len(normal) + len(anomalous)) if known else float("nan"),
+        "map_max": float(max(scores[-1] for scores in (normal, anomalous) if len(scores))),
+        "pixel_auroc": auroc_of(rank(normal, anomalous)) if len(normal) and len(anomalous) else float("nan"),
     }

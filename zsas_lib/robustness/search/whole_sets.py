@@ -127,7 +127,7 @@ def bounds(
             amounts = torch.tensor(chosen[columns(over)].to_numpy()[begin : begin + count]).float()
             with torch.no_grad():
                 outcome = objective.outcome(torch.arange(count), amounts)
-            maps += outcome.maps
+            maps += outcome.maps.cpu()
             masks += batch.masks
             scores.append(outcome.image_score)
         also = {"loss": chosen.loss.mean(), "picture_auroc": chosen.pixel_auroc.mean()}

@@ -167,7 +167,7 @@ def _outcomes(objective: Objective, points: pd.DataFrame, batch_size: int) -> tu
     amounts = torch.tensor(points[columns(objective.over)].to_numpy()).float()
     with torch.no_grad():
         parts = [objective.outcome(i, amounts[i]) for i in torch.arange(len(points)).split(batch_size)]
-    return torch.cat([part.maps for part in parts]), torch.cat([part.image_score for part in parts])
+    return torch.cat([part.maps.cpu() for part in parts]), torch.cat([part.image_score for part in parts])
 
 
 def _image_seeds(images: Tensor, seed: int | Sequence[int]) -> list[int]:
