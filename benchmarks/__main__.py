@@ -78,6 +78,7 @@ def main() -> None:
         "--threads", type=int, default=machine("cpu")["cores"], help="of torch, the peer's too; all cores without it"
     )
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--adam", action="store_true", help="search: paper S's Adam too, which takes hours")
     parser.add_argument("--peer-python", type=Path, default=PEER / "bin" / "python", help="a Python that has anomalib")
     parser.add_argument("--make-peer", action="store_true")
     options = parser.parse_args()
@@ -91,7 +92,7 @@ def main() -> None:
         make_peer(PEER)
         return
     torch.set_num_threads(options.threads)
-    settings = Settings(options.peer_python.absolute(), options.device, options.rounds, options.quick)
+    settings = Settings(options.peer_python.absolute(), options.device, options.rounds, options.quick, options.adam)
     names = options.names or (BENCHMARKS if options.device == "cpu" else ON_GPU)
     done = [run(name, settings, root) for name in names]
     if not options.quick:

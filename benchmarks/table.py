@@ -27,12 +27,13 @@ class NotRun(RuntimeError):
 @dataclass(frozen=True)
 class Settings:
     """How benchmarks run: `quick` makes all sizes small, to see that they work; `peer_python` is a Python that has
-    anomalib."""
+    anomalib; `adam` has the search benchmark climb gradients too, which takes hours."""
 
     peer_python: Path
     device: str = "cpu"
     rounds: int = 7
     quick: bool = False
+    adam: bool = False
 
 
 @dataclass(frozen=True)
