@@ -92,6 +92,7 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", nargs="+", default=[], metavar="TOWER", help="of towers, these anew and no others")
+    parser.add_argument("--adam", action="store_true", help="search: paper S's Adam too, which takes hours")
     parser.add_argument("--peer-python", type=Path, default=PEER / "bin" / "python", help="a Python that has anomalib")
     parser.add_argument("--make-peer", action="store_true")
     options = parser.parse_args()
@@ -105,8 +106,14 @@ def main() -> None:
         make_peer(PEER)
         return
     torch.set_num_threads(options.threads)
-    only = tuple(options.only)
-    settings = Settings(options.peer_python.absolute(), options.device, options.rounds, options.quick, only)
+    settings = Settings(
+        options.peer_python.absolute(),
+        options.device,
+        options.rounds,
+        options.quick,
+        only=tuple(options.only),
+        adam=options.adam,
+    )
     names = options.names or (BENCHMARKS if options.device == "cpu" else ON_GPU)
     done = [run(name, settings, root) for name in names]
     if not options.quick:

@@ -26,11 +26,17 @@ def pictures_of(
     per_category: int | None = None,
     image_size: int | None = None,
     mask_rule: str | None = None,
+    normal_per_category: int | None = None,
 ) -> AnomalyDataset:
     """The test pictures of a chapter, from its parameters: at most ``per_category`` of each category, half of them
-    damaged. ``mask_rule`` and what is raised are those of `load_dataset` and `AnomalyDataset.select`."""
+    damaged, and of these at most ``normal_per_category`` normal ones. ``mask_rule`` and what is raised are those of
+    `load_dataset` and `AnomalyDataset.select`."""
     pictures = load_dataset(dataset, data_root, categories=categories, image_size=image_size, mask_rule=mask_rule)
-    return pictures.select(per_category=per_category)
+    pictures = pictures.select(per_category=per_category)
+    if normal_per_category is None or all(record.is_anomalous for record in pictures.records):
+        return pictures
+    normal = {*pictures.select(anomalous=False, per_category=normal_per_category).records}
+    return pictures.part([record for record in pictures.records if record.is_anomalous or record in normal])
 
 
 def auxiliary_of(

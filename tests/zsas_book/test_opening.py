@@ -21,6 +21,15 @@ def test_pictures_are_the_test_pictures_half_of_them_damaged():
     assert len(pictures) == 8 and sum(record.is_anomalous for record in pictures.records) == 4
 
 
+def test_of_the_normal_pictures_there_may_be_fewer():
+    given = ("embedded-b", None, ["ceramic_ring", "woven_sheet"], 8, 36)
+    every, few = opening.pictures_of(*given), opening.pictures_of(*given, normal_per_category=1)
+    damaged = [kept for kept in every.records if kept.is_anomalous]
+    assert [kept for kept in few.records if kept.is_anomalous] == damaged and len(damaged) == 8
+    assert [kept.category for kept in few.records if not kept.is_anomalous] == ["ceramic_ring", "woven_sheet"]
+    assert opening.pictures_of(*given, normal_per_category=50).records == every.records
+
+
 def test_auxiliary_pictures_are_those_of_the_other_data_set():
     auxiliary = opening.auxiliary_of("embedded-b", per_category=2)
     assert auxiliary.name == "embedded-a" and len(auxiliary) == 2 * len(auxiliary.categories)

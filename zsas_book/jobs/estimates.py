@@ -98,6 +98,8 @@ def _longest_of(folder: Path, modified: int) -> float:
 def _pictures(values: Mapping[str, object]) -> int:
     categories = values.get(CATEGORIES) or ([values["category"]] if values.get("category") else None)
     dataset, limit = str(values.get("dataset")), values.get("pictures_per_category")
+    if limit is not None and (normal := values.get("normal_per_category")) is not None:
+        limit = -(-int(limit) // 2) + min(int(normal), int(limit) // 2)
     all_of_them = official.pictures(dataset, "test", categories)
     if all_of_them is None:
         return (len(categories) if categories else 8) * int(limit or UNCOUNTED_PICTURES)

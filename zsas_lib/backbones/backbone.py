@@ -9,7 +9,7 @@ from typing import Any
 import open_clip
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ..base.devices import to_device
@@ -159,16 +159,19 @@ class Backbone(nn.Module):
         """The embedding of whole pictures, from what `embed_patches` gives; unit rows."""
         return F.normalize(self.image.encoded(start), dim=-1)
 
-    def window_embeddings(self, start: Float[Tensor, "batch *start"], side: int) -> Float[Tensor, "batch window embed"]:
+    def window_embeddings(
+        self, start: Float[Tensor, "batch *start"], side: int, chosen: Int[Tensor, "batch window"] | None = None
+    ) -> Float[Tensor, "batch window embed"]:
         """Every square window of `side` x `side` patches, stride 1, row by row, encoded by itself; unit rows.
 
         Each window is its own sequence: the class token, if there is one, and the window's patches, which keep the
         positions of the whole image, through all blocks (WinCLIP's window encoding). There are (grid - side + 1)^2
-        windows of a square grid. Raises ValueError if `side` does not lie in 1..grid, OptionError for a tower that
+        windows of a square grid; ``chosen`` are the numbers of those that are encoded, as many for each picture, None
+        for all. Raises ValueError if `side` does not lie in 1..grid, OptionError for a tower that
         cannot.
         """
         self._require_window(side)
-        return F.normalize(self.image.encoded_windows(start, side), dim=-1)
+        return F.normalize(self.image.encoded_windows(start, side, chosen), dim=-1)
 
     def pooled_window_embeddings(self, tail: list[Tensor], side: int) -> Float[Tensor, "batch window embed"]:
         """The same windows, pooled from tokens that have seen the whole picture: `tail` is what `residual_stream`

@@ -53,7 +53,7 @@ class OpenClipTrunk(Trunk):
         return linear(block.ln_1(tokens), block.attn.in_proj_weight, block.attn.in_proj_bias)
 
     def split(
-        self, number: int, projected: Tensor, side: int | None = None, *, placed: bool = True
+        self, number: int, projected: Tensor, windows: Tensor | None = None, *, placed: bool = True
     ) -> tuple[Tensor, Tensor, Tensor]:
         attention = self.blocks[number].attn
         query, key, value = projected.unflatten(-1, (3, attention.num_heads, -1)).permute(2, 0, 3, 1, 4)
