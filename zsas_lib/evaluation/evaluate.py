@@ -19,6 +19,7 @@ from ..metrics.image import IMAGE_METRICS, image_metrics
 from ..metrics.pixel import PIXEL_METRICS, gathered_metrics, pixel_auroc
 from ..metrics.pixel_scores import PixelScores
 from ..metrics.ranking import Labels, Maps, Masks, Scores, gathered
+from ..models.learned import HIGHEST, highest_mean
 from ..models.prediction import AnomalyModel, Prediction
 from .replicates import category_replicates
 from .tables import ResultTable, picture_rows, result_table, with_means
@@ -35,7 +36,8 @@ def evaluate(
     Of a data set without masks (`AnomalyDataset.has_masks`) those of pixels are nan. Beside it stand
 
     * ``.per_image``: path below the data set's root, category, defect, is_anomalous, anomalous_fraction (of its pixels;
-      nan without masks), image_score, map_max, and the picture's own pixel_auroc (nan where it has one class only);
+      nan without masks), image_score, map_max, map_top (the mean of its highest pixels, `learned.highest_mean` of
+      2000), and the picture's own pixel_auroc (nan where it has one class only);
     * ``.spread``: standard errors of pixel_auroc and image_auroc by a bootstrap over each category's images
       (``resamples`` samples drawn from ``seed``), and of their means;
     * ``.replicates``: the metrics of each of these samples (`replicates.category_replicates`). On the same pictures all
@@ -186,5 +188,6 @@ def _of_picture(
     return {
         "anomalous_fraction": float(mask.float().mean()) if known else float("nan"),
         "map_max": float(map_.max()),
+        "map_top": float(highest_mean(map_[None], HIGHEST)[0]),
         "pixel_auroc": pixel_auroc([map_], [mask]),
     }

@@ -8,6 +8,7 @@ of the replicates is too narrow. The standard error is that of the replicates, t
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from jaxtyping import Float
 from scipy import stats
 
 from ..metrics.bootstrap import resampled
-from .replicates import ITSELF, REPLICATE, flat
+from .replicates import ITSELF, REPLICATE, checksums, flat
 from .tables import ResultTable
 
 LEVEL, POWER = 0.95, 0.8
@@ -135,10 +136,38 @@ def _difference(gap: float, parts: Sequence[tuple[float, int]], agree: float | N
 def over_categories(gaps: pd.Series) -> Difference:
     """The mean of what two numbers differ by in each category, resampled by category. Raises ValueError for fewer than
     two categories."""
-    values = gaps.to_numpy(dtype=float)
-    drawn = resampled(len(values), 200, 0)
-    replicates = np.r_[values.mean(), drawn @ values / len(values)]
-    return Sampled(replicates, {}, tuple(range(len(drawn))), 0, len(values), len(values) - 1).difference()
+    rows = pd.DataFrame({"category": [str(name) for name in gaps.index], "gap": gaps.to_numpy(dtype=float)})
+    return Sampled.of(flat_gaps(rows), "gap").difference()
+
+
+def flat_gaps(gaps: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
+    """What two numbers differ by in each category, as the `flat` table of its means, which are resampled by category: a
+    row set for each combination of the columns ``by``.
+
+    ``gaps`` has the category, ``by`` and metrics, one row for each category that both numbers have. Of a combination
+    with fewer than two categories there is the mean alone, which has no interval.
+    """
+    keys, parts = list(by), []
+    for place, own in gaps.groupby(keys, sort=False) if keys else [((), gaps)]:
+        metrics = own.columns.drop(["category", *keys])
+        values, count = own[metrics].to_numpy(dtype=float), len(own)
+        drawn = resampled(count, 200, 0) if count > 1 else np.zeros((0, count), dtype=int)
+        means = pd.DataFrame(np.vstack([values.mean(axis=0), drawn @ values / count]), columns=metrics)
+        named = dict(zip(keys, place, strict=True)) | {
+            "replicate": range(ITSELF, len(drawn)),
+            "draw": [0, *checksums(drawn)],
+            "pictures": crc32("\n".join(own["category"]).encode()),
+            "units": count,
+            "freedom": count - 1,
+        }
+        parts.append(pd.concat([pd.DataFrame(named, index=means.index), means], axis=1))
+    return pd.concat(parts, ignore_index=True)
+
+
+def samples(whole: pd.DataFrame, metric: str, by: str) -> dict[str, Sampled]:
+    """A metric of every row of a `flat` table that has one setting ``by``, which names it, and perhaps runs. Raises as
+    `Sampled.of`."""
+    return {str(name): Sampled.of(rows, metric) for name, rows in whole.groupby(by, sort=False)}
 
 
 def flat_runs(runs: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -27,6 +27,8 @@ from .prediction import AnomalyModel, Prediction, names_of_images
 
 REFERENCE_SIZE = 518
 """The image size in pixels that the papers' widths and pixel counts are meant for; at other sizes they are scaled."""
+HIGHEST = 2000
+"""Pixels of such an image whose mean is paper V's image score (`highest_mean`)."""
 RECORD = "zsas.model"
 
 Features = Mapping[str, Tensor]

@@ -70,47 +70,59 @@ def letters(name: str) -> str:
 
 
 def trained_variant(
-    variant: Variant, backbone: Backbone, auxiliary: AnomalyDataset, *, seed: int, fit: Mapping[str, Any]
+    variant: Variant,
+    backbone: Backbone,
+    auxiliary: AnomalyDataset,
+    *,
+    seed: int,
+    fit: Mapping[str, Any],
+    recipe: str | None = None,
 ) -> AnomalyModel:
-    """A variant ready to predict, from the store or trained with the settings ``fit`` under its own."""
-    return ready_model(variant.model, backbone, auxiliary, fit={**fit, **variant.fit, "seed": seed}, **variant.options)
+    """A variant ready to predict, from the store or trained with the settings ``fit`` under its own, and under these
+    those of the ``recipe`` (`training.recipes.training_of`)."""
+    settings = {**fit, **variant.fit, "seed": seed}
+    return ready_model(variant.model, backbone, auxiliary, recipe=recipe, fit=settings, **variant.options)
 
 
 def study(
     variants: Mapping[str, Variant],
-    backbone: Backbone | Mapping[str, Backbone],
-    dataset: AnomalyDataset | Mapping[str, AnomalyDataset],
+    backbone: Backbone,
+    dataset: AnomalyDataset,
     auxiliary: AnomalyDataset,
     *,
     seeds: Sequence[int],
     fit: Mapping[str, Any],
+    recipe: str | None = None,
     batch_size: int = 16,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Every variant trained on ``auxiliary`` with every seed and measured on ``dataset``, from the store where it was
     before.
 
-    Backbone and data set, which is read at the backbone's size, are one for all or one for each variant by its name.
-    Returns the rows of `vcp_protocol.protocol_table` and the histories of the trainings, both with columns variant and
-    seed before. A model that learns nothing has one row set, with the first seed, and no history. The first table has
-    its replicates (`mean_replicates`).
+    Settings as in `trained_variant`. Returns the rows of `vcp_protocol.protocol_table` and the histories of the
+    trainings, both with columns variant and seed before. A model that learns nothing has one row set, with the first
+    seed, and no history. The first table has its replicates (`mean_replicates`).
     """
-    tables, histories, replicates = [], [], []
+    tables: dict[tuple[str, int], pd.DataFrame] = {}
+    histories = []
     for name, variant in variants.items():
-        tower = backbone[name] if isinstance(backbone, Mapping) else backbone
-        pictures = dataset[name] if isinstance(dataset, Mapping) else dataset
         for seed in seeds:
-            model = trained_variant(variant, tower, auxiliary, seed=seed, fit=fit)
-            table = stored(protocol_table, model, pictures, batch_size=batch_size)
-            tables.append(_named(table, name, seed))
-            replicates.append(_named(cast(Replicated, table).replicates, name, seed))
+            model = trained_variant(variant, backbone, auxiliary, seed=seed, fit=fit, recipe=recipe)
+            tables[name, seed] = stored(protocol_table, model, dataset, batch_size=batch_size)
             if not isinstance(model, LearnedModel):
                 break
             if model.history is not None:
                 histories.append(_named(model.history, name, seed))
-    measured = Replicated(pd.concat(tables, ignore_index=True))
+    return put_together(tables), pd.concat(histories, ignore_index=True) if histories else pd.DataFrame()
+
+
+def put_together(tables: Mapping[tuple[str, int], pd.DataFrame]) -> Replicated:
+    """Tables of the protocol (`vcp_protocol`) by variant and seed as one, with columns variant and seed before, and
+    their replicates."""
+    measured = Replicated(pd.concat([_named(own, *place) for place, own in tables.items()], ignore_index=True))
+    replicates = [_named(cast(Replicated, own).replicates, *place) for place, own in tables.items()]
     measured.replicates = pd.concat(replicates, ignore_index=True)
     measured.attrs[SETTINGS_OF] = ["variant", "seed", "score"]
-    return measured, pd.concat(histories, ignore_index=True) if histories else pd.DataFrame()
+    return measured
 
 
 def mean_rows(table: pd.DataFrame, score: str = "own") -> pd.DataFrame:

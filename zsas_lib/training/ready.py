@@ -21,6 +21,7 @@ from ..models.prediction import AnomalyModel
 from ..models.trivial import MeanGroundTruth
 from ..store.folder import require_writable_store, results_folder
 from .fit import fit
+from .recipes import training_of
 
 FOLDER = "trained"
 
@@ -29,7 +30,8 @@ def trained(model: AnomalyModel, dataset: AnomalyDataset, *, store: Path | None 
     """``model`` after ``fit(model, dataset, **options)``, from the store where that has been done before.
 
     A training that was stopped goes on from its last whole epoch. A training is locked while it runs: another process
-    that asks for the same one waits and then loads it. ``store`` is a folder, by default `store.folder.results_folder`.
+    that asks for the same one waits and then loads it. At which size ``dataset`` gives its pictures matters no more
+    than to `fit`. ``store`` is a folder, by default `store.folder.results_folder`.
     Raises what `fit` raises, such as NothingToLearnError for a model that learns nothing, and TypeError for an option
     that it does not have.
 
@@ -47,7 +49,8 @@ def trained(model: AnomalyModel, dataset: AnomalyDataset, *, store: Path | None 
         for name, value in bound.arguments.items()
         if name not in ("model", "dataset", "checkpoint", "output")
     }
-    configuration = model.description() | {"data": [dataset.name, dataset.digest], "settings": settings}
+    read = dataset.squashed(max(model.backbone.size))  # as `fit` reads it
+    configuration = model.description() | {"data": [read.name, read.digest], "settings": settings}
     sources = source_digest(fit, *model.classes, type(dataset))
     key = configuration_digest({"configuration": canonical(configuration), "sources": sources})
     path = (store or results_folder()) / FOLDER / f"{key}.safetensors"
@@ -71,11 +74,13 @@ def ready_model(
     auxiliary: AnomalyDataset,
     *,
     store: Path | None = None,
+    recipe: str | None = None,
     fit: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> AnomalyModel:
     """A model that predicts: `load_model(name, backbone, **options)`, and, if it learns, `trained` on ``auxiliary``
-    with the settings ``fit``. What these two raise.
+    with the settings ``fit``. Options and settings that are not given, or None, are those of the ``recipe``
+    (`recipes.training_of`). What these raise.
 
     >>> backbone = zsas.load_backbone("embedded")
     >>> auxiliary = zsas.load_dataset("embedded-a", categories="ceramic_disc")
@@ -84,8 +89,8 @@ def ready_model(
     >>> model(torch.rand(1, 3, 144, 144), "ceramic ring").anomaly_map.shape
     torch.Size([1, 144, 144])
     """
-    model = load_model(name, backbone, **options)
-    return trained(model, auxiliary, store=store, **(fit or {})) if isinstance(model, LearnedModel) else model
+    model, settings = _begun(name, backbone, recipe, fit, options)
+    return trained(model, auxiliary, store=store, **settings) if isinstance(model, LearnedModel) else model
 
 
 def model_for(
@@ -98,6 +103,7 @@ def model_for(
     per_category: int | None = None,
     mask_rule: str | None = None,
     store: Path | None = None,
+    recipe: str | None = None,
     fit: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> AnomalyModel:
@@ -111,11 +117,24 @@ def model_for(
     >>> zsas.model_for("winclip", backbone, "embedded-b").name
     'winclip'
     """
-    model = load_model(name, backbone, **options)
+    model, settings = _begun(name, backbone, recipe, fit, options)
     rule: dict[str, Any] = {} if mask_rule is None else {"mask_rule": mask_rule}
     if isinstance(model, MeanGroundTruth):
         model.remember_masks(load_dataset(dataset, root, **rule))
     if not isinstance(model, LearnedModel):
         return model
     auxiliary = load_dataset(auxiliary_name(dataset), auxiliary_root, **rule).select(per_category=per_category)
-    return trained(model, auxiliary, store=store, **(fit or {}))
+    return trained(model, auxiliary, store=store, **settings)
+
+
+def _begun(
+    name: str,
+    backbone: Backbone | None,
+    recipe: str | None,
+    fit: Mapping[str, Any] | None,
+    options: Mapping[str, Any],
+) -> tuple[AnomalyModel, dict[str, Any]]:
+    """A model with the recipe's options, and the settings of its training."""
+    of_recipe = training_of(name, recipe, "" if backbone is None else backbone.name)
+    given = {setting: value for setting, value in (fit or {}).items() if value is not None}
+    return load_model(name, backbone, **{**of_recipe.options, **options}), {**of_recipe.fit, **given}
