@@ -42,7 +42,7 @@ def gain_in_words(runs: Runs, metric: str) -> str:
     apart = f"; {np.ptp(trainings):.1f} between trainings" if len(trainings) > 1 else ""
     led = beyond(mean.low, mean.high, "AnomalyCLIP leads", "WinCLIP leads", "no difference beyond chance")
     sure = how_sure(100 * mean.low, 100 * mean.high, mean.agree, 100 * mean.power)
-    return f"{led} in the mean {label(metric)} (AnomalyCLIP {in_pairs(gaps, np.nan)}; {sure}{apart})"
+    return f"{led} in the mean {label(metric)} (AnomalyCLIP {in_pairs(gaps, sure=False)}; {sure}{apart})"
 
 
 def comparison_in_words(runs: Runs, metrics: Sequence[str] = ("image_auroc", "pixel_auroc")) -> list[str]:

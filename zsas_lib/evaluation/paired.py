@@ -170,6 +170,18 @@ def samples(whole: pd.DataFrame, metric: str, by: str) -> dict[str, Sampled]:
     return {str(name): Sampled.of(rows, metric) for name, rows in whole.groupby(by, sort=False)}
 
 
+def differences(whole: pd.DataFrame, by: str, metrics: Sequence[str]) -> pd.DataFrame:
+    """How far from 0 the rows of a `flat` table of differences are: a row for each of them, by its setting ``by``, and
+    metric, with the columns ``by``, metric and those of `Difference`, nan but for ``gap`` where fewer than two
+    pictures or categories give no interval. Raises as `Sampled.of`."""
+    rows = []
+    for metric in metrics:
+        for name, own in samples(whole, metric, by).items():
+            known = own.difference() if own.units > 1 else Difference(float(own.values[0]), *[float("nan")] * 5)
+            rows.append({by: name, "metric": metric} | vars(known))
+    return pd.DataFrame(rows)
+
+
 def flat_runs(runs: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """The `flat` tables of a model's runs, such as trainings, one below the other with a column ``run``."""
     return pd.concat([flat(table).assign(run=number) for number, table in enumerate(runs)], ignore_index=True)

@@ -110,6 +110,12 @@ def keys_of(flat: pd.DataFrame) -> list[str]:
     return list(flat.columns[: list(flat.columns).index("replicate")])
 
 
+def scaled(whole: pd.DataFrame, factor: float) -> pd.DataFrame:
+    """A `flat` table with all metrics times a factor, such as 100 for percent."""
+    metrics = whole.columns[list(whole.columns).index(REPLICATE[-1]) + 1 :].drop("run", errors="ignore")
+    return whole.assign(**{metric: factor * whole[metric] for metric in metrics})
+
+
 def _of_mean(group: pd.DataFrame, keys: list[str], metrics: list[str], resamples: int) -> pd.DataFrame | None:
     """The replicates of one setting's mean row: means over as many of its categories, drawn with replacement."""
     mean, own = (pd.DataFrame(group[chosen]) for chosen in (group["category"] == MEAN, group["category"] != MEAN))

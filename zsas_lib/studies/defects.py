@@ -196,6 +196,24 @@ def contrast_gains(metrics: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(gains).dropna()
 
 
+def group_gaps(metrics: pd.DataFrame, pairs: Sequence[tuple[str, str, str]]) -> pd.DataFrame:
+    """What one group has above another in each category of `group_metrics` that has both: columns category, pair ("high
+    - low"), image_auroc and pixel_auroc, differences of fractions. ``pairs`` are groupings with two groups each; a pair
+    that no category has is left out."""
+    parts = []
+    for grouping, one, other in pairs:
+        own = metrics[(metrics.grouping == grouping) & (metrics.category != MEAN)].set_index(["category", "group"])
+        wide = own[["image_auroc", "pixel_auroc"]].unstack("group")
+        gaps = {
+            metric: wide[metric].reindex(columns=[one, other])[one] - wide[metric].reindex(columns=[one, other])[other]
+            for metric in ("image_auroc", "pixel_auroc")
+        }
+        found = pd.DataFrame(gaps).dropna().rename_axis("category").reset_index()
+        found.insert(1, "pair", f"{one} - {other}")
+        parts.append(found)
+    return pd.concat(parts, ignore_index=True)
+
+
 def found_alone(per_image: pd.DataFrame, defects: pd.DataFrame) -> pd.DataFrame:
     """How well each damaged picture of a `defect_table` is found alone, beside its contrast, area, type and level.
 

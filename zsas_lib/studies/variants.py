@@ -176,6 +176,22 @@ def effects_and_errors(
     return effects, pd.DataFrame([2 * spread / np.sqrt(len(runs))] * len(effects), index=effects.index)
 
 
+def effect_replicates(whole: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """The replicates of `factorial_effects` in points, seeds being runs: ``whole`` are the `mean_replicates` of a study
+    of V's factorial. Every effect is taken within each resample and seed, so that what is easy about a category, or
+    about a seed's pictures, is in no effect."""
+    variants = factorial_variants()
+    own = whole[whole["variant"] != BASELINE]
+    places = ["replicate", "draw", "pictures", "units", "freedom", "run"]
+    switched = own.assign(**{factor: [variants[name].options[factor] for name in own["variant"]] for factor in FACTORS})
+    parts = []
+    for place, rows in switched.groupby(places, sort=False):
+        effects = (100 * factorial_effects(rows, FACTORS, metrics)).reset_index()
+        parts.append(effects.assign(**dict(zip(places, place, strict=True))))
+    columns = ["effect", *places[:-1], *metrics, "run"]
+    return pd.concat(parts, ignore_index=True)[columns].sort_values(["effect", "run", "replicate"], ignore_index=True)
+
+
 def factorial_effects(table: pd.DataFrame, factors: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
     """Main effects and interactions of a full two-level factorial, one row per effect, named like "UniOp x LoReb".
 
