@@ -4,12 +4,14 @@ from . import words as words
 from .labels import axis_label as axis_label
 from .labels import label as label
 from .opening import auxiliary_of as auxiliary_of
+from .opening import changed_settings as changed_settings
 from .opening import damaged_examples as damaged_examples
 from .opening import damaged_sample as damaged_sample
 from .opening import map_of as map_of
 from .opening import networks_of as networks_of
 from .opening import perturbed_sample as perturbed_sample
 from .opening import pictures_of as pictures_of
+from .opening import runs_of as runs_of
 from .opening import sample_at as sample_at
 from .opening import spread_out as spread_out
 from .opening import training_settings as training_settings

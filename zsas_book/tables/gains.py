@@ -4,7 +4,8 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from zsas_lib.data.dataset import AnomalyDataset
-from zsas_lib.evaluation.paired import over_categories
+from zsas_lib.evaluation.paired import flat_gaps, over_categories
+from zsas_lib.evaluation.tables import MEAN
 
 from ..words import counted, of_categories, points
 from .shown import shown
@@ -41,6 +42,13 @@ def gains_in_words(gains: pd.DataFrame) -> list[str]:
         if clear
         else "So here nothing that can be used without the mask stands out from chance.",
     ]
+
+
+def mean_gains(own: pd.DataFrame) -> pd.DataFrame:
+    """The replicates of the mean row of `per_category.choice_gains`, whose rows of categories are ``own``."""
+    means = flat_gaps(own)
+    means.insert(0, "category", MEAN)
+    return means
 
 
 def gains_beside_paper_s(gains: pd.DataFrame, held_out: AnomalyDataset, backbone: str) -> pd.DataFrame:

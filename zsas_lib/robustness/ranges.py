@@ -1,9 +1,12 @@
 """How far a metric moves over a uniform sweep, category by category."""
 
+from typing import cast
+
 import pandas as pd
 
 from ..evaluation.paired import differences
 from ..evaluation.replicates import ITSELF, REPLICATE, flat
+from ..evaluation.tables import SETTINGS, Replicated
 
 
 def sweep_ranges(sweep: pd.DataFrame, metric: str = "pixel_auroc") -> pd.DataFrame:
@@ -27,6 +30,18 @@ def sweep_ranges(sweep: pd.DataFrame, metric: str = "pixel_auroc") -> pd.DataFra
     table = pd.DataFrame(columns).rename_axis("category").loc[lines.columns]
     sure = differences(range_replicates(sweep, metric), "category", ["range"]).set_index("category")
     return table.join(sure[["low", "high"]])
+
+
+def of_derotation(sweep: pd.DataFrame, derotation: str) -> Replicated:
+    """The part of a `uniform_sweep` that is of one derotation, with its replicates, as if no other had been asked for
+    and without saying so."""
+    kept = {"derotation": derotation}
+    settings = [name for name in sweep.attrs[SETTINGS] if name not in kept]
+    part = Replicated(sweep[sweep["derotation"] == derotation].drop(columns=list(kept)))
+    replicates = cast(Replicated, sweep).replicates
+    part.replicates = replicates[replicates["derotation"] == derotation].drop(columns=list(kept))
+    part.attrs[SETTINGS] = settings
+    return part
 
 
 def range_replicates(sweep: pd.DataFrame, metric: str = "pixel_auroc") -> pd.DataFrame:

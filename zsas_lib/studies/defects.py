@@ -29,6 +29,8 @@ LEVELS = ("low", "medium", "high")
 RING = 0.04
 """Width of the ring around a region, in parts of the picture's shorter side."""
 ALL = "all"
+PAIRS = (("contrast", "high", "low"), ("type", "missing_material", "geometric_deformation"))
+"""Groups, by grouping, of which paper K says that the first is found better."""
 Summaries = Mapping[tuple[str, str], pd.DataFrame]
 """`group_summary` by model and by what it groups by, "contrast" or "type"."""
 

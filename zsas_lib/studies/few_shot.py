@@ -107,7 +107,7 @@ def chosen(whole: pd.DataFrame, metric: str, category: str = MEAN, **settings: f
     rows = whole[whole["category"] == category]
     for name, value in settings.items():
         rows = rows[rows[name] == value]
-    return Sampled.of(rows if rows["run"].nunique() > 1 else rows.drop(columns="run"), metric)
+    return Sampled.of(rows, metric)
 
 
 def over_draws(table: pd.DataFrame) -> pd.DataFrame:
