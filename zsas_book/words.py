@@ -7,7 +7,8 @@ import pandas as pd
 from IPython.display import Markdown
 
 from zsas_lib.data.dataset import AnomalyDataset
-from zsas_lib.evaluation.paired import Difference, Sampled, over_categories
+from zsas_lib.evaluation.paired import over_categories
+from zsas_lib.evaluation.sampled import Difference, Sampled
 from zsas_lib.perturbations import named
 
 from .escape import in_markdown

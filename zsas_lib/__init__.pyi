@@ -35,5 +35,5 @@ from .training.checkpoints import load_official_checkpoint as load_official_chec
 from .training.fit import fit as fit
 from .training.ready import model_for as model_for
 from .training.ready import ready_model as ready_model
-from .training.recipes import training_of as training_of
 from .training.ready import trained as trained
+from .training.recipes import training_of as training_of

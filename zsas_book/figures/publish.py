@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from zsas_lib.evaluation.replicates import ITSELF, keys_of
+from zsas_lib.evaluation.sampled import ITSELF, keys_of
 
 from ..published import REPLICATES
 

@@ -7,8 +7,8 @@ import pandas as pd
 import zsas_lib as zsas
 from zsas_lib.backbones.backbone import Backbone
 from zsas_lib.data.dataset import AnomalyDataset
-from zsas_lib.papers.comparable import comparable
 from zsas_lib.evaluation.tables import MEAN
+from zsas_lib.papers.comparable import comparable
 from zsas_lib.studies import few_shot
 from zsas_lib.studies.few_shot import BOTH, CURVES, REFERENCES, TEXT
 

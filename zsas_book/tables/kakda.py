@@ -68,7 +68,9 @@ def groups_in_words(grouped: Mapping[str, pd.DataFrame], replicates: pd.DataFram
     added = []
     for metric in ("image_auroc", "pixel_auroc"):
         models = {name: samples(own, metric, "group") for name, own in replicates.groupby("model")}
-        parts = [f"{label(group)} {gain(own - models['winclip'][group])}" for group, own in models["anomalyclip"].items()]
+        parts = [
+            f"{label(group)} {gain(own - models['winclip'][group])}" for group, own in models["anomalyclip"].items()
+        ]
         added.append(f"in {label(metric)}: {', '.join(parts)}")
     sentences = [
         f"What learning adds, category by category, {'; '.join(added)}.",

@@ -42,9 +42,7 @@ def beside_paper_s(
 def shown_ranges(ranges: pd.DataFrame) -> Styler:
     """`sweep_ranges` as a page shows them, the error beside the unperturbed value, the interval beside the range."""
     readable = ranges.drop(columns=["± at 0", "low", "high"]).rename(columns={"largest step": "step"})
-    interval = [
-        "" if np.isnan(row.low) else f"{points(row.low)} to {points(row.high)}" for row in ranges.itertuples()
-    ]
+    interval = ["" if np.isnan(row.low) else f"{points(row.low)} to {points(row.high)}" for row in ranges.itertuples()]
     readable.insert(list(readable).index("range") + 1, "95 % interval", interval)
     errors = ranges[["± at 0"]].set_axis(["unperturbed"], axis=1)
     return shown(readable, errors=errors, formats={"at": "{:.3g}"})

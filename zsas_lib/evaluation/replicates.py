@@ -17,6 +17,7 @@ from ..data.dataset import AnomalyDataset, content_digest
 from ..metrics.bootstrap import Counts, resampled
 from ..metrics.ranking import Scores
 from ..metrics.replicates import image_replicates, pixel_replicates
+from .sampled import ITSELF
 from .tables import ERROR, MEAN, SETTINGS, settings_of
 
 REPLICATE = ["category", "replicate", "draw", "pictures", "units", "freedom"]
@@ -24,8 +25,6 @@ REPLICATE = ["category", "replicate", "draw", "pictures", "units", "freedom"]
 of how often a resample holds which of its pictures (categories), ``pictures`` one of all these. ``units`` says how many
 pictures (categories) are drawn from, and ``freedom`` how many degrees of freedom their spread has: one less than there
 are damaged pictures, or sound ones where these are fewer (categories)."""
-ITSELF = -1
-"""The ``replicate`` that is no resample: all pictures, each once. Only in `flat` tables."""
 
 
 def category_replicates(
@@ -103,11 +102,6 @@ def flat(table: pd.DataFrame) -> pd.DataFrame:
     columns = [*keys, *REPLICATE[1:], *metrics]
     whole = pd.concat([part.reindex(columns=columns) for part in parts], ignore_index=True)
     return whole.fillna(dict.fromkeys(REPLICATE[2:], 0)).astype(dict.fromkeys(REPLICATE[1:], np.int64))
-
-
-def keys_of(flat: pd.DataFrame) -> list[str]:
-    """The columns that tell rows apart in a `flat` table, or in several put together: those before ``replicate``."""
-    return list(flat.columns[: list(flat.columns).index("replicate")])
 
 
 def scaled(whole: pd.DataFrame, factor: float) -> pd.DataFrame:

@@ -5,7 +5,8 @@ from typing import cast
 import pandas as pd
 
 from ..evaluation.paired import differences
-from ..evaluation.replicates import ITSELF, REPLICATE, flat
+from ..evaluation.replicates import REPLICATE, flat
+from ..evaluation.sampled import ITSELF
 from ..evaluation.tables import SETTINGS, Replicated
 
 

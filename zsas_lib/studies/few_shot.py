@@ -14,8 +14,8 @@ from torch import Tensor
 from ..data.dataset import AnomalyDataset, Sample
 from ..data.record import row_name
 from ..evaluation.evaluate import Measuring
-from ..evaluation.paired import Sampled
 from ..evaluation.replicates import flat
+from ..evaluation.sampled import Sampled
 from ..evaluation.tables import ERROR, MEAN
 from ..models.prediction import Prediction
 from ..models.references import Memory, References, draw_normal

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..data.record import row_name
 from ..evaluation.paired import flat_gaps, flat_runs
-from ..evaluation.replicates import ITSELF
+from ..evaluation.sampled import ITSELF
 from ..evaluation.tables import MEAN, ResultTable, over_runs
 
 

@@ -9,7 +9,7 @@ backbone's own, as the papers' are (518 pixels for a backbone of 336): `SHORT_SI
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..backbones.aliases import ALIASES
@@ -23,10 +23,12 @@ SHORT_SIZE = 240
 
 @dataclass(frozen=True)
 class Training:
-    """A model's options and the settings of its `fit`, as far as they differ from the paper's."""
+    """A model's options and the settings of its `fit`, as far as they differ from the paper's, and the side in pixels
+    of the pictures that it is meant for, None for the backbone's own."""
 
     options: Mapping[str, Any] = field(default_factory=dict)
     fit: Mapping[str, Any] = field(default_factory=dict)
+    image_size: int | None = None
 
 
 _VCP = Training(
@@ -44,16 +46,19 @@ SHORT_TRAININGS: Mapping[str, Training] = {
 
 def training_of(model: str, recipe: str | None, backbone: str) -> Training:
     """How a model is trained on a backbone, both by name: by the ``recipe``, one of `RECIPES`; None takes the short one
-    for a backbone so small that it needs no GPU, and the paper's for all others. Raises UnknownNameError.
+    for a backbone so small that it needs no GPU, and the paper's for all others. Only that backbone is given an
+    ``image_size``. Raises UnknownNameError.
 
     >>> dict(zsas.training_of("april-gan", None, "embedded").fit)
     {'epochs': 10, 'decay': True}
     >>> zsas.training_of("april-gan", None, "vit-l-14-336")
-    Training(options={}, fit={})
+    Training(options={}, fit={}, image_size=None)
     """
+    small = backbone in ALIASES and ALIASES[backbone].core_seconds is not None
     if recipe is None:
-        small = backbone in ALIASES and ALIASES[backbone].core_seconds is not None
         recipe = SHORT if small else PAPER
     if recipe not in RECIPES:
         raise UnknownNameError("recipe of a training", recipe, RECIPES)
-    return SHORT_TRAININGS.get(model, Training()) if recipe == SHORT else Training()
+    if recipe == PAPER or model not in SHORT_TRAININGS:
+        return Training()
+    return replace(SHORT_TRAININGS[model], image_size=SHORT_SIZE if small else None)

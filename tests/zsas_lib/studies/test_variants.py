@@ -8,7 +8,7 @@ import torch
 from toy import Glow, toy_dataset
 
 import zsas_lib as zsas
-from zsas_lib.evaluation.paired import Sampled
+from zsas_lib.evaluation.sampled import Sampled
 from zsas_lib.metrics.aupro import legacy_reach
 from zsas_lib.metrics.image import image_auroc, image_rates
 from zsas_lib.papers.printed import printed_metrics
