@@ -6,6 +6,7 @@ import torch
 from toy import SIZE, Glow, ToyBackbone, toy_dataset
 
 from zsas_book import opening, record
+from zsas_lib.base.ledger import requested
 from zsas_lib.models.load import load_model
 from zsas_lib.perturbations.rotation import rotate
 
@@ -94,3 +95,25 @@ def test_a_map_without_a_backbone_is_drawn_and_recorded(pictures):
     network, sample = load_model("median-colour"), pictures[0]
     assert torch.equal(opening.map_of(network, sample), network(sample.image[None], "lamp").anomaly_map[0])
     assert record(map=network).facts["subjects"]["map"] == {"model": "median-colour", "options": {"of": "colour"}}
+
+
+def test_two_chapters_find_one_evaluation_for_each_model_and_training(tmp_path, monkeypatch):
+    """Whatever else they ask for: the second reads what the first has stored."""
+    monkeypatch.setenv("ZSAS_RESULTS", str(tmp_path / "store"))
+    pictures = toy_dataset(tmp_path / "toy", {"nut": 2, "ring": 2})
+    networks = {"winclip": [Glow()], "anomalyclip": [Glow(channel=1), Glow(channel=2)]}
+    requested.clear()
+    first = opening.runs_of(networks, pictures, 5)
+    assert len(requested) == 3 * 2 and all(requested.values())
+    requested.clear()
+    again = opening.runs_of({"anomalyclip": [Glow(channel=2)]}, pictures.select(["ring"]), 5)
+    assert len(requested) == 1 and not any(requested.values())
+    assert again["anomalyclip"][0].pixel_auroc["ring"] == first["anomalyclip"][1].pixel_auroc["ring"]
+    requested.clear()
+
+
+def test_what_differs_from_the_paper_is_the_recipe_s_and_the_chapter_s():
+    training = opening.training_settings(None, 4, None, None, None)
+    assert opening.changed_settings("anomalyclip", None, "vit-l-14-336", training) == {"training_batch_size": 4}
+    changed = opening.changed_settings("anomalyclip", None, "embedded", training)
+    assert changed == {"epochs": 6, "decay": True, "training_batch_size": 4}

@@ -14,7 +14,7 @@ from zsas_lib.papers import claims
 
 from ..escape import in_markdown
 from ..pages.states import PageState
-from ..project.chapters import COMPUTED, Page, load_pages
+from ..project.chapters import COMPUTED, Page, load_pages, page_profiles
 from .judging import CHANCE, FAILS, HOLDS, NO_NUMBER, Verdict, judge
 from .staging import MADE, WIDE
 
@@ -88,7 +88,7 @@ def write_claims(root: Path, source: Path, states: Sequence[PageState]) -> None:
     """Write the page of claims into the staged sources `source`."""
     table, here = claims(), {state.page.name: state for state in states}
     judged = [verdict(row, root / COMPUTED) for row in table.itertuples()]
-    paper = load_pages(root, PAPER)
+    paper = load_pages(root, PAPER) if any(PAPER in own["parameters"] for own in page_profiles(root).values()) else {}
     decides = [
         what_decides(row, one, paper) if one.word == CHANCE else "" for row, one in zip(table.itertuples(), judged)
     ]

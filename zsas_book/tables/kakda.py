@@ -56,7 +56,7 @@ def comparison_in_words(runs: Runs, metrics: Sequence[str] = ("image_auroc", "pi
         f"In paper K's rows AnomalyCLIP is ahead by {printed.image_auroc:.1f} points of image and "
         f"{printed.pixel_auroc:.1f} of pixel AUROC.",
         f"The paper calls it the more even one: its image AUROC spans {100 * spans['anomalyclip'].values[0]:.1f} "
-        f"points here, WinCLIP's {100 * spans['winclip'].values[0]:.1f}, which is {gain(less)}.",
+        f"points here, WinCLIP's {100 * spans['winclip'].values[0]:.1f}, a difference of {gain(less)}.",
     ]
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..backbones.registry import Backbone
 from ..data.dataset import AnomalyDataset
-from ..evaluation.replicates import flat
+from ..evaluation.replicates import flat, scaled
 from ..evaluation.tables import SETTINGS as SETTINGS_OF
 from ..evaluation.tables import Replicated
 from ..models import PLUS
@@ -135,6 +135,11 @@ def mean_replicates(table: pd.DataFrame, score: str = "own") -> pd.DataFrame:
     whole = flat(table.loc[table.score == score])
     means = whole[whole["category"] == "mean"]
     return means.assign(run=means["seed"]).drop(columns="seed")
+
+
+def in_percent(means: pd.DataFrame) -> pd.DataFrame:
+    """`mean_replicates` beside `over_seeds` in percent, whose rows have a variant's name alone."""
+    return scaled(means.drop(columns=["category", "score"]), 100)
 
 
 def over_seeds(table: pd.DataFrame, metrics: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from zsas_book import figures
-from zsas_book.site.claims import CHANCE, FAILS, HOLDS, judge
+from zsas_book.site.judging import CHANCE, FAILS, HOLDS, judge
 from zsas_lib.evaluation.paired import flat_models
 from zsas_lib.evaluation.replicates import REPLICATE, flat
 from zsas_lib.evaluation.tables import MEAN, Replicated, with_means
