@@ -63,7 +63,7 @@ def how_sure(low: float, high: float, agree: float, power: float) -> str:
     return f"{interval}, {agreeing} agree in sign, power {power:.1f}"
 
 
-def of_difference(gap: Difference, factor: float = 100) -> str:
+def of_difference(gap: Difference, factor: float = 100.0) -> str:
     """`how_sure` of a difference of fractions, or of another one times ``factor``."""
     return how_sure(factor * gap.low, factor * gap.high, gap.agree, factor * gap.power)
 
@@ -72,7 +72,7 @@ def of_categories(gaps: pd.Series) -> str:
     """`how_sure` of the mean of differences, in points, of the same categories; of one category "no interval"."""
     if len(gaps) < 2:
         return how_sure(*[float("nan")] * 4)
-    return of_difference(over_categories(gaps), 1)
+    return of_difference(over_categories(gaps), 1.0)
 
 
 def standing_out(values: pd.Series, error: float) -> str:

@@ -102,7 +102,7 @@ def flat_sets(table: pd.DataFrame) -> pd.DataFrame:
     return whole.assign(run=whole["set"]).drop(columns="set")
 
 
-def chosen(whole: pd.DataFrame, metric: str, category: str = MEAN, **settings: float) -> Sampled:
+def chosen(whole: pd.DataFrame, metric: str, category: str = MEAN, **settings: int | float) -> Sampled:
     """A metric of one row of `flat_sets`: of a category, or their mean, and these settings. Raises as `Sampled.of`."""
     rows = whole[whole["category"] == category]
     for name, value in settings.items():

@@ -139,7 +139,7 @@ def mean_replicates(table: pd.DataFrame, score: str = "own") -> pd.DataFrame:
 
 def in_percent(means: pd.DataFrame) -> pd.DataFrame:
     """`mean_replicates` beside `over_seeds` in percent, whose rows have a variant's name alone."""
-    return scaled(means.drop(columns=["category", "score"]), 100)
+    return scaled(means.drop(columns=["category", "score"]), 100.0)
 
 
 def over_seeds(table: pd.DataFrame, metrics: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
