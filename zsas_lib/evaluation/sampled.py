@@ -106,7 +106,7 @@ class Sampled:
             parts.append((float(np.var(own, ddof=1)) / number, number - 1))
             drawn = np.random.default_rng(number).integers(number, size=(len(replicates), number))
             replicates = replicates + np.sqrt(number / (number - 1)) * own[drawn].mean(axis=1)
-        return _difference(gap, parts, float(np.mean(np.sign(replicates) == np.sign(gap))))
+        return difference_of(gap, parts, float(np.mean(np.sign(replicates) == np.sign(gap))))
 
 
 def unpaired(one: Sampled, other: Sampled) -> Difference:
@@ -115,11 +115,12 @@ def unpaired(one: Sampled, other: Sampled) -> Difference:
     own = [side.difference() for side in (one, other)]
     gap = own[0].gap - own[1].gap
     parts = [(part.se**2, side.freedom) for part, side in zip(own, (one, other))]
-    return _difference(gap, parts, None)
+    return difference_of(gap, parts)
 
 
-def _difference(gap: float, parts: Sequence[tuple[float, int]], agree: float | None) -> Difference:
-    """Of a difference and its independent variances, each with its degrees of freedom."""
+def difference_of(gap: float, parts: Sequence[tuple[float, int]], agree: float | None = None) -> Difference:
+    """Of a difference and its independent variances, each with its degrees of freedom. Without ``agree`` that is the
+    chance of Student's t."""
     variance = sum(own for own, _ in parts)
     if variance == 0:
         return Difference(gap, 0.0, gap, gap, 1.0, 0.0)
