@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from zsas_lib.backbones.backbone import Backbone
+from zsas_lib.base.files import free_first
 from zsas_lib.data.dataset import AnomalyDataset, Sample
 from zsas_lib.data.load import load_dataset
 from zsas_lib.data.registry import auxiliary_name
@@ -20,7 +21,7 @@ from zsas_lib.models import MODELS
 from zsas_lib.models.prediction import AnomalyModel
 from zsas_lib.perturbations import named
 from zsas_lib.store.results import stored
-from zsas_lib.training.ready import model_for
+from zsas_lib.training.ready import model_asked_for
 from zsas_lib.training.recipes import training_of
 
 
@@ -88,15 +89,15 @@ def networks_of(
 ) -> dict[str, list[AnomalyModel]]:
     """Several models of a chapter, by name: one that learns once for each seed of its training, any other once. The
     backbone is one for all, or one for each by its name. ``options`` are those of `model_for`, whose errors are
-    raised."""
+    raised. What another page trains meanwhile comes last, so that two pages share their trainings."""
     towers = tower if isinstance(tower, Mapping) else dict.fromkeys(models, tower)
-    return {
-        name: [
-            model_for(name, towers[name], dataset, fit={**training, "seed": seed}, **options)
-            for seed in (seeds if MODELS[name].learns else seeds[:1])
-        ]
+    asked = {
+        (name, seed): model_asked_for(name, towers[name], dataset, fit={**training, "seed": seed}, **options)
         for name in models
+        for seed in (seeds if MODELS[name].learns else seeds[:1])
     }
+    ready = {job: asked[job].ready() for job in free_first({job: own.place for job, own in asked.items()})}
+    return {name: [ready[job] for job in asked if job[0] == name] for name in models}
 
 
 def runs_of(

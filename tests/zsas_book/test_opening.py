@@ -9,6 +9,7 @@ from zsas_book import opening, record
 from zsas_lib.base.ledger import requested
 from zsas_lib.models.load import load_model
 from zsas_lib.perturbations.rotation import rotate
+from zsas_lib.training.ready import Asked
 
 
 @pytest.fixture
@@ -73,11 +74,11 @@ def test_only_a_rotation_moves_the_mask(pictures):
 def test_models_that_learn_are_trained_once_for_each_seed(monkeypatch):
     asked, tower = [], ToyBackbone()
 
-    def model_for(name, tower, dataset, *, fit, **options):
+    def model_asked_for(name, tower, dataset, *, fit, **options):
         asked.append((name, dataset, fit, options))
-        return Glow(channel=fit["seed"])
+        return Asked(Glow(channel=fit["seed"]), None, {}, None)
 
-    monkeypatch.setattr(opening, "model_for", model_for)
+    monkeypatch.setattr(opening, "model_asked_for", model_asked_for)
     found = opening.networks_of(["winclip", "anomalyclip"], tower, "mvtec", [1, 2], {"epochs": 2}, per_category=5)
     channels = {name: [network.options["channel"] for network in own] for name, own in found.items()}
     assert channels == {"winclip": [1], "anomalyclip": [1, 2]}
@@ -86,7 +87,12 @@ def test_models_that_learn_are_trained_once_for_each_seed(monkeypatch):
 
 def test_models_may_have_a_backbone_each(monkeypatch):
     towers, asked = {"winclip": ToyBackbone(), "anomalyclip": ToyBackbone()}, {}
-    monkeypatch.setattr(opening, "model_for", lambda name, tower, _, **__: asked.update({name: tower}) or Glow())
+
+    def model_asked_for(name, tower, _, **__):
+        asked[name] = tower
+        return Asked(Glow(), None, {}, None)
+
+    monkeypatch.setattr(opening, "model_asked_for", model_asked_for)
     opening.networks_of(list(towers), towers, "mvtec", [1], {})
     assert asked == towers
 

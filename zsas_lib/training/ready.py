@@ -4,6 +4,7 @@ sources."""
 import inspect
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,18 +43,7 @@ def trained(model: AnomalyModel, dataset: AnomalyDataset, *, store: Path | None 
     True
     """
     model = require_learnable(model)
-    bound = inspect.signature(fit).bind(model, dataset, **options)
-    bound.apply_defaults()
-    settings = {
-        name: value
-        for name, value in bound.arguments.items()
-        if name not in ("model", "dataset", "checkpoint", "output")
-    }
-    read = dataset.squashed(max(model.backbone.size))  # as `fit` reads it
-    configuration = model.description() | {"data": [read.name, read.digest], "settings": settings}
-    sources = source_digest(fit, *model.classes, type(dataset))
-    key = configuration_digest({"configuration": canonical(configuration), "sources": sources})
-    path = (store or results_folder()) / FOLDER / f"{key}.safetensors"
+    path = training_place(model, dataset, store=store, **options)
     if not path.is_file():
         require_writable_store(store)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,6 +56,22 @@ def trained(model: AnomalyModel, dataset: AnomalyDataset, *, store: Path | None 
                 warnings.warn(f"{error} It is trained again.", stacklevel=2)
         fit(model, dataset, checkpoint=path.with_suffix(".checkpoint"), output=path, **options)
     return model
+
+
+def training_place(model: LearnedModel, dataset: AnomalyDataset, *, store: Path | None = None, **options: Any) -> Path:
+    """The file that holds what `trained` learns with these, whether it is there or not. Raises as `trained`."""
+    bound = inspect.signature(fit).bind(model, dataset, **options)
+    bound.apply_defaults()
+    settings = {
+        name: value
+        for name, value in bound.arguments.items()
+        if name not in ("model", "dataset", "checkpoint", "output")
+    }
+    read = dataset.squashed(max(model.backbone.size))  # as `fit` reads it
+    configuration = model.description() | {"data": [read.name, read.digest], "settings": settings}
+    sources = source_digest(fit, *model.classes, type(dataset))
+    key = configuration_digest({"configuration": canonical(configuration), "sources": sources})
+    return (store or results_folder()) / FOLDER / f"{key}.safetensors"
 
 
 def ready_model(
@@ -93,7 +99,42 @@ def ready_model(
     return trained(model, auxiliary, store=store, **settings) if isinstance(model, LearnedModel) else model
 
 
-def model_for(
+@dataclass(frozen=True)
+class Asked:
+    """A model that a data set is to be tested with, not yet trained: ``auxiliary`` is what it learns from with the
+    settings ``fit``, None for one that learns nothing."""
+
+    model: AnomalyModel
+    auxiliary: AnomalyDataset | None
+    fit: Mapping[str, Any]
+    store: Path | None
+
+    @property
+    def place(self) -> Path | None:
+        """Where what it learns is kept (`training_place`)."""
+        if self.auxiliary is None:
+            return None
+        return training_place(require_learnable(self.model), self.auxiliary, store=self.store, **self.fit)
+
+    def ready(self) -> AnomalyModel:
+        """The model, trained or from the store if it learns."""
+        if self.auxiliary is None:
+            return self.model
+        return trained(self.model, self.auxiliary, store=self.store, **self.fit)
+
+
+def model_for(name: str, backbone: Backbone | None, dataset: str, **options: Any) -> AnomalyModel:
+    """A model ready to be tested on the data set of that name: `ready_model` on its `auxiliary_name`. All options are
+    those of `model_asked_for`.
+
+    >>> backbone = zsas.load_backbone("embedded")
+    >>> zsas.model_for("winclip", backbone, "embedded-b").name
+    'winclip'
+    """
+    return model_asked_for(name, backbone, dataset, **options).ready()
+
+
+def model_asked_for(
     name: str,
     backbone: Backbone | None,
     dataset: str,
@@ -106,25 +147,22 @@ def model_for(
     recipe: str | None = None,
     fit: Mapping[str, Any] | None = None,
     **options: Any,
-) -> AnomalyModel:
-    """A model ready to be tested on the data set of that name: `ready_model` on its `auxiliary_name`.
+) -> Asked:
+    """What `model_for` trains: the model, with the ``options`` of `load_model`, and what it learns from.
 
     The auxiliary data are read from ``auxiliary_root``, ``per_category`` pictures of each category (None: all), with
     the ``mask_rule`` of `load_dataset`, and only if the model learns. The mean ground truth of others is told the masks
-    of the data set itself, which lies in ``root``, with the same rule.
-
-    >>> backbone = zsas.load_backbone("embedded")
-    >>> zsas.model_for("winclip", backbone, "embedded-b").name
-    'winclip'
+    of the data set itself, which lies in ``root``, with the same rule. ``recipe``, ``fit`` and ``store`` as in
+    `ready_model`.
     """
     model, settings = _begun(name, backbone, recipe, fit, options)
     rule: dict[str, Any] = {} if mask_rule is None else {"mask_rule": mask_rule}
     if isinstance(model, MeanGroundTruth):
         model.remember_masks(load_dataset(dataset, root, **rule))
     if not isinstance(model, LearnedModel):
-        return model
+        return Asked(model, None, {}, store)
     auxiliary = load_dataset(auxiliary_name(dataset), auxiliary_root, **rule).select(per_category=per_category)
-    return trained(model, auxiliary, store=store, **settings)
+    return Asked(model, auxiliary, settings, store)
 
 
 def _begun(

@@ -31,8 +31,8 @@ def test_what_matters_and_what_is_clearest():
     assert switched == "Of the 2 choices that this page switches, those that matter beyond chance here: one."
     assert others == "Those that do not: two."
     assert clearest == (
-        "The clearest is y: -20.0 points of AUPRO (95 % interval -30.0 to -10.0, 99 % of resamples agree in sign, power "
-        "14.0)."
+        "The clearest is y: -20.0 points of AUPRO (95 % interval -30.0 to -10.0, 99 % of resamples agree in sign, "
+        "power 14.0)."
     )
 
 

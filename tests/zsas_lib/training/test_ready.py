@@ -7,7 +7,8 @@ from toy import toy_dataset
 
 from zsas_lib.base.errors import DataError, UnknownNameError
 from zsas_lib.data.registry import auxiliary_name
-from zsas_lib.training.ready import model_for, ready_model
+from zsas_lib.models.load import load_model
+from zsas_lib.training.ready import Asked, model_for, ready_model, training_place
 from zsas_lib.training.recipes import SHORT_TRAININGS
 
 
@@ -83,3 +84,12 @@ def test_a_training_is_known_by_the_pictures_as_it_reads_them(backbone, tmp_path
     for size in (32, 48):
         ready_model("april-gan", backbone, pictures.squashed(size), store=tmp_path, fit={"epochs": 1})
     assert len(list(tmp_path.rglob("*.safetensors"))) == 1
+
+
+def test_where_a_training_is_kept_is_known_before_it_is_done(backbone, tmp_path):
+    pictures = toy_dataset(tmp_path / "toy", {"nut": 3, "ring": 3})
+    model = load_model("april-gan", backbone)
+    asked = Asked(model, pictures, {"epochs": 1, "seed": 4}, tmp_path)
+    assert not asked.place.exists() and asked.ready() is model
+    assert asked.place.is_file() and asked.place == training_place(model, pictures, store=tmp_path, seed=4, epochs=1)
+    assert Asked(load_model("winclip", backbone), None, {}, None).place is None
