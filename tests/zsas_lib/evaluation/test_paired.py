@@ -10,8 +10,8 @@ import zsas_lib as zsas
 from benchmarks.paired import pixel_differences
 from zsas_lib.evaluation.evaluate import evaluate
 from zsas_lib.evaluation.paired import flat_runs, paired
-from zsas_lib.evaluation.sampled import Sampled, unpaired
 from zsas_lib.evaluation.replicates import flat
+from zsas_lib.evaluation.sampled import Sampled, unpaired
 from zsas_lib.evaluation.tables import Replicated, with_means
 from zsas_lib.metrics.bootstrap import resampled
 from zsas_lib.robustness.sweeps import uniform_sweep
