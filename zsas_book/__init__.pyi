@@ -4,7 +4,6 @@ from . import words as words
 from .labels import axis_label as axis_label
 from .labels import label as label
 from .opening import auxiliary_of as auxiliary_of
-from .opening import changed_settings as changed_settings
 from .opening import damaged_examples as damaged_examples
 from .opening import damaged_sample as damaged_sample
 from .opening import map_of as map_of
@@ -18,5 +17,7 @@ from .opening import training_settings as training_settings
 from .provenance import record as record
 from .tables.beside import beside_printed as beside_printed
 from .tables.beside import beside_reported as beside_reported
+from .tables.beside import changed_settings as changed_settings
+from .tables.beside import notes_of as notes_of
 from .tables.beside import printed_mean as printed_mean
 from .tables.shown import shown as shown

@@ -22,7 +22,6 @@ from zsas_lib.models.prediction import AnomalyModel
 from zsas_lib.perturbations import named
 from zsas_lib.store.results import stored
 from zsas_lib.training.ready import model_asked_for
-from zsas_lib.training.recipes import training_of
 
 
 def pictures_of(
@@ -68,15 +67,6 @@ def training_settings(
         "decay": decay,
     }
     return settings if seed is None else settings | {"seed": seed}
-
-
-def changed_settings(
-    model: str, recipe: str | None, backbone: str, training: Mapping[str, object]
-) -> dict[str, object]:
-    """What of a training differs from the model's paper, for `comparable`: by its recipe and by a chapter's own
-    settings."""
-    own = {name: value for name, value in training.items() if value is not None}
-    return {**training_of(model, recipe, backbone).fit, **own}
 
 
 def networks_of(

@@ -116,10 +116,3 @@ def test_two_chapters_find_one_evaluation_for_each_model_and_training(tmp_path, 
     assert len(requested) == 1 and not any(requested.values())
     assert again["anomalyclip"][0].pixel_auroc["ring"] == first["anomalyclip"][1].pixel_auroc["ring"]
     requested.clear()
-
-
-def test_what_differs_from_the_paper_is_the_recipe_s_and_the_chapter_s():
-    training = opening.training_settings(None, 4, None, None, None)
-    assert opening.changed_settings("anomalyclip", None, "vit-l-14-336", training) == {"training_batch_size": 4}
-    changed = opening.changed_settings("anomalyclip", None, "embedded", training)
-    assert changed == {"epochs": 6, "decay": True, "training_batch_size": 4}

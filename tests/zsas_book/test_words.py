@@ -60,7 +60,7 @@ def test_the_leader_is_judged_pair_by_pair():
     numbers = {("A",): 0.9, ("B",): 0.92, ("C",): 0.8}
     clear = samples(flat_of(numbers, ["name"], own=0.001), "pixel_auroc", "name")
     said = words.leading(clear)
-    assert said.startswith("B leads over A by +2.0 points (95 % interval +1.") and said.endswith("power 0.2)")
+    assert said.startswith("B leads over A by +2.0 points (95 % interval +1.") and said.endswith("power 0.5)")
     noisy = samples(flat_of(numbers, ["name"], own=0.05), "pixel_auroc", "name")
     assert words.leading(noisy).endswith("), which is within chance")
     alone = samples(flat_of(numbers, ["name"], units=1), "pixel_auroc", "name")

@@ -38,6 +38,14 @@ def publish_table(data: pd.DataFrame, name: str, replicates: pd.DataFrame | None
             replicates.to_parquet(folder / f"{name}{REPLICATES}")
 
 
+def publish_replicates(whole: pd.DataFrame, name: str) -> None:
+    """Save a flat table as `publish_table` does: its numbers, those of runs averaged, and their replicates."""
+    keys = keys_of(whole)
+    metrics = whole.columns[list(whole.columns).index("freedom") + 1 :].drop("run", errors="ignore")
+    itself = whole[whole["replicate"] == ITSELF]
+    publish_table(itself.groupby(keys, sort=False)[list(metrics)].mean().reset_index(), name, whole)
+
+
 def _refuse_others(data: pd.DataFrame, name: str, replicates: pd.DataFrame) -> None:
     keys = keys_of(replicates)
     if "run" in replicates:

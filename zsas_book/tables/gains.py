@@ -44,9 +44,9 @@ def gains_in_words(gains: pd.DataFrame) -> list[str]:
     ]
 
 
-def mean_gains(own: pd.DataFrame) -> pd.DataFrame:
-    """The replicates of the mean row of `per_category.choice_gains`, whose rows of categories are ``own``."""
-    means = flat_gaps(own)
+def mean_gains(gains: pd.DataFrame) -> pd.DataFrame:
+    """The mean row of `per_category.choice_gains` as a flat table, resampled by category."""
+    means = flat_gaps(gains.drop(index=MEAN)[list(KINDS)].reset_index())
     means.insert(0, "category", MEAN)
     return means
 

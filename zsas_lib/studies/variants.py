@@ -18,6 +18,7 @@ from ..models.learned import LearnedModel
 from ..models.prediction import AnomalyModel
 from ..store.results import stored
 from ..training.ready import ready_model
+from ..training.recipes import PAPER
 from .vcp_protocol import SCORES, protocol_table
 
 FACTORS = ("uniop", "loreb", "idp")
@@ -76,12 +77,11 @@ def trained_variant(
     *,
     seed: int,
     fit: Mapping[str, Any],
-    recipe: str | None = None,
 ) -> AnomalyModel:
-    """A variant ready to predict, from the store or trained with the settings ``fit`` under its own, and under these
-    those of the ``recipe`` (`training.recipes.training_of`)."""
+    """A variant ready to predict, from the store or trained with the settings ``fit`` under its own, which differ from
+    its paper's: variants are of the paper's options, not of a recipe's."""
     settings = {**fit, **variant.fit, "seed": seed}
-    return ready_model(variant.model, backbone, auxiliary, recipe=recipe, fit=settings, **variant.options)
+    return ready_model(variant.model, backbone, auxiliary, recipe=PAPER, fit=settings, **variant.options)
 
 
 def study(
@@ -92,7 +92,6 @@ def study(
     *,
     seeds: Sequence[int],
     fit: Mapping[str, Any],
-    recipe: str | None = None,
     batch_size: int = 16,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Every variant trained on ``auxiliary`` with every seed and measured on ``dataset``, from the store where it was
@@ -106,7 +105,7 @@ def study(
     histories = []
     for name, variant in variants.items():
         for seed in seeds:
-            model = trained_variant(variant, backbone, auxiliary, seed=seed, fit=fit, recipe=recipe)
+            model = trained_variant(variant, backbone, auxiliary, seed=seed, fit=fit)
             tables[name, seed] = stored(protocol_table, model, dataset, batch_size=batch_size)
             if not isinstance(model, LearnedModel):
                 break
@@ -183,9 +182,9 @@ def effects_and_errors(
 
 def effect_replicates(whole: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
     """The replicates of `factorial_effects` in points, seeds being runs: ``whole`` are the `mean_replicates` of a study
-    of V's factorial. Every effect is taken within each resample and seed, so that what is easy about a category, or
-    about a seed's pictures, is in no effect."""
-    variants = factorial_variants()
+    of V's factorial. Every effect is taken within each resample and seed, so that what is easy about a category is in
+    no effect. Metrics without replicates are left out."""
+    variants, metrics = factorial_variants(), [metric for metric in metrics if metric in whole]
     own = whole[whole["variant"] != BASELINE]
     places = ["replicate", "draw", "pictures", "units", "freedom", "run"]
     switched = own.assign(**{factor: [variants[name].options[factor] for name in own["variant"]] for factor in FACTORS})

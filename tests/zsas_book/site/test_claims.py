@@ -140,7 +140,8 @@ def test_what_would_decide_is_said_from_the_power_and_the_paper_profile(publish,
     own = table({"none": 0.9 - HARD, "one": 0.9 - HARD - 0.1 * (HARD > 0.29)})
     publish("page", own, "bounds", flat(own))
     found = judge(f"{side('page', 'none')} > {side('page', 'one')}", tmp_path)
-    assert found.word == CHANCE and found.times == pytest.approx((found.gap.power / found.gap.gap) ** 2) > 1
+    assert found.word == CHANCE and found.times > 1
+    assert found.times == pytest.approx((found.gap.power / found.gap.gap) ** 2)
     claim = pd.Series({"pages": "elsewhere page"})
     paper = Page(
         "page", Path("page.ipynb"), "paper", {"dataset": "mvtec", "backbone": "vit-l-14", "categories": ["bottle"]}

@@ -2,13 +2,14 @@
 
 import re
 from pathlib import Path
-from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pandas as pd
 import pytest
 from flats import flat_of
 
 from zsas_book import figures
+from zsas_book.pages.states import PageState
 from zsas_book.site.findings import FINDINGS, MARK, Finding, finding_in_words, write_findings
 from zsas_book.site.judging import TERM
 
@@ -37,7 +38,7 @@ def publish(tmp_path, monkeypatch):
 
 def test_a_finding_is_said_by_its_verdict_with_its_interval(publish):
     said = finding_in_words(FINDING, publish(0.9, 0.8, 0.001))
-    assert said.startswith("a leads: 90.0 to 80.0, 10.0 points. (Difference +10.0, 95 % interval +9.9 to +10.1, 100 %")
+    assert said.startswith("a leads: 90.0 to 80.0, 10.0 points. (Difference +10.0, 95 % interval +9.6 to +10.4, 100 %")
     assert finding_in_words(FINDING, publish(0.8, 0.9, 0.001)).startswith("b leads: 90.0 to 80.0. (Difference -10.0")
     assert finding_in_words(FINDING, publish(0.81, 0.8, 0.1)).startswith("level: 81.0 and 80.0. (")
     assert finding_in_words(FINDING, publish(0.81, 0.8, 0.1) / "nowhere") == ""
@@ -46,7 +47,8 @@ def test_a_finding_is_said_by_its_verdict_with_its_interval(publish):
 def test_findings_take_the_place_of_the_mark(publish, tmp_path, monkeypatch):
     publish(0.9, 0.8, 0.001)
     monkeypatch.setattr("zsas_book.site.findings.FINDINGS", (FINDING, FINDINGS[0]))
-    state = SimpleNamespace(page=SimpleNamespace(name="page"), title="Its title", certificate=True)
+    state = Mock(spec=PageState, title="Its title", certificate=True, page=Mock())
+    state.page.name = "page"
     landing = tmp_path / "intro.md"
     landing.write_text(f"# Book\n\n{MARK}\n\nMore.\n")
     write_findings(tmp_path, tmp_path, [state])

@@ -30,7 +30,7 @@ def test_what_fixing_does():
     means = flat_of(MEANS, ["variant"], METRICS, own=0.0005)
     said = vcp_words.fixing_in_words(runs_of(1), means, printed_metrics("V", 1))
     pairs = said.pop(1)
-    assert pairs.startswith("Pair by pair that is +1.0 points (95 % interval +0.9 to +1.1, 100 % of resamples agree")
+    assert pairs.startswith("Pair by pair that is +1.0 points (95 % interval +0.8 to +1.2, 100 % of resamples agree")
     assert "; the full model has +1.0 points (" in pairs and pairs.endswith("of AP above a fixed temperature alone.")
     assert said == [
         "Fixing the temperatures moves the legacy AUPRO from 50.0 to 51.0 % (reported: from 49.5 to 83.4 %), the "
@@ -93,7 +93,7 @@ def test_tokens_are_judged_pair_by_pair():
         {("N=2",): 0.9, ("N=3",): 0.94, ("N=10",): 0.91}, ["variant"], METRICS, own=0.001, runs=3, apart=0.01
     )
     said = vcp_words.tokens_in_words(means, printed_metrics("V", 3, "setting"))
-    assert said[0].startswith("In pixel AUROC N=3 leads over N=10 by +3.0 points (95 % interval +2.9")
+    assert said[0].startswith("In pixel AUROC N=3 leads over N=10 by +3.0 points (95 % interval +2.8")
     assert said[3].startswith("From the worst to the best N, pixel AUROC moves by +4.0 points (95 % interval")
     assert said[4].startswith("V's best N is 3, 5 and 9 by these metrics:") and len(said) == 5
 
