@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from flats import flat_of
 from mini_project import REPOSITORY
 
 from zsas_book import figures
@@ -156,3 +157,13 @@ def test_judging_needs_no_torch():
     """A book is rendered in seconds."""
     code = "import sys, zsas_book.site.judging; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False).returncode == 0
+
+
+def test_a_flat_table_is_published_with_its_own_numbers(tmp_path, monkeypatch):
+    (tmp_path / "page_files").mkdir()
+    monkeypatch.setenv("ZSAS_PAGE_FILES", str(tmp_path / "page_files"))
+    whole = flat_of({("b",): 0.9, ("a",): 0.8}, ["model"], ["x"], own=0.001, runs=2, apart=0.02)
+    figures.publish_replicates(whole, "t")
+    assert (tmp_path / "page_files" / "t.csv").read_text() == "model,x\nb,0.9\na,0.8\n"
+    found = judge("page:t[model=b][x] > page:t[model=a][x]", tmp_path)
+    assert found.word == HOLDS and found.gap.gap == pytest.approx(0.1)
