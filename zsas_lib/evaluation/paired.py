@@ -2,6 +2,7 @@
 them), see `sampled`."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -28,15 +29,16 @@ def flat_gaps(gaps: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
     with fewer than two categories there is the mean alone, which has no interval.
     """
     keys, parts = list(by), []
-    for place, own in gaps.groupby(keys, sort=False) if keys else [((), gaps)]:
+    groups: list[tuple[Any, pd.DataFrame]] = list(gaps.groupby(keys, sort=False)) if keys else [((), gaps)]
+    for place, own in groups:
         metrics = own.columns.drop(["category", *keys])
         values, count = own[metrics].to_numpy(dtype=float), len(own)
         drawn = resampled(count, 200, 0) if count > 1 else np.zeros((0, count), dtype=int)
         means = pd.DataFrame(np.vstack([values.mean(axis=0), drawn @ values / count]), columns=metrics)
-        named = dict(zip(keys, place, strict=True)) | {
+        named: dict[str, Any] = dict(zip(keys, place, strict=True)) | {
             "replicate": range(ITSELF, len(drawn)),
             "draw": [0, *checksums(drawn)],
-            "pictures": crc32("\n".join(own["category"]).encode()),
+            "pictures": crc32("\n".join(map(str, own["category"])).encode()),
             "units": count,
             "freedom": count - 1,
         }

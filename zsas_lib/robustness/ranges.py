@@ -40,7 +40,8 @@ def of_derotation(sweep: pd.DataFrame, derotation: str) -> Replicated:
     settings = [name for name in sweep.attrs[SETTINGS] if name not in kept]
     part = Replicated(sweep[sweep["derotation"] == derotation].drop(columns=list(kept)))
     replicates = cast(Replicated, sweep).replicates
-    part.replicates = replicates[replicates["derotation"] == derotation].drop(columns=list(kept))
+    own = replicates[replicates["derotation"] == derotation]
+    part.replicates = pd.DataFrame(own).drop(columns=list(kept))
     part.attrs[SETTINGS] = settings
     return part
 
@@ -53,6 +54,6 @@ def range_replicates(sweep: pd.DataFrame, metric: str = "pixel_auroc") -> pd.Dat
     for _, rows in whole.groupby("category", sort=False):
         itself = rows[rows["replicate"] == ITSELF].set_index("value")[metric]
         high, low = (rows[rows["value"] == at].reset_index(drop=True) for at in (itself.idxmax(), itself.idxmin()))
-        kept = high[["category", *REPLICATE[1:]]]
+        kept = pd.DataFrame(high[["category", *REPLICATE[1:]]])
         parts.append(kept.assign(range=100 * (high[metric] - low[metric])))
     return pd.concat(parts, ignore_index=True)

@@ -204,12 +204,10 @@ def group_gaps(metrics: pd.DataFrame, pairs: Sequence[tuple[str, str, str]]) -> 
     that no category has is left out."""
     parts = []
     for grouping, one, other in pairs:
-        own = metrics[(metrics.grouping == grouping) & (metrics.category != MEAN)].set_index(["category", "group"])
-        wide = own[["image_auroc", "pixel_auroc"]].unstack("group")
-        gaps = {
-            metric: wide[metric].reindex(columns=[one, other])[one] - wide[metric].reindex(columns=[one, other])[other]
-            for metric in ("image_auroc", "pixel_auroc")
-        }
+        own, gaps = metrics[(metrics.grouping == grouping) & (metrics.category != MEAN)], {}
+        for metric in ("image_auroc", "pixel_auroc"):
+            wide = own.pivot(index="category", columns="group", values=metric).reindex(columns=[one, other])
+            gaps[metric] = wide[one] - wide[other]
         found = pd.DataFrame(gaps).dropna().rename_axis("category").reset_index()
         found.insert(1, "pair", f"{one} - {other}")
         parts.append(found)

@@ -107,7 +107,7 @@ def chosen(whole: pd.DataFrame, metric: str, category: str = MEAN, **settings: i
     rows = whole[whole["category"] == category]
     for name, value in settings.items():
         rows = rows[rows[name] == value]
-    return Sampled.of(rows, metric)
+    return Sampled.of(pd.DataFrame(rows), metric)
 
 
 def over_draws(table: pd.DataFrame) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 from zlib import crc32
 
+import numpy as np
 import pandas as pd
 
 from ..data.record import row_name
@@ -45,21 +46,20 @@ def category_spans(runs: Mapping[str, Sequence[ResultTable]], metric: str = "ima
     parts = []
     for name, own in runs.items():
         whole = flat_runs(own)
-        whole = whole[whole["category"] != MEAN]
-        pictures = crc32("\n".join(map(str, whole["pictures"].unique())).encode())
-        for run, rows in whole.groupby("run"):
-            of_replicate = rows.groupby("replicate")[metric]
-            span = of_replicate.max() - of_replicate.min()
-            span[span.index != ITSELF] += span[ITSELF] - span[span.index != ITSELF].mean()
-            first = rows[rows["category"] == rows["category"].iloc[0]].set_index("replicate")
+        for run, rows in whole[whole["category"] != MEAN].groupby("run"):
+            wide = rows.pivot(index="replicate", columns="category", values=metric)
+            span, drawn = np.ptp(wide.to_numpy(dtype=float), axis=1), wide.index != ITSELF
+            span[drawn] += span[~drawn][0] - span[drawn].mean()
+            last = rows[rows["replicate"] == wide.index[-1]]  # of each category, a resample
+            first = rows[rows["category"] == rows["category"].iloc[0]]
             columns = {
                 "model": name,
-                "replicate": span.index,
-                "draw": first.loc[span.index, "draw"].to_numpy(),
-                "pictures": pictures,
-                "units": int(rows.groupby("category")["units"].last().sum()),
-                "freedom": int(rows.groupby("category")["freedom"].last().min()),
-                "span": span.to_numpy(),
+                "replicate": wide.index,
+                "draw": first.sort_values("replicate")["draw"].to_numpy(),
+                "pictures": crc32("\n".join(map(str, last["pictures"])).encode()),
+                "units": int(last["units"].sum()),
+                "freedom": int(last["freedom"].min()),
+                "span": span,
                 "run": run,
             }
             parts.append(pd.DataFrame(columns))

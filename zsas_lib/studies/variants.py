@@ -184,16 +184,20 @@ def effect_replicates(whole: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFra
     """The replicates of `factorial_effects` in points, seeds being runs: ``whole`` are the `mean_replicates` of a study
     of V's factorial. Every effect is taken within each resample and seed, so that what is easy about a category is in
     no effect. Metrics without replicates are left out."""
-    variants, metrics = factorial_variants(), [metric for metric in metrics if metric in whole]
-    own = whole[whole["variant"] != BASELINE]
-    places = ["replicate", "draw", "pictures", "units", "freedom", "run"]
-    switched = own.assign(**{factor: [variants[name].options[factor] for name in own["variant"]] for factor in FACTORS})
-    parts = []
-    for place, rows in switched.groupby(places, sort=False):
-        effects = (100 * factorial_effects(rows, FACTORS, metrics)).reset_index()
-        parts.append(effects.assign(**dict(zip(places, place, strict=True))))
-    columns = ["effect", *places[:-1], *metrics, "run"]
-    return pd.concat(parts, ignore_index=True)[columns].sort_values(["effect", "run", "replicate"], ignore_index=True)
+    variants = factorial_variants()
+    names = [name for name in variants if name != BASELINE]
+    levels = pd.DataFrame({name: [2 * variants[name].options[factor] - 1 for factor in FACTORS] for name in names}).T
+    levels.columns = list(FACTORS)
+    places, parts = ["replicate", "draw", "pictures", "units", "freedom", "run"], []
+    wide = whole.pivot(index=places, columns="variant", values=[metric for metric in metrics if metric in whole])
+    for chosen in _subsets(FACTORS)[1:]:
+        signs = levels[list(chosen)].prod(axis=1) / (len(names) / 2)
+        values = {metric: 100 * (wide[metric][names] @ signs) for metric in wide.columns.unique(0)}
+        found = pd.DataFrame(values).reset_index()
+        found.insert(0, "effect", " x ".join(FACTOR_LABELS[factor] for factor in chosen))
+        parts.append(found)
+    effects = pd.concat(parts, ignore_index=True)
+    return effects[[name for name in effects if name != "run"] + ["run"]]
 
 
 def factorial_effects(table: pd.DataFrame, factors: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:

@@ -73,7 +73,7 @@ def protocol_of(table: ResultTable, *, seed: int = 0) -> pd.DataFrame:
     for category, pictures in table.per_image.groupby("category", sort=False):
         labels = torch.tensor(pictures["is_anomalous"].to_numpy())
         pixels = {name: float(table.loc[category, name]) for name in PIXEL_METRICS}
-        own = table.replicates[table.replicates["category"] == category].reset_index(drop=True)
+        own = pd.DataFrame(table.replicates[table.replicates["category"] == category]).reset_index(drop=True)
         for name, column in OF_PICTURES.items():
             values = torch.tensor(pictures[column].to_numpy())
             row = {"category": category, "score": name, **pixels, **_of_images(values, labels)}
