@@ -50,15 +50,15 @@ def category_spans(runs: Mapping[str, Sequence[ResultTable]], metric: str = "ima
             wide = rows.pivot(index="replicate", columns="category", values=metric)
             span, drawn = np.ptp(wide.to_numpy(dtype=float), axis=1), wide.index != ITSELF
             span[drawn] += span[~drawn][0] - span[drawn].mean()
-            last = rows[rows["replicate"] == wide.index[-1]]  # of each category, a resample
-            first = rows[rows["category"] == rows["category"].iloc[0]]
+            last = pd.DataFrame(rows[rows["replicate"] == wide.index[-1]])  # of each category, a resample
+            draws = rows.pivot(index="replicate", columns="category", values="draw")
             columns = {
                 "model": name,
                 "replicate": wide.index,
-                "draw": first.sort_values("replicate")["draw"].to_numpy(),
+                "draw": draws.to_numpy()[:, 0],
                 "pictures": crc32("\n".join(map(str, last["pictures"])).encode()),
-                "units": int(last["units"].sum()),
-                "freedom": int(last["freedom"].min()),
+                "units": int(last["units"].to_numpy().sum()),
+                "freedom": int(last["freedom"].to_numpy().min()),
                 "span": span,
                 "run": run,
             }

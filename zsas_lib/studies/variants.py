@@ -197,7 +197,7 @@ def effect_replicates(whole: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFra
         found.insert(0, "effect", " x ".join(FACTOR_LABELS[factor] for factor in chosen))
         parts.append(found)
     effects = pd.concat(parts, ignore_index=True)
-    return effects[[name for name in effects if name != "run"] + ["run"]]
+    return effects.reindex(columns=[*effects.columns.drop("run"), "run"])
 
 
 def factorial_effects(table: pd.DataFrame, factors: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
