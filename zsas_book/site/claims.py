@@ -69,7 +69,7 @@ def what_decides(claim: pd.Series, found: Verdict, paper: dict[str, Page]) -> st
     of its pages asks for under the paper profile, whose pages are ``paper``."""
     said = []
     if found.times > 1:
-        size = f"{found.times:.1f}" if found.times < 10 else f"{found.times:.0f}"
+        size = f"{found.times:.2g}" if found.times < 100 else f"{found.times:.0f}"
         said.append(f"about {size} times as many like these would show a difference of this size")
     pages = [paper[name] for name in claim.pages.split() if name in paper]
     if pages and (dataset := str(pages[0].parameters.get("dataset", ""))):
@@ -79,8 +79,9 @@ def what_decides(claim: pd.Series, found: Verdict, paper: dict[str, Page]) -> st
         count = official.pictures(dataset, "test", own)
         backbone = given.get("winclip_backbone") or given.get("backbone")
         pictures = "" if count is None else f" ({count:,} pictures)"
+        noun = "category" if len(own) == 1 else "categories"
         named = f" with {backbone}" if backbone else ""
-        said.append(f"the papers' question is decided by {len(own)} categories{pictures} of {dataset}{named}")
+        said.append(f"the papers' question is decided by {len(own)} {noun}{pictures} of {dataset}{named}")
     return f"To decide it: {'; '.join(said)}." if said else ""
 
 

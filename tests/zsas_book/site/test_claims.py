@@ -148,8 +148,8 @@ def test_what_would_decide_is_said_from_the_power_and_the_paper_profile(publish,
         "page", Path("page.ipynb"), "paper", {"dataset": "mvtec", "backbone": "vit-l-14", "categories": ["bottle"]}
     )
     said = what_decides(claim, found, {"page": paper})
-    assert said.startswith(f"To decide it: about {found.times:.1f} times as many like these would show")
-    assert said.endswith("is decided by 1 categories (83 pictures) of mvtec with vit-l-14.")
+    assert said.startswith(f"To decide it: about {found.times:.2g} times as many like these would show")
+    assert said.endswith("is decided by 1 category (83 pictures) of mvtec with vit-l-14.")
     assert what_decides(claim, Verdict(CHANCE), {}) == ""
 
 

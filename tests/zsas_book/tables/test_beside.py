@@ -72,4 +72,4 @@ def test_what_differs_from_the_paper_is_the_recipe_s_and_the_chapter_s():
 def test_every_model_has_its_own_note(tmp_path):
     tower = tiny_backbone()
     notes = notes_of("V", 5, toy_dataset(tmp_path, {"ring": 1}), {"winclip": tower, "vcpclip": tower}, "short", {})
-    assert notes == {"winclip": "toy, tiny", "vcpclip": "toy, tiny"}
+    assert notes == {"winclip": "toy, tiny", "vcpclip": "vcpclip, toy, tiny"}
