@@ -201,7 +201,7 @@ def contrast_gains(metrics: pd.DataFrame) -> pd.DataFrame:
 def group_gaps(metrics: pd.DataFrame, pairs: Sequence[tuple[str, str, str]]) -> pd.DataFrame:
     """What one group has above another in each category of `group_metrics` that has both: columns category, pair ("high
     - low"), image_auroc and pixel_auroc, differences of fractions. ``pairs`` are groupings with two groups each; a pair
-    that no category has is left out."""
+    that no category has is left out, and without any the table is empty."""
     parts = []
     for grouping, one, other in pairs:
         own, gaps = metrics[(metrics.grouping == grouping) & (metrics.category != MEAN)], {}
@@ -210,8 +210,8 @@ def group_gaps(metrics: pd.DataFrame, pairs: Sequence[tuple[str, str, str]]) -> 
             gaps[metric] = wide[one] - wide[other]
         found = pd.DataFrame(gaps).dropna().rename_axis("category").reset_index()
         found.insert(1, "pair", f"{one} - {other}")
-        parts.append(found)
-    return pd.concat(parts, ignore_index=True)
+        parts += [found] if len(found) else []
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
 def found_alone(per_image: pd.DataFrame, defects: pd.DataFrame) -> pd.DataFrame:

@@ -48,8 +48,9 @@ def category_spans(runs: Mapping[str, Sequence[ResultTable]], metric: str = "ima
         whole = flat_runs(own)
         for run, rows in whole[whole["category"] != MEAN].groupby("run"):
             wide = rows.pivot(index="replicate", columns="category", values=metric)
-            span, drawn = np.ptp(wide.to_numpy(dtype=float), axis=1), wide.index != ITSELF
-            span[drawn] += span[~drawn][0] - span[drawn].mean()
+            values, drawn = wide.to_numpy(dtype=float), wide.index != ITSELF
+            span = np.nanmax(values, axis=1) - np.nanmin(values, axis=1)  # without categories that lack a class there
+            span[drawn] += span[~drawn][0] - np.nanmean(span[drawn])
             last = pd.DataFrame(rows[rows["replicate"] == wide.index[-1]])  # of each category, a resample
             draws = rows.pivot(index="replicate", columns="category", values="draw")
             columns = {
