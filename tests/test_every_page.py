@@ -15,7 +15,7 @@ from zsas_book.project import notebooks
 from zsas_book.project.chapters import load_pages
 from zsas_book.project.parameters import parameters_cell, read_parameters
 from zsas_book.project.repository import repository
-from zsas_book.site.claims import NO_NUMBER, judge
+from zsas_book.site.judging import NO_NUMBER, judge
 from zsas_book.site.staging import PUBLISHED
 from zsas_lib.papers import claims
 

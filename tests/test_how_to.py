@@ -39,14 +39,15 @@ def test_the_python_of_the_page_on_forking_runs(capsys):
         '"ViT-B-16"': f'"{EMBEDDED / "backbone.json"}"',
         '"/path/to/weights.safetensors"': f'"{EMBEDDED / "backbone.safetensors"}"',
         '"my-vit"': '"my-vit-of-the-how-to"',
-        "epochs=4": "epochs=1",
+        "**recipe.fit)": "**{**recipe.fit, 'epochs': 1})",
     }.items():
         assert placeholder in code
         code = code.replace(placeholder, filled)
     named = {}
     exec(compile(code, "fork.md", "exec"), named)
     assert capsys.readouterr().out.count("pixel_auroc") == 3
-    reloaded = zsas.load_model("vcpclip+", named["model"].backbone, checkpoint="vcp.safetensors")
+    options = named["recipe"].options
+    reloaded = zsas.load_model("vcpclip+", named["model"].backbone, checkpoint="vcp.safetensors", **options)
     assert zsas.evaluate(reloaded, named["dataset"]).equals(zsas.evaluate(named["vcp"], named["dataset"]))
 
 

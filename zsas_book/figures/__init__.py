@@ -38,6 +38,7 @@ from .panels import legend as legend
 from .panels import log_axes as log_axes
 from .panels import panels as panels
 from .publish import publish as publish
+from .publish import publish_replicates as publish_replicates
 from .publish import publish_table as publish_table
 from .settings import setting_panels as setting_panels
 from .slider import frame_slider as frame_slider

@@ -18,6 +18,7 @@ from ..project.chapters import load_pages
 from . import check
 from .benchmarks_page import write_benchmarks
 from .claims import write_claims
+from .findings import write_findings
 from .reference import write_reference
 from .results_index import write_results_index
 from .staging import MADE, RUNNABLE, stage
@@ -36,6 +37,7 @@ def main(profile: str = "embedded") -> None:
     write_results_index(root, SOURCE, states)
     write_status(root, SOURCE, states)
     write_claims(root, SOURCE, states)
+    write_findings(root, SOURCE, states)
     write_benchmarks(root, SOURCE)
     write_towers(root, SOURCE)
     write_reference(root, SOURCE / MADE)

@@ -20,6 +20,7 @@ from ..metrics.image import IMAGE_METRICS, image_metrics
 from ..metrics.pixel import PIXEL_METRICS, gathered_metrics
 from ..metrics.pixel_scores import PixelScores
 from ..metrics.ranking import Labels, Maps, Masks, Scores, auroc_of, gathered, rank
+from ..models.learned import HIGHEST, highest_share
 from ..models.prediction import AnomalyModel, Prediction
 from .replicates import category_replicates
 from .tables import ResultTable, picture_rows, result_table, with_means
@@ -36,7 +37,8 @@ def evaluate(
     Of a data set without masks (`AnomalyDataset.has_masks`) those of pixels are nan. Beside it stand
 
     * ``.per_image``: path below the data set's root, category, defect, is_anomalous, anomalous_fraction (of its pixels;
-      nan without masks), image_score, map_max, and the picture's own pixel_auroc (nan where it has one class only);
+      nan without masks), image_score, map_max, map_top (the mean of its highest pixels, `learned.highest_mean` of
+      2000), and the picture's own pixel_auroc (nan where it has one class only);
     * ``.spread``: standard errors of pixel_auroc and image_auroc by a bootstrap over each category's images
       (``resamples`` samples drawn from ``seed``), and of their means;
     * ``.replicates``: the metrics of each of these samples (`replicates.category_replicates`). On the same pictures all
@@ -185,5 +187,13 @@ def _of_picture(normal: np.ndarray, anomalous: np.ndarray, known: bool) -> dict[
     return {
         "anomalous_fraction": len(anomalous) / (len(normal) + len(anomalous)) if known else float("nan"),
         "map_max": float(max(scores[-1] for scores in (normal, anomalous) if len(scores))),
+        "map_top": _mean_of_highest(normal, anomalous),
         "pixel_auroc": auroc_of(rank(normal, anomalous)) if len(normal) and len(anomalous) else float("nan"),
     }
+
+
+def _mean_of_highest(normal: np.ndarray, anomalous: np.ndarray) -> float:
+    """`models.learned.highest_mean` of `HIGHEST` pixels, from the scores sorted."""
+    kept = highest_share(HIGHEST, len(normal) + len(anomalous))
+    highest = np.concatenate([normal[-kept:], anomalous[-kept:]])
+    return float(np.partition(highest, -kept)[-kept:].mean(dtype=np.float64))
