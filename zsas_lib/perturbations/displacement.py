@@ -5,6 +5,7 @@ Displacing gives the frequency w the phase w by, without the blur of local inter
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 import numpy as np
 import scipy.fft
@@ -41,7 +42,7 @@ class _Displacement(torch.autograd.Function):
         length, across = planes.shape[dim], _other(dim)
         lines = planes.shape[across]
         before = (by.shape[across] - lines) // 2
-        period = scipy.fft.next_fast_len(length + 2 * margin + SEAM, real=True)
+        period = cast(int, scipy.fft.next_fast_len(length + 2 * margin + SEAM, real=True))
         seam = period - length - 2 * margin
         ramp = torch.arange(1 - margin, seam + margin + 1, dtype=planes.dtype, device=planes.device) / (seam + 1)
         ramp = _along((1 - torch.cos(math.pi * ramp.clamp(0, 1))) / 2, dim)
@@ -109,7 +110,7 @@ def _phase(angle: Float[Tensor, "*shape"]) -> Complex[Tensor, "*shape"]:
     if angle.device.type != "cpu":
         return torch.polar(torch.ones_like(angle), angle)
     known = angle.numpy()
-    found = np.empty(known.shape, np.result_type(known.dtype, np.complex64))
+    found: Any = np.empty(known.shape, np.result_type(known.dtype, np.complex64))
     np.cos(known, out=found.real)
     np.sin(known, out=found.imag)
     return torch.from_numpy(found)

@@ -112,7 +112,7 @@ class TokenTower(ImageTower):
             windows = windows if chosen is None else windows[chosen]
         for number in range(self.depth):
             projected = trunk.projected(number, tokens)
-            if number == 0 and windows is not None:
+            if number == 0 and side is not None and windows is not None:
                 if chosen is None:
                     tokens, projected = (window_tokens(x, self.grid, side, self.prefix) for x in (tokens, projected))
                 else:

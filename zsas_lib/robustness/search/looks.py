@@ -27,7 +27,7 @@ class Look:
 
     def __init__(self, objective: Objective):
         self._objective = objective
-        model, size = objective.model, tuple(objective.images.shape[-2:])
+        model, size = objective.model, (objective.images.shape[-2], objective.images.shape[-1])
         known = _costs.setdefault(model, {})
         if size not in known:
             known[size] = look_cost(model, objective.class_names[0], size)
@@ -59,7 +59,7 @@ def judged(
 ) -> tuple[Float[Tensor, " point"], Float[Tensor, " point"]]:
     """Loss (S eq. (4)) and pixel AUROC of maps on a coarse grid, in which a cell counts as damaged by the share of its
     pixels that are; cells that are nan do not count. The AUROC is nan where none or all is damaged."""
-    damaged = F.adaptive_avg_pool2d(masks.double(), maps.shape[1:]).flatten(1)
+    damaged = F.adaptive_avg_pool2d(masks.double(), (maps.shape[1], maps.shape[2])).flatten(1)
     values, order = maps.double().flatten(1).sort(dim=1)
     seen = (~values.isnan()).double()
     values, damaged = values.nan_to_num(), damaged.gather(1, order) * seen
