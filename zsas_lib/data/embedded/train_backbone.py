@@ -9,10 +9,15 @@ the two sentences about their product, by their class token and by every patch; 
 names in the batch; later, patches also tell what the damage did to their colours (``train_losses``). In a second
 stage the rate starts again and whole pictures learn at CLIP's temperature of 0.01: asked at WinCLIP's 0.07, they then
 have a mild say in its harmonic means, as real CLIPs' do, and an anomalous picture that looks sound as a whole is not
-silenced.
+silenced. After it the weights are rounded to half precision.
+
+The third stage takes the place away: all patches share one position, so nothing but what a patch shows can make it
+abnormal, and one patch repeated over a picture has one score everywhere. Half of its pairs come from anywhere
+(``train_scenes``): parts off centre, cut by the frame or filling it, on any ground, under structure that is sound, with
+tones and shapes as any photograph may have them. ``--begin FILE`` starts it from a weights file.
 
 The random numbers of a step depend on the seed and the step only, so a run that is stopped goes on from its last
-checkpoint as if it had not been. About two hours and a quarter on one core.
+checkpoint as if it had not been. About two hours and a quarter on one core for the first two stages, one for the third.
 """
 
 import json
@@ -26,15 +31,15 @@ from pathlib import Path
 import open_clip
 import torch
 from numpy.random import default_rng
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from ...base.files import require_new_file
 from ...base.sources import source_digest
 from ..cache import cache_folder
 from . import WEIGHTS, train_pictures
-from .train_batches import TrainingBatch, draw_batch
+from .train_batches import ANYWHERE, TrainingBatch, draw_batch
 from .train_losses import step_loss
-from .train_pictures import training_pictures
+from .train_pictures import scenes, training_pictures
 from .train_student import Student
 
 HERE = Path(__file__).parent
@@ -42,6 +47,10 @@ EXPLAINED_FROM = 0.2422
 """Share of the training from which patches must also tell what damage did to their colours."""
 MILD_FROM = 0.6842
 """Share of the training from which whole pictures learn at CLIP's temperature; the rate starts again, at half."""
+
+
+SHARE_OF_SCENES = 0.5
+"""Of the pairs of the third stage, how many come from anywhere."""
 
 
 def ahead(draw: Callable[[int], TrainingBatch], steps: range) -> Iterator[tuple[int, TrainingBatch]]:
@@ -75,6 +84,11 @@ def pace(step: int, steps: int) -> float:
     return peak * min(1, (step - begin + 1) / 50) * (0.5 + 0.5 * math.cos(math.pi * share)) + 1e-3
 
 
+def third_pace(step: int, steps: int) -> float:
+    """The same for the third stage: a warm-up, then half a cosine."""
+    return min(1, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * step / steps)) + 1e-3
+
+
 def train(
     folder: Path,
     steps: int,
@@ -84,16 +98,23 @@ def train(
     peak: float,
     save_every: int = 100,
     stop: int | None = None,
+    begin: Path | None = None,
 ) -> Student:
     """Trains for ``steps`` steps, from ``folder/checkpoint.pt`` if there is one, with a log line every 50 steps.
 
-    ``stop`` ends after that step; a later call goes on from there, on the same schedule.
+    ``begin`` are the weights that the third stage starts from; without, these are the first two stages. ``stop`` ends
+    after that step; a later call goes on from there, on the same schedule.
     """
     torch.manual_seed(seed)
     student = Student(json.loads((HERE / "backbone.json").read_text()))
+    if begin:
+        rounded = {name: tensor.float() for name, tensor in load_file(begin).items()}
+        student.clip.load_state_dict(rounded, strict=False)
+        student.level_positions()
     optimisers = make_optimisers(student, peak)
+    paced = third_pace if begin else pace
     schedules = [
-        torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: pace(step, steps)) for optimiser in optimisers
+        torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: paced(step, steps)) for optimiser in optimisers
     ]
     checkpoint, start = folder / "checkpoint.pt", 0
     if checkpoint.exists():
@@ -103,19 +124,40 @@ def train(
             part.load_state_dict(kept)
         start = state["step"]
     shots = training_pictures(cache_folder() / f"embedded-training-{pictures}-{seed}", pictures, seed)
+    anywhere = None
+    if begin:
+        anywhere = training_pictures(cache_folder() / f"embedded-scenes-{pictures}-{seed}", pictures, seed, scenes)
+
+    def draw(step: int) -> TrainingBatch:
+        rng = default_rng([seed, step, 0])
+        if anywhere is None:
+            return draw_batch(shots, rng, batch, student.side)
+        some = round(SHARE_OF_SCENES * batch)
+        return draw_batch(shots, rng, batch - some, student.side) + draw_batch(
+            anywhere, rng, some, student.side, ANYWHERE
+        )
+
     tokenizer = open_clip.SimpleTokenizer()
     running, clock = {}, time.monotonic()
-    drawn = ahead(
-        lambda step: draw_batch(shots, default_rng([seed, step, 0]), batch, student.side), range(start, stop or steps)
-    )
-    for step, pairs in drawn:
-        explained, mild = step >= EXPLAINED_FROM * steps, step >= round(MILD_FROM * steps)
-        loss, parts = step_loss(student, pairs, default_rng([seed, step, 1]), tokenizer, explained=explained, mild=mild)
+    for step, pairs in ahead(draw, range(start, stop or steps)):
+        explained = begin is not None or step >= EXPLAINED_FROM * steps
+        mild = begin is not None or step >= round(MILD_FROM * steps)
+        loss, parts = step_loss(
+            student,
+            pairs,
+            default_rng([seed, step, 1]),
+            tokenizer,
+            explained=explained,
+            mild=mild,
+            busy=begin is not None,
+        )
         student.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
         for part in optimisers + schedules:
             part.step()
+        if begin:
+            student.level_positions()
         for key, value in parts.items():
             running[key] = running.get(key, 0) + value.item() / 50
         if (step + 1) % 50 == 0:

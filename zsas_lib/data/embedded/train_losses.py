@@ -4,7 +4,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from numpy.random import Generator
 from torch import Tensor
 
@@ -37,12 +37,20 @@ DIFFERENCE_SCALE = 0.1
 
 
 def step_loss(
-    student: Student, batch: TrainingBatch, rng: Generator, tokenizer, *, explained: bool, mild: bool
+    student: Student,
+    batch: TrainingBatch,
+    rng: Generator,
+    tokenizer,
+    *,
+    explained: bool,
+    mild: bool,
+    busy: bool = False,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The weighted sum of the contrasts of one batch; each of them and its balanced accuracy, for the log.
 
     Of a pair (p), d is the damaged twin and s the sound one. ``explained`` says whether patches must also tell what
-    damage did to their colours, ``mild`` whether whole pictures learn at CLIP's temperature.
+    damage did to their colours, ``mild`` whether whole pictures learn at CLIP's temperature, ``busy`` whether as many
+    sound windows again are drawn where the picture varies most.
     """
     size = len(batch.names)
     spoken = [captions.say_name(rng, name) for name in batch.names]
@@ -73,7 +81,7 @@ def step_loss(
     differences = F.avg_pool2d(batch.difference, COARSER) / DIFFERENCE_SCALE
     differences = F.unfold(differences, student.patch // COARSER, stride=student.patch // COARSER).mT
     for side, count in WINDOWS.items():
-        index, damaged, elsewhere = draw_windows(batch, rng, student.patch, side, count)
+        index, damaged, elsewhere = draw_windows(batch, rng, student.patch, side, count, busy)
         d, said_of_d = student.encode_windows(tokens[:, 1], index, side)
         s, said_of_s = student.encode_windows(tokens[:, 0], torch.cat([index, elsewhere], 1), side)
         contrast("window", f"{side}x{side}", d[:, :, 0], s[:, :, 0], damaged, torch.zeros_like(damaged))
@@ -133,12 +141,29 @@ def window_counts(masks: Bool[Tensor, "batch height width"], patch: int, side: i
     return (F.avg_pool2d(per_patch, side, 1) * side**2).flatten(1)
 
 
-def draw_windows(batch: TrainingBatch, rng: Generator, patch: int, side: int, count: int):
-    """Indices (pair, count) of windows on the damage, whether each of them is damaged enough, and of any windows."""
+def draw_windows(batch: TrainingBatch, rng: Generator, patch: int, side: int, count: int, busy: bool = False):
+    """Indices (pair, count) of windows on the damage, whether each of them is damaged enough, and of any windows; if
+    ``busy``, followed by as many of the windows of the sound twin that vary most."""
     damage = window_counts(batch.seen, patch, side)
     abnormal = (damage >= SMALLEST_DAMAGE[side]).float()
-    chances = torch.from_numpy(rng.random((len(damage), count))).float()
-    share = abnormal.cumsum(1) / abnormal.sum(1, keepdim=True).clamp_min(1)
-    index = torch.searchsorted(share, chances * 0.9999).clamp_max(damage.shape[1] - 1)
+    index = _weighted(rng, abnormal, count)
     elsewhere = torch.from_numpy(rng.integers(damage.shape[1], size=(len(damage), count)))
+    if busy:
+        elsewhere = torch.cat([elsewhere, _weighted(rng, window_variety(batch.pairs[:, 0], patch, side), count)], 1)
     return index, abnormal.gather(1, index).bool(), elsewhere
+
+
+def window_variety(
+    pictures: Float[Tensor, "batch 3 height width"], patch: int, side: int
+) -> Float[Tensor, "batch window"]:
+    """The standard deviation of brightness in every window of ``side`` patches, row by row."""
+    brightness = pictures.mean(1, keepdim=True)
+    mean, square = (F.avg_pool2d(values, side * patch, patch) for values in (brightness, brightness.square()))
+    return (square - mean.square()).clamp_min(0).sqrt().flatten(1)
+
+
+def _weighted(rng: Generator, weights: Float[Tensor, "row choice"], count: int) -> Int[Tensor, "row count"]:
+    """``count`` choices of each row, with chances as the weights; the last choice where all are 0."""
+    chances = torch.from_numpy(rng.random((len(weights), count))).float()
+    share = weights.cumsum(1) / weights.sum(1, keepdim=True).clamp_min(1e-6)
+    return torch.searchsorted(share, chances * 0.9999).clamp_max(weights.shape[1] - 1)

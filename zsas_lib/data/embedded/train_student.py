@@ -24,6 +24,12 @@ class Student(torch.nn.Module):
         width = architecture["vision_cfg"]["width"]
         self.explain = torch.nn.Linear(width, 3 * (self.patch // COARSER) ** 2)
 
+    def level_positions(self) -> None:
+        """Give all patches one position, the mean of theirs, so that none is known by its place."""
+        with torch.no_grad():
+            positions = self.clip.visual.positional_embedding[1:]
+            positions.copy_(positions.mean(0).expand_as(positions))
+
     def embed_patches(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch token channel"]:
         visual = self.clip.visual
         mean = images.new_tensor(open_clip.OPENAI_DATASET_MEAN)[:, None, None]
