@@ -11,8 +11,8 @@ stage the rate starts again and whole pictures learn at CLIP's temperature of 0.
 have a mild say in its harmonic means, as real CLIPs' do, and an anomalous picture that looks sound as a whole is not
 silenced. After it the weights are rounded to half precision.
 
-The third stage takes the place away: all patches share one position, so nothing but what a patch shows can make it
-abnormal, and one patch repeated over a picture has one score everywhere. Half of its pairs come from anywhere
+The third stage takes the place away: positions repeat every four patches, so that a window knows what lies beside what
+and not where in the picture that is. Half of its pairs come from anywhere
 (``train_scenes``): parts off centre, cut by the frame or filling it, on any ground, under structure that is sound, with
 tones and shapes as any photograph may have them. ``--begin FILE`` starts it from a weights file.
 
@@ -33,10 +33,12 @@ import torch
 from numpy.random import default_rng
 from safetensors.torch import load_file, save_file
 
+from ...base.digests import file_digest
 from ...base.files import require_new_file
 from ...base.sources import source_digest
 from ..cache import cache_folder
 from . import WEIGHTS, train_pictures
+from .catalogue import backbone_record
 from .train_batches import ANYWHERE, TrainingBatch, draw_batch
 from .train_losses import step_loss
 from .train_pictures import scenes, training_pictures
@@ -110,7 +112,7 @@ def train(
     if begin:
         rounded = {name: tensor.float() for name, tensor in load_file(begin).items()}
         student.clip.load_state_dict(rounded, strict=False)
-        student.level_positions()
+        student.start_periods()
     optimisers = make_optimisers(student, peak)
     paced = third_pace if begin else pace
     schedules = [
@@ -157,7 +159,7 @@ def train(
         for part in optimisers + schedules:
             part.step()
         if begin:
-            student.level_positions()
+            student.tie_periods()
         for key, value in parts.items():
             running[key] = running.get(key, 0) + value.item() / 50
         if (step + 1) % 50 == 0:
@@ -186,24 +188,49 @@ def save_weights(student: Student, path: Path, made_by: dict) -> None:
     save_file(tensors, path, metadata={key: json.dumps(value) for key, value in made_by.items()})
 
 
-def main(steps: int, batch: int, pictures: int, peak: float, seed: int, folder: Path | None, output: Path) -> None:
+def main(
+    steps: int,
+    batch: int,
+    pictures: int,
+    peak: float,
+    seed: int,
+    third_steps: int,
+    third_peak: float,
+    folder: Path | None,
+    begin: Path | None,
+    output: Path,
+) -> None:
     """Train the embedded backbone and write its weights file, a new one or the package's own."""
     if output != WEIGHTS:
         require_new_file(output)
-    made_by = dict(steps=steps, batch=batch, pictures=pictures, peak=peak, seed=seed, torch=torch.__version__)
-    folder = folder or cache_folder() / f"embedded-backbone-{'-'.join(str(v) for v in made_by.values())}"
-    folder.mkdir(parents=True, exist_ok=True)
-    student = train(folder, steps, batch, pictures, seed, peak)
-    save_weights(student, output, made_by | {"drawing": source_digest(train_pictures)[:12]})
+    drawing = source_digest(train_pictures)[:12]
+    first = dict(steps=steps, batch=batch, pictures=pictures, peak=peak, seed=seed, torch=torch.__version__)
+    third = dict(steps=third_steps, batch=batch, pictures=pictures, peak=third_peak, seed=seed, torch=torch.__version__)
+    place = cache_folder() / f"embedded-backbone-{'-'.join(str(v) for v in first.values())}"
+    if begin is None:
+        earlier = folder / "first" if folder else place
+        earlier.mkdir(parents=True, exist_ok=True)
+        begin = earlier / "second.safetensors"
+        if not begin.exists():
+            student = train(earlier, steps, batch, pictures, seed, peak)
+            save_weights(student, begin, first | {"drawing": drawing})
+    begun = file_digest(begin)[:12]
+    later = folder or place / f"third-{third_steps}-{third_peak}-{begun}"
+    later.mkdir(parents=True, exist_ok=True)
+    student = train(later, third_steps, batch, pictures, seed, third_peak, begin=begin)
+    save_weights(student, output, backbone_record(begin) | {"third": third | {"begin": begun, "drawing": drawing}})
 
 
 if __name__ == "__main__":
     parser = ArgumentParser(description=main.__doc__, formatter_class=ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--steps", type=int, default=9500, help="optimiser steps")
+    parser.add_argument("--steps", type=int, default=9500, help="optimiser steps of the first two stages")
     parser.add_argument("--batch", type=int, default=16, help="pairs a step")
-    parser.add_argument("--pictures", type=int, default=12000, help="pairs of training pictures to draw")
-    parser.add_argument("--peak", type=float, default=7e-4, help="highest learning rate")
+    parser.add_argument("--pictures", type=int, default=12000, help="pairs of training pictures to draw, of each kind")
+    parser.add_argument("--peak", type=float, default=7e-4, help="highest learning rate of the first two stages")
     parser.add_argument("--seed", type=int, default=0, help="of pictures, weights and steps")
+    parser.add_argument("--third-steps", type=int, default=6500, help="optimiser steps of the third stage")
+    parser.add_argument("--third-peak", type=float, default=5e-4, help="highest learning rate of the third stage")
     parser.add_argument("--folder", type=Path, help="checkpoints; the cache folder by default")
+    parser.add_argument("--begin", type=Path, help="weights to start the third stage from, instead of the first two")
     parser.add_argument("--output", type=Path, default=WEIGHTS, help="the weights file")
     main(**vars(parser.parse_args()))

@@ -10,6 +10,9 @@ from torch import Tensor
 
 COARSER = 2
 """Side in pixels of the squares in which the student says what damage did."""
+PERIOD = 4
+"""Patches, across and down, after which positions repeat from the third stage on: enough to tell what lies beside what
+in a window of up to 3x3 patches, too few to tell where in the picture that is."""
 
 
 class Student(torch.nn.Module):
@@ -24,11 +27,23 @@ class Student(torch.nn.Module):
         width = architecture["vision_cfg"]["width"]
         self.explain = torch.nn.Linear(width, 3 * (self.patch // COARSER) ** 2)
 
-    def level_positions(self) -> None:
-        """Give all patches one position, the mean of theirs, so that none is known by its place."""
+    def start_periods(self) -> None:
+        """Repeat the positions of the patches in the middle, ``PERIOD`` by ``PERIOD``, over the whole picture."""
+        begin = (self.grid - PERIOD) // 2
+        grid = self.clip.visual.positional_embedding[1:].detach().unflatten(0, (self.grid, self.grid))
+        middle = grid[begin : begin + PERIOD, begin : begin + PERIOD].roll((begin, begin), (0, 1))
+        self._repeat(middle)
+
+    def tie_periods(self) -> None:
+        """Give all patches that lie a multiple of ``PERIOD`` apart the mean of their positions."""
+        grid = self.clip.visual.positional_embedding[1:].detach()
+        blocks = grid.unflatten(0, (self.grid // PERIOD, PERIOD, self.grid // PERIOD, PERIOD))
+        self._repeat(blocks.mean((0, 2)))
+
+    def _repeat(self, block: Float[Tensor, "period period channel"]) -> None:
+        times = self.grid // PERIOD
         with torch.no_grad():
-            positions = self.clip.visual.positional_embedding[1:]
-            positions.copy_(positions.mean(0).expand_as(positions))
+            self.clip.visual.positional_embedding[1:] = block.repeat(times, times, 1).flatten(0, 1)
 
     def embed_patches(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch token channel"]:
         visual = self.clip.visual
