@@ -16,10 +16,15 @@ from .products import TRAINING, Product, draw_product
 from .render import CONTRASTS
 from .scene import Layers, Plane, Pose, build_layers, draw_light, gloss_of, part_coordinates, photograph, shine
 from .shapes import FULL_FRAME, SHAPES
-from .train_structures import draw_veils
+from .train_structures import draw_veils, streaks, upright_streaks
 
-SHARE_OF_PHOTOGRAPHED = 0.3
+SHARE_OF_PHOTOGRAPHED = 0.15
 SHARE_OF_TEXTURES = 0.3
+SHARE_OF_EVEN = 0.6
+"""Of the products, how many are of a material without a strong pattern of its own, as most real ones are."""
+EVEN = frozenset({"painted", "plastic", "ceramic", "polished", "brushed", "rubber"})
+FLECKED = 0.5
+"""Of the textures, how many are covered by streaks or flecks."""
 LEAST_PART = 0.08
 """Share of the picture that the part must cover."""
 TRIES = 6
@@ -105,13 +110,15 @@ FURTHER: dict[str, Callable[[Generator, Bench, float], tuple[Layers, Plane]]] = 
 
 def draw_scene(rng: Generator, size: int) -> tuple[np.ndarray, np.ndarray, str]:
     """A pair (sound/damaged, height, width, 3) in [0, 1], the damaged one's mask, and the product's name."""
-    photographed, texture = rng.random(2) < (SHARE_OF_PHOTOGRAPHED, SHARE_OF_TEXTURES)
+    photographed, texture, even = rng.random(3) < (SHARE_OF_PHOTOGRAPHED, SHARE_OF_TEXTURES, SHARE_OF_EVEN)
     choices = [
-        pair for pair in TRAINING if ((pair[0] == "photographed"), pair[1] in FULL_FRAME) == (photographed, texture)
+        (material, shape)
+        for material, shape in TRAINING
+        if (material == "photographed") == photographed
+        and (shape in FULL_FRAME) == texture
+        and (photographed or not even or material in EVEN)
     ]
-    product = draw_product(
-        rng, *choices[rng.integers(len(choices))], grounds=(*SURFACES, "photographed", "photographed")
-    )
+    product = draw_product(rng, *choices[rng.integers(len(choices))], grounds=(*sorted(EVEN), *SURFACES))
     pose = _pose(rng, product, size)
     variation = float(rng.random())
     light, seed = draw_light(rng, variation), int(rng.integers(2**31))
@@ -125,6 +132,8 @@ def draw_scene(rng: Generator, size: int) -> tuple[np.ndarray, np.ndarray, str]:
         own, soft = _damage(rng, bench, lit, lambda layers: shine(layers, light, gloss, shadow))
         damaged, mask = np.where((soft > 0.02)[..., None], own, damaged), mask | (soft > 0.4)
     veils = draw_veils(rng, size, sound.cover)
+    if texture and rng.random() < FLECKED:
+        veils = [(streaks if rng.random() < 0.5 else upright_streaks)(rng, size, sound.cover), *veils]
     blur, noise = rng.uniform(0.3, 2.2), rng.uniform(0.004, 0.03)
     grain = int(rng.integers(2**31))
     pair = []
@@ -157,7 +166,7 @@ def _damage(rng, bench, lit, shone):
     damaged = shone(layers)
     mask = soft > 0.4
     contrast = float(np.abs(damaged - lit).mean(-1)[mask].mean()) if mask.any() else 0.0
-    target = CONTRASTS[str(rng.choice(list(CONTRASTS), p=(0.3, 0.4, 0.3)))]
+    target = CONTRASTS[str(rng.choice(list(CONTRASTS), p=(0.2, 0.35, 0.45)))]
     if (kind in FADING or kind in FURTHER) and contrast > target:
         damaged = lit + (damaged - lit) * (target / contrast)
     return damaged, soft
