@@ -30,8 +30,9 @@ from pathlib import Path
 
 import open_clip
 import torch
-from numpy.random import default_rng
+from numpy.random import Generator, default_rng
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from ...base.digests import file_digest
 from ...base.files import require_new_file
@@ -53,6 +54,10 @@ MILD_FROM = 0.6842
 
 SHARE_OF_SCENES = 0.5
 """Of the pairs of the third stage, how many come from anywhere."""
+
+
+SHARE_OF_STRETCHED = 0.3
+"""Of the steps of the third stage, how many have positions as larger pictures have them, interpolated."""
 
 
 def ahead(draw: Callable[[int], TrainingBatch], steps: range) -> Iterator[tuple[int, TrainingBatch]]:
@@ -152,6 +157,7 @@ def train(
             explained=explained,
             mild=mild,
             busy=begin is not None,
+            positions=_some_positions(student, default_rng([seed, step, 2])) if begin else None,
         )
         student.zero_grad(set_to_none=True)
         loss.backward()
@@ -178,6 +184,15 @@ def train(
             )
             checkpoint.with_suffix(".part").replace(checkpoint)
     return student
+
+
+def _some_positions(student: Student, rng: Generator) -> Tensor | None:
+    """In a part of the steps those of a part of a larger picture, else None."""
+    if rng.random() >= SHARE_OF_STRETCHED:
+        return None
+    grid = int(student.grid * rng.uniform(1.2, 2))
+    top, left = map(int, rng.integers(grid - student.grid + 1, size=2))
+    return student.stretched_positions(grid, top, left)
 
 
 def save_weights(student: Student, path: Path, made_by: dict) -> None:

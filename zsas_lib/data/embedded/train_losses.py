@@ -45,12 +45,13 @@ def step_loss(
     explained: bool,
     mild: bool,
     busy: bool = False,
+    positions: Float[Tensor, "token channel"] | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The weighted sum of the contrasts of one batch; each of them and its balanced accuracy, for the log.
 
     Of a pair (p), d is the damaged twin and s the sound one. ``explained`` says whether patches must also tell what
     damage did to their colours, ``mild`` whether whole pictures learn at CLIP's temperature, ``busy`` whether as many
-    sound windows again are drawn where the picture varies most.
+    sound windows again are drawn where the picture varies most; ``positions`` are other ones than the student's own.
     """
     size = len(batch.names)
     spoken = [captions.say_name(rng, name) for name in batch.names]
@@ -75,7 +76,7 @@ def step_loss(
             parts[where] = (off * damaged).sum() / damaged.sum().clamp_min(1) + F.smooth_l1_loss(s, torch.zeros_like(s))
             total = total + WEIGHTS["explained"] * parts[where]
 
-    tokens = student.embed_patches(batch.pairs.flatten(0, 1)).unflatten(0, (size, 2))
+    tokens = student.embed_patches(batch.pairs.flatten(0, 1), positions).unflatten(0, (size, 2))
     damaged_patches = window_counts(batch.seen, student.patch, 1) >= SMALLEST_DAMAGE[1]
     sound_patches = window_counts(batch.masks, student.patch, 1) == 0
     differences = F.avg_pool2d(batch.difference, COARSER) / DIFFERENCE_SCALE

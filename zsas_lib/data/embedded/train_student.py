@@ -40,18 +40,29 @@ class Student(torch.nn.Module):
         blocks = grid.unflatten(0, (self.grid // PERIOD, PERIOD, self.grid // PERIOD, PERIOD))
         self._repeat(blocks.mean((0, 2)))
 
+    def stretched_positions(self, grid: int, top: int, left: int) -> Float[Tensor, "token channel"]:
+        """What a part of a larger picture has of ``grid`` x ``grid`` patches: positions are interpolated to those."""
+        own = self.clip.visual.positional_embedding
+        planes = own[1:].unflatten(0, (self.grid, self.grid)).permute(2, 0, 1)[None]
+        large = F.interpolate(planes, (grid, grid), mode="bicubic", antialias=True, align_corners=False)[0]
+        part = large[:, top : top + self.grid, left : left + self.grid]
+        return torch.cat([own[:1], part.flatten(1).mT])
+
     def _repeat(self, block: Float[Tensor, "period period channel"]) -> None:
         times = self.grid // PERIOD
         with torch.no_grad():
             self.clip.visual.positional_embedding[1:] = block.repeat(times, times, 1).flatten(0, 1)
 
-    def embed_patches(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch token channel"]:
+    def embed_patches(
+        self, images: Float[Tensor, "batch 3 height width"], positions: Float[Tensor, "token channel"] | None = None
+    ) -> Float[Tensor, "batch token channel"]:
         visual = self.clip.visual
         mean = images.new_tensor(open_clip.OPENAI_DATASET_MEAN)[:, None, None]
         std = images.new_tensor(open_clip.OPENAI_DATASET_STD)[:, None, None]
         patches = visual.conv1((images - mean) / std).flatten(2).mT
         first = visual.class_embedding.expand(len(images), 1, -1)
-        return visual.ln_pre(torch.cat([first, patches], 1) + visual.positional_embedding)
+        positions = visual.positional_embedding if positions is None else positions
+        return visual.ln_pre(torch.cat([first, patches], 1) + positions)
 
     def encode(
         self, tokens: Float[Tensor, "sequence token channel"]
