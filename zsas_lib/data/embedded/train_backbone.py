@@ -17,7 +17,8 @@ and not where in the picture that is. Half of its pairs come from anywhere
 tones and shapes as any photograph may have them. ``--begin FILE`` starts it from a weights file.
 
 The random numbers of a step depend on the seed and the step only, so a run that is stopped goes on from its last
-checkpoint as if it had not been. About two hours and a quarter on one core for the first two stages, one for the third.
+checkpoint as if it had not been. About two hours and a quarter on one core for the first two stages, and half an hour
+for the third.
 """
 
 import json
@@ -156,7 +157,7 @@ def train(
             tokenizer,
             explained=explained,
             mild=mild,
-            busy=begin is not None,
+            third=begin is not None,
             positions=_some_positions(student, default_rng([seed, step, 2])) if begin else None,
         )
         student.zero_grad(set_to_none=True)
@@ -233,7 +234,8 @@ def main(
     later = folder or place / f"third-{third_steps}-{third_peak}-{begun}"
     later.mkdir(parents=True, exist_ok=True)
     student = train(later, third_steps, batch, pictures, seed, third_peak, begin=begin)
-    save_weights(student, output, backbone_record(begin) | {"third": third | {"begin": begun, "drawing": drawing}})
+    third |= {"begin": begun, "drawing": drawing}
+    save_weights(student, output, backbone_record(begin) | {f"third {name}": value for name, value in third.items()})
 
 
 if __name__ == "__main__":
@@ -243,8 +245,8 @@ if __name__ == "__main__":
     parser.add_argument("--pictures", type=int, default=12000, help="pairs of training pictures to draw, of each kind")
     parser.add_argument("--peak", type=float, default=7e-4, help="highest learning rate of the first two stages")
     parser.add_argument("--seed", type=int, default=0, help="of pictures, weights and steps")
-    parser.add_argument("--third-steps", type=int, default=6500, help="optimiser steps of the third stage")
-    parser.add_argument("--third-peak", type=float, default=5e-4, help="highest learning rate of the third stage")
+    parser.add_argument("--third-steps", type=int, default=3900, help="optimiser steps of the third stage")
+    parser.add_argument("--third-peak", type=float, default=4e-4, help="highest learning rate of the third stage")
     parser.add_argument("--folder", type=Path, help="checkpoints; the cache folder by default")
     parser.add_argument("--begin", type=Path, help="weights to start the third stage from, instead of the first two")
     parser.add_argument("--output", type=Path, default=WEIGHTS, help="the weights file")

@@ -32,6 +32,8 @@ WEIGHTS = {
     "name": 0.3,
     "explained": 0.5,
 }
+THIRD_WEIGHTS = WEIGHTS | {"mild picture": 0.6}
+"""Those of the third stage."""
 DIFFERENCE_SCALE = 0.1
 """Unit in which damage is explained: a change of a colour by this much is 1."""
 
@@ -44,22 +46,23 @@ def step_loss(
     *,
     explained: bool,
     mild: bool,
-    busy: bool = False,
+    third: bool = False,
     positions: Float[Tensor, "token channel"] | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The weighted sum of the contrasts of one batch; each of them and its balanced accuracy, for the log.
 
     Of a pair (p), d is the damaged twin and s the sound one. ``explained`` says whether patches must also tell what
-    damage did to their colours, ``mild`` whether whole pictures learn at CLIP's temperature, ``busy`` whether as many
-    sound windows again are drawn where the picture varies most; ``positions`` are other ones than the student's own.
+    damage did to their colours, ``mild`` whether whole pictures learn at CLIP's temperature, ``third`` whether this is
+    the third stage, in which as many sound windows again are drawn where the picture varies most; ``positions`` are
+    other ones than the student's own.
     """
-    size = len(batch.names)
+    size, weights = len(batch.names), THIRD_WEIGHTS if third else WEIGHTS
     spoken = [captions.say_name(rng, name) for name in batch.names]
     sentences = [captions.sentence(rng, name, state) for state in (0, 1) for name in spoken]
     normal, abnormal = student.encode_text(tokenizer(sentences)).unflatten(0, (2, size))
     apart = abnormal - normal
     parts = {"text": F.relu(STATE_GAP - apart @ F.normalize(apart.mean(0), dim=0)).mean()}
-    total = WEIGHTS["text"] * parts["text"]
+    total = weights["text"] * parts["text"]
 
     def contrast(kind, where, d, s, damaged, sound, temperature=TEMPERATURE):
         """Embeddings (p, ..., embed) of both twins against their product's sentences."""
@@ -67,14 +70,14 @@ def step_loss(
         d, s = (torch.einsum("p...e,pe->p...", twin, apart) / temperature for twin in (d, s))
         loss, parts[f"{where} right"] = state_loss(d, s, damaged, sound)
         parts[where] = loss
-        total = total + WEIGHTS[kind] * loss
+        total = total + weights[kind] * loss
 
     def explain(where, d, s, damaged, difference):
         nonlocal total
         if explained:
             off = F.smooth_l1_loss(d, difference, reduction="none").mean(-1)
             parts[where] = (off * damaged).sum() / damaged.sum().clamp_min(1) + F.smooth_l1_loss(s, torch.zeros_like(s))
-            total = total + WEIGHTS["explained"] * parts[where]
+            total = total + weights["explained"] * parts[where]
 
     tokens = student.embed_patches(batch.pairs.flatten(0, 1), positions).unflatten(0, (size, 2))
     damaged_patches = window_counts(batch.seen, student.patch, 1) >= SMALLEST_DAMAGE[1]
@@ -82,7 +85,7 @@ def step_loss(
     differences = F.avg_pool2d(batch.difference, COARSER) / DIFFERENCE_SCALE
     differences = F.unfold(differences, student.patch // COARSER, stride=student.patch // COARSER).mT
     for side, count in WINDOWS.items():
-        index, damaged, elsewhere = draw_windows(batch, rng, student.patch, side, count, busy)
+        index, damaged, elsewhere = draw_windows(batch, rng, student.patch, side, count, third)
         d, said_of_d = student.encode_windows(tokens[:, 1], index, side)
         s, said_of_s = student.encode_windows(tokens[:, 0], torch.cat([index, elsewhere], 1), side)
         contrast("window", f"{side}x{side}", d[:, :, 0], s[:, :, 0], damaged, torch.zeros_like(damaged))
@@ -109,7 +112,7 @@ def step_loss(
 
     names = student.encode_text(tokenizer([captions.sentence(rng, name, 0) for name in batch.names]))
     parts["name"] = name_loss(s[:, 0] @ names.T / TEMPERATURE, batch.names)
-    return total + WEIGHTS["name"] * parts["name"], parts
+    return total + weights["name"] * parts["name"], parts
 
 
 def state_loss(
