@@ -32,7 +32,7 @@ WEIGHTS = {
     "name": 0.3,
     "explained": 0.5,
 }
-THIRD_WEIGHTS = WEIGHTS | {"mild picture": 0.6}
+THIRD_WEIGHTS = WEIGHTS | {"twin pictures": 1.0}
 """Those of the third stage."""
 DIFFERENCE_SCALE = 0.1
 """Unit in which damage is explained: a change of a colour by this much is 1."""
@@ -53,8 +53,8 @@ def step_loss(
 
     Of a pair (p), d is the damaged twin and s the sound one. ``explained`` says whether patches must also tell what
     damage did to their colours, ``mild`` whether whole pictures learn at CLIP's temperature, ``third`` whether this is
-    the third stage, in which as many sound windows again are drawn where the picture varies most; ``positions`` are
-    other ones than the student's own.
+    the third stage, in which as many sound windows again are drawn where the picture varies most, and whole pictures
+    are compared with their twins too; ``positions`` are other ones than the student's own.
     """
     size, weights = len(batch.names), THIRD_WEIGHTS if third else WEIGHTS
     spoken = [captions.say_name(rng, name) for name in batch.names]
@@ -108,6 +108,11 @@ def step_loss(
     kind, temperature = ("mild picture", CLIP_TEMPERATURE) if mild else ("picture", TEMPERATURE)
     contrast(kind, "picture", d[:, 0], s[:, 0], damaged, torch.zeros_like(damaged), temperature)
     contrast("picture patches", "patches", d[:, 1:], s[:, 1:], damaged_patches.repeat(1, 2), sound_patches.repeat(1, 2))
+    if third:
+        gap = torch.einsum("pe,pe->p", d[:, 0] - s[:, 0], apart) / CLIP_TEMPERATURE
+        parts["twins right"] = ((gap > 0) * damaged).sum() / damaged.sum().clamp_min(1)
+        parts["twins"] = (F.softplus(-gap) * damaged).sum() / damaged.sum().clamp_min(1)
+        total = total + weights["twin pictures"] * parts["twins"]
     explain("explained", said[:, 1], said[:, 0], damaged_patches, differences)
 
     names = student.encode_text(tokenizer([captions.sentence(rng, name, 0) for name in batch.names]))
