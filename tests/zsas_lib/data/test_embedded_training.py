@@ -110,13 +110,20 @@ def test_positions_repeat_in_the_third_stage():
     assert torch.equal(student.clip.visual.positional_embedding[0], first), "the class token keeps its own"
 
 
+def test_a_blend_is_a_share_of_each_weight():
+    student, earlier = Student(TINY), Student(TINY)
+    own, other = (one.clip.visual.conv1.weight.detach().clone() for one in (student, earlier))
+    train_backbone.blend(student, earlier, 0.75)
+    assert torch.allclose(student.clip.visual.conv1.weight, 0.75 * own + 0.25 * other, atol=1e-7)
+
+
 @pytest.mark.training
 def test_the_third_stage_follows_the_first_two_or_starts_from_their_file(tmp_path, monkeypatch):
     """Stopped and gone on with it gives the same weights, and so does what `--begin` starts from; the file says so."""
     monkeypatch.setenv("ZSAS_CACHE", str(tmp_path / "cache"))
     (tmp_path / "backbone.json").write_text(json.dumps(TINY))
     monkeypatch.setattr(train_backbone, "HERE", tmp_path)
-    settings = dict(steps=2, batch=4, pictures=6, peak=1e-3, seed=1, third_steps=2, third_peak=1e-3)
+    settings = dict(steps=2, batch=4, pictures=6, peak=1e-3, seed=1, third_steps=2, third_peak=1e-3, third_share=0.5)
     train_backbone.main(**settings, folder=tmp_path / "all", begin=None, output=tmp_path / "all.safetensors")
     begin = tmp_path / "all" / "first" / "second.safetensors"
     half = tmp_path / "half"

@@ -14,7 +14,8 @@ silenced. After it the weights are rounded to half precision.
 The third stage takes the place away: positions repeat every four patches, so that a window knows what lies beside what
 and not where in the picture that is. Half of its pairs come from anywhere
 (``train_scenes``): parts off centre, cut by the frame or filling it, on any ground, under structure that is sound, with
-tones and shapes as any photograph may have them. ``--begin FILE`` starts it from a weights file.
+tones and shapes as any photograph may have them. What it has made is mixed with the weights that it began with, number
+by number. ``--begin FILE`` starts it from a weights file.
 
 The random numbers of a step depend on the seed and the step only, so a run that is stopped goes on from its last
 checkpoint as if it had not been. About two hours and a quarter on one core for the first two stages, and half an hour
@@ -92,6 +93,24 @@ def pace(step: int, steps: int) -> float:
     return peak * min(1, (step - begin + 1) / 50) * (0.5 + 0.5 * math.cos(math.pi * share)) + 1e-3
 
 
+def begun(begin: Path | None) -> Student:
+    """A student with random weights, or with those of a file as the third stage begins with them."""
+    student = Student(json.loads((HERE / "backbone.json").read_text()))
+    if begin:
+        rounded = {name: tensor.float() for name, tensor in load_file(begin).items()}
+        student.clip.load_state_dict(rounded, strict=False)
+        student.start_periods()
+    return student
+
+
+def blend(student: Student, earlier: Student, share: float) -> None:
+    """Makes of the student's weights the ``share`` of them and the rest of the earlier ones: what the third stage has
+    learnt, without forgetting much of what was known before."""
+    with torch.no_grad():
+        for own, other in zip(student.parameters(), earlier.parameters()):
+            own.lerp_(other, 1 - share)
+
+
 def third_pace(step: int, steps: int) -> float:
     """The same for the third stage: a warm-up, then half a cosine."""
     return min(1, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * step / steps)) + 1e-3
@@ -114,11 +133,7 @@ def train(
     after that step; a later call goes on from there, on the same schedule.
     """
     torch.manual_seed(seed)
-    student = Student(json.loads((HERE / "backbone.json").read_text()))
-    if begin:
-        rounded = {name: tensor.float() for name, tensor in load_file(begin).items()}
-        student.clip.load_state_dict(rounded, strict=False)
-        student.start_periods()
+    student = begun(begin)
     optimisers = make_optimisers(student, peak)
     paced = third_pace if begin else pace
     schedules = [
@@ -212,6 +227,7 @@ def main(
     seed: int,
     third_steps: int,
     third_peak: float,
+    third_share: float,
     folder: Path | None,
     begin: Path | None,
     output: Path,
@@ -234,7 +250,8 @@ def main(
     later = folder or place / f"third-{third_steps}-{third_peak}-{begun}"
     later.mkdir(parents=True, exist_ok=True)
     student = train(later, third_steps, batch, pictures, seed, third_peak, begin=begin)
-    third |= {"begin": begun, "drawing": drawing}
+    blend(student, begun(begin), third_share)
+    third |= {"share": third_share, "begin": begun, "drawing": drawing}
     save_weights(student, output, backbone_record(begin) | {f"third {name}": value for name, value in third.items()})
 
 
@@ -247,6 +264,7 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0, help="of pictures, weights and steps")
     parser.add_argument("--third-steps", type=int, default=3900, help="optimiser steps of the third stage")
     parser.add_argument("--third-peak", type=float, default=4e-4, help="highest learning rate of the third stage")
+    parser.add_argument("--third-share", type=float, default=0.5, help="of the weights, what the third stage made")
     parser.add_argument("--folder", type=Path, help="checkpoints; the cache folder by default")
     parser.add_argument("--begin", type=Path, help="weights to start the third stage from, instead of the first two")
     parser.add_argument("--output", type=Path, default=WEIGHTS, help="the weights file")
