@@ -246,12 +246,12 @@ def main(
         if not begin.exists():
             student = train(earlier, steps, batch, pictures, seed, peak)
             save_weights(student, begin, first | {"drawing": drawing})
-    begun = file_digest(begin)[:12]
-    later = folder or place / f"third-{third_steps}-{third_peak}-{begun}"
+    origin = file_digest(begin)[:12]
+    later = folder or place / f"third-{third_steps}-{third_peak}-{origin}"
     later.mkdir(parents=True, exist_ok=True)
     student = train(later, third_steps, batch, pictures, seed, third_peak, begin=begin)
     blend(student, begun(begin), third_share)
-    third |= {"share": third_share, "begin": begun, "drawing": drawing}
+    third |= {"share": third_share, "begin": origin, "drawing": drawing}
     save_weights(student, output, backbone_record(begin) | {f"third {name}": value for name, value in third.items()})
 
 

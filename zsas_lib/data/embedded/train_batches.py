@@ -49,10 +49,13 @@ class TrainingBatch:
     names: list[str]
 
     def __add__(self, other: "TrainingBatch") -> "TrainingBatch":
-        tensors = (
-            torch.cat([getattr(self, name), getattr(other, name)]) for name in ("pairs", "masks", "seen", "difference")
+        return TrainingBatch(
+            torch.cat([self.pairs, other.pairs]),
+            torch.cat([self.masks, other.masks]),
+            torch.cat([self.seen, other.seen]),
+            torch.cat([self.difference, other.difference]),
+            self.names + other.names,
         )
-        return TrainingBatch(*tensors, self.names + other.names)
 
 
 def draw_batch(

@@ -104,12 +104,10 @@ def lettering(rng, size, part):
     lines = ["".join(rng.choice(LETTERS, rng.integers(1, 9))) for _ in range(rng.integers(1, 4))]
     font = ImageFont.load_default(size=float(rng.uniform(0.05, 0.22) * size))
     page = Image.new("L", (2 * size, 2 * size))
-    place = (_somewhere(rng, size, part) * 0.5 + 1.0) * size
-    ImageDraw.Draw(page).multiline_text(
-        tuple(map(float, place)), "\n".join(lines), fill=255, font=font, anchor="mm", spacing=size * 0.02
-    )
+    x, y = map(float, (_somewhere(rng, size, part) * 0.5 + 1.0) * size)
+    ImageDraw.Draw(page).multiline_text((x, y), "\n".join(lines), fill=255, font=font, anchor="mm", spacing=size * 0.02)
     angle = float(rng.integers(4) * 90 if rng.random() < 0.5 else rng.uniform(0, 360))
-    page = page.rotate(angle, Image.Resampling.BILINEAR, center=tuple(map(float, place)))
+    page = page.rotate(angle, Image.Resampling.BILINEAR, center=(x, y))
     ink = np.asarray(page, np.float32)[size // 2 : size // 2 + size, size // 2 : size // 2 + size] / 255
     return _paint(ink * rng.uniform(0.4, 1), _colour(rng))
 

@@ -61,8 +61,8 @@ class Student(torch.nn.Module):
         std = images.new_tensor(open_clip.OPENAI_DATASET_STD)[:, None, None]
         patches = visual.conv1((images - mean) / std).flatten(2).mT
         first = visual.class_embedding.expand(len(images), 1, -1)
-        positions = visual.positional_embedding if positions is None else positions
-        return visual.ln_pre(torch.cat([first, patches], 1) + positions)
+        own = visual.positional_embedding if positions is None else positions
+        return visual.ln_pre(torch.cat([first, patches], 1) + own)
 
     def encode(
         self, tokens: Float[Tensor, "sequence token channel"]
