@@ -8,7 +8,8 @@ import torch
 from numpy.random import default_rng
 from safetensors import safe_open
 
-import zsas_lib as zsas
+from zsas_lib.base.digests import file_digest
+from zsas_lib.base.errors import OptionError
 from zsas_lib.data.embedded import train_backbone, train_batches, train_losses
 from zsas_lib.data.embedded.products import TRAINING
 from zsas_lib.data.embedded.train_pictures import TrainingPictures
@@ -125,12 +126,12 @@ def test_the_third_stage_follows_the_first_two_or_starts_from_their_file(tmp_pat
     monkeypatch.setattr(train_backbone, "HERE", tmp_path)
     settings = dict(steps=2, batch=4, pictures=6, peak=1e-3, seed=1, third_steps=2, third_peak=1e-3, third_share=0.5)
     train_backbone.main(**settings, folder=tmp_path / "all", begin=None, output=tmp_path / "all.safetensors")
-    begin = tmp_path / "all" / "first" / "second.safetensors"
-    half = tmp_path / "half"
-    half.mkdir()
+    begin = tmp_path / "all" / "second.safetensors"
+    half = tmp_path / "half" / f"{file_digest(begin)[:12]}-2-0.001"
+    half.mkdir(parents=True)
     common = dict(steps=2, batch=4, pictures=6, seed=1, peak=1e-3, save_every=1, begin=begin)
     train_backbone.train(half, **common, stop=1)
-    train_backbone.main(**settings, folder=half, begin=begin, output=tmp_path / "begun.safetensors")
+    train_backbone.main(**settings, folder=tmp_path / "half", begin=begin, output=tmp_path / "begun.safetensors")
     with (
         safe_open(tmp_path / "all.safetensors", "pt") as one,
         safe_open(tmp_path / "begun.safetensors", "pt") as other,
@@ -143,18 +144,7 @@ def test_the_third_stage_follows_the_first_two_or_starts_from_their_file(tmp_pat
         assert not torch.equal(one.get_tensor("visual.conv1.weight"), earlier.get_tensor("visual.conv1.weight"))
 
 
-def test_one_patch_repeated_over_a_picture_has_one_score_everywhere():
-    """To a factor of 1.5 over the grid, for patches of all kinds: flat, noisy, lines, edges."""
-    backbone = zsas.load_backbone("embedded")
-    model, patch = zsas.load_model("winclip", backbone), backbone.patch_size
-    rng = torch.Generator().manual_seed(0)
-    patches = torch.rand(8, 3, 1, 1, generator=rng) + 0.3 * torch.randn(8, 3, patch, patch, generator=rng)
-    patches[0] = 0.5
-    patches[1, :, patch // 2] = 0
-    patches[2, :, :, patch // 2] = 1
-    patches[3, :, : patch // 3] = 0.9
-    times = backbone.image_size // patch
-    with torch.no_grad():
-        maps = model(patches.clamp(0, 1).repeat(1, 1, times, times), "object").anomaly_map
-    scores = torch.nn.functional.avg_pool2d(maps[:, None], patch).flatten(1)
-    assert (scores.amax(1) / scores.amin(1)).max() < 1.5
+def test_where_the_third_stage_begins_is_of_no_use_without_it(tmp_path):
+    with pytest.raises(OptionError, match="expected --third-steps with it"):
+        train_backbone.main(1, 1, 1, 1.0, 0, 0, 1.0, 1.0, tmp_path / "checkpoints", tmp_path / "a", tmp_path / "b")
+    assert list(tmp_path.iterdir()) == []
