@@ -10,9 +10,10 @@ from torch import Tensor
 
 COARSER = 2
 """Side in pixels of the squares in which the student says what damage did."""
-PERIOD = 4
-"""Patches, across and down, after which positions repeat from the third stage on: enough to tell what lies beside what
-in a window of up to 3x3 patches, too few to tell where in the picture that is."""
+PERIOD, LAST_PERIOD = 4, 2
+"""Patches, across and down, after which positions repeat while the third stage learns, and at its end: enough to tell
+what lies beside what in a window of up to 3x3 patches, too few to tell where in the picture that is. All windows of 2x2
+then have the same positions."""
 
 
 class Student(torch.nn.Module):
@@ -27,11 +28,11 @@ class Student(torch.nn.Module):
         width = architecture["vision_cfg"]["width"]
         self.explain = torch.nn.Linear(width, 3 * (self.patch // COARSER) ** 2)
 
-    def start_periods(self) -> None:
-        """Repeat the positions of the patches in the middle, ``PERIOD`` by ``PERIOD``, over the whole picture."""
-        begin = (self.grid - PERIOD) // 2
+    def start_periods(self, period: int = PERIOD) -> None:
+        """Repeat the positions of the patches in the middle, ``period`` by ``period``, over the whole picture."""
+        begin = (self.grid - period) // 2
         grid = self.clip.visual.positional_embedding[1:].detach().unflatten(0, (self.grid, self.grid))
-        middle = grid[begin : begin + PERIOD, begin : begin + PERIOD].roll((begin, begin), (0, 1))
+        middle = grid[begin : begin + period, begin : begin + period].roll((begin, begin), (0, 1))
         self._repeat(middle)
 
     def tie_periods(self) -> None:
@@ -49,7 +50,7 @@ class Student(torch.nn.Module):
         return torch.cat([own[:1], part.flatten(1).mT])
 
     def _repeat(self, block: Float[Tensor, "period period channel"]) -> None:
-        times = self.grid // PERIOD
+        times = self.grid // len(block)
         with torch.no_grad():
             self.clip.visual.positional_embedding[1:] = block.repeat(times, times, 1).flatten(0, 1)
 
