@@ -45,7 +45,7 @@ def kept(kind, name, value, seconds):
 """
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-ROOMS = ("base", "store", "data", "models", "backbones")
+ROOMS = ("base", "store", "data", "models", "backbones", "metrics", "evaluation")
 CHAPTERS = """\
 profiles:
   embedded: {notice: These numbers show the method at work.}

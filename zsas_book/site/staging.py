@@ -34,7 +34,7 @@ WIDE = "---\nhtml_theme.sidebar_secondary.remove: true\n---\n\n"
 """Head of a page whose table takes the room of the list of sections as well."""
 BADGES = {FRESH: "success", FAILED: "danger", ABSENT: "danger"}
 TITLE = re.compile(r"(?m)^# [^\n]*\n?")
-PUBLISHED = re.compile(r"\bpublish(?:_table)?\(.*?,\s*\"([\w-]+)\"", re.DOTALL)
+PUBLISHED = re.compile(r"\bpublish(?:_table|_replicates)?\(.*?,\s*\"([\w-]+)\"", re.DOTALL)
 HOW_TO = "[Data and weights](../data_and_weights) says how to get data sets and weights"
 
 

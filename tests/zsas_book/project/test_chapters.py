@@ -83,7 +83,9 @@ def published(cell) -> tuple[set[str], set[str]]:
             names = [argument.value for argument in call.args if isinstance(argument, ast.Constant)]
             if call.func.attr == "publish":
                 figures.update(names[:1])
-            if call.func.attr == "publish_table" or (call.func.attr == "publish" and len(call.args) >= 3):
+            if call.func.attr in ("publish_table", "publish_replicates") or (
+                call.func.attr == "publish" and len(call.args) >= 3
+            ):
                 tables.update(names[:1])
     return figures, tables
 

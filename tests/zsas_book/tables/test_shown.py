@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from pandas.io.formats.style import Styler
 
-from zsas_book.tables import shown
+from zsas_book.tables.shown import shown
 
 NB = "\N{NO-BREAK SPACE}"
 

@@ -75,6 +75,8 @@ def look_cost(model: AnomalyModel, class_name: str = "object", image_size: tuple
     """What a cheap look costs, in forward passes: the share of floating point operations that
     `evaluation.complexity.operations` counts. Raises NotImplementedError for a model without a cheap look, ValueError
     for one without such operations."""
+    if not model.looks_cheaply:
+        raise NotImplementedError(f"{model.name} has no cheap look; looks_cheaply says so.")
     whole = operations(model, class_name, image_size)
     if not whole:
         raise ValueError(f"{model.name} has a cheap look, but no operations that torch counts, so its cost is unknown.")
