@@ -155,8 +155,8 @@ def squashed(path: Path, side: int) -> torch.Tensor:
 
 
 def difference(model, path: Path, name: str, amounts: dict, found: dict) -> float:
-    """Perturbed in double precision, as the page does it: which hue an almost grey pixel has hangs on the last digits, and
-    the library's maps of half-white pictures differ by 1e-4 between its own two precisions."""
+    """Perturbed in double precision, as the page does it: which hue an almost grey pixel has hangs on the last digits,
+    and the library's maps of half-white pictures differ by 1e-4 between its own two precisions."""
     with torch.no_grad():
         picture = zsas.perturb(squashed(path, model.backbone.image_size).double(), **amounts).float()
         wanted = model(picture, name)
