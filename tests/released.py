@@ -154,6 +154,26 @@ def vcpclip_checkpoint(words: int = 2, deep: int = 1) -> dict:
     return parts | {name: nn.Parameter(value) for name, value in prompts.items()}
 
 
+def adaclip_checkpoint(prompts: str = "SD", towers: str = "VL", depth: int = 4, length: int = 5) -> dict[str, Tensor]:
+    """What AdaCLIP's training saves; the arguments are its --prompting_type, _branch, _depth and _length."""
+    sizes = {"visual": WIDTH, "text": TEXT}
+    saved = {}
+    for tower, channels in sizes.items():
+        if "S" in prompts and {"visual": "V", "text": "L"}[tower] in towers:
+            for block in range(depth):
+                saved[f"{tower}_prompter.static_prompts.{block}"] = drawn(f"{tower} {block}", length, channels)
+        for number in range(length if "D" in prompts else 0):
+            name = f"dynamic_{tower}_prompt_generator.head.{number}"
+            saved[f"{name}.weight"] = drawn(name, channels, EMBED, spread=0.1)
+            saved[f"{name}.bias"] = drawn(f"{name} bias", channels, spread=0.1)
+    for number in range(4):
+        saved[f"patch_token_layer.head.{number}.weight"] = drawn(f"linear {number} weight", EMBED, WIDTH, spread=0.1)
+        saved[f"patch_token_layer.head.{number}.bias"] = drawn(f"linear {number} bias", EMBED, spread=0.1)
+    saved["cls_token_layer.head.0.weight"] = drawn("class head", EMBED, EMBED, spread=0.1)
+    saved["cls_token_layer.head.0.bias"] = drawn("class head bias", EMBED, spread=0.1)
+    return {f"clip_model.{name}": value for name, value in saved.items()}
+
+
 def vcpclip_plus_checkpoint(clip: dict[str, Tensor]) -> dict:
     """What VCP-CLIP+'s training saves: temperatures of 0.07, sigmoid(alpha) 0.7, and all of CLIP with a 49409th word
     and positions for pictures of SIZE."""

@@ -38,7 +38,7 @@ from .weights import (
     tag_file,
 )
 
-POSITIONS = ("bicubic", "bilinear")
+POSITIONS = ("bicubic", "bicubic_plain", "bilinear")
 LARGEST_SEED = 2**32 - 1
 
 _REGISTERED = dict(ALIASES)
@@ -103,9 +103,9 @@ def load_backbone(
     hub's repository that it comes from, decides the activation, the pictures' mean, standard deviation and size, as far
     as nothing is asked for; without either, most of the weights that open_clip knows for the architecture decide.
     `image_size` in pixels, one number or (height, width): another than the native one interpolates the positions:
-    `positions` "bicubic", antialiased, as open_clip does, or "bilinear", as AnomalyCLIP does. `activation`: None for
-    the one these weights were trained with, else "gelu" or "quick_gelu". `device`: None for CUDA where there is one.
-    `precision`: "float32" or "bfloat16".
+    `positions` "bicubic", antialiased, as open_clip does, "bicubic_plain", not antialiased, as AdaCLIP does, or
+    "bilinear", as AnomalyCLIP does. `activation`: None for the one these weights were trained with, else "gelu" or
+    "quick_gelu". `device`: None for CUDA where there is one. `precision`: "float32" or "bfloat16".
 
     Raises UnknownNameError for an unknown name, tag, activation, precision or interpolation; DataError if a file cannot
     be fetched, read, holds NaN or whole numbers, does not fit the architecture, or lies beside the configuration of

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -28,14 +28,16 @@ from .prediction import AnomalyModel, Prediction, names_of_images
 REFERENCE_SIZE = 518
 """The image size in pixels that the papers' widths and pixel counts are meant for; at other sizes they are scaled."""
 RECORD = "zsas.model"
+LONGEST_NAME = 255
+"""Of a class, in bytes: that of a folder."""
 
 Features = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a paper trains: Adam's rate and betas, pictures per training step, epochs, and whether pictures are
-    augmented.
+    """How a paper trains: Adam's rate, betas and decoupled weight decay, pictures per training step, epochs, and whether
+    pictures are augmented.
 
     ``rates`` are those of parameters with another rate, by name.
     """
@@ -46,6 +48,7 @@ class Recipe:
     augment: bool
     betas: tuple[float, float] = (0.5, 0.999)
     rates: Mapping[str, float] = field(default_factory=dict)
+    weight_decay: float = 0.0
 
 
 class UntrainedModelError(RuntimeError):
@@ -244,6 +247,22 @@ def assign_learned(model: LearnedModel, tensors: Mapping[str, Tensor], path: Pat
         for name, value in wanted.items():
             value.copy_(tensors[name])
     model.freeze()
+
+
+def spelled(class_names: Sequence[str], device: torch.device) -> UInt8[Tensor, "batch byte"]:
+    """Class names as numbers, a row each, for `LearnedModel.features` of a model that reads them later: `names_in`."""
+    rows = torch.zeros(len(class_names), LONGEST_NAME, dtype=torch.uint8)
+    for row, name in zip(rows, class_names):
+        letters = name.encode()[:LONGEST_NAME]
+        row[: len(letters)] = torch.tensor(list(letters), dtype=torch.uint8)
+    return rows.to(device)
+
+
+def names_in(rows: UInt8[Tensor, "batch byte"]) -> list[str]:
+    """The class names that `spelled` wrote; of shapes without numbers "object" each."""
+    if rows.is_meta:
+        return ["object"] * len(rows)
+    return [bytes(row).rstrip(b"\0").decode(errors="ignore") for row in rows.cpu().numpy()]
 
 
 def highest_mean(maps: Float[Tensor, "batch height width"], count: int) -> Float[Tensor, " batch"]:

@@ -137,6 +137,26 @@ def april_gan_prompts(class_name: str, *, raw_names: bool = False) -> PromptEnse
     return PromptEnsemble(*sentences)
 
 
+ADACLIP_TEMPLATES = (
+    "a bad photo of a {}.",
+    "a low resolution photo of the {}.",
+    "a bad photo of the {}.",
+    "a cropped photo of the {}.",
+)
+
+
+@cache
+def adaclip_prompts(class_name: str, *, raw_names: bool = False) -> PromptEnsemble:
+    """AdaCLIP's ensemble: APRIL-GAN's states in four templates, 28 and 20 sentences. For `raw_names`, with which the
+    released code says the folder's name but for its hyphens, see `class_phrase`."""
+    phrase = class_phrase(class_name, raw=raw_names).replace("-", " ")
+    sentences = (
+        tuple(template.format(state.format(phrase)) for state in states for template in ADACLIP_TEMPLATES)
+        for states in (NORMAL_STATES, APRIL_GAN_ABNORMAL_STATES)
+    )
+    return PromptEnsemble(*sentences)
+
+
 _kept: WeakKeyDictionary[Backbone, dict[tuple, Tensor]] = WeakKeyDictionary()
 
 

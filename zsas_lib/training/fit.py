@@ -171,7 +171,11 @@ class _Run:
         for name, value in model.learnable().items():
             groups.setdefault(settings["rates"].get(name, settings["rate"]), []).append(value)
         self.rates = list(groups)
-        self.optimiser = torch.optim.Adam([{"params": values} for values in groups.values()], betas=model.recipe.betas)
+        self.optimiser = torch.optim.AdamW(
+            [{"params": values} for values in groups.values()],
+            betas=model.recipe.betas,
+            weight_decay=model.recipe.weight_decay,
+        )
         self.epoch, self.log, self.best = 0, [], None
         if checkpoint and checkpoint.exists():
             self._resume(checkpoint)

@@ -13,7 +13,7 @@ from zsas_lib.base.errors import DataError, UnknownNameError
 from zsas_lib.models.learned import UntrainedModelError, assign_learned, highest_mean, two_state_maps
 from zsas_lib.models.load import load_model
 
-NAMES = ["anomalyclip", "april-gan", "vcpclip", "vcpclip+"]
+NAMES = ["adaclip", "anomalyclip", "april-gan", "vcpclip", "vcpclip+"]
 
 
 @pytest.fixture
@@ -193,6 +193,10 @@ def test_maps_have_the_pictures_size_and_names_are_counted(backbone):
 @pytest.mark.parametrize(
     "name, options, message",
     [
+        ("adaclip", {"words": "lost"}, "AdaCLIP's option words 'lost'; known: kept, overwritten"),
+        ("adaclip", {"clustering": "dbscan"}, "AdaCLIP's option clustering 'dbscan'; known: highest, k-means, off"),
+        ("adaclip", {"length": 0}, "length=0; expected a whole number in 1..76"),
+        ("adaclip", {"clusters": 0}, "clusters=0; expected a whole number of at least 1"),
         ("anomalyclip", {"local": "v-v"}, "AnomalyCLIP's option local 'v-v'; known: diagonal, query, value"),
         ("anomalyclip", {"image_score": "max"}, "option image_score 'max'; known: map, text, text.map"),
         ("anomalyclip", {"layers": ()}, r"local_from=0.25, layers=\(\); expected shares of the depth in 0..1"),

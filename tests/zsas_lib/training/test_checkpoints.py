@@ -18,6 +18,7 @@ from zsas_lib.training.checkpoints import load_official_checkpoint
 SAID = json.loads((Path(__file__).with_name("released.json")).read_text())
 """What the authors' programs said; released.py tells how they were run."""
 SETUPS = {
+    "adaclip": {"activation": "gelu", "positions": "bicubic_plain"},
     "anomalyclip": {"activation": "quick_gelu", "positions": "bilinear"},
     "april-gan": {"activation": "gelu"},
     "vcpclip": {"activation": "gelu"},
@@ -55,6 +56,7 @@ def tower(clip_state, tmp_path_factory):
 def contents(clip_state, tower):
     ids = tower(activation="gelu").tokenizer(SENTENCES)
     return {
+        "adaclip": released.adaclip_checkpoint(),
         "anomalyclip": released.anomalyclip_checkpoint(clip_state["token_embedding.weight"], ids),
         "april-gan": {"trainable_linearlayer": released.linear_layers()},
         "vcpclip": released.vcpclip_checkpoint(),
@@ -104,6 +106,9 @@ def test_maps_scores_and_losses_are_those_of_the_authors_programs(name, models):
         ("anomalyclip", {}, {"smoothing": 5.0}),
         ("vcpclip", {}, {"fusion": 0.75}),
         ("vcpclip", {}, {"image_score": "map"}),
+        ("adaclip", {}, {"words": "kept"}),
+        ("adaclip", {}, {"clustering": "off"}),
+        ("adaclip", {}, {"clustering": "highest"}),
     ],
 )
 def test_other_choices_say_something_else(name, setup, options, files, tower, models):
@@ -130,7 +135,7 @@ def says_what_the_authors_program_said(model, name):
 
 
 @pytest.mark.parametrize(
-    "name, positions", [("anomalyclip", "bicubic"), ("april-gan", "bilinear"), ("vcpclip", "bilinear")]
+    "name, positions", [("adaclip", "bicubic"), ("anomalyclip", "bicubic"), ("april-gan", "bilinear"), ("vcpclip", "bilinear")]
 )
 def test_other_positions_are_told(name, positions, files, tower):
     backbone = tower(**SETUPS[name] | {"positions": positions})
@@ -335,6 +340,11 @@ def put(key, value, part=None):
             put("gate", torch.zeros(3), "prompt_learner"),
             "has prompt_learner.gate, which anomalyclip lacks",
         ),
+        (
+            "adaclip",
+            put("clip_model.visual_prompter.static_prompts.1", torch.zeros(4, 256)),
+            "has learned tokens of different lengths or depths",
+        ),
         ("vcpclip", drop("Zero_try", "k_proj_pre_1.bias"), "lacks Zero_try.k_proj_pre_1.bias"),
         (
             "vcpclip",
@@ -364,8 +374,10 @@ def test_a_file_that_does_not_fit_names_the_entry(name, change, message, content
         ("anomalyclip", "vcpclip", "lacks prompt_learner.ctx_pos.*It may be another model's"),
         ("vcpclip", "anomalyclip", "lacks trainable_linearlayer.fc.0.weight.*and [0-9]+ more"),
         ("vcpclip", "april-gan", "lacks Zero_try"),
-        ("vcpclip+", "vcpclip", "lacks model.prompt_embeddings"),
-        ("april-gan", "vcpclip", "has New_Lan_Embed.*which april-gan lacks"),
+        ("vcpclip+", "vcpclip", "lacks model.prompt_embeddings.*entries are those of vcpclip:"),
+        ("april-gan", "vcpclip", "has New_Lan_Embed.*which april-gan lacks.*entries are those of vcpclip:"),
+        ("vcpclip", "adaclip", "entries are those of adaclip: load it as 'adaclip'"),
+        ("adaclip", "vcpclip", "Its entries are those of vcpclip: load it as 'vcpclip'"),
     ],
 )
 def test_a_file_of_another_model(name, other, message, files, tower):

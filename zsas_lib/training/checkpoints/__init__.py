@@ -9,10 +9,11 @@ from ...base.digests import file_digest
 from ...base.errors import UnknownNameError
 from ...models.learned import LearnedModel, assign_learned
 from ...models.load import load_model, model_class
-from . import anomalyclip, april_gan, vcpclip
+from . import adaclip, anomalyclip, april_gan, vcpclip
 from .entries import Entries
 
 FORMATS = {
+    "adaclip": (adaclip.adaclip, adaclip),
     "anomalyclip": (anomalyclip.anomalyclip, anomalyclip),
     "april-gan": (april_gan.april_gan, april_gan),
     "vcpclip": (vcpclip.vcpclip, vcpclip),
@@ -22,18 +23,20 @@ FORMATS = {
 
 
 def load_official_checkpoint(name: str, path: str | Path, backbone: Backbone, **options: Any) -> LearnedModel:
-    """A model as its authors released it, ready to predict: "anomalyclip", "april-gan", "vcpclip" or "vcpclip+".
+    """A model as its authors released it, ready to predict: one of `FORMATS`.
 
     ``path`` is a file that their training wrote (`torch.save`; nothing in it is run). ``options`` are the model's own,
     those that leave the parameters as they are, such as `image_score`; without them VCP-CLIP gets the released
-    `fusion=0.8`, and APRIL-GAN's sentences say the class's name as the data set writes it (`raw_names=True`). What a
-    file says of sizes (contexts, depth and length of prompts, class tokens, IDP's vectors) is taken over.
+    `fusion=0.8`, and the sentences of APRIL-GAN and AdaCLIP say the class's name as the data set writes it
+    (`raw_names=True`). What a file says of sizes (contexts, depth and length of prompts, class tokens, IDP's vectors)
+    is taken over.
 
     All released files belong to OpenAI's ViT-L-14-336 with pictures of 518 pixels. To get the authors' numbers::
 
         anomalyclip        load_backbone("vit-l-14-336", image_size=518, positions="bilinear")
         vcpclip, vcpclip+  load_backbone("vit-l-14-336", image_size=518, activation="gelu")
         april-gan          as VCP-CLIP
+        adaclip            load_backbone("vit-l-14-336", image_size=518, activation="gelu", positions="bicubic_plain")
 
     Another activation or interpolation of positions than theirs gives a UserWarning. AnomalyCLIP's compound prompts are
     rounded to half precision, as its code does in every forward pass. VCP-CLIP+'s file holds all of CLIP too, positions

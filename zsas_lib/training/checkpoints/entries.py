@@ -14,6 +14,14 @@ SAME = 1e-3
 """Largest difference between a file's copy of frozen weights and the backbone's, as a share of the largest of these:
 two roundings to half precision apart, not two trainings."""
 WORDS = "word embeddings"
+MARKS = {
+    "vcpclip+": "model.prompt_token_embedding.",
+    "vcpclip": "Zero_try.",
+    "april-gan": "trainable_linearlayer.",
+    "anomalyclip": "prompt_learner.",
+    "adaclip": "clip_model.patch_token_layer.",
+}
+"""How the names of entries begin that tell whose file it is, in the order in which they do."""
 
 
 class Entries:
@@ -70,8 +78,17 @@ class Entries:
             raise DataError(
                 f"{self.path} is no checkpoint of {self.name} for backbone {self.backbone.name!r}: "
                 f"{'; '.join(self.problems[:6])}{more}. It may be another model's, or another backbone's: the released "
-                "ones are for vit-l-14-336 at image_size=518."
+                f"ones are for vit-l-14-336 at image_size=518.{self._whose()}"
             )
+
+    def _whose(self) -> str:
+        """Whose file it is, in a sentence, if it is not that of the model that was asked for."""
+        for name, mark in MARKS.items():
+            if name != self.name and self.count(mark):
+                return f" Its entries are those of {name}: load it as {name!r}."
+            if self.count(mark):
+                break
+        return ""
 
 
 def _flat(content: Mapping, before: str = "") -> list[tuple[str, Tensor]]:
