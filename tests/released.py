@@ -174,6 +174,23 @@ def adaclip_checkpoint(prompts: str = "SD", towers: str = "VL", depth: int = 4, 
     return {f"clip_model.{name}": value for name, value in saved.items()}
 
 
+def aa_clip_checkpoints(
+    image_blocks: int = 3, text_blocks: int = 2, relu: bool = False
+) -> tuple[dict[str, dict], dict[str, dict]]:
+    """What AA-CLIP's training saves of the image tower and of the text tower, optimisers aside; the arguments are its
+    --image_adapt_until, --text_adapt_until and --relu."""
+
+    def square(name: str, outputs: int, inputs: int) -> Tensor:
+        return drawn(name, outputs, inputs, spread=inputs**-0.5)
+
+    head = "fc.0.weight" if relu else "fc.weight"
+    image = {f"layer_adapters.{n}.fc.0.weight": square(f"image adapter {n}", WIDTH, WIDTH) for n in range(image_blocks)}
+    image |= {f"seg_proj.{number}.{head}": square(f"head {number}", EMBED, WIDTH) for number in range(4)}
+    image[f"det_proj.{head}"] = square("detection", EMBED, WIDTH)
+    text = {f"{number}.fc.0.weight": square(f"text adapter {number}", TEXT, TEXT) for number in range(text_blocks + 1)}
+    return {"epoch": 20, "image_adapter": image}, {"epoch": 5, "text_adapter": text}
+
+
 def vcpclip_plus_checkpoint(clip: dict[str, Tensor]) -> dict:
     """What VCP-CLIP+'s training saves: temperatures of 0.07, sigmoid(alpha) 0.7, and all of CLIP with a 49409th word
     and positions for pictures of SIZE."""

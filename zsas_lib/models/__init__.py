@@ -58,7 +58,7 @@ MODELS: dict[str, ModelRecord] = {
         ModelRecord("vcpclip+", "VCP-CLIP+", "vcpclip:VCPCLIP", PLUS, learns=True, colour="teal", paper="paper V"),
         ModelRecord("anovl", "AnoVL", learns=True, colour="lavender", paper="Deng et al., arXiv 2308.15939"),
         ModelRecord("adaclip", "AdaCLIP", "adaclip:AdaCLIP", learns=True, colour="violet", paper="Cao et al., ECCV 2024"),
-        ModelRecord("aa-clip", "AA-CLIP", learns=True, colour="crimson", paper="Ma et al., CVPR 2025"),
+        ModelRecord("aa-clip", "AA-CLIP", "aa_clip:AACLIP", learns=True, colour="crimson", paper="Ma et al., CVPR 2025"),
         ModelRecord("centre-distance", "distance to the centre", "trivial:CentreDistance", trivial=True, colour="grey"),
         ModelRecord("local-contrast", "local contrast", "trivial:LocalContrast", trivial=True, colour="grey"),
         ModelRecord("median-colour", "median colour distance", "trivial:MedianColour", trivial=True, colour="grey"),

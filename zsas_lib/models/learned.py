@@ -35,11 +35,25 @@ Features = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
+class Stage:
+    """A part of a training that has parameters of its own to learn (`LearnedModel.enter`).
+
+    ``epochs`` are a share of the recipe's, at least one; the rate is halved after each of ``halved_after`` steps.
+    """
+
+    name: str
+    epochs: float
+    training_batch_size: int
+    halved_after: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How a paper trains: Adam's rate, betas and decoupled weight decay, pictures per training step, epochs, and whether
     pictures are augmented.
 
-    ``rates`` are those of parameters with another rate, by name.
+    ``rates`` are those of parameters with another rate, by name. A training in ``stages`` goes through them in turn, and
+    the epochs are those of the last.
     """
 
     rate: float
@@ -49,6 +63,7 @@ class Recipe:
     betas: tuple[float, float] = (0.5, 0.999)
     rates: Mapping[str, float] = field(default_factory=dict)
     weight_decay: float = 0.0
+    stages: tuple[Stage, ...] = ()
 
 
 class UntrainedModelError(RuntimeError):
@@ -126,6 +141,10 @@ class LearnedModel(AnomalyModel):
         """Draw the parameters as the paper begins, from torch's global random numbers."""
         raise NotImplementedError
 
+    def enter(self, stage: str) -> None:
+        """Learn what this stage of the recipe learns, and nothing else, until another is entered."""
+        raise NotImplementedError
+
     def watched(self) -> dict[str, Float[Tensor, ""]]:
         """Single learned numbers worth a curve over the training, by name, where they lie."""
         return {}
@@ -161,12 +180,7 @@ class LearnedModel(AnomalyModel):
         Images are RGB in [0, 1], of any size, squashed to a square. Raises UntrainedModelError before training or
         loading, ValueError if the number of names is not that of the images.
         """
-        if self.trained is None:
-            raise UntrainedModelError(
-                f"{self.name} has nothing learned yet: train it with zsas.fit(model, dataset), load what was "
-                f"saved with zsas.load_model({self.name!r}, backbone, checkpoint=PATH), or the authors' file with "
-                f"zsas.load_official_checkpoint({self.name!r}, PATH, backbone)."
-            )
+        self.require_trained()
         size, seen = self.backbone.size, self.backbone.image.seen
         maps, scores = self.compare(self.features(images, names_of_images(class_names, len(images))), seen)
         if seen != size:
@@ -175,6 +189,15 @@ class LearnedModel(AnomalyModel):
         if images.shape[-2:] != size:
             maps = F.interpolate(maps[:, None], images.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
         return Prediction(maps, scores)
+
+    def require_trained(self) -> None:
+        """Raises UntrainedModelError before training or loading."""
+        if self.trained is None:
+            raise UntrainedModelError(
+                f"{self.name} has nothing learned yet: train it with zsas.fit(model, dataset), load what was "
+                f"saved with zsas.load_model({self.name!r}, backbone, checkpoint=PATH), or the authors' file with "
+                f"zsas.load_official_checkpoint({self.name!r}, PATH, backbone)."
+            )
 
     def save(self, path: str | Path) -> None:
         """Write what was learned, whole or not at all: a safetensors file that says model, options and backbone.

@@ -157,6 +157,23 @@ def adaclip_prompts(class_name: str, *, raw_names: bool = False) -> PromptEnsemb
     return PromptEnsemble(*sentences)
 
 
+AA_CLIP_NORMAL_STATES = ("{}", "a {}", "the {}")
+AA_CLIP_ABNORMAL_STATES = ("a damaged {}", "a broken {}", "a {} with flaw", "a {} with defect", "a {} with damage")
+AA_CLIP_TEMPLATES = ("{}.", "a photo of {}.")
+
+
+@cache
+def aa_clip_prompts(class_name: str, *, raw_names: bool = False) -> PromptEnsemble:
+    """AA-CLIP's ensemble: three normal and five abnormal states in two templates, 6 and 10 sentences. For `raw_names`
+    see `class_phrase`."""
+    phrase = class_phrase(class_name, raw=raw_names)
+    sentences = (
+        tuple(template.format(state.format(phrase)) for state in states for template in AA_CLIP_TEMPLATES)
+        for states in (AA_CLIP_NORMAL_STATES, AA_CLIP_ABNORMAL_STATES)
+    )
+    return PromptEnsemble(*sentences)
+
+
 _kept: WeakKeyDictionary[Backbone, dict[tuple, Tensor]] = WeakKeyDictionary()
 
 

@@ -150,7 +150,7 @@ def test_every_model_runs_or_says_why(name):
     """The table: WinCLIP and APRIL-GAN run on all; the others on all transformers."""
     width, values, tokens = (ONE_WIDTH, NO_VALUES, NO_TOKENS) if stages(name) else ("", "", "")
     expected = {"winclip": "", "april-gan": "", "vcpclip": width, "vcpclip+": width, "anomalyclip": values}
-    expected |= {"adaclip": tokens}
+    expected |= {"adaclip": tokens, "aa-clip": tokens}
     assert {model: why_not(model, made(name)) for model in ON_A_BACKBONE} == expected
 
 
@@ -179,5 +179,5 @@ def test_learned_words_need_a_text_tower_of_open_clips_own():
     backbone = made("ViT-B-32")
     with patch.dict(vars(backbone.text), {"cannot": {LEARNED_WORDS: "it reads sentences only."}}):
         assert {name for name in ON_A_BACKBONE if why_not(name, backbone)} == {
-            *("vcpclip", "vcpclip+", "anomalyclip", "adaclip")
+            *("vcpclip", "vcpclip+", "anomalyclip", "adaclip", "aa-clip")
         }

@@ -13,7 +13,7 @@ from zsas_lib.base.errors import DataError, UnknownNameError
 from zsas_lib.models.learned import UntrainedModelError, assign_learned, highest_mean, two_state_maps
 from zsas_lib.models.load import load_model
 
-NAMES = ["adaclip", "anomalyclip", "april-gan", "vcpclip", "vcpclip+"]
+NAMES = ["aa-clip", "adaclip", "anomalyclip", "april-gan", "vcpclip", "vcpclip+"]
 
 
 @pytest.fixture
@@ -193,6 +193,10 @@ def test_maps_have_the_pictures_size_and_names_are_counted(backbone):
 @pytest.mark.parametrize(
     "name, options, message",
     [
+        ("aa-clip", {"image_score": "max"}, "option image_score 'max'; known: inductive, map, pooled, transductive"),
+        ("aa-clip", {"attended": "all"}, "AA-CLIP's option attended 'all'; known: batch, tokens"),
+        ("aa-clip", {"image_blocks": 3}, r"image_blocks=3; expected a whole number in 0..2"),
+        ("aa-clip", {"text_weight": 1.5}, r"text_weight=1.5; expected a share in 0..1"),
         ("adaclip", {"words": "lost"}, "AdaCLIP's option words 'lost'; known: kept, overwritten"),
         ("adaclip", {"clustering": "dbscan"}, "AdaCLIP's option clustering 'dbscan'; known: highest, k-means, off"),
         ("adaclip", {"length": 0}, "length=0; expected a whole number in 1..76"),

@@ -18,12 +18,15 @@ from zsas_lib.training.checkpoints import load_official_checkpoint
 SAID = json.loads((Path(__file__).with_name("released.json")).read_text())
 """What the authors' programs said; released.py tells how they were run."""
 SETUPS = {
+    "aa-clip": {"activation": "gelu"},
     "adaclip": {"activation": "gelu", "positions": "bicubic_plain"},
     "anomalyclip": {"activation": "quick_gelu", "positions": "bilinear"},
     "april-gan": {"activation": "gelu"},
     "vcpclip": {"activation": "gelu"},
     "vcpclip+": {"activation": "gelu"},
 }
+OPTIONS = {"aa-clip": {"image_score": "pooled"}}
+"""Released, its score is of all that are tested: test_scores_of_aa_clip_range_over_what_is_tested."""
 SENTENCES = [" ".join(["X"] * 12 + [ending]) for ending in ("object.", "damaged object.")]
 NAMES = ["hazelnut", "bottle"]
 
@@ -56,6 +59,7 @@ def tower(clip_state, tmp_path_factory):
 def contents(clip_state, tower):
     ids = tower(activation="gelu").tokenizer(SENTENCES)
     return {
+        "aa-clip": released.aa_clip_checkpoints()[0],
         "adaclip": released.adaclip_checkpoint(),
         "anomalyclip": released.anomalyclip_checkpoint(clip_state["token_embedding.weight"], ids),
         "april-gan": {"trainable_linearlayer": released.linear_layers()},
@@ -69,13 +73,15 @@ def files(contents, tmp_path_factory):
     folder = tmp_path_factory.mktemp("official")
     for name, content in contents.items():
         torch.save(content, folder / f"{name}.pth")
+    torch.save(released.aa_clip_checkpoints()[1], folder / "text_adapter.pth")
     return folder
 
 
 @pytest.fixture(scope="module")
 def models(files, tower):
     return {
-        name: load_official_checkpoint(name, files / f"{name}.pth", tower(**setup)) for name, setup in SETUPS.items()
+        name: load_official_checkpoint(name, files / f"{name}.pth", tower(**setup), **OPTIONS.get(name, {}))
+        for name, setup in SETUPS.items()
     }
 
 
@@ -98,6 +104,35 @@ def test_maps_scores_and_losses_are_those_of_the_authors_programs(name, models):
     close(prediction.image_score, said["score"])
 
 
+def test_scores_of_aa_clip_range_over_what_is_tested(files, tower):
+    model = load_official_checkpoint("aa-clip", files / "aa-clip.pth", tower(**SETUPS["aa-clip"]))
+    with pytest.raises(ValueError, match="has not been shown those of 'hazelnut'.*remember_tested"):
+        model(released.images(), "hazelnut")
+    model.remember("hazelnut", released.images())
+    close(model(released.images(), "hazelnut").image_score, SAID["aa-clip"]["transductive"])
+
+
+def test_the_text_stage_of_aa_clip_attends_over_the_batch_as_its_authors_program(models, files, tower):
+    model = load_official_checkpoint("aa-clip", files / "aa-clip.pth", tower(**SETUPS["aa-clip"]))
+    model.train()
+    features = model.features(released.images(), NAMES)
+    model.enter("text")
+    close(model.loss(features, released.masks(), torch.tensor([True, False])), SAID["aa-clip"]["text_loss"])
+
+
+@pytest.mark.parametrize("image_blocks, text_blocks, relu", [(0, 0, False), (8, 4, False), (1, 2, True)])
+def test_aa_clip_with_other_numbers_of_adapters(image_blocks, text_blocks, relu, tower, tmp_path):
+    image, text = released.aa_clip_checkpoints(image_blocks, text_blocks, relu)
+    torch.save(image, tmp_path / "image_adapter_20.pth")
+    plain = load_official_checkpoint("aa-clip", tmp_path / "image_adapter_20.pth", tower(**SETUPS["aa-clip"]))
+    assert plain.options["text"] == "plain"
+    torch.save(text, tmp_path / "text_adapter.pth")
+    model = load_official_checkpoint("aa-clip", tmp_path / "image_adapter_20.pth", tower(**SETUPS["aa-clip"]))
+    said = {name: model.options[name] for name in ("image_blocks", "text_blocks", "relu", "text")}
+    assert said == {"image_blocks": image_blocks, "text_blocks": text_blocks, "relu": relu, "text": "adapted"}
+    assert model.recipe.rates.keys() == {name for name in model.learnable() if name.startswith("text_")}
+
+
 @pytest.mark.parametrize(
     "name, setup, options",
     [
@@ -107,6 +142,8 @@ def test_maps_scores_and_losses_are_those_of_the_authors_programs(name, models):
         ("vcpclip", {}, {"fusion": 0.75}),
         ("vcpclip", {}, {"image_score": "map"}),
         ("adaclip", {}, {"words": "kept"}),
+        ("aa-clip", {}, {"image_score": "inductive"}),
+        ("aa-clip", {}, {"blur": 1.5}),
         ("adaclip", {}, {"clustering": "off"}),
         ("adaclip", {}, {"clustering": "highest"}),
     ],
@@ -377,6 +414,8 @@ def test_a_file_that_does_not_fit_names_the_entry(name, change, message, content
         ("vcpclip+", "vcpclip", "lacks model.prompt_embeddings.*entries are those of vcpclip:"),
         ("april-gan", "vcpclip", "has New_Lan_Embed.*which april-gan lacks.*entries are those of vcpclip:"),
         ("vcpclip", "adaclip", "entries are those of adaclip: load it as 'adaclip'"),
+        ("adaclip", "aa-clip", "entries are those of aa-clip: load it as 'aa-clip'"),
+        ("aa-clip", "adaclip", "lacks image_adapter.det_proj.fc.weight.*entries are those of adaclip"),
         ("adaclip", "vcpclip", "Its entries are those of vcpclip: load it as 'vcpclip'"),
     ],
 )

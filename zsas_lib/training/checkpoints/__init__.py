@@ -9,10 +9,11 @@ from ...base.digests import file_digest
 from ...base.errors import UnknownNameError
 from ...models.learned import LearnedModel, assign_learned
 from ...models.load import load_model, model_class
-from . import adaclip, anomalyclip, april_gan, vcpclip
+from . import aa_clip, adaclip, anomalyclip, april_gan, vcpclip
 from .entries import Entries
 
 FORMATS = {
+    "aa-clip": (aa_clip.aa_clip, aa_clip),
     "adaclip": (adaclip.adaclip, adaclip),
     "anomalyclip": (anomalyclip.anomalyclip, anomalyclip),
     "april-gan": (april_gan.april_gan, april_gan),
@@ -35,11 +36,12 @@ def load_official_checkpoint(name: str, path: str | Path, backbone: Backbone, **
 
         anomalyclip        load_backbone("vit-l-14-336", image_size=518, positions="bilinear")
         vcpclip, vcpclip+  load_backbone("vit-l-14-336", image_size=518, activation="gelu")
-        april-gan          as VCP-CLIP
+        april-gan, aa-clip as VCP-CLIP
         adaclip            load_backbone("vit-l-14-336", image_size=518, activation="gelu", positions="bicubic_plain")
 
     Another activation or interpolation of positions than theirs gives a UserWarning. AnomalyCLIP's compound prompts are
-    rounded to half precision, as its code does in every forward pass. VCP-CLIP+'s file holds all of CLIP too, positions
+    rounded to half precision, as its code does in every forward pass. AA-CLIP's authors released no file; ``path`` is
+    one of those that their training writes of the image tower, and the text's is read where it lies beside it. VCP-CLIP+'s file holds all of CLIP too, positions
     for its size of pictures included: the backbone must have the same towers, words and positions. Its beta is not
     saved; it stays at its start and serves only training.
 

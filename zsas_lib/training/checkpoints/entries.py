@@ -20,6 +20,7 @@ MARKS = {
     "april-gan": "trainable_linearlayer.",
     "anomalyclip": "prompt_learner.",
     "adaclip": "clip_model.patch_token_layer.",
+    "aa-clip": "image_adapter.",
 }
 """How the names of entries begin that tell whose file it is, in the order in which they do."""
 
@@ -29,15 +30,22 @@ class Entries:
 
     def __init__(self, name: str, path: Path, backbone: Backbone):
         self.name, self.path, self.backbone = name, path, backbone
+        self.tensors: dict[str, Tensor] = {}
+        self.left: set[str] = set()
+        self.problems: list[str] = []
+        self.add(path)
+
+    def add(self, path: Path) -> None:
+        """Another file's entries too. Raises DataError for one that cannot be read."""
         try:
             content, _ = saved_content(path)
         except UnreadableError as error:
             raise DataError(
-                f"{path} cannot be read as a checkpoint of {name} ({error}); expected what its authors' code saves."
+                f"{path} cannot be read as a checkpoint of {self.name} ({error}); expected what its authors' code saves."
             ) from None
-        self.tensors = dict(_flat(content)) if isinstance(content, Mapping) else {}
-        self.left = set(self.tensors)
-        self.problems: list[str] = []
+        found = dict(_flat(content)) if isinstance(content, Mapping) else {}
+        self.tensors |= found
+        self.left |= set(found)
 
     def take(self, key: str, *shape: int | None) -> Tensor:
         """An entry in float32; None in the shape stands for any size. In the place of a wrong one something empty."""
