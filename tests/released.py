@@ -191,6 +191,20 @@ def aa_clip_checkpoints(
     return {"epoch": 20, "image_adapter": image}, {"epoch": 5, "text_adapter": text}
 
 
+def af_clip_checkpoint(context: int = 12) -> tuple[dict[str, Tensor], Tensor]:
+    """The parameters of the adapter and of the prompt that AF-CLIP's training saves, the first as a module and not by
+    names; ``context`` is its --prompt_len."""
+    adapter = {
+        "attention.norm.weight": drawn("af norm", WIDTH, spread=0.2, centre=1),
+        "attention.norm.bias": drawn("af norm bias", WIDTH, spread=0.1),
+        "attention.attn.to_out.0.weight": drawn("af out", WIDTH, 512, spread=512**-0.5),
+        "attention.attn.to_out.0.bias": drawn("af out bias", WIDTH, spread=0.1),
+    }
+    for part in "qkv":
+        adapter[f"attention.attn.to_{part}.weight"] = drawn(f"af {part}", 512, WIDTH, spread=2 * WIDTH**-0.5)
+    return adapter, drawn("af prompt", 1, context, TEXT, spread=0.5)
+
+
 def vcpclip_plus_checkpoint(clip: dict[str, Tensor]) -> dict:
     """What VCP-CLIP+'s training saves: temperatures of 0.07, sigmoid(alpha) 0.7, and all of CLIP with a 49409th word
     and positions for pictures of SIZE."""

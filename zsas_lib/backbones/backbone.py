@@ -150,7 +150,12 @@ class Backbone(nn.Module):
         whole picture, so that none is cropped, even where the tower was trained on centres. Raises ValueError for
         another layout or values far outside [0, 1].
         """
-        return self.image.start((self._sized(images) - self.mean) / self.std)
+        return self.image.start(self.normalised(images))
+
+    def normalised(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 3 rows columns"]:
+        """Images in [0, 1] as the image tower is given them: squashed to `size`, less the pictures' mean, by their
+        standard deviation. Raises what `embed_patches` does."""
+        return (self._sized(images) - self.mean) / self.std
 
     def encode_tokens(self, start: Float[Tensor, "batch *start"]) -> Float[Tensor, "batch embed"]:
         """The embedding of whole pictures, from what `embed_patches` gives; unit rows."""

@@ -174,6 +174,43 @@ def aa_clip_prompts(class_name: str, *, raw_names: bool = False) -> PromptEnsemb
     return PromptEnsemble(*sentences)
 
 
+TEXTURES = ("carpet", "leather", "grid", "tile", "wood")
+"""The categories of MVTec AD whose pictures AnoVL calls those of a surface."""
+_ANOVL_STATES = (
+    ("normal {}", *NORMAL_STATES[1:]),
+    ("damaged {}", "abnormal {}", "imperfect {}", "blemished {}", *ABNORMAL_STATES[1:]),
+)
+_ANOVL_NOUNS = {
+    False: ("industrial photo", "industrial image", "manufacturing image"),
+    True: ("industrial photo", "textural photo", "surface picture"),
+}
+_ANOVL_VIEWS = (
+    *(f"{kind} {{noun}} of {{article}} {{{{}}}}" for kind in ("a cropped", "a close-up", "a bright", "a dark")),
+    *(f"{kind} {{noun}} of {{article}} {{{{}}}}" for kind in ("a jpeg corrupted", "a blurry", "{a}")),
+    *(f"{{a}} {{noun}} of {{article}} {size} {{{{}}}}" for size in ("small", "large")),
+    *(f"{{a}} {{noun}} of {{article}} {{{{}}}} for {aim}" for aim in ("visual inspection", "anomaly detection")),
+)
+_THE_FIRST = (0, 3, 5, 9, 10)
+"""Where the released list has "the" before "a": the order decides which of a layer's random rows is of which
+sentence."""
+
+
+@cache
+def anovl_prompts(class_name: str, *, surface: bool = False, raw_names: bool = False) -> PromptEnsemble:
+    """AnoVL's ensemble: 7 normal and 7 abnormal states in 22 templates about each of three kinds of picture, those of
+    objects or of a ``surface``: 462 and 462 sentences, without full stops. For `raw_names` see `class_phrase`."""
+    phrase = class_phrase(class_name, raw=raw_names)
+    templates = [
+        view.format(noun=noun, article=article, a="an" if noun[0] in "aeiou" else "a")
+        for noun in _ANOVL_NOUNS[surface]
+        for number, view in enumerate(_ANOVL_VIEWS)
+        for article in (("the", "a") if number in _THE_FIRST else ("a", "the"))
+    ]
+    return PromptEnsemble(
+        *(tuple(template.format(state.format(phrase)) for template in templates for state in states) for states in _ANOVL_STATES)
+    )
+
+
 _kept: WeakKeyDictionary[Backbone, dict[tuple, Tensor]] = WeakKeyDictionary()
 
 

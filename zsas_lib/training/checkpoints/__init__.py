@@ -9,12 +9,13 @@ from ...base.digests import file_digest
 from ...base.errors import UnknownNameError
 from ...models.learned import LearnedModel, assign_learned
 from ...models.load import load_model, model_class
-from . import aa_clip, adaclip, anomalyclip, april_gan, vcpclip
+from . import aa_clip, adaclip, af_clip, anomalyclip, april_gan, vcpclip
 from .entries import Entries
 
 FORMATS = {
     "aa-clip": (aa_clip.aa_clip, aa_clip),
     "adaclip": (adaclip.adaclip, adaclip),
+    "af-clip": (af_clip.af_clip, af_clip),
     "anomalyclip": (anomalyclip.anomalyclip, anomalyclip),
     "april-gan": (april_gan.april_gan, april_gan),
     "vcpclip": (vcpclip.vcpclip, vcpclip),
@@ -34,14 +35,16 @@ def load_official_checkpoint(name: str, path: str | Path, backbone: Backbone, **
 
     All released files belong to OpenAI's ViT-L-14-336 with pictures of 518 pixels. To get the authors' numbers::
 
-        anomalyclip        load_backbone("vit-l-14-336", image_size=518, positions="bilinear")
+        anomalyclip,
+        af-clip            load_backbone("vit-l-14-336", image_size=518, positions="bilinear")
         vcpclip, vcpclip+  load_backbone("vit-l-14-336", image_size=518, activation="gelu")
         april-gan, aa-clip as VCP-CLIP
         adaclip            load_backbone("vit-l-14-336", image_size=518, activation="gelu", positions="bicubic_plain")
 
     Another activation or interpolation of positions than theirs gives a UserWarning. AnomalyCLIP's compound prompts are
     rounded to half precision, as its code does in every forward pass. AA-CLIP's authors released no file; ``path`` is
-    one of those that their training writes of the image tower, and the text's is read where it lies beside it. VCP-CLIP+'s file holds all of CLIP too, positions
+    one of those that their training writes of the image tower, and the text's is read where it lies beside it, as are
+    both files of AF-CLIP. VCP-CLIP+'s file holds all of CLIP too, positions
     for its size of pictures included: the backbone must have the same towers, words and positions. Its beta is not
     saved; it stays at its start and serves only training.
 

@@ -8,12 +8,20 @@ from torch import Tensor
 
 from ...backbones.backbone import Backbone
 from ...base.errors import DataError
-from ...base.tensors import UnreadableError, saved_content, why_no_weights
+from ...base.tensors import ModuleParts, UnreadableError, saved_content, why_no_weights
 
 SAME = 1e-3
 """Largest difference between a file's copy of frozen weights and the backbone's, as a share of the largest of these:
 two roundings to half precision apart, not two trainings."""
 WORDS = "word embeddings"
+SAVED_MODULES = (
+    *(f"clip.adaptor.{name}" for name in ("Adaptor", "BasicTransformerBlock", "CrossAttention")),
+    *(f"torch.nn.modules.{name}" for name in ("linear.Linear", "container.Sequential", "dropout.Dropout")),
+    "torch.nn.modules.normalization.LayerNorm",
+)
+"""The classes of what AF-CLIP's program saves whole; they are read, not run."""
+ALONE = "the tensor"
+"""The name of an entry of a file that holds nothing else."""
 MARKS = {
     "vcpclip+": "model.prompt_token_embedding.",
     "vcpclip": "Zero_try.",
@@ -21,6 +29,7 @@ MARKS = {
     "anomalyclip": "prompt_learner.",
     "adaclip": "clip_model.patch_token_layer.",
     "aa-clip": "image_adapter.",
+    "af-clip": "attention.attn.to_q.",
 }
 """How the names of entries begin that tell whose file it is, in the order in which they do."""
 
@@ -38,11 +47,15 @@ class Entries:
     def add(self, path: Path) -> None:
         """Another file's entries too. Raises DataError for one that cannot be read."""
         try:
-            content, _ = saved_content(path)
+            content, _ = saved_content(path, SAVED_MODULES)
         except UnreadableError as error:
             raise DataError(
                 f"{path} cannot be read as a checkpoint of {self.name} ({error}); expected what its authors' code saves."
             ) from None
+        if isinstance(content, ModuleParts):
+            content = content.tensors()
+        if isinstance(content, Tensor):
+            content = {ALONE: content}
         found = dict(_flat(content)) if isinstance(content, Mapping) else {}
         self.tensors |= found
         self.left |= set(found)
