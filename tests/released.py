@@ -5,20 +5,29 @@ The authors' programs were run on exactly these, and what they said stands in te
 not be imported here (see conftest.py).
 
 How the numbers were made. Repositories and commits: zqhang/AnomalyCLIP 45ed4dd, xiaozhen228/VCP-CLIP 4dd96ec,
-augustinus2000/VCP-CLIP-plus c1ae2a8, ByChelsea/VAND-APRIL-GAN f13b8a6, on a CPU with torch 2.12.1, float32. Changed in
-them: calls of CUDA left out; the attention that is returned and never read comes from the last block instead of the
-twelfth; AnomalyCLIP's value-value path covers the last 7 of 8 blocks, VCP-CLIP replaces the prompts of 3 of 4 text
+augustinus2000/VCP-CLIP-plus c1ae2a8, ByChelsea/VAND-APRIL-GAN f13b8a6, caoyunkang/AdaCLIP e27ee32, Mwxinnn/AA-CLIP
+53db195, Faustinaqq/AF-CLIP bb7edec, on a CPU with torch 2.12.1, float32. Changed in them: calls of CUDA left out; the
+attention that is returned and never read comes from the last block instead of the twelfth; AnomalyCLIP's value-value path covers the last 7 of 8 blocks, VCP-CLIP replaces the prompts of 3 of 4 text
 blocks and its cross-attention has 2 heads (128 channels each, as with 8 of 1024). Then their own classes got the
 weights `clip_state` and their own checkpoint loading read what `checkpoint` returns, and the lines of their test
 programs were run: maps before and after smoothing (sigma scaled by 112/518), image scores (the highest round(2000
-(112/518)^2) pixels), and their losses of the maps against `masks`. VCP-CLIP's pictures get their position table by
+(112/518)^2) pixels; AA-CLIP's `pooled`, and `transductive`, its test's own, of both pictures as one category), and
+their losses of the maps against `masks`. VCP-CLIP's pictures get their position table by
 bicubic interpolation with antialiasing, AnomalyCLIP's bilinear, both from 4 x 4 to 8 x 8.
+
+AdaCLIP ran without half precision, one picture at a time, numpy's seed 0 before each; its loss here is the mean of
+both. AA-CLIP's widths and depths, which stand in its code as numbers, are those of this CLIP, its surgery covers the
+last 7 of 8 blocks; `text_loss` is that of its first stage.
 
 With the released depths and sizes (24 and 12 layers, 336 to 518 pixels, blocks 6, 12, 18, 24, no change but the calls
 of CUDA and two heads), widths as here, maps, scores and losses agreed within 2e-6; those numbers are not kept.
 """
 
+import sys
 from copy import deepcopy
+from pathlib import Path
+from types import ModuleType
+from unittest.mock import patch
 from zlib import crc32
 
 import numpy as np
@@ -203,6 +212,24 @@ def af_clip_checkpoint(context: int = 12) -> tuple[dict[str, Tensor], Tensor]:
     for part in "qkv":
         adapter[f"attention.attn.to_{part}.weight"] = drawn(f"af {part}", 512, WIDTH, spread=2 * WIDTH**-0.5)
     return adapter, drawn("af prompt", 1, context, TEXT, spread=0.5)
+
+
+def save_af_clip(folder: Path, context: int = 12) -> None:
+    """Write both files as AF-CLIP's training does, the adapter as an object of a class of its program."""
+    tensors, prompt = af_clip_checkpoint(context)
+    there = ModuleType("clip.adaptor")
+    for name in ("Adaptor", "BasicTransformerBlock", "CrossAttention"):
+        setattr(there, name, type(name, (nn.Module,), {"__module__": "clip.adaptor"}))
+    adapter, block, attention = there.Adaptor(), there.BasicTransformerBlock(), there.CrossAttention()
+    for part in "qkv":
+        setattr(attention, f"to_{part}", nn.Linear(WIDTH, 512, bias=False))
+    attention.to_out = nn.Sequential(nn.Linear(512, WIDTH), nn.Dropout(0.0))
+    block.attn, block.norm, adapter.attention = attention, nn.LayerNorm(WIDTH), block
+    adapter.attention = block
+    adapter.load_state_dict(tensors)
+    with patch.dict(sys.modules, {"clip": ModuleType("clip"), "clip.adaptor": there}):
+        torch.save(adapter, folder / "af-clip_adaptor.pt")
+    torch.save(nn.Parameter(prompt), folder / "af-clip_prompt.pt")
 
 
 def vcpclip_plus_checkpoint(clip: dict[str, Tensor]) -> dict:

@@ -38,8 +38,8 @@ class Backbone(nn.Module):
     where both are the same `image_size` and `grid`, one number each; `patch_size` in pixels; `width` behind the last
     block of the image tower and its `depth` in blocks; `embed_dim`; `activation` ("gelu" or "quick_gelu"); `precision`;
     `interpolation`, how pictures of another size are squashed; `is_random`, whether its weights were drawn and not
-    read; `positions`, how the positional embeddings were stretched to the grid ("bicubic", "bicubic_plain", "bilinear" or None where
-    they were not); `device`; `digest`; `clip`, the model itself, open_clip's or one's own.
+    read; `positions`, how the positional embeddings were stretched to the grid ("bicubic", "bicubic_plain", "bilinear"
+    or None where they were not); `device`; `digest`; `clip`, the model itself, open_clip's or one's own.
 
     >>> backbone = zsas.load_backbone("embedded")
     >>> backbone.image_size, backbone.patch_size, backbone.grid

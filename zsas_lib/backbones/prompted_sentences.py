@@ -85,11 +85,16 @@ class PromptedSentences:
             asked, keys, values = steps.split(number, steps.projected(number, shared))
             # of the first block here the sentences' own tokens are the same for all pictures
             query, key, value = (
-                part.unflatten(0, (-1, texts)).transpose(1, 2) for part in steps.split(number, steps.projected(number, own))
+                part.unflatten(0, (-1, texts)).transpose(1, 2)
+                for part in steps.split(number, steps.projected(number, own))
             )
             mask, own = causal, own.unflatten(0, (-1, texts))
             if last:
-                query, own, mask = query[:, :, sentences, ends, None], own[:, sentences, ends, None], causal[ends][:, None]
+                query, own, mask = (
+                    query[:, :, sentences, ends, None],
+                    own[:, sentences, ends, None],
+                    causal[ends][:, None],
+                )
             query = query * query.shape[-1] ** -0.5
             width = query.shape[2:4]
             before = (query.flatten(2, 3) @ keys.mT).unflatten(2, width)

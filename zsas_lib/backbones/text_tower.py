@@ -258,7 +258,9 @@ class OpenClipText(TextTower):
         self, states: Float[Tensor, "text token channel"], ends: Int[Tensor, " text"]
     ) -> Float[Tensor, "text channel"]:
         """What `read` projects: the tokens at the sentences' ends with the last norm."""
-        rows = states[:, -1] if self.pool == "appended" else states[torch.arange(len(states), device=states.device), ends]
+        rows = (
+            states[:, -1] if self.pool == "appended" else states[torch.arange(len(states), device=states.device), ends]
+        )
         return self.parts.ln_final(rows)
 
     def unprojected(self, embeddings: Float[Tensor, "batch embed"]) -> Float[Tensor, "batch channel"]:

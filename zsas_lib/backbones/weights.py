@@ -100,8 +100,9 @@ def read_weights(path: Path) -> Weights:
 def assign_weights(clip: Any, weights: Weights, positions: str = "bicubic") -> bool:
     """Make the tensors read the parameters of a model built on the meta device, open_clip's CLIP or another of its.
 
-    Positional embeddings of another grid are interpolated as `positions` says (see `sizes.interpolated`); returns whether they were. A tower whose positions are not interpolated here takes the size that they are
-    for. Raises DataError, naming the file and the parameters, if the two do not fit.
+    Positional embeddings of another grid are interpolated as `positions` says (see `sizes.interpolated`); returns
+    whether they were. A tower whose positions are not interpolated here takes the size that they are for. Raises
+    DataError, naming the file and the parameters, if the two do not fit.
     """
     tensors = dict(weights.tensors)
     if not isinstance(clip, CLIP):

@@ -216,9 +216,7 @@ class AdaCLIP(LearnedModel):
             found |= zip(places, rows)
         return torch.stack([found[place] for place in range(len(class_names))])
 
-    def logits(
-        self, features: Features
-    ) -> tuple[Float[Tensor, "batch layer patch 2"], Float[Tensor, "batch 2"]]:
+    def logits(self, features: Features) -> tuple[Float[Tensor, "batch layer patch 2"], Float[Tensor, "batch 2"]]:
         """Of the patches of each tapped block, and of the pictures."""
         text = self.text_features(features["whole"], names_in(features["class name"]))
         patches, whole = self.image_features(features)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..backbones.backbone import Backbone
 from ..backbones.image_tower import class_embedding, local_embeddings, residual_stream
 from ..base.errors import UnknownNameError
-from ..base.options import number, whole_number
+from ..base.options import whole_number
 from .anovl_views import views
 from .prediction import AnomalyModel, Prediction, names_of_images
 from .prompts import TEXTURES, anovl_prompts, mean_embeddings
@@ -25,13 +25,12 @@ VIEWS = ("normalised", "pictures", "off")
 RATE = 1e-3
 NOISE = 0.05 * 1.1
 """Standard deviation of what is added to patches before they are made unit vectors."""
-ADAPTED = 0.5
 PUSHED = 0.5
 """What the loss of the pseudo-labels weighs beside that of the entropy."""
 
 
 class AnoVL(AnomalyModel):
-    """The probability of "abnormal" of every patch, by its cosines to the mean sentences of both states, no temperature.
+    """The probability of "abnormal" of every patch, by its cosines to the mean sentences of both states as they are.
 
     Patches are of the value-value path of the last 12 blocks, from the embedding on, without feed-forward parts. Before
     a picture is judged, an adapter is trained on its own patches: f' = (f + A(f)) / 2 with A(f) = tanh(W f / |f| + b)
@@ -162,54 +161,48 @@ class AnoVL(AnomalyModel):
         """The patches of each picture by an adapter that was trained on them."""
         if self.options["adapter"] == "off" or not self.options["steps"]:
             return patches
-        found: dict[int, Tensor] = {}
-        carried = self.options["optimiser"] == "carried"
-        for name in dict.fromkeys(names):
-            places = [place for place, own in enumerate(names) if own == name]
+        found = []
+        for own, states, name in zip(patches, text, names):
             bank = self.sentences(name) if self.options["adapter"] == "text" else None
-            for part in ([place] for place in places) if carried else [places]:
-                own = patches[part]
-                with torch.inference_mode(False), torch.enable_grad():
-                    weight, bias = self._trained(own.detach().clone(), text[part].clone(), bank, name)
-                found |= zip(part, _mixed(own, weight, bias, bank))
-        return torch.stack([found[place] for place in range(len(names))])
+            with torch.inference_mode(False), torch.enable_grad():
+                layer = self._trained(own.detach().clone(), states.clone(), bank, name)
+            found.append(_mixed(own, layer, bank))
+        return torch.stack(found)
 
-    def _trained(self, patches: Tensor, text: Tensor, bank: Tensor | None, name: str) -> tuple[Tensor, Tensor]:
-        """W and b of an adapter for each picture, after the steps."""
-        embed, batch = patches.shape[-1], len(patches)
+    def _trained(
+        self, patches: Float[Tensor, "patch embed"], text: Float[Tensor, "2 embed"], bank: Tensor | None, name: str
+    ) -> nn.Linear:
+        """W and b of a picture's adapter after the steps.
+
+        The pushes of noisy and of clean patches nearly cancel, and AdamW makes steps of one length of what is left, so
+        that rounding tells in the map: sums run in the order of the released code.
+        """
+        embed, steps = patches.shape[1], self.options["steps"]
+        outputs = embed if bank is None else len(bank)
         if patches.is_meta:
-            outputs = embed if bank is None else len(bank)
-            return patches.new_empty(batch, outputs, embed), patches.new_empty(batch, outputs)
+            return nn.Linear(embed, outputs, device="meta").requires_grad_(False)
         with torch.random.fork_rng(devices=[]), torch.device("cpu"):
             torch.default_generator.manual_seed(self.options["seed"])
-            layer = nn.Linear(embed, embed if bank is None else len(bank))
-            noise = torch.normal(0.0, NOISE, (self.options["steps"], patches.shape[1], embed))
-        weight, bias = (
-            nn.Parameter(value.detach().to(patches).expand(batch, *value.shape).clone())
-            for value in (layer.weight, layer.bias)
-        )
-        optimiser = torch.optim.AdamW([weight, bias], RATE)
+            layer = nn.Linear(embed, outputs)
+            noises = [torch.normal(0.0, NOISE, patches.shape) for _ in range(steps)]
+        layer = layer.to(patches)
+        optimiser = torch.optim.AdamW(layer.parameters(), RATE)
         if self.options["optimiser"] == "carried" and name in self._moments:
             optimiser.load_state_dict(self._moments[name])
-        for own in noise.to(patches):
-            both = torch.cat([patches, patches + own], 1)
-            cosines = F.normalize(_mixed(both, weight, bias, bank), dim=-1) @ text.mT
-            margin = (cosines[..., 1] - cosines[..., 0]).chunk(2, 1)
-            normal, noisy = (F.logsigmoid(-margin[0]), F.logsigmoid(margin[0])), F.logsigmoid(margin[1])
-            entropy = -sum(log.exp() * log for log in normal)
-            loss = entropy.mean(1) - PUSHED * (noisy.mean(1) + normal[0].mean(1))
-            weight.grad, bias.grad = torch.autograd.grad(loss.sum(), (weight, bias))
+        for noise in noises:
+            mixed = _mixed(torch.stack([patches, patches + noise.to(patches)]), layer, bank)
+            clean, noisy = (mixed / mixed.norm(dim=-1, keepdim=True) @ text.mT).softmax(-1)
+            entropy = (-clean * clean.log()).sum(-1).mean()
+            pushed = (-noisy[:, 1].log() - clean[:, 0].log()).mean()
+            optimiser.zero_grad()
+            (entropy + PUSHED * pushed).backward()
             optimiser.step()
         if self.options["optimiser"] == "carried":
             self._moments[name] = optimiser.state_dict()
-        return weight.detach(), bias.detach()
-
-    def identity(self, class_names: Sequence[str]) -> dict[str, object]:
-        """With carried moments a prediction depends on those before, which nothing tells."""
-        return {}
+        return layer.requires_grad_(False)
 
 
-def _mixed(patches: Tensor, weight: Tensor, bias: Tensor, bank: Tensor | None) -> Tensor:
+def _mixed(patches: Float[Tensor, "*batch patch embed"], layer: nn.Linear, bank: Tensor | None) -> Tensor:
     """Half the patches, half the adapter of them."""
-    affinity = F.normalize(patches, dim=-1) @ weight.mT + bias[:, None]
-    return torch.lerp(patches, affinity if bank is None else affinity.tanh() @ bank, ADAPTED)
+    affinity = layer(patches / patches.norm(dim=-1, keepdim=True))
+    return 0.5 * patches + 0.5 * (affinity if bank is None else F.linear(affinity.tanh(), bank.mT))

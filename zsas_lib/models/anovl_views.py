@@ -25,7 +25,9 @@ def views(images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "view 
     found += [_moved(images, [[1.0, 0.0, x], [0.0, 1.0, y]]) for x, y in SHIFTS]
     found += [images.flip(-1), rgb_to_grayscale(images).expand_as(images)]
     for degrees in (90.0, 180.0, 270.0):
-        found.append(rotate(images, torch.tensor(degrees, dtype=images.dtype, device=images.device), padding_mode="reflection"))
+        found.append(
+            rotate(images, torch.tensor(degrees, dtype=images.dtype, device=images.device), padding_mode="reflection")
+        )
     return torch.stack(found)
 
 

@@ -49,11 +49,11 @@ class Stage:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a paper trains: Adam's rate, betas and decoupled weight decay, pictures per training step, epochs, and whether
-    pictures are augmented.
+    """How a paper trains: Adam's rate, betas and decoupled weight decay, pictures per training step, epochs, and
+    whether pictures are augmented.
 
-    ``rates`` are those of parameters with another rate, by name. A training in ``stages`` goes through them in turn, and
-    the epochs are those of the last.
+    ``rates`` are those of parameters with another rate, by name. A training in ``stages`` goes through them in turn,
+    and the epochs are those of the last.
     """
 
     rate: float

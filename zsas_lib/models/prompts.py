@@ -207,7 +207,10 @@ def anovl_prompts(class_name: str, *, surface: bool = False, raw_names: bool = F
         for article in (("the", "a") if number in _THE_FIRST else ("a", "the"))
     ]
     return PromptEnsemble(
-        *(tuple(template.format(state.format(phrase)) for template in templates for state in states) for states in _ANOVL_STATES)
+        *(
+            tuple(template.format(state.format(phrase)) for template in templates for state in states)
+            for states in _ANOVL_STATES
+        )
     )
 
 

@@ -166,9 +166,7 @@ class DivergedError(FloatingPointError):
 class _Run:
     """A training under way: parameters, optimiser, log, and the best epoch where held-out categories choose."""
 
-    def __init__(
-        self, model: LearnedModel, seed: int, plan: Sequence[Epoch], checkpoint: Path | None, settings: dict
-    ):
+    def __init__(self, model: LearnedModel, seed: int, plan: Sequence[Epoch], checkpoint: Path | None, settings: dict):
         self.model, self.plan, self.checkpoint, self.settings = model, plan, checkpoint, settings
         model.initialise(seed)
         groups: dict[float, list] = {}

@@ -13,7 +13,7 @@ from zsas_lib.base.errors import DataError, UnknownNameError
 from zsas_lib.models.learned import UntrainedModelError, assign_learned, highest_mean, two_state_maps
 from zsas_lib.models.load import load_model
 
-NAMES = ["aa-clip", "adaclip", "anomalyclip", "april-gan", "vcpclip", "vcpclip+"]
+NAMES = ["aa-clip", "adaclip", "af-clip", "anomalyclip", "april-gan", "vcpclip", "vcpclip+"]
 
 
 @pytest.fixture
@@ -132,6 +132,7 @@ def test_parameters_begin_as_the_seed_says(name, backbone):
     assert torch.equal(torch.random.get_rng_state(), before)
     assert all(torch.equal(value, first[key]) for key, value in model.learnable().items())
     norms = {f"{part}.norm.{kind}" for part in ("deep_prompts", "class_word") for kind in ("weight", "bias")}
+    norms |= {f"adapter.norm.{kind}" for kind in ("weight", "bias")}
     constant = {"log_scales", "alpha", "beta"} | norms
     assert {key for key in first if torch.equal(first[key], other[key])} == constant & first.keys()
     assert not any(key.startswith("backbone") for key in first)
@@ -197,6 +198,8 @@ def test_maps_have_the_pictures_size_and_names_are_counted(backbone):
         ("aa-clip", {"attended": "all"}, "AA-CLIP's option attended 'all'; known: batch, tokens"),
         ("aa-clip", {"image_blocks": 3}, r"image_blocks=3; expected a whole number in 0..2"),
         ("aa-clip", {"text_weight": 1.5}, r"text_weight=1.5; expected a share in 0..1"),
+        ("af-clip", {"context": 73}, r"context=73; expected a whole number in 1..72"),
+        ("af-clip", {"align": -1.0}, "align=-1.0; expected a number of at least 0"),
         ("adaclip", {"words": "lost"}, "AdaCLIP's option words 'lost'; known: kept, overwritten"),
         ("adaclip", {"clustering": "dbscan"}, "AdaCLIP's option clustering 'dbscan'; known: highest, k-means, off"),
         ("adaclip", {"length": 0}, "length=0; expected a whole number in 1..76"),

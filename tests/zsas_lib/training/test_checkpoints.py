@@ -20,6 +20,7 @@ SAID = json.loads((Path(__file__).with_name("released.json")).read_text())
 SETUPS = {
     "aa-clip": {"activation": "gelu"},
     "adaclip": {"activation": "gelu", "positions": "bicubic_plain"},
+    "af-clip": {"activation": "quick_gelu", "positions": "bilinear"},
     "anomalyclip": {"activation": "quick_gelu", "positions": "bilinear"},
     "april-gan": {"activation": "gelu"},
     "vcpclip": {"activation": "gelu"},
@@ -27,6 +28,7 @@ SETUPS = {
 }
 OPTIONS = {"aa-clip": {"image_score": "pooled"}}
 """Released, its score is of all that are tested: test_scores_of_aa_clip_range_over_what_is_tested."""
+FILES = {"af-clip": "af-clip_adaptor"}
 SENTENCES = [" ".join(["X"] * 12 + [ending]) for ending in ("object.", "damaged object.")]
 NAMES = ["hazelnut", "bottle"]
 
@@ -74,13 +76,18 @@ def files(contents, tmp_path_factory):
     for name, content in contents.items():
         torch.save(content, folder / f"{name}.pth")
     torch.save(released.aa_clip_checkpoints()[1], folder / "text_adapter.pth")
+    released.save_af_clip(folder)
+    (folder / "af-clip_adaptor.pt").rename(folder / "af-clip_adaptor.pth")
+    (folder / "af-clip_prompt.pt").rename(folder / "af-clip_prompt.pth")
     return folder
 
 
 @pytest.fixture(scope="module")
 def models(files, tower):
     return {
-        name: load_official_checkpoint(name, files / f"{name}.pth", tower(**setup), **OPTIONS.get(name, {}))
+        name: load_official_checkpoint(
+            name, files / f"{FILES.get(name, name)}.pth", tower(**setup), **OPTIONS.get(name, {})
+        )
         for name, setup in SETUPS.items()
     }
 
@@ -118,6 +125,19 @@ def test_the_text_stage_of_aa_clip_attends_over_the_batch_as_its_authors_program
     features = model.features(released.images(), NAMES)
     model.enter("text")
     close(model.loss(features, released.masks(), torch.tensor([True, False])), SAID["aa-clip"]["text_loss"])
+
+
+def test_either_file_of_af_clip_will_do_and_the_other_lies_beside_it(models, files, tower, tmp_path):
+    backbone = tower(**SETUPS["af-clip"])
+    other = load_official_checkpoint("af-clip", files / "af-clip_prompt.pth", backbone)
+    assert all(torch.equal(value, models["af-clip"].learnable()[name]) for name, value in other.learnable().items())
+    released.save_af_clip(tmp_path, context=4)
+    assert load_official_checkpoint("af-clip", tmp_path / "af-clip_adaptor.pt", backbone).options["context"] == 4
+    (tmp_path / "af-clip_adaptor.pt").unlink()
+    with pytest.raises(DataError, match="af-clip_adaptor.pt cannot be read.*there is no such file"):
+        load_official_checkpoint("af-clip", tmp_path / "af-clip_prompt.pt", backbone)
+    with pytest.raises(DataError, match="entries are those of af-clip: load it as 'af-clip'"):
+        load_official_checkpoint("adaclip", files / "af-clip_adaptor.pth", tower(**SETUPS["adaclip"]))
 
 
 @pytest.mark.parametrize("image_blocks, text_blocks, relu", [(0, 0, False), (8, 4, False), (1, 2, True)])
@@ -172,7 +192,8 @@ def says_what_the_authors_program_said(model, name):
 
 
 @pytest.mark.parametrize(
-    "name, positions", [("adaclip", "bicubic"), ("anomalyclip", "bicubic"), ("april-gan", "bilinear"), ("vcpclip", "bilinear")]
+    "name, positions",
+    [("adaclip", "bicubic"), ("anomalyclip", "bicubic"), ("april-gan", "bilinear"), ("vcpclip", "bilinear")],
 )
 def test_other_positions_are_told(name, positions, files, tower):
     backbone = tower(**SETUPS[name] | {"positions": positions})

@@ -31,7 +31,7 @@ def learned(model):
     return torch.cat([value.flatten() for value in model.learnable().values()])
 
 
-@pytest.mark.parametrize("name", ["adaclip", "anomalyclip", "vcpclip", "vcpclip+", "april-gan"])
+@pytest.mark.parametrize("name", ["adaclip", "af-clip", "anomalyclip", "vcpclip", "vcpclip+", "april-gan"])
 def test_training_lowers_the_loss_of_every_model_and_leaves_the_backbone_alone(backbone, pictures, name):
     before = backbone.clip.visual.proj.clone()
     model = zsas.load_model(name, backbone)
@@ -54,7 +54,9 @@ def test_stages_are_trained_in_turn_and_a_killed_one_resumes(backbone, pictures,
     def watched(self, *given, **options):
         before = {name: value.clone() for name, value in model.learnable().items()}
         done = step(self, *given, **options)
-        changed = {name.split("_")[0] for name, value in model.learnable().items() if not torch.equal(value, before[name])}
+        changed = {
+            name.split("_")[0] for name, value in model.learnable().items() if not torch.equal(value, before[name])
+        }
         seen.append(("text" if changed == {"text"} else "image", [group["lr"] for group in self.param_groups]))
         return done
 

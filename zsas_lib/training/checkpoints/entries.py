@@ -50,7 +50,8 @@ class Entries:
             content, _ = saved_content(path, SAVED_MODULES)
         except UnreadableError as error:
             raise DataError(
-                f"{path} cannot be read as a checkpoint of {self.name} ({error}); expected what its authors' code saves."
+                f"{path} cannot be read as a checkpoint of {self.name} ({error}); expected what its authors' code "
+                "saves."
             ) from None
         if isinstance(content, ModuleParts):
             content = content.tensors()
