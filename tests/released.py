@@ -7,13 +7,14 @@ not be imported here (see conftest.py).
 How the numbers were made. Repositories and commits: zqhang/AnomalyCLIP 45ed4dd, xiaozhen228/VCP-CLIP 4dd96ec,
 augustinus2000/VCP-CLIP-plus c1ae2a8, ByChelsea/VAND-APRIL-GAN f13b8a6, caoyunkang/AdaCLIP e27ee32, Mwxinnn/AA-CLIP
 53db195, Faustinaqq/AF-CLIP bb7edec, on a CPU with torch 2.12.1, float32. Changed in them: calls of CUDA left out; the
-attention that is returned and never read comes from the last block instead of the twelfth; AnomalyCLIP's value-value path covers the last 7 of 8 blocks, VCP-CLIP replaces the prompts of 3 of 4 text
-blocks and its cross-attention has 2 heads (128 channels each, as with 8 of 1024). Then their own classes got the
-weights `clip_state` and their own checkpoint loading read what `checkpoint` returns, and the lines of their test
-programs were run: maps before and after smoothing (sigma scaled by 112/518), image scores (the highest round(2000
-(112/518)^2) pixels; AA-CLIP's `pooled`, and `transductive`, its test's own, of both pictures as one category), and
-their losses of the maps against `masks`. VCP-CLIP's pictures get their position table by
-bicubic interpolation with antialiasing, AnomalyCLIP's bilinear, both from 4 x 4 to 8 x 8.
+attention that is returned and never read comes from the last block instead of the twelfth; AnomalyCLIP's value-value
+path covers the last 7 of 8 blocks, VCP-CLIP replaces the prompts of 3 of 4 text blocks and its cross-attention has 2
+heads (128 channels each, as with 8 of 1024). Then their own classes got the weights `clip_state` and their own
+checkpoint loading read what `checkpoint` returns, and the lines of their test programs were run: maps before and after
+smoothing (sigma scaled by 112/518), image scores (the highest round(2000 (112/518)^2) pixels; AA-CLIP's `pooled`, and
+`transductive`, its test's own, of both pictures as one category), and their losses of the maps against `masks`. VCP-
+CLIP's pictures get their position table by bicubic interpolation with antialiasing, AnomalyCLIP's bilinear, both from
+4 x 4 to 8 x 8.
 
 AdaCLIP ran without half precision, one picture at a time, numpy's seed 0 before each; its loss here is the mean of
 both. AA-CLIP's widths and depths, which stand in its code as numbers, are those of this CLIP, its surgery covers the

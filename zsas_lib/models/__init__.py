@@ -63,7 +63,9 @@ MODELS: dict[str, ModelRecord] = {
         ModelRecord(
             "aa-clip", "AA-CLIP", "aa_clip:AACLIP", learns=True, colour="crimson", paper="Ma et al., CVPR 2025"
         ),
-        ModelRecord("af-clip", "AF-CLIP", "af_clip:AFCLIP", learns=True, paper="Fang et al., ACM MM 2025"),
+        ModelRecord(
+            "af-clip", "AF-CLIP", "af_clip:AFCLIP", learns=True, colour="sand", paper="Fang et al., ACM MM 2025"
+        ),
         ModelRecord("centre-distance", "distance to the centre", "trivial:CentreDistance", trivial=True, colour="grey"),
         ModelRecord("local-contrast", "local contrast", "trivial:LocalContrast", trivial=True, colour="grey"),
         ModelRecord("median-colour", "median colour distance", "trivial:MedianColour", trivial=True, colour="grey"),

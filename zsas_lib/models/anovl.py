@@ -172,11 +172,7 @@ class AnoVL(AnomalyModel):
     def _trained(
         self, patches: Float[Tensor, "patch embed"], text: Float[Tensor, "2 embed"], bank: Tensor | None, name: str
     ) -> nn.Linear:
-        """W and b of a picture's adapter after the steps.
-
-        The pushes of noisy and of clean patches nearly cancel, and AdamW makes steps of one length of what is left, so
-        that rounding tells in the map: sums run in the order of the released code.
-        """
+        """W and b of a picture's adapter after the steps."""
         embed, steps = patches.shape[1], self.options["steps"]
         outputs = embed if bank is None else len(bank)
         if patches.is_meta:
