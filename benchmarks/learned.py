@@ -27,12 +27,18 @@ from .table import Measurement, Settings
 
 IMAGE_SIZE = 240
 OPTIONS = {
+    "aa-clip": {"attended": "tokens", "text_loss": "all"},
+    "adaclip": {"dice": "pictures", "smoothing": 14.0},
+    "af-clip": {"smoothing": 14.0},
     "anomalyclip": {"local_from": 1.0, "smoothing": 14.0},
     "vcpclip": {"smoothing": 14.0},
     "vcpclip+": {"smoothing": 14.0},
     "april-gan": {},
 }
 TRAINING = {
+    "aa-clip": {"epochs": 3, "training_batch_size": 8, "rate": 2e-3, "decay": True, "loss_size": 60},
+    "adaclip": {"epochs": 2, "training_batch_size": 8, "rate": 2e-3, "decay": True, "loss_size": 60},
+    "af-clip": {"epochs": 3, "rate": 1e-3, "decay": True},
     "anomalyclip": {"epochs": 6, "decay": True},
     "vcpclip": {"epochs": 4, "training_batch_size": 8, "rate": 2e-3, "zoom": 0.5, "decay": True, "loss_size": 60},
     "vcpclip+": {"epochs": 4, "training_batch_size": 8, "rate": 2e-3, "zoom": 0.5, "decay": True, "loss_size": 60},

@@ -60,10 +60,11 @@ def clip_state() -> dict[str, Tensor]:
     """Weights of ARCHITECTURE, norms near 1, matrices that keep variance."""
     with torch.device("meta"):
         shapes = {name: tuple(value.shape) for name, value in CLIP(**deepcopy(ARCHITECTURE)).state_dict().items()}
-    return {name: _weight(name, shape) for name, shape in shapes.items()}
+    return {name: weight_of(name, shape) for name, shape in shapes.items()}
 
 
-def _weight(name: str, shape: tuple[int, ...]) -> Tensor:
+def weight_of(name: str, shape: tuple[int, ...]) -> Tensor:
+    """The weights of that name, of an architecture of one's own."""
     last = name.removeprefix("visual.")
     if last in SPREADS:
         return drawn(name, *shape, spread=SPREADS[last])

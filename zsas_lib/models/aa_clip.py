@@ -289,7 +289,7 @@ class AACLIP(LearnedModel):
             raise ValueError(
                 f"{self.name} with image_score='transductive' scores a picture by all that are tested of its category, "
                 f"and has not been shown those of {class_name!r}; expected model.remember({class_name!r}, images), or "
-                "remember_tested(model, dataset) for all categories, after training or loading. image_score="
+                "zsas.remember_tested(model, dataset) for all categories, after training or loading. image_score="
                 "'inductive' needs none."
             )
         return self._ranges[class_name][0]
@@ -344,7 +344,15 @@ def _square(width: int, count: int) -> nn.ModuleList:
 
 def remember_tested(model: AACLIP, dataset: AnomalyDataset) -> None:
     """Show a model with transductive scores all that is tested of each category. Raises what `AACLIP.remember` does,
-    and OptionError for another model."""
+    and OptionError for another model.
+
+    >>> model = zsas.load_model("aa-clip", zsas.load_backbone("embedded"), image_score="transductive")
+    >>> pictures = zsas.load_dataset("embedded-a", categories="ceramic_disc").select(per_category=4)
+    >>> log = zsas.fit(model, pictures, epochs=1)
+    >>> zsas.remember_tested(model, pictures)
+    >>> model(torch.rand(1, 3, 144, 144), "ceramic_disc").image_score.shape
+    torch.Size([1])
+    """
     if not isinstance(model, AACLIP):
         raise OptionError(f"remember_tested got {type(model).__name__}; expected an AA-CLIP.")
     sized = dataset.squashed(max(model.backbone.size))
