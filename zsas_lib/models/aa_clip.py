@@ -151,7 +151,10 @@ class AACLIP(LearnedModel):
         self.image_adapters = _square(width, self.options["image_blocks"])
         self.projections = nn.ModuleList(nn.Linear(width, embed, bias=False) for _ in LAYERS)
         self.detection = nn.Linear(width, embed, bias=False)
-        self.recipe = replace(self.recipe, rates={name: TEXT_RATE for name in self.learnable() if _of_text(name)})
+        stages = self.recipe.stages if text == "adapted" else self.recipe.stages[1:]
+        self.recipe = replace(
+            self.recipe, stages=stages, rates={name: TEXT_RATE for name in self.learnable() if _of_text(name)}
+        )
         self._layers = [layer_at(backbone.depth, share) for share in LAYERS]
         self.initialise(seed=0)
 

@@ -87,7 +87,8 @@ class AFCLIP(LearnedModel):
         words = text.plain(SENTENCES)
         room = text.context_length
         tokens = torch.cat([self.context.expand(2, -1, -1), words.tokens], 1)[:, :room]
-        tokens = text.run_blocks(text.with_positions(tokens), words.ids, lambda _, states: states)
+        ids = torch.cat([words.ids[:, :1].expand(-1, self.context.shape[1]), words.ids], 1)[:, :room]
+        tokens = text.run_blocks(text.with_positions(tokens), ids, lambda _, states: states)
         ends = (words.ends + self.context.shape[1]).clamp_max(min(room, tokens.shape[1]) - 1)
         return F.normalize(text.read(tokens, ends), dim=-1)
 
@@ -104,29 +105,29 @@ class AFCLIP(LearnedModel):
                 patches.append(image.dense(adapted))
         return F.normalize(torch.stack(whole, 1), dim=-1), F.normalize(torch.stack(patches, 1), dim=-1)
 
-    def _probabilities(self, rows: Tensor) -> Tensor:
+    def _probabilities(self, rows: Tensor, text: Float[Tensor, "2 embed"]) -> Tensor:
         """Of "abnormal", by cosines summed over the maps (dimension 1)."""
-        cosines = rows.sum(1) @ self.text_features().mT
+        cosines = rows.sum(1) @ text.mT
         return ((cosines[..., 1] - cosines[..., 0]) / TEMPERATURE).sigmoid()
 
     def compare(self, features: Features, size: Size) -> tuple[Tensor, Tensor]:
-        whole, patches = self.tokens(features)
-        planes = self._probabilities(patches).unflatten(-1, self.backbone.patches)[:, None]
+        (whole, patches), text = self.tokens(features), self.text_features()
+        planes = self._probabilities(patches, text).unflatten(-1, self.backbone.patches)[:, None]
         maps = F.interpolate(planes, pair(size), mode="bilinear", align_corners=False)[:, 0]
-        return maps, self._probabilities(whole)
+        return maps, self._probabilities(whole, text)
 
     def loss(
         self, features: Features, masks: Bool[Tensor, "batch height width"], is_anomalous: Bool[Tensor, " batch"]
     ) -> Tensor:
         """Focal losses of pictures and patches, the absolute error of patches, and their alignment. Masks are read at
         the patches' centres, where just halfway is a half."""
-        whole, patches = self.tokens(features)
+        (whole, patches), text = self.tokens(features), self.text_features()
         truth = F.interpolate(self.covered(masks)[:, None].to(whole), self.backbone.patches, mode="bilinear")
         truth = torch.where(truth == 0.5, truth, (truth > 0.5).to(truth)).flatten(1)
-        maps = self._probabilities(patches)
+        maps = self._probabilities(patches, text)
         local = _focal(maps, truth) + F.l1_loss(maps, truth)
         aligned = self.options["align"] * _misaligned(patches, truth) if self.options["align"] else 0.0
-        return _focal(self._probabilities(whole), is_anomalous.to(whole)) + local + aligned
+        return _focal(self._probabilities(whole, text), is_anomalous.to(whole)) + local + aligned
 
 
 class Attention(nn.Module):

@@ -17,7 +17,7 @@ from ..base.errors import UnknownNameError
 from ..base.options import whole_number
 from .anovl_views import views
 from .prediction import AnomalyModel, Prediction, names_of_images
-from .prompts import TEXTURES, anovl_prompts, mean_embeddings
+from .prompts import TEXTURES, PromptEnsemble, anovl_prompts, mean_embeddings
 
 ADAPTERS = ("text", "linear", "off")
 OPTIMISERS = ("reset", "carried")
@@ -103,7 +103,7 @@ class AnoVL(AnomalyModel):
     def cannot(cls, backbone: Backbone) -> str:
         return backbone.image.cannot.get("value path", "")
 
-    def _prompts(self, class_name: str):
+    def _prompts(self, class_name: str) -> PromptEnsemble:
         surface = class_name in self.options["textures"]
         return anovl_prompts(class_name, surface=surface, raw_names=self.options["raw_names"])
 
