@@ -75,7 +75,7 @@ endif
 status: $(ENVIRONMENT)
 	@$(RUN) -m zsas_book.cli status --profile $(call given,PROFILE)
 
-test: data lint $(if $(FAST),,types)
+test: data lint
 	$(CACHED) $(RUN) -m pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder $(if $(FAST),--jaxtyping-packages= -m '$(QUICK)')
 
 lint: $(ENVIRONMENT)
@@ -110,7 +110,8 @@ notebooks: $(ENVIRONMENT)
 	@$(RUN) -m jupytext --to ipynb --update notebooks/*.md
 
 lock: $(ENVIRONMENT)
-	@$(RUN) -m uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --upgrade \
+	@$(RUN) -m uv pip compile pyproject.toml --universal --python-version 3.11 --upgrade \
+	  --extra book --extra test --extra browser --extra lint --extra lock \
 	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet --output-file requirements.lock
 
 clean:

@@ -1,7 +1,8 @@
 """Run benchmarks, print what they find, and keep it in benchmarks/measured.csv, which a page of the book shows.
 
     python -m benchmarks                        # all but the three long ones; about half an hour on 2 cores
-    python -m benchmarks learned search towers  # these: a quarter of an hour, three hours, half an hour and 25 GB
+    python -m benchmarks learned search towers  # these: a quarter of an hour, three hours, two hours and 25 GB
+    python -m benchmarks towers --only RN50     # one tower anew; else those that were not measured on this machine
     python -m benchmarks aupro rotation         # these
     python -m benchmarks winclip --device cuda  # on a GPU, those that make use of one
     python -m benchmarks --quick                # small sizes, to see that they work; nothing is kept
@@ -27,7 +28,19 @@ from zsas_lib.base.errors import UnknownNameError
 from . import same_numbers
 from .table import NotRun, Settings, kept, machine, printed
 
-BENCHMARKS = ("rotation", "aupro", "worst_case", "winclip", "embedded", "trivial", "paired", "memory", "engine")
+BENCHMARKS = (
+    "rotation",
+    "aupro",
+    "worst_case",
+    "winclip",
+    "embedded",
+    "trivial",
+    "paired",
+    "browser",
+    "memory",
+    "overhead",
+    "engine",
+)
 LONG = ("learned", "search", "towers")
 ON_GPU = ("rotation", "winclip")
 PEER = Path(".peers", "anomalib")
@@ -78,6 +91,8 @@ def main() -> None:
         "--threads", type=int, default=machine("cpu")["cores"], help="of torch, the peer's too; all cores without it"
     )
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", nargs="+", default=[], metavar="TOWER", help="of towers, these anew and no others")
+    parser.add_argument("--adam", action="store_true", help="search: paper S's Adam too, which takes hours")
     parser.add_argument("--peer-python", type=Path, default=PEER / "bin" / "python", help="a Python that has anomalib")
     parser.add_argument("--make-peer", action="store_true")
     options = parser.parse_args()
@@ -91,7 +106,14 @@ def main() -> None:
         make_peer(PEER)
         return
     torch.set_num_threads(options.threads)
-    settings = Settings(options.peer_python.absolute(), options.device, options.rounds, options.quick)
+    settings = Settings(
+        options.peer_python.absolute(),
+        options.device,
+        options.rounds,
+        options.quick,
+        only=tuple(options.only),
+        adam=options.adam,
+    )
     names = options.names or (BENCHMARKS if options.device == "cpu" else ON_GPU)
     done = [run(name, settings, root) for name in names]
     if not options.quick:

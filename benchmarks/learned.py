@@ -5,11 +5,9 @@
     python -m benchmarks.learned --models anomalyclip --directions held-out --options '{"local_from": 0.25}'
 
 Bars on embedded-b, mean over three seeds: VCP-CLIP+ and AnomalyCLIP at least 0.95 in pixel AUROC, each at least 0.02
-above zero-shot WinCLIP on the same backbone; a training at most 60 s on 2 cores. The settings are not the papers',
-which are meant for thousands of pictures and a large backbone: a higher rate that falls to zero, pictures larger than
-the backbone's own (as in the papers, 518 pixels for a backbone of 336), for VCP-CLIP a loss at a quarter of that,
-smoothing over half a patch, and for AnomalyCLIP on five blocks a value-value path in the last alone. The third line
-shows what a choice does without embedded-b: three categories of embedded-a are held out of the training and judge it.
+above zero-shot WinCLIP on the same backbone; a training at most 60 s on 2 cores. The settings are those of the short
+recipe (`zsas_lib.training.recipes`), which all pages and `zsas train` use. The third line shows what a choice does
+without embedded-b: three categories of embedded-a are held out of the training and judge it.
 """
 
 import argparse
@@ -22,28 +20,10 @@ import torch
 
 import zsas_lib as zsas
 from zsas_lib.data.dataset import AnomalyDataset
+from zsas_lib.training.recipes import SHORT, SHORT_SIZE, SHORT_TRAININGS, training_of
 
 from .table import Measurement, Settings
 
-IMAGE_SIZE = 240
-OPTIONS = {
-    "aa-clip": {"attended": "tokens", "text_loss": "all"},
-    "adaclip": {"dice": "pictures", "smoothing": 14.0},
-    "af-clip": {"smoothing": 14.0},
-    "anomalyclip": {"local_from": 1.0, "smoothing": 14.0},
-    "vcpclip": {"smoothing": 14.0},
-    "vcpclip+": {"smoothing": 14.0},
-    "april-gan": {},
-}
-TRAINING = {
-    "aa-clip": {"epochs": 3, "training_batch_size": 8, "rate": 2e-3, "decay": True, "loss_size": 60},
-    "adaclip": {"epochs": 2, "training_batch_size": 8, "rate": 2e-3, "decay": True, "loss_size": 60},
-    "af-clip": {"epochs": 3, "rate": 1e-3, "decay": True},
-    "anomalyclip": {"epochs": 6, "decay": True},
-    "vcpclip": {"epochs": 4, "training_batch_size": 8, "rate": 2e-3, "zoom": 0.5, "decay": True, "loss_size": 60},
-    "vcpclip+": {"epochs": 4, "training_batch_size": 8, "rate": 2e-3, "zoom": 0.5, "decay": True, "loss_size": 60},
-    "april-gan": {"epochs": 10, "decay": True},
-}
 HELD_OUT = ["cork_sheet", "marbled_button", "rubber_star"]
 BARRED = ["anomalyclip", "vcpclip+"]
 SEEDS = [0, 1, 2]
@@ -70,20 +50,21 @@ def of_trainings(
     tested: str,
     seeds: Sequence[int],
     *,
-    image_size: int = IMAGE_SIZE,
+    image_size: int = SHORT_SIZE,
     options: Mapping[str, object] | None = None,
     quick: bool = False,
 ) -> pd.DataFrame:
     """A row for each seed: the mean metrics of the model trained from it, and the seconds that the training took."""
     backbone = zsas.load_backbone("embedded", image_size=image_size)
     pictures, examples = test_and_training(tested, image_size)
-    training = TRAINING[name]
+    recipe = training_of(name, SHORT, "embedded")
+    training = dict(recipe.fit)
     if quick:
         pictures, examples = (data.select(data.categories[:2], per_category=6) for data in (pictures, examples))
         training = training | {"epochs": 1}
     rows = []
     for seed in seeds:
-        model = zsas.load_model(name, backbone, **OPTIONS[name] | dict(options or {}))
+        model = zsas.load_model(name, backbone, **{**recipe.options, **(options or {})})
         start = time.perf_counter()
         zsas.fit(model, examples, seed=seed, **training)
         seconds = time.perf_counter() - start
@@ -117,10 +98,10 @@ def measure(settings: Settings) -> Iterator[Measurement]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", nargs="*", default=list(TRAINING))
+    parser.add_argument("--models", nargs="*", default=list(SHORT_TRAININGS))
     parser.add_argument("--directions", nargs="*", default=["embedded-b", "embedded-a"], help="tested on; held-out too")
     parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS)
-    parser.add_argument("--image-size", type=int, default=IMAGE_SIZE, help="of the learned models, in pixels")
+    parser.add_argument("--image-size", type=int, default=SHORT_SIZE, help="of the learned models, in pixels")
     parser.add_argument(
         "--options", type=json.loads, default={}, help="of the learned models, as JSON, before those above"
     )

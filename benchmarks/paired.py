@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from zsas_lib.evaluation.paired import Sampled
+from zsas_lib.evaluation.sampled import Sampled
 from zsas_lib.metrics.bootstrap import Counts, resampled
 from zsas_lib.metrics.replicates import pixel_replicates
 

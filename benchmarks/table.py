@@ -27,12 +27,15 @@ class NotRun(RuntimeError):
 @dataclass(frozen=True)
 class Settings:
     """How benchmarks run: `quick` makes all sizes small, to see that they work; `peer_python` is a Python that has
-    anomalib."""
+    anomalib; `only` are the towers to measure anew, none for those that were not measured on this machine; `adam` has
+    the search benchmark climb gradients too, which takes hours."""
 
     peer_python: Path
     device: str = "cpu"
     rounds: int = 7
     quick: bool = False
+    only: tuple[str, ...] = ()
+    adam: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ images, and ours the options that are anomalib's, so both maps must agree.
 """
 
 import json
-import multiprocessing
 import resource
 import tempfile
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from zsas_lib.backbones.aliases import EMBEDDED
 from zsas_lib.models.winclip import harmonic_map
 
 from .peer import peer
+from .processes import in_own_process
 from .table import Measurement, Settings, compared, seconds_of
 
 BIG, LABEL, ARCHITECTURE = "vit-b-16-plus-240", "ViT-B/16+", "ViT-B-16-plus-240"
@@ -86,36 +86,19 @@ def measure(settings: Settings) -> Iterator[Measurement]:
         yield from on_gpu(settings, BIG, LABEL, batch=16)  # first, as it needs no anomalib
         yield against_anomalib(settings, BIG, LABEL, open_clip.get_model_config(ARCHITECTURE), batch=16)
         return
-    yield from in_own_process(settings, "embedded", "embedded", "float32", 16)
+    yield from in_own_process(against_plain, "embedded", "embedded", "float32", 16, settings)
     if settings.quick:
         yield against_anomalib(
             settings, "embedded", "embedded", json.loads((EMBEDDED / "backbone.json").read_text()), batch=2
         )
         return
     for precision in ("float32", "bfloat16"):
-        yield from in_own_process(settings, BIG, LABEL, precision, 2)
+        yield from in_own_process(against_plain, BIG, LABEL, precision, 2, settings)
     yield against_anomalib(settings, BIG, LABEL, open_clip.get_model_config(ARCHITECTURE), batch=2)
 
 
-def in_own_process(settings: Settings, backbone: str, label: str, precision: str, batch: int) -> list[Measurement]:
-    receiver, sender = multiprocessing.Pipe()
-    arguments = backbone, label, precision, batch, settings, torch.get_num_threads(), sender
-    process = multiprocessing.get_context("spawn").Process(target=_against_plain, args=arguments)
-    process.start()
-    sender.close()
-    try:
-        return receiver.recv()
-    except EOFError:
-        raise RuntimeError(f"The process that measured {backbone} ended; what it said stands above.") from None
-    finally:
-        process.join()
-
-
 @torch.no_grad()
-def _against_plain(
-    backbone: str, label: str, precision: str, batch: int, settings: Settings, threads: int, sender
-) -> None:
-    torch.set_num_threads(threads)
+def against_plain(backbone: str, label: str, precision: str, batch: int, settings: Settings) -> list[Measurement]:
     model = load_model("winclip", load_backbone(backbone, "random", device="cpu", precision=precision))
     images, text = _pictures(model, batch), torch.stack([model.text_features(NAME)] * batch)
     ours = model(images, NAME).anomaly_map
@@ -134,7 +117,7 @@ def _against_plain(
     peak = Measurement(
         f"{label} peak memory, {precision}", memory, "GB", note=f"batch {batch}, with the model and torch itself"
     )
-    sender.send([row, peak])
+    return [row, peak]
 
 
 @torch.no_grad()

@@ -13,6 +13,17 @@ LONG = ("workflow", "kernel", "browser", "training", "slow")
 APART = "tests/zsas_book/project/test_chapters.py"
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Nearly all that is made until all tests are known stays: to look through it for garbage again and again takes a
+    tenth of the time."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with long tests come first, so that no worker is left with one at the end."""
     if any(item.get_closest_marker("gpu") for item in items):

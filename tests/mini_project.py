@@ -65,6 +65,7 @@ chapters:
   - file: _made/claims
   - file: _made/status
   - file: _made/benchmarks
+  - file: _made/towers
   - file: _made/reference
   - file: _made/reference/store
   - file: data_and_weights
@@ -84,6 +85,12 @@ if folder := os.environ.get("ZSAS_PAGE_FILES"):
 """
 
 
+def copy_sources(source: Path, target: Path, *without: str) -> None:
+    """Copy a folder of sources, but for names like `without`, and what python compiled of them, which need not be done
+    again in every copy: files of the tests' own checks, and those that are being written, stay behind."""
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("*jaxtyping*", "*.pyc.*", *without))
+
+
 def make(root: Path, *, sharded: bool = False, seconds: float = 0.0) -> Path:
     """Write the project into `root`, which must not exist yet.
 
@@ -92,15 +99,14 @@ def make(root: Path, *, sharded: bool = False, seconds: float = 0.0) -> Path:
     """
     library = root / "zsas_lib"
     library.mkdir(parents=True)
-    without = shutil.ignore_patterns("__pycache__", "*.safetensors")
     for name in ROOMS:
-        shutil.copytree(REPOSITORY / "zsas_lib" / name, library / name, ignore=without)
+        copy_sources(REPOSITORY / "zsas_lib" / name, library / name, "*.safetensors")
     shutil.copy(REPOSITORY / "zsas_lib" / "__init__.py", library)
     (library / "__init__.pyi").write_text("from .store.folder import results_folder as results_folder\n")
     (library / "alpha.py").write_text("def value():\n    return 1\n")
     (library / "beta.py").write_text("from .gamma import base\n\n\ndef value():\n    return base + 1\n")
     (library / "gamma.py").write_text("base = 10\n")
-    shutil.copytree(REPOSITORY / "zsas_book", root / "zsas_book", ignore=without)
+    copy_sources(REPOSITORY / "zsas_book", root / "zsas_book")
     (library / "papers").mkdir()
     shutil.copy(REPOSITORY / "zsas_lib" / "papers" / "__init__.py", library / "papers")
     (library / "papers" / "claims.csv").write_text(CLAIMS)

@@ -2,6 +2,7 @@
 imported here (see conftest.py)."""
 
 from copy import deepcopy
+from functools import cache
 from unittest.mock import patch
 
 import timm
@@ -107,3 +108,9 @@ def small(kind: str, **options: object):
             if name.endswith("running_var"):
                 value.fill_(0.8)
     return backbone
+
+
+@cache
+def kept(kind: str):
+    """`small` of that kind, made once for all tests that do not change it."""
+    return small(kind)

@@ -10,7 +10,7 @@ import layouts
 import nbformat
 import pytest
 import yaml
-from mini_project import REPOSITORY, run_in
+from mini_project import REPOSITORY, copy_sources, run_in
 
 TEXT = (REPOSITORY / "CONTRIBUTING.md").read_text()
 PICTURES = {"mug": {"good": 2, "chip": 2}}
@@ -51,7 +51,7 @@ def project(tmp_path_factory) -> Path:
     """A copy of the project to which all five examples were added."""
     root = tmp_path_factory.mktemp("contributed")
     for name in ("zsas_lib", "zsas_book", "notebooks"):
-        shutil.copytree(REPOSITORY / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        copy_sources(REPOSITORY / name, root / name)
     for name in ("pyproject.toml", "chapters.yaml"):
         shutil.copy(REPOSITORY / name, root)
     (root / "zsas_lib/models/plain_patches.py").write_text(block("A model", "python"))

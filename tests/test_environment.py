@@ -16,10 +16,12 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+EXTRA = {name: list(map(Requirement, lines)) for name, lines in PROJECT["project"]["optional-dependencies"].items()}
+BESIDE = ("hf",)
+"""Extras that the book's environment does without."""
 DECLARED = [
-    Requirement(line)
-    for lines in (PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"].values())
-    for line in lines
+    *map(Requirement, PROJECT["project"]["dependencies"]),
+    *(requirement for name, lines in EXTRA.items() if name not in BESIDE for requirement in lines),
 ]
 LOCK = [
     Requirement(line)
@@ -57,6 +59,13 @@ def test_the_lock_pins_exactly_and_names_no_place():
         assert pin.url is None
     for name in ("requirements.lock", "environment.yml", "pyproject.toml", "Makefile"):
         assert not re.search(r"https?://|--index|--extra-index|--find-links", (REPOSITORY / name).read_text()), name
+
+
+def test_what_is_locked_is_what_make_lock_compiles_and_no_more():
+    recipe = (REPOSITORY / "Makefile").read_text().partition("\nlock:")[2].partition("\n\n")[0]
+    assert set(re.findall(r"--extra (\w+)", recipe)) == set(EXTRA) - set(BESIDE) and "--all-extras" not in recipe
+    for requirement in (requirement for name in BESIDE for requirement in EXTRA[name]):
+        assert not any(locked(requirement.name, system) for system in SYSTEMS), requirement.name
 
 
 def imported(folder: str) -> set[str]:
@@ -97,7 +106,7 @@ def test_torch_and_torchvision_are_a_pair():
 
 def test_each_dependency_says_what_it_is_for():
     text = (REPOSITORY / "pyproject.toml").read_text()
-    for requirement in DECLARED:
+    for requirement in (*DECLARED, *(requirement for name in BESIDE for requirement in EXTRA[name])):
         assert re.search(rf'^ +"{re.escape(requirement.name)}[^"]*", +# \S', text, re.MULTILINE), requirement.name
 
 

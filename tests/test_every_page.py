@@ -15,7 +15,7 @@ from zsas_book.project import notebooks
 from zsas_book.project.chapters import load_pages
 from zsas_book.project.parameters import parameters_cell, read_parameters
 from zsas_book.project.repository import repository
-from zsas_book.site.claims import NO_NUMBER, judge
+from zsas_book.site.judging import NO_NUMBER, judge
 from zsas_book.site.staging import PUBLISHED
 from zsas_lib.papers import claims
 
@@ -28,8 +28,9 @@ LONGEST_CELL, WIDEST, MOST_LINES = 30, 120, 1900
 MEASURED_IN_WORDS = {"open_questions"}  # each row of its table quotes what the paper says
 
 
-@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.fixture(scope="module", params=NOTEBOOKS, ids=lambda path: path.stem)
 def notebook(request):
+    """Read once, for no test changes it."""
     return jupytext.read(request.param)
 
 

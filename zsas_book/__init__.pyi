@@ -10,11 +10,14 @@ from .opening import map_of as map_of
 from .opening import networks_of as networks_of
 from .opening import perturbed_sample as perturbed_sample
 from .opening import pictures_of as pictures_of
+from .opening import runs_of as runs_of
 from .opening import sample_at as sample_at
 from .opening import spread_out as spread_out
 from .opening import training_settings as training_settings
 from .provenance import record as record
 from .tables.beside import beside_printed as beside_printed
 from .tables.beside import beside_reported as beside_reported
+from .tables.beside import changed_settings as changed_settings
+from .tables.beside import notes_of as notes_of
 from .tables.beside import printed_mean as printed_mean
 from .tables.shown import shown as shown

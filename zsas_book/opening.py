@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
+from typing import cast
 
 import numpy as np
 import torch
@@ -10,13 +11,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from zsas_lib.backbones.backbone import Backbone
+from zsas_lib.base.files import free_first
 from zsas_lib.data.dataset import AnomalyDataset, Sample
 from zsas_lib.data.load import load_dataset
 from zsas_lib.data.registry import auxiliary_name
+from zsas_lib.evaluation.evaluate import evaluate
+from zsas_lib.evaluation.tables import ResultTable
 from zsas_lib.models import MODELS
 from zsas_lib.models.prediction import AnomalyModel
 from zsas_lib.perturbations import named
-from zsas_lib.training.ready import model_for
+from zsas_lib.store.results import stored
+from zsas_lib.training.ready import model_asked_for
 
 
 def pictures_of(
@@ -26,11 +31,17 @@ def pictures_of(
     per_category: int | None = None,
     image_size: int | None = None,
     mask_rule: str | None = None,
+    normal_per_category: int | None = None,
 ) -> AnomalyDataset:
     """The test pictures of a chapter, from its parameters: at most ``per_category`` of each category, half of them
-    damaged. ``mask_rule`` and what is raised are those of `load_dataset` and `AnomalyDataset.select`."""
+    damaged, and of these at most ``normal_per_category`` normal ones. ``mask_rule`` and what is raised are those of
+    `load_dataset` and `AnomalyDataset.select`."""
     pictures = load_dataset(dataset, data_root, categories=categories, image_size=image_size, mask_rule=mask_rule)
-    return pictures.select(per_category=per_category)
+    pictures = pictures.select(per_category=per_category)
+    if normal_per_category is None or all(record.is_anomalous for record in pictures.records):
+        return pictures
+    normal = {*pictures.select(anomalous=False, per_category=normal_per_category).records}
+    return pictures.part([record for record in pictures.records if record.is_anomalous or record in normal])
 
 
 def auxiliary_of(
@@ -49,11 +60,11 @@ def training_settings(
     training_batch_size: int | None,
     rate: float | None,
     augment: bool | None,
-    decay: bool,
+    decay: bool | None,
     seed: int | None = None,
 ) -> dict[str, object]:
-    """The settings of `fit` that chapters have as parameters; None stands for the model's own. Without ``seed`` they
-    have none, for chapters that train from several."""
+    """The settings of `fit` that chapters have as parameters; None stands for the recipe's (`training_of`). Without
+    ``seed`` they have none, for chapters that train from several."""
     settings = {
         "epochs": epochs,
         "training_batch_size": training_batch_size,
@@ -74,14 +85,25 @@ def networks_of(
 ) -> dict[str, list[AnomalyModel]]:
     """Several models of a chapter, by name: one that learns once for each seed of its training, any other once. The
     backbone is one for all, or one for each by its name. ``options`` are those of `model_for`, whose errors are
-    raised."""
+    raised. What another page trains meanwhile comes last, so that two pages share their trainings."""
     towers = tower if isinstance(tower, Mapping) else dict.fromkeys(models, tower)
-    return {
-        name: [
-            model_for(name, towers[name], dataset, fit={**training, "seed": seed}, **options)
-            for seed in (seeds if MODELS[name].learns else seeds[:1])
-        ]
+    asked = {
+        (name, seed): model_asked_for(name, towers[name], dataset, fit={**training, "seed": seed}, **options)
         for name in models
+        for seed in (seeds if MODELS[name].learns else seeds[:1])
+    }
+    ready = {job: asked[job].ready() for job in free_first({job: own.place for job, own in asked.items()})}
+    return {name: [ready[job] for job in asked if job[0] == name] for name in models}
+
+
+def runs_of(
+    networks: Mapping[str, Sequence[AnomalyModel]], pictures: AnomalyDataset, resamples: int = 200
+) -> dict[str, list[ResultTable]]:
+    """What `evaluate` says of each of `networks_of`, from the store: one evaluation for each model and training, which
+    all chapters find that ask for the same pictures at the same size."""
+    return {
+        name: [cast(ResultTable, stored(evaluate, network, pictures, resamples=resamples)) for network in own]
+        for name, own in networks.items()
     }
 
 

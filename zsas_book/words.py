@@ -1,6 +1,6 @@
 """Sentences of verdicts: names in words, counted nouns, lists, signed points, and what stands out from chance."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -8,6 +8,7 @@ from IPython.display import Markdown
 
 from zsas_lib.data.dataset import AnomalyDataset
 from zsas_lib.evaluation.paired import over_categories
+from zsas_lib.evaluation.sampled import Difference, Sampled
 from zsas_lib.perturbations import named
 
 from .escape import in_markdown
@@ -62,34 +63,59 @@ def how_sure(low: float, high: float, agree: float, power: float) -> str:
     return f"{interval}, {agreeing} agree in sign, power {power:.1f}"
 
 
+def of_difference(gap: Difference, factor: float = 100.0) -> str:
+    """`how_sure` of a difference of fractions, or of another one times ``factor``."""
+    return how_sure(factor * gap.low, factor * gap.high, gap.agree, factor * gap.power)
+
+
 def of_categories(gaps: pd.Series) -> str:
     """`how_sure` of the mean of differences, in points, of the same categories; of one category "no interval"."""
     if len(gaps) < 2:
         return how_sure(*[float("nan")] * 4)
-    found = over_categories(gaps)
-    return how_sure(found.low, found.high, found.agree, found.power)
+    return of_difference(over_categories(gaps), 1.0)
 
 
 def standing_out(values: pd.Series, error: float) -> str:
     """Which values are more than two errors away from 0, with their signs: "UniOp +2.5 and LoReb +3.4", "none", or
-    "unknown without a spread" where the error is missing."""
+    "unknown without a spread" where the error is missing. For printed numbers; of one's own see `beyond_chance`."""
     if not np.isfinite(error):
         return "unknown without a spread"
     clear = values[values.abs() > BEYOND * error]
     return listed([f"{label(str(name))} {points(value)}" for name, value in clear.items()])
 
 
-def leader(values: pd.Series, errors: pd.Series | None = None, of: str = "standard deviations over seeds") -> str:
-    """Who has the largest value and by how much, beside the larger error of the first two: "A leads by 1.2 points over
-    B, which is within two standard deviations over seeds"."""
-    order = values.sort_values(ascending=False)
-    if len(order) < 2:
-        return f"{order.index[0]} is the only one"
-    lead = order.iloc[0] - order.iloc[1]
-    noise = 0.0 if errors is None else np.nan_to_num(errors[order.index[:2]].astype(float)).max()
-    size = "within" if lead <= BEYOND * noise else "more than"
-    judged = f"which is {size} two {of}" if noise else "with no spread to judge it by"
-    return f"{order.index[0]} leads by {lead:.1f} points over {order.index[1]}, {judged}"
+def beyond_chance(gaps: pd.DataFrame) -> str:
+    """Which differences, rows of `paired.differences` in points by name, have an interval without 0 in it: "UniOp +2.5
+    and LoReb +3.4", "none", or "unknown without a spread" where none has an interval."""
+    if gaps["low"].isna().all():
+        return "unknown without a spread"
+    clear = gaps[(gaps["low"] > 0) | (gaps["high"] < 0)]
+    return listed([f"{label(str(name))} {points(value)}" for name, value in clear["gap"].items()])
+
+
+def gain(gap: Sampled) -> str:
+    """A difference of fractions and how sure it is: "+1.2 points (95 % interval +0.4 to +2.0, ...)"; "no interval" for
+    a mean over one category."""
+    sure = of_difference(gap.difference()) if gap.units > 1 else how_sure(*[float("nan")] * 4)
+    return f"{points(100 * gap.values[0])} points ({sure})"
+
+
+def span(of: Mapping[str, Sampled]) -> str:
+    """How far the lowest and the highest of several numbers of the same pictures lie apart, as `gain`."""
+    order = sorted(of.values(), key=lambda own: own.values[0])
+    return gain(order[-1] - order[0])
+
+
+def leading(of: Mapping[str, Sampled]) -> str:
+    """Who has the largest of several numbers of the same pictures, fractions, and by how much, pair by pair: "A leads
+    over B by +1.2 points (95 % interval +0.4 to +2.0, ...)", with "which is within chance" where that is so."""
+    first, *others = sorted(of, key=lambda name: -of[name].values[0])
+    if not others:
+        return f"{first} is the only one"
+    lead = of[first] - of[others[0]]
+    gap = lead.difference() if lead.units > 1 else None
+    chance = ", which is within chance" if gap is not None and gap.low <= 0 <= gap.high else ""
+    return f"{first} leads over {others[0]} by {gain(lead)}{chance}"
 
 
 def extremes(values: pd.Series, digits: int = 1, unit: str = "") -> str:
@@ -102,13 +128,12 @@ def extremes(values: pd.Series, digits: int = 1, unit: str = "") -> str:
     )
 
 
-def paired(gaps: pd.Series, error: float | None = None, of: str = "category") -> str:
-    """Differences of the same categories in words: "+1.2 ± 0.4 points, up in 3 of 5 categories, from ... to ...". The
-    error is the mean's standard error over the categories unless it is given."""
-    error = gaps.sem() if error is None else error
-    spread = f" ± {error:.1f}" if np.isfinite(error) else ""
-    ups = f"up in {(gaps > 0).sum()} of {counted(len(gaps), of)}"
-    return f"{points(gaps.mean())}{spread} points, {ups}, {extremes(gaps)}"
+def paired(gaps: pd.Series, *, sure: bool = True) -> str:
+    """Differences of the same categories, in points, in words: "+1.2 points (95 % interval ...), up in 3 of 5
+    categories, from ... to ..."; ``sure``: with `of_categories`."""
+    interval = f" ({of_categories(gaps)})" if sure else ""
+    ups = f"up in {(gaps > 0).sum()} of {counted(len(gaps), 'category')}"
+    return f"{points(gaps.mean())} points{interval}, {ups}, {extremes(gaps)}"
 
 
 def trained_on(auxiliary: AnomalyDataset, pictures: AnomalyDataset) -> str:

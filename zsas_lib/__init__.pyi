@@ -37,3 +37,4 @@ from .training.fit import fit as fit
 from .training.ready import model_for as model_for
 from .training.ready import ready_model as ready_model
 from .training.ready import trained as trained
+from .training.recipes import training_of as training_of

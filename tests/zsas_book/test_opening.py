@@ -6,8 +6,10 @@ import torch
 from toy import SIZE, Glow, ToyBackbone, toy_dataset
 
 from zsas_book import opening, record
+from zsas_lib.base.ledger import requested
 from zsas_lib.models.load import load_model
 from zsas_lib.perturbations.rotation import rotate
+from zsas_lib.training.ready import Asked
 
 
 @pytest.fixture
@@ -19,6 +21,15 @@ def test_pictures_are_the_test_pictures_half_of_them_damaged():
     pictures = opening.pictures_of("embedded-b", None, ["ceramic_ring", "woven_sheet"], 4, 36)
     assert pictures.categories == ("ceramic_ring", "woven_sheet") and pictures.image_size == 36
     assert len(pictures) == 8 and sum(record.is_anomalous for record in pictures.records) == 4
+
+
+def test_of_the_normal_pictures_there_may_be_fewer():
+    given = ("embedded-b", None, ["ceramic_ring", "woven_sheet"], 8, 36)
+    every, few = opening.pictures_of(*given), opening.pictures_of(*given, normal_per_category=1)
+    damaged = [kept for kept in every.records if kept.is_anomalous]
+    assert [kept for kept in few.records if kept.is_anomalous] == damaged and len(damaged) == 8
+    assert [kept.category for kept in few.records if not kept.is_anomalous] == ["ceramic_ring", "woven_sheet"]
+    assert opening.pictures_of(*given, normal_per_category=50).records == every.records
 
 
 def test_auxiliary_pictures_are_those_of_the_other_data_set():
@@ -72,11 +83,11 @@ def test_only_a_rotation_moves_the_mask(pictures):
 def test_models_that_learn_are_trained_once_for_each_seed(monkeypatch):
     asked, tower = [], ToyBackbone()
 
-    def model_for(name, tower, dataset, *, fit, **options):
+    def model_asked_for(name, tower, dataset, *, fit, **options):
         asked.append((name, dataset, fit, options))
-        return Glow(channel=fit["seed"])
+        return Asked(Glow(channel=fit["seed"]), None, {}, None)
 
-    monkeypatch.setattr(opening, "model_for", model_for)
+    monkeypatch.setattr(opening, "model_asked_for", model_asked_for)
     found = opening.networks_of(["winclip", "anomalyclip"], tower, "mvtec", [1, 2], {"epochs": 2}, per_category=5)
     channels = {name: [network.options["channel"] for network in own] for name, own in found.items()}
     assert channels == {"winclip": [1], "anomalyclip": [1, 2]}
@@ -85,7 +96,12 @@ def test_models_that_learn_are_trained_once_for_each_seed(monkeypatch):
 
 def test_models_may_have_a_backbone_each(monkeypatch):
     towers, asked = {"winclip": ToyBackbone(), "anomalyclip": ToyBackbone()}, {}
-    monkeypatch.setattr(opening, "model_for", lambda name, tower, _, **__: asked.update({name: tower}) or Glow())
+
+    def model_asked_for(name, tower, _, **__):
+        asked[name] = tower
+        return Asked(Glow(), None, {}, None)
+
+    monkeypatch.setattr(opening, "model_asked_for", model_asked_for)
     opening.networks_of(list(towers), towers, "mvtec", [1], {})
     assert asked == towers
 
@@ -94,3 +110,18 @@ def test_a_map_without_a_backbone_is_drawn_and_recorded(pictures):
     network, sample = load_model("median-colour"), pictures[0]
     assert torch.equal(opening.map_of(network, sample), network(sample.image[None], "lamp").anomaly_map[0])
     assert record(map=network).facts["subjects"]["map"] == {"model": "median-colour", "options": {"of": "colour"}}
+
+
+def test_two_chapters_find_one_evaluation_for_each_model_and_training(tmp_path, monkeypatch):
+    """Whatever else they ask for: the second reads what the first has stored."""
+    monkeypatch.setenv("ZSAS_RESULTS", str(tmp_path / "store"))
+    pictures = toy_dataset(tmp_path / "toy", {"nut": 2, "ring": 2})
+    networks = {"winclip": [Glow()], "anomalyclip": [Glow(channel=1), Glow(channel=2)]}
+    requested.clear()
+    first = opening.runs_of(networks, pictures, 5)
+    assert len(requested) == 3 * 2 and all(requested.values())
+    requested.clear()
+    again = opening.runs_of({"anomalyclip": [Glow(channel=2)]}, pictures.select(["ring"]), 5)
+    assert len(requested) == 1 and not any(requested.values())
+    assert again["anomalyclip"][0].pixel_auroc["ring"] == first["anomalyclip"][1].pixel_auroc["ring"]
+    requested.clear()

@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from flats import flat_of
 from toy import toy_dataset
 
 from zsas_book import words
+from zsas_lib.evaluation.paired import samples
 
 
 @pytest.mark.parametrize(
@@ -53,16 +55,27 @@ def test_few_categories_are_named_and_many_counted(tmp_path):
     assert words.of_pictures(many) == "28 pictures of 7 categories"
 
 
-def test_the_leader_is_judged_by_the_larger_error_of_the_first_two():
-    values = pd.Series({"A": 90.0, "B": 92.0, "C": 80.0})
-    errors = pd.Series({"A": 0.5, "B": 1.5, "C": 9.0})
-    assert words.leader(values, errors) == (
-        "B leads by 2.0 points over A, which is within two standard deviations over seeds"
+def test_the_leader_is_judged_pair_by_pair():
+    """Both move by 10 points together and by 0.1 or 5 apart."""
+    numbers = {("A",): 0.9, ("B",): 0.92, ("C",): 0.8}
+    clear = samples(flat_of(numbers, ["name"], own=0.001), "pixel_auroc", "name")
+    said = words.leading(clear)
+    assert said.startswith("B leads over A by +2.0 points (95 % interval +1.") and said.endswith("power 0.5)")
+    noisy = samples(flat_of(numbers, ["name"], own=0.05), "pixel_auroc", "name")
+    assert words.leading(noisy).endswith("), which is within chance")
+    alone = samples(flat_of(numbers, ["name"], units=1), "pixel_auroc", "name")
+    assert words.leading(alone) == "B leads over A by +2.0 points (no interval)"
+    assert words.leading({"A": clear["A"]}) == "A is the only one"
+    assert words.span(clear).startswith("+12.0 points (95 % interval +11.")
+
+
+def test_what_stands_out_has_an_interval_without_zero():
+    gaps = pd.DataFrame(
+        {"gap": [2.5, 1.9, -2.1], "low": [0.1, -0.1, -3.0], "high": [4.9, 3.9, -1.2]}, index=["uniop", "loreb", "idp"]
     )
-    assert words.leader(values, errors / 2, of="standard errors").endswith("which is more than two standard errors")
-    assert words.leader(values).endswith("with no spread to judge it by")
-    assert words.leader(values, errors * np.nan).endswith("with no spread to judge it by")
-    assert words.leader(values[:1]) == "A is the only one"
+    assert words.beyond_chance(gaps) == "uniop +2.5 and idp -2.1"
+    assert words.beyond_chance(gaps.iloc[1:2]) == "none"
+    assert words.beyond_chance(gaps.assign(low=np.nan, high=np.nan)) == "unknown without a spread"
 
 
 def test_extremes_name_who_has_them():
@@ -70,10 +83,13 @@ def test_extremes_name_who_has_them():
     assert words.extremes(values, unit="points") == "from -0.3 (ceramic ring) to 2.2 points (star)"
 
 
-def test_paired_differences_have_the_mean_s_error():
+def test_paired_differences_have_the_mean_s_interval():
     gaps = pd.Series({"a": 1.0, "b": 3.0, "c": -1.0})
-    assert words.paired(gaps) == "+1.0 ± 1.2 points, up in 2 of 3 categories, from -1.0 (c) to 3.0 (b)"
-    assert words.paired(gaps[:1]) == "+1.0 points, up in 1 of 1 category, from 1.0 (a) to 1.0 (a)"
+    said = words.paired(gaps)
+    assert said.startswith("+1.0 points (95 % interval -") and "% of resamples agree in sign, power" in said
+    assert said.endswith("), up in 2 of 3 categories, from -1.0 (c) to 3.0 (b)")
+    assert words.paired(gaps, sure=False) == "+1.0 points, up in 2 of 3 categories, from -1.0 (c) to 3.0 (b)"
+    assert words.paired(gaps[:1]) == "+1.0 points (no interval), up in 1 of 1 category, from 1.0 (a) to 1.0 (a)"
 
 
 def test_a_change_is_said_from_and_to():

@@ -399,13 +399,13 @@ def test_predictions_and_searches_wait_where_they_read(device, towers, pictures)
         predict(model, *arguments)
     assert len(found) == 2, found  # the maps; scores and the range of the pictures
     index, amounts = torch.arange(4), torch.full((4, 3), 0.2)
-    for fill, reads in (("zero", 2), ("valid", 3)):  # with "valid" the pixels that count
+    for fill in ("zero", "valid"):
         objective = Objective(model, batch.images, batch.masks, "nut", fill=fill)
         with waits_on(device) as found, torch.no_grad():
             objective.outcome(index, amounts)
-        assert len(found) == reads, found
+        assert len(found) == 1, found  # all numbers of all points at once; maps stay where they are
     one = {"images": batch.images[-1:], "masks": batch.masks[-1:], "class_names": "nut"}
-    for search, reads in (("random", 2), ("grid", 2), ("adam", 4)):  # Adam reads the slopes and the loss too
+    for search, reads in (("random", 1), ("grid", 1), ("adam", 3)):  # Adam reads the slopes and the loss too
         counts = []
         for steps in (5, 6) if search == "grid" else (3, 6):  # one batch of points more
             with waits_on(device) as found:

@@ -6,10 +6,10 @@ require("typer")
 
 import typer
 
-from . import data, doctor, fork, plan, results, run, train
+from . import data, doctor, export, fork, plan, results, run, train
 
 HELP = "Compute, check and share the chapters of the book, and what they stand on."
-COMMANDS = (run.run, fork.fork, run.shard, plan.status, plan.plan, train.train, doctor.doctor)
+COMMANDS = (run.run, fork.fork, run.shard, plan.status, plan.plan, train.train, export.export, doctor.doctor)
 
 app = typer.Typer(
     help=HELP, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False

@@ -17,18 +17,23 @@ def fork(
         ),
     ],
     architecture: Annotated[
-        str | None, typer.Option(help="Of a backbone of your own: an open_clip name or a JSON file.")
+        str | None, typer.Option(help="Of a backbone of your own: an open_clip name, a JSON file or FILE.py:NAME.")
     ] = None,
     weights: Annotated[str | None, typer.Option(help="Of a backbone of your own: its weights file.")] = None,
 ) -> None:
     """Make a chapter of your own: a notebook pair, its entries, and a checklist that zsas doctor ticks off."""
+    from zsas_lib.backbones.aliases import IN_A_FILE
+
     from ..project.chapters import load_pages, project_root
     from ..project.kinds import BACKBONE, FILE
     from ..project.paths import led
     from ..site.fork import checklist, fork_page
 
     root, here = project_root(), Path.cwd()
-    if architecture and architecture.endswith(".json"):
+    own = IN_A_FILE.fullmatch(architecture or "")
+    if architecture and own:
+        architecture = f"{led(own[1], FILE, here, root)}:{own[2]}"
+    elif architecture and architecture.endswith(".json"):
         architecture = led(architecture, FILE, here, root)
     backbone, weights = led(backbone, BACKBONE, here, root), led(weights, FILE, here, root)
     for path in fork_page(page, name, backbone, root, architecture=architecture, weights=weights):

@@ -19,18 +19,22 @@ def train(
         str | None, typer.Option(help="half-maximum, half-of-file or nonzero; the data set's own without it.")
     ] = None,
     backbone: Annotated[str, typer.Option(help="The frozen backbone.")] = "embedded",
-    image_size: Annotated[int | None, typer.Option(help="In pixels; the backbone's own without it.")] = None,
+    image_size: Annotated[
+        int | None, typer.Option(help="In pixels; without it the backbone's own, of the embedded one 240.")
+    ] = None,
     activation: Annotated[str | None, typer.Option(help="gelu or quick_gelu; the weights' own without it.")] = None,
     seed: Annotated[int, typer.Option()] = 0,
-    epochs: Annotated[int | None, typer.Option(help="The paper's without it; so for the next three.")] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="short or paper: how it is trained, its options included; short on a small backbone."),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="The recipe's without it; so for all that follow.")] = None,
     training_batch_size: Annotated[int | None, typer.Option()] = None,
     rate: Annotated[float | None, typer.Option()] = None,
     augment: Annotated[bool | None, typer.Option()] = None,
-    zoom: Annotated[float, typer.Option(help="How often a picture is cut to a part of itself, in 0..1.")] = 0.0,
-    decay: Annotated[bool, typer.Option(help="Let the rate fall to zero.")] = False,
-    loss_size: Annotated[
-        int | None, typer.Option(help="Side in pixels at which maps meet masks; the pictures' without it.")
-    ] = None,
+    zoom: Annotated[float | None, typer.Option(help="How often a picture is cut to a part of itself, in 0..1.")] = None,
+    decay: Annotated[bool | None, typer.Option(help="Whether the rate falls to zero.")] = None,
+    loss_size: Annotated[int | None, typer.Option(help="Side in pixels at which maps meet masks.")] = None,
 ) -> None:
     """Train a model's learnable parts on an auxiliary data set; a run that was stopped goes on from its last epoch.
 
@@ -38,31 +42,44 @@ def train(
     """
     import zsas_lib as zsas
     from zsas_lib.models.learned import require_learner
+    from zsas_lib.models.load import require_runs
+    from zsas_lib.training.recipes import training_of
     from zsas_lib.training.settings import require_settings
 
     require_learner(model)
-    require_settings(
-        seed=seed, epochs=epochs, training_batch_size=training_batch_size, rate=rate, zoom=zoom, loss_size=loss_size
-    )
+    of_recipe = training_of(model, recipe, backbone)
+    given = {
+        "epochs": epochs,
+        "training_batch_size": training_batch_size,
+        "rate": rate,
+        "augment": augment,
+        "zoom": zoom,
+        "decay": decay,
+        "loss_size": loss_size,
+    }
+    settings = {**of_recipe.fit, **{name: value for name, value in given.items() if value is not None}}
+    require_settings(seed=seed, **{name: settings[name] for name in settings.keys() - {"augment", "decay"}})
     checkpoint = output.with_name(f"{output.name}.checkpoint") if output.name else output
     require_new_file(output)
     require_place(checkpoint)
+    image_size = of_recipe.image_size if image_size is None else image_size
+    require_runs(model, backbone, image_size)
     tower = zsas.load_backbone(backbone, image_size=image_size, activation=activation)
-    learner = zsas.load_model(model, tower)
+    learner = zsas.load_model(model, tower, **of_recipe.options)
     log = zsas.fit(
         learner,
         zsas.load_dataset(dataset, root, image_size=tower.image_size, mask_rule=mask_rule),
         seed=seed,
-        epochs=epochs,
-        training_batch_size=training_batch_size,
-        rate=rate,
-        augment=augment,
-        zoom=zoom,
-        decay=decay,
-        loss_size=loss_size,
+        **settings,
         checkpoint=checkpoint,
         output=output,
     )
     typer.echo(
         f"{model} is trained: {len(log)} steps, loss {log.loss.iloc[0]:.3f} to {log.loss.iloc[-1]:.3f}, in {output}"
     )
+    if of_recipe.options:
+        options = "".join(f", {name}={value!r}" for name, value in of_recipe.options.items())
+        typer.echo(
+            f"Load it with the same options, on a backbone of the same size: zsas.load_model({model!r}, "
+            f"zsas.load_backbone({backbone!r}, image_size={tower.image_size!r}), checkpoint={str(output)!r}{options})"
+        )

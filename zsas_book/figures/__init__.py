@@ -12,6 +12,7 @@ from .bars import model_bars as model_bars
 from .boxes import boxes as boxes
 from .cases import bound_dots as bound_dots
 from .cases import case_tiles as case_tiles
+from .costs import quality_and_cost as quality_and_cost
 from .dots import dot_panels as dot_panels
 from .dots import dots as dots
 from .frames import tile_slider as tile_slider
@@ -37,6 +38,7 @@ from .panels import legend as legend
 from .panels import log_axes as log_axes
 from .panels import panels as panels
 from .publish import publish as publish
+from .publish import publish_replicates as publish_replicates
 from .publish import publish_table as publish_table
 from .settings import setting_panels as setting_panels
 from .slider import frame_slider as frame_slider

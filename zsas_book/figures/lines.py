@@ -135,7 +135,7 @@ def bound_steps(curves: Mapping[str, pd.DataFrame], yardstick: str) -> Figure:
     """
     figure, axes = panels(height=3.8)
     original = curves[yardstick].iloc[:, 0]
-    order = (SERIES[1], SERIES[0], INK, SERIES[4])
+    order = (SERIES[1], SERIES[2], SERIES[0], INK, SERIES[4])
     for number, (name, curve) in enumerate(curves.items()):
         lowered = -curve.sub(original, axis=0)
         middle, error = lowered.mean(), lowered.sem().fillna(0)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from zsas_lib.evaluation.replicates import ITSELF, keys_of
+from zsas_lib.evaluation.sampled import ITSELF, keys_of
 
 from ..published import REPLICATES
 
@@ -36,6 +36,14 @@ def publish_table(data: pd.DataFrame, name: str, replicates: pd.DataFrame | None
         data.to_csv(folder / f"{name}.csv", index=not isinstance(data.index, pd.RangeIndex), float_format="%.6g")
         if replicates is not None:
             replicates.to_parquet(folder / f"{name}{REPLICATES}")
+
+
+def publish_replicates(whole: pd.DataFrame, name: str) -> None:
+    """Save a flat table as `publish_table` does: its numbers, those of runs averaged, and their replicates."""
+    keys = keys_of(whole)
+    metrics = whole.columns[list(whole.columns).index("freedom") + 1 :].drop("run", errors="ignore")
+    itself = whole[whole["replicate"] == ITSELF]
+    publish_table(itself.groupby(keys, sort=False)[list(metrics)].mean().reset_index(), name, whole)
 
 
 def _refuse_others(data: pd.DataFrame, name: str, replicates: pd.DataFrame) -> None:

@@ -57,7 +57,8 @@ def estimated(job: Page | Shard, root: Path, *, sharded: bool = False, tflops: f
     page, given = (job, job.parameters) if isinstance(job, Page) else (job.page, job.given)
     values = resolve(read_parameters(read_notebook(root / page.notebook)), given)
     pictures = _pictures(values)
-    name = str(values.get("backbone", "embedded"))
+    several = values.get("towers") or ["embedded"]
+    name = str(values.get("backbone", next(iter(several))))
     backbone = ALIASES.get(name)
     gpu = backbone is None or backbone.core_seconds is None
     if sharded:
@@ -97,6 +98,8 @@ def _longest_of(folder: Path, modified: int) -> float:
 def _pictures(values: Mapping[str, object]) -> int:
     categories = values.get(CATEGORIES) or ([values["category"]] if values.get("category") else None)
     dataset, limit = str(values.get("dataset")), values.get("pictures_per_category")
+    if limit is not None and (normal := values.get("normal_per_category")) is not None:
+        limit = -(-int(limit) // 2) + min(int(normal), int(limit) // 2)
     all_of_them = official.pictures(dataset, "test", categories)
     if all_of_them is None:
         return (len(categories) if categories else 8) * int(limit or UNCOUNTED_PICTURES)

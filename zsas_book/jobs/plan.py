@@ -202,7 +202,7 @@ def _together_problems(pages: Iterable[Page], root: Path) -> list[str]:
 def _weights_problems(missing: Sequence[str]) -> list[str]:
     problems = []
     for name in missing:
-        from zsas_lib.backbones.weights import why_no_downloads
+        from zsas_lib.backbones.hub import why_no_downloads
 
         if reason := why_no_downloads():
             problems.append(

@@ -6,10 +6,12 @@
 
 import ast
 from collections.abc import MutableMapping, Sequence
+from typing import Any
 
 from zsas_lib.base.errors import UnknownNameError
 
-from .parameters import Parameter, Value, declarations
+from .parameters import Parameter, ParameterError, Value, declarations
+from .suited import unsuited
 
 INJECTED = "# Parameters"  # how papermill begins the cell that it writes behind the parameters
 
@@ -19,7 +21,8 @@ def settle(names: MutableMapping[str, object]) -> None:
 
     ``names`` are the notebook's ``globals()``, with IPython's ``In``, the cells that have run. Raises UnknownNameError
     for a parameter that papermill set and the notebook does not have, and ParameterError for a value that is not
-    allowed. Without a cell of parameters among those that have run nothing is done.
+    allowed, or a backbone that a model cannot run on, before its weights are fetched. Without a cell of parameters
+    among those that have run nothing is done.
     """
     cells: Sequence[str] = names["In"]
     place, declared = next(
@@ -33,6 +36,9 @@ def settle(names: MutableMapping[str, object]) -> None:
                     raise UnknownNameError("parameter", name, known)
     for parameter in declared:
         names[parameter.name] = _settled(parameter, names[parameter.name])
+    values: dict[str, Any] = {parameter.name: names[parameter.name] for parameter in declared}
+    for problem in unsuited(declared, values, fetch=True):
+        raise ParameterError(problem)
 
 
 def _settled(parameter: Parameter, value: object) -> Value:

@@ -4,7 +4,8 @@ Each line of that cell reads ``name: type = default  # help``, so that plain pap
 the same thing. Types are ``int``, ``float``, ``str``, ``bool`` and ``list[...]`` of them; a default of ``None``
 allows ``None``. The help may end in what is allowed: ``(one of: a, b)``, ``(0 to 90 degrees)``, ``(at least 1)`` or
 ``(at most 1)``, or what is named: ``(a data set)``, ``(a model)`` or another of `kinds.KINDS`, which the library knows,
-``(a folder)`` or another of `kinds.ELSEWHERE`. For a list this holds for each item.
+``(a folder)`` or another of `kinds.ELSEWHERE`. For a list this holds for each item. A notebook whose models no
+parameter names says which must run on its backbone, ``(a backbone for anomalyclip, vcpclip+)``.
 """
 
 import ast
@@ -21,7 +22,7 @@ from nbformat import NotebookNode
 
 from zsas_lib.base.errors import UnknownNameError
 
-from .kinds import ELSEWHERE, KINDS, known_names
+from .kinds import BACKBONE, ELSEWHERE, KINDS, known_names
 
 Scalar = int | float | str | bool
 Value = Scalar | list | None
@@ -32,7 +33,8 @@ ITEM = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([^,]*?))\s*(?:,|$)""")
 NUMBER = r"[-+]?[\d.]+(?:e[-+]?\d+)?"
 ALLOWED = re.compile(
     rf"\((?:one of: (?P<choices>[^()]+)|(?P<low>{NUMBER}) to (?P<high>{NUMBER})(?: [^()]+)?"
-    rf"|at least (?P<least>{NUMBER})(?: [^()]+)?|at most (?P<most>{NUMBER})(?: [^()]+)?|an? (?P<kind>[a-z ]+))\)$"
+    rf"|at least (?P<least>{NUMBER})(?: [^()]+)?|at most (?P<most>{NUMBER})(?: [^()]+)?"
+    r"|an? (?P<kind>[a-z ]+?)(?: for (?P<models>[a-z][a-z+, -]*))?)\)$"
 )
 
 
@@ -43,7 +45,7 @@ class ParameterError(ValueError):
 @dataclass(frozen=True)
 class Parameter:
     """One parameter as a notebook declares it; `choices`, `low` and `high` are what its help allows, `kind` what its
-    value names."""
+    value names, `models` those that run on a backbone."""
 
     name: str
     scalar: str
@@ -54,6 +56,7 @@ class Parameter:
     low: float = -math.inf
     high: float = math.inf
     kind: str = ""
+    models: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[Scalar, ...]:
@@ -71,7 +74,8 @@ class Parameter:
         if names := self.names:
             return f"{self.type}, one of {', '.join(map(str, names))}"
         if self.kind:
-            return f"{self.type}, {'an' if self.kind[0] in 'aeiou' else 'a'} {self.kind}"
+            models = f" for {', '.join(self.models)}" if self.models else ""
+            return f"{self.type}, {'an' if self.kind[0] in 'aeiou' else 'a'} {self.kind}{models}"
         if math.isfinite(self.low) and math.isfinite(self.high):
             return f"{self.type} from {self.low:g} to {self.high:g}"
         if math.isfinite(self.low):
@@ -234,20 +238,27 @@ def _read_declaration(statement: ast.stmt, comment: str, source: str) -> Paramet
     return parameter
 
 
-def _allowed(comment: str, parameter: Parameter, source: str) -> tuple[tuple[Scalar, ...], float, float, str]:
-    """Choices, lowest and highest value, and kind of names that a help text ends in."""
+def _allowed(
+    comment: str, parameter: Parameter, source: str
+) -> tuple[tuple[Scalar, ...], float, float, str, tuple[str, ...]]:
+    """Choices, lowest and highest value, kind of names and models that a help text ends in."""
     found = ALLOWED.search(comment)
     if found is None:
-        return (), -math.inf, math.inf, ""
+        return (), -math.inf, math.inf, "", ()
     if found["choices"]:
         choices = tuple(parameter._read(item.strip(), comment) for item in found["choices"].split(","))
-        return choices, -math.inf, math.inf, ""
+        return choices, -math.inf, math.inf, "", ()
     if found["kind"]:
         if parameter.scalar != (dict.fromkeys(KINDS, "str") | ELSEWHERE).get(found["kind"]):
             raise ParameterError(
                 f"The help of `{source}` ends in what no registry has, ({found['kind']}); expected a str, and one of "
                 f"{', '.join([*KINDS, *ELSEWHERE])}. Write other remarks without brackets."
             )
-        return (), -math.inf, math.inf, found["kind"]
+        models = tuple(found["models"].split(", ")) if found["models"] else ()
+        if models and found["kind"] != BACKBONE:
+            raise ParameterError(
+                f"The help of `{source}` names models behind a {found['kind']}; expected a {BACKBONE}."
+            )
+        return (), -math.inf, math.inf, found["kind"], models
     low, high = found["low"] or found["least"], found["high"] or found["most"]
-    return (), float(low or -math.inf), float(high or math.inf), ""
+    return (), float(low or -math.inf), float(high or math.inf), "", ()

@@ -2,6 +2,7 @@
 learn from, amounts of a perturbation, files.
 
 No model is loaded and nothing is made or downloaded: of an embedded data set in the cache the categories are known.
+Whether models run on a backbone is in `suited`.
 """
 
 import shlex
@@ -14,6 +15,7 @@ from zsas_lib.data.registry import DATASETS, dataset_record
 from .kinds import AMOUNT, BACKBONE, CATEGORY, FILE
 from .parameters import Parameter, ParameterError, Value
 from .paths import LOCAL, path_in
+from .suited import unsuited
 
 DATASET, ROOT, AUXILIARY_ROOT, PERTURBATION = "dataset", "data_root", "auxiliary_root", "perturbation"
 SHOWN = 8  # categories that a message lists
@@ -65,6 +67,7 @@ def misfits(
 ) -> Iterator[str]:
     """Which values do not fit each other, a sentence each; nothing is said of data that are not there."""
     yield from _without_auxiliary(values)
+    yield from unsuited(declared, values, fetch=False)
     for parameter in declared:
         value = values[parameter.name]
         chosen = list(value) if isinstance(value, list) else [] if value is None else [value]

@@ -8,12 +8,14 @@ from pathlib import Path
 import jupytext
 import yaml
 
+from zsas_lib.backbones.aliases import IN_A_FILE
 from zsas_lib.base.errors import UnknownNameError
 
 from ..pages.states import FRESH, page_state
 from ..project.chapters import CHAPTERS, Page, page_profiles
 from ..project.parameters import parameters_cell, read_parameters
 from ..project.paths import NO_PATHS
+from ..project.suited import unsuited
 from ..project.written import literal, with_default
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -42,13 +44,15 @@ class Point:
 def fork_page(
     of: str, name: str, backbone: str, root: Path, *, architecture: str | None = None, weights: str | None = None
 ) -> list[Path]:
-    """Make the chapter `name` from the page `of`, with `backbone` as its default; returns the files written or changed.
+    """Make the chapter `name` from the page `of`, with `backbone` as its default, on which the page's models must run
+    (ForkError); returns the files written or changed.
 
-    `backbone` is what `load_backbone` takes. With `weights` (a file, as in `register_backbone`) it is a new name that
-    the notebook itself registers, with `architecture`, an open_clip name or a JSON file. The notebook's answer and
-    caveat become points to fill in. Raises UnknownNameError for a page that is not there, ForkError for a name that is
-    taken or badly formed, a notebook without a parameter `backbone` or in another encoding than UTF-8, one of
-    `architecture` and `weights` without the other, and files that are not there; both are relative to `root`.
+    `backbone` is what `load_backbone` takes. With `architecture` it is a new name that the notebook itself registers,
+    as in `register_backbone`: an open_clip name or a JSON file with `weights`, a file, or a module of one's own,
+    "FILE.py:NAME", with or without them. The notebook's answer and caveat become points to fill in. Raises
+    UnknownNameError for a page that is not there, ForkError for a name that is taken or badly formed, a notebook
+    without a parameter `backbone` or in another encoding than UTF-8, one of `architecture` and `weights` without the
+    other, and files that are not there; both are relative to `root`.
     """
     profiles = page_profiles(root)
     if of not in profiles:
@@ -59,12 +63,14 @@ def fork_page(
     made = root / "notebooks" / f"{name}.md"
     if name in profiles or made.exists() or made.with_suffix(".ipynb").exists():
         raise ForkError(f"{name!r} is taken by a page or a notebook; choose another name.")
-    if (architecture is None) != (weights is None):
+    own = IN_A_FILE.fullmatch(architecture or "")
+    if (architecture is None) != (weights is None) and not own:
         raise ForkError(
             "A backbone of your own needs both --architecture (an open_clip name or a JSON file) and --weights (a "
-            "file)."
+            "file), or --architecture FILE.py:NAME, a module of yours."
         )
-    for path in (weights, architecture if str(architecture).endswith(".json") else None):
+    file = own[1] if own else architecture if str(architecture).endswith(".json") else None
+    for path in (weights, file):
         if path is not None and not path.startswith(NO_PATHS) and not (root / Path(path).expanduser()).is_file():
             raise ForkError(f"No file {root / Path(path).expanduser()} for the backbone {backbone!r}.")
     try:
@@ -73,8 +79,12 @@ def fork_page(
     except UnicodeDecodeError as error:
         raise ForkError(f"{source.stem}.md, {CHAPTERS} and {CONTENTS.name} must be in UTF-8: {error}.") from None
     notebook = jupytext.reads(text, fmt="md:myst")
-    if "backbone" not in {parameter.name for parameter in read_parameters(notebook)}:
+    declared = read_parameters(notebook)
+    if "backbone" not in {parameter.name for parameter in declared}:
         raise ForkError(f"{source.name} has no parameter `backbone`; fork a page that has one, such as uniform_sweep.")
+    values = {parameter.name: parameter.default for parameter in declared}
+    for problem in unsuited(declared, values | {"backbone": backbone}, fetch=False):
+        raise ForkError(problem)
     cell = parameters_cell(notebook).source
     text = text.replace(cell, with_default(cell, "backbone", backbone), 1)
     made.write_text(_own_text(text, name, backbone, of, architecture, weights), encoding="utf-8")
@@ -120,7 +130,7 @@ def _own_text(text: str, name: str, backbone: str, of: str, architecture: str | 
         count=1,
         flags=re.DOTALL,
     )
-    if weights is None:
+    if architecture is None:
         return text
     parameters = re.search(r"```\{code-cell\}[^\n]*\n:tags: \[parameters\]\n.*?\n```\n", text, re.DOTALL)
     cell = (

@@ -18,10 +18,13 @@ from ..project.chapters import load_pages
 from . import check
 from .benchmarks_page import write_benchmarks
 from .claims import write_claims
+from .findings import write_findings
 from .reference import write_reference
 from .results_index import write_results_index
 from .staging import MADE, RUNNABLE, stage
 from .status_page import write_status
+from .towers_page import write_towers
+from .try_it import write_try_it
 
 SOURCE = Path("book/_build/source")
 HTML = Path("book/_build/html")
@@ -34,8 +37,11 @@ def main(profile: str = "embedded") -> None:
     write_results_index(root, SOURCE, states)
     write_status(root, SOURCE, states)
     write_claims(root, SOURCE, states)
+    write_findings(root, SOURCE, states)
     write_benchmarks(root, SOURCE)
+    write_towers(root, SOURCE)
     write_reference(root, SOURCE / MADE)
+    write_try_it(root, SOURCE)
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
     options = ["--config", "_config.yml", "--path-output", "book", "--warningiserror", "--keep-going", "--quiet"]
     options += ["--all"]  # else Sphinx takes over a changed style sheet only where a page changed too

@@ -1,3 +1,1 @@
 """Tables as pages show them."""
-
-from .shown import shown as shown

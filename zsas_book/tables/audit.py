@@ -14,6 +14,7 @@ from zsas_lib.papers.printed import printed_metrics
 from zsas_lib.studies.audit import MOVED, WITHIN
 
 from ..labels import label
+from ..words import how_sure, points
 from .beside import beside_reported
 
 MATTERS = "matters here"
@@ -32,12 +33,12 @@ def audit_in_words(effects: pd.DataFrame, claims: pd.DataFrame) -> list[str]:
     one of `audit.effects_of`."""
     matter, chance = (claims.claim[claims.verdict.str.contains(word)] for word in (MATTERS, f"{WITHIN} here"))
     strongest = effects.loc[(effects.gain / effects.error.replace(0, np.nan)).abs().idxmax()]
+    sure = how_sure(100 * strongest.low, 100 * strongest.high, strongest.agree, 100 * strongest.power)
     return [
         f"Of the {len(matter) + len(chance)} choices that this page switches, those that matter beyond chance here: "
         f"{'; '.join(matter) or 'none'}.",
         f"Those that do not: {'; '.join(chance) or 'none'}.",
-        f"The clearest is {strongest.change}: {100 * strongest.gain:+z.1f} ± {100 * strongest.error:.1f} points of "
-        f"{strongest.metric}.",
+        f"The clearest is {strongest.change}: {points(100 * strongest.gain)} points of {strongest.metric} ({sure}).",
     ]
 
 

@@ -9,6 +9,7 @@ from zsas_lib.backbones.backbone import Backbone
 from zsas_lib.data.dataset import AnomalyDataset
 from zsas_lib.papers.comparable import comparable
 from zsas_lib.papers.printed import printed_value
+from zsas_lib.training.recipes import training_of
 
 from ..labels import label
 
@@ -60,6 +61,40 @@ def beside_printed(
         for column, value in line.items()
     ]
     return beside_reported(rows, tolerance=tolerance)
+
+
+def changed_settings(
+    model: str, recipe: str | None, backbone: str, training: Mapping[str, object]
+) -> dict[str, object]:
+    """What of a training differs from the model's paper, for `comparable`: by its recipe and by a chapter's own
+    settings."""
+    own = {name: value for name, value in training.items() if value is not None}
+    return {**training_of(model, recipe, backbone).fit, **own}
+
+
+def notes_of(
+    paper: str,
+    table: str | int,
+    pictures: AnomalyDataset,
+    towers: Mapping[str, Backbone],
+    recipe: str | None,
+    training: Mapping[str, object],
+    auxiliary: AnomalyDataset | None = None,
+) -> dict[str, str]:
+    """Why the numbers of each model, by name with its backbone, cannot be compared with those of a printed table
+    (`comparable`), "" where they can; ``recipe`` and ``training`` are a chapter's own."""
+    return {
+        name: comparable(
+            paper,
+            table,
+            pictures,
+            tower,
+            name,
+            auxiliary=auxiliary,
+            training=changed_settings(name, recipe, tower.name, training),
+        )
+        for name, tower in towers.items()
+    }
 
 
 def printed_mean(

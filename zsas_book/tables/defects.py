@@ -64,7 +64,7 @@ def groups_in_words(metrics: pd.DataFrame, of_types: pd.DataFrame) -> list[str]:
     """What one model's `group_metrics` and the `group_summary` of its types say: what contrast is worth within
     categories, and which types stand out beside their categories."""
     sentences, gains = [], 100 * contrast_gains(metrics)
-    if len(gains) > 1:
+    if len(gains):
         sentences += [f"From low to high contrast, {label(name)} changes by {paired(gains[name])}." for name in METRICS]
     common = of_types[of_types.categories > 1]
     if len(common) > 1:

@@ -7,8 +7,10 @@ import pandas as pd
 import zsas_lib as zsas
 from zsas_lib.backbones.backbone import Backbone
 from zsas_lib.data.dataset import AnomalyDataset
+from zsas_lib.evaluation.tables import MEAN
 from zsas_lib.papers.comparable import comparable
-from zsas_lib.studies.few_shot import BOTH, CURVES, REFERENCES, TEXT, curve, gain_table
+from zsas_lib.studies import few_shot
+from zsas_lib.studies.few_shot import BOTH, CURVES, REFERENCES, TEXT
 
 from .. import words
 from ..labels import label
@@ -17,50 +19,55 @@ from .beside import beside_reported
 FALLEN = -0.05  # points: what falls by less is printed as unchanged
 
 
-def gains_in_words(summary: pd.DataFrame, shots: int) -> list[str]:
-    """What references add to each metric of an `over_draws` table, up to ``shots`` of them, and how many different sets
-    were drawn."""
-    sentences = []
+def gains_in_words(whole: pd.DataFrame, shots: int) -> list[str]:
+    """What references add to each metric, pair by pair, up to ``shots`` of them, and how many different sets were
+    drawn; ``whole`` is `few_shot.flat_sets` of a table."""
+    sentences, counts = [], sorted({*whole["shots"]})
+    names = [name for name in dict.fromkeys(whole["category"]) if name != MEAN]
+    few = whole[whole["weight"].isin((TEXT, BOTH))]
+    first = next(count for count in counts if count > 0)
     for metric in CURVES:
-        lines, alone = (curve(summary, metric, weights)["mean"] for weights in ((TEXT, BOTH), (REFERENCES,)))
-        first = int(lines.index[lines.index > 0].min())
-        gains = gain_table(summary, metric, shots)
-        objects = gains.drop(index="mean")
-        fallen = objects[objects["gain"] < FALLEN]
-        beyond = (-fallen["gain"] > fallen["±"]).sum() or "none"
-        sentences += [
-            f"Mean {label(metric)} goes {words.from_to(lines[0], lines[first])} with "
-            f"{words.counted(first, 'reference')} ({words.points(lines[first] - lines[0])} points) and changes by "
-            f"{words.points(lines[shots] - lines[first])} from there to {shots}; one standard error over pictures is "
-            f"{gains.loc['mean', '±']:.1f} points.",
-            f"It falls in {len(fallen)} of {words.counted(len(objects), 'category')}, in {beyond} of them by more than "
-            f"a standard error; the references' map alone reaches {alone[shots]:.1f} %.",
+        none, one, most = (few_shot.chosen(few, metric, shots=count) for count in (0, first, shots))
+        alone = few_shot.chosen(whole, metric, shots=shots, weight=REFERENCES)
+        gains = [
+            few_shot.chosen(few, metric, name, shots=shots) - few_shot.chosen(few, metric, name, shots=0)
+            for name in names
         ]
-    sets = summary[summary.weight == BOTH].groupby("shots").draws.min()
+        fallen = [gain for gain in gains if 100 * gain.values[0] < FALLEN]
+        beyond = sum(gain.units > 1 and gain.difference().high < 0 for gain in fallen) or "none"
+        sentences += [
+            f"Mean {label(metric)} goes {words.from_to(100 * none.values[0], 100 * one.values[0])} with "
+            f"{words.counted(first, 'reference')} ({words.gain(one - none)}) and changes by "
+            f"{words.gain(most - one)} from there to {shots}.",
+            f"Of {words.counted(len(names), 'category')}, {len(fallen)} fall, {beyond} of them beyond chance; the "
+            f"references' map alone reaches {100 * alone.values[0]:.1f} %.",
+        ]
+    sets = whole[whole["shots"] > 0].groupby("shots")["run"].nunique()
     drawn = words.listed([f"{number} of {count}" for count, number in sets.items()])
     return [*sentences, f"Numbers of different sets drawn: {drawn}."]
 
 
-def weights_in_words(lines: Mapping[str, pd.DataFrame], errors: Mapping[str, pd.DataFrame]) -> list[str]:
-    """What the weight of the references does to each metric, in sentences, from `few_shot.weight_curves` and those of
-    the standard errors: words, references and their plain mean, and where the mean over categories is highest."""
-    sentences = []
+def weights_in_words(lines: Mapping[str, pd.DataFrame], whole: pd.DataFrame) -> list[str]:
+    """What the weight of the references does to each metric, in sentences, from `few_shot.weight_curves` and
+    `few_shot.flat_sets` of the same table: words, references and their plain mean, the latter two pair by pair, and
+    where the mean over categories is highest."""
+    sentences, few = [], whole[whole["shots"] > 0]
     for metric in CURVES:
         mean, single = lines[metric]["mean"], lines[metric].drop(columns="mean")
-        error, alone = errors[metric]["mean"][REFERENCES], mean[REFERENCES] - mean[BOTH]
         hidden = int((single.loc[REFERENCES] > single.loc[BOTH]).sum())
-        said = (
-            "their plain mean hides what the references know"
-            if alone > error
-            else "words add to what the references know"
-            if alone < -error
-            else "the two are within a standard error of each other"
+        alone = few_shot.chosen(few, metric, weight=REFERENCES) - few_shot.chosen(few, metric, weight=BOTH)
+        gap = alone.difference() if alone.units > 1 else None
+        said = words.beyond(
+            *((gap.low, gap.high) if gap else (0.0, 0.0)),
+            "their plain mean hides what the references know",
+            "words add to what the references know",
+            "the two are within chance of each other",
         )
         sentences.append(
             f"Mean {label(metric)} is {mean[TEXT]:.1f} % by words alone, {mean[BOTH]:.1f} % by the plain mean of both, "
             f"and {mean[REFERENCES]:.1f} % by references alone, which beat both in {hidden} of "
-            f"{words.counted(single.shape[1], 'category')}; in the mean {said}. It is highest, {mean.max():.1f} %, "
-            f"at a weight of {mean.idxmax():g}."
+            f"{words.counted(single.shape[1], 'category')}; in the mean {said} ({words.gain(alone)}). It is highest, "
+            f"{mean.max():.1f} %, at a weight of {mean.idxmax():g}."
         )
     return [*sentences, "The best weight is read off the pictures that are scored, so a new product may want another."]
 

@@ -4,8 +4,10 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from zsas_lib.data.dataset import AnomalyDataset
+from zsas_lib.evaluation.paired import flat_gaps, over_categories
+from zsas_lib.evaluation.tables import MEAN
 
-from ..words import counted, points
+from ..words import counted, of_categories, points
 from .shown import shown
 
 KINDS = {
@@ -24,21 +26,29 @@ def shown_gains(gains: pd.DataFrame) -> Styler:
 
 def gains_in_words(gains: pd.DataFrame) -> list[str]:
     """What `per_category.choice_gains` say, in sentences: the choice on both halves, the oracle, what is left of its
-    gain, and whether the gain of a choice stands out from one standard error."""
+    gain, and whether the gain of a choice stands out from chance, category by category."""
     mean, own = gains.loc["mean"], gains.drop(index="mean")
     held_out, oracle = mean["gain held out"], mean["gain of the oracle"]
+    held = own["gain held out"]
+    clear = len(own) > 1 and over_categories(held).low > 0
     share = f", and a choice per category {100 * held_out / oracle:.0f} % of the former" if oracle > 0 else ""
     return [
         f"The amounts chosen for a category gain {points(mean['gain where chosen'])} points where they are chosen and "
-        f"{points(held_out)} on the held-out half; they help there in {(own['gain held out'] > 0).sum()} of "
+        f"{points(held_out)} on the held-out half ({of_categories(held)}); they help there in {(held > 0).sum()} of "
         f"{counted(len(own), 'category')}.",
-        f"One bootstrap standard error of the unperturbed mean is {mean['±']:.1f} points.",
-        f"The oracle gains {points(oracle)} on the same pictures pooled and {points(mean['oracle, per picture'])} "
-        f"on each one's own pixel AUROC{share}.",
+        f"The oracle gains {points(oracle)} on the same pictures pooled ({of_categories(own['gain of the oracle'])}) "
+        f"and {points(mean['oracle, per picture'])} on each one's own pixel AUROC{share}.",
         "So here a perturbation can be learnt from a few pictures with masks."
-        if held_out > mean["±"]
+        if clear
         else "So here nothing that can be used without the mask stands out from chance.",
     ]
+
+
+def mean_gains(gains: pd.DataFrame) -> pd.DataFrame:
+    """The mean row of `per_category.choice_gains` as a flat table, resampled by category."""
+    means = flat_gaps(gains.drop(index=MEAN)[list(KINDS)].reset_index())
+    means.insert(0, "category", MEAN)
+    return means
 
 
 def gains_beside_paper_s(gains: pd.DataFrame, held_out: AnomalyDataset, backbone: str) -> pd.DataFrame:

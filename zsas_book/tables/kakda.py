@@ -9,14 +9,15 @@ import pandas as pd
 import zsas_lib as zsas
 from zsas_lib.backbones.backbone import Backbone
 from zsas_lib.data.dataset import AnomalyDataset
-from zsas_lib.evaluation.paired import paired
+from zsas_lib.evaluation.paired import paired, samples
 from zsas_lib.evaluation.tables import ERROR, MEAN, ResultTable, over_runs
 from zsas_lib.papers.comparable import comparable
 from zsas_lib.papers.consistency import beside_released_log, printed_means
 from zsas_lib.papers.kakda import printed_gains
+from zsas_lib.studies.groups import category_spans
 
 from ..labels import label
-from ..words import beyond, how_sure, points
+from ..words import beyond, gain, how_sure, points
 from ..words import paired as in_pairs
 from .beside import beside_reported
 
@@ -42,29 +43,37 @@ def gain_in_words(runs: Runs, metric: str) -> str:
     apart = f"; {np.ptp(trainings):.1f} between trainings" if len(trainings) > 1 else ""
     led = beyond(mean.low, mean.high, "AnomalyCLIP leads", "WinCLIP leads", "no difference beyond chance")
     sure = how_sure(100 * mean.low, 100 * mean.high, mean.agree, 100 * mean.power)
-    return f"{led} in the mean {label(metric)} (AnomalyCLIP {in_pairs(gaps, np.nan)}; {sure}{apart})"
+    return f"{led} in the mean {label(metric)} (AnomalyCLIP {in_pairs(gaps, sure=False)}; {sure}{apart})"
 
 
 def comparison_in_words(runs: Runs, metrics: Sequence[str] = ("image_auroc", "pixel_auroc")) -> list[str]:
     """`gain_in_words` of several metrics, what paper K's rows give, and how evenly both models do over categories."""
-    spans = {name: 100 * np.ptp(over_runs(own).image_auroc.drop(MEAN)) for name, own in runs.items()}
+    spans = samples(category_spans(runs), "span", "model")
+    less = spans["anomalyclip"] - spans["winclip"]
     printed = printed_gains().loc["all"]
     return [
         f"{'; '.join(gain_in_words(runs, metric) for metric in metrics)}.",
         f"In paper K's rows AnomalyCLIP is ahead by {printed.image_auroc:.1f} points of image and "
         f"{printed.pixel_auroc:.1f} of pixel AUROC.",
-        f"The paper calls it the more even one: its image AUROC spans {spans['anomalyclip']:.1f} points here, "
-        f"WinCLIP's {spans['winclip']:.1f}.",
+        f"The paper calls it the more even one: its image AUROC spans {100 * spans['anomalyclip'].values[0]:.1f} "
+        f"points here, WinCLIP's {100 * spans['winclip'].values[0]:.1f}, a difference of {gain(less)}.",
     ]
 
 
-def groups_in_words(grouped: Mapping[str, pd.DataFrame]) -> list[str]:
-    """What learning adds in each group of categories, here and in paper K's rows; ``grouped`` are `group_means` by
-    model."""
+def groups_in_words(grouped: Mapping[str, pd.DataFrame], replicates: pd.DataFrame) -> list[str]:
+    """What learning adds in each group of categories, here, category by category, and in paper K's rows; ``grouped``
+    are `group_means` by model, ``replicates`` their `flat_groups`."""
     gains = 100 * (grouped["anomalyclip"] - grouped["winclip"])
     printed = printed_gains().drop("all")
+    added = []
+    for metric in ("image_auroc", "pixel_auroc"):
+        models = {name: samples(own, metric, "group") for name, own in replicates.groupby("model")}
+        parts = [
+            f"{label(group)} {gain(own - models['winclip'][group])}" for group, own in models["anomalyclip"].items()
+        ]
+        added.append(f"in {label(metric)}: {', '.join(parts)}")
     sentences = [
-        f"What learning adds, in points of image and of pixel AUROC: {_in_words(gains)}.",
+        f"What learning adds, category by category, {'; '.join(added)}.",
         f"From paper K's own rows: {_in_words(printed)}.",
     ]
     if len(gains) > 1:

@@ -4,16 +4,18 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from zsas_lib.evaluation.paired import samples
+
 from ..labels import label
-from ..words import leader, points
+from ..words import leading, points
 
 
-def leads_in_words(
-    values: pd.DataFrame, errors: pd.DataFrame, printed: pd.DataFrame, metrics: Sequence[str]
-) -> list[str]:
-    """Who leads in each metric and by how much, here, and who in V."""
+def leads_in_words(means: pd.DataFrame, printed: pd.DataFrame, metrics: Sequence[str]) -> list[str]:
+    """Who leads in each metric, by how much and how surely, here and who in V, whose AUPRO is the legacy one. ``means``
+    is the flat table of means over categories (`studies.variants.mean_replicates`)."""
+    of_v = printed.rename(columns={"aupro_200": "aupro"})
     return [
-        f"In {label(metric)} {leader(values[metric], errors[metric])} (in V {printed[metric].idxmax()} leads)."
+        f"In {label(metric)} {leading(samples(means, metric, 'variant'))}; in V {of_v[metric].idxmax()} leads."
         for metric in metrics
     ]
 

@@ -5,10 +5,12 @@ from pandas.io.formats.style import Styler
 
 from zsas_lib.data.dataset import AnomalyDataset
 
-from ..words import points
+from ..words import listed, points
 from .shown import shown
 
 ADAM, PARTIAL = "Adam", "Adam, image term's gradient only"
+SEARCHES_SHOWN = {"Adam": "adam", "two fidelities": "two-fidelity", "grid": "grid", "random": "random"}
+"""What the page on searches calls them, and their names."""
 REACHED, GAP = f"passes to {ADAM}'s bound", f"minus {ADAM}"
 
 
@@ -22,19 +24,20 @@ def shown_tightness(tightness: pd.DataFrame) -> Styler:
 
 
 def tightness_in_words(tightness: pd.DataFrame, passes: int, pictures: int) -> list[str]:
-    """What `comparison.tightness` says of Adam, the grid and random points, in sentences."""
-    ends = tightness["all passes"]
+    """What `comparison.tightness` says of Adam, two fidelities, the grid and random points, in sentences."""
+    ends, others = tightness["all passes"], list(SEARCHES_SHOWN)[1:]
 
     def reaches(name: str) -> str:
         needed = tightness.loc[name, REACHED]
         return f"does not reach it within {passes}" if pd.isna(needed) else f"is there after {needed:.0f}"
 
-    early = tightness.loc["grid", "a tenth of the passes"] - ends[ADAM]
+    early = tightness["a tenth of the passes"] - ends[ADAM]
     said = [
-        f"After {passes} passes per picture, Adam is at {ends[ADAM]:.1f} %, grid at {ends['grid']:.1f} and random at "
-        f"{ends['random']:.1f}; the lower, the tighter.",
-        f"Where Adam ends, grid {reaches('grid')} and random {reaches('random')}.",
-        f"With a tenth of the passes, grid stands {points(early)} points from where Adam ends with all.",
+        f"After {passes} passes per picture, Adam is at {ends[ADAM]:.1f} %, "
+        f"{listed([f'{name} at {ends[name]:.1f}' for name in others])}; the lower, the tighter.",
+        f"Where Adam ends, {listed([f'{name} {reaches(name)}' for name in others])}.",
+        f"With a tenth of the passes, two fidelities stand {points(early['two fidelities'])} and the grid "
+        f"{points(early['grid'])} points from where Adam ends with all.",
     ]
     if PARTIAL in tightness.index:
         gap = points(tightness.loc[PARTIAL, GAP])
@@ -43,9 +46,10 @@ def tightness_in_words(tightness: pd.DataFrame, passes: int, pictures: int) -> l
             "whole gradient."
         )
     if pictures > 1:
-        error = tightness.loc["grid", "±"]
+        error = tightness.loc["two fidelities", "±"]
         said.append(
-            f"The difference of grid and Adam has a standard error of {error:.1f} points over {pictures} pictures."
+            f"The difference of two fidelities and Adam has a standard error of {error:.1f} points over {pictures} "
+            "pictures."
         )
     return said
 
@@ -53,14 +57,14 @@ def tightness_in_words(tightness: pd.DataFrame, passes: int, pictures: int) -> l
 def length_beside_paper_s(
     tightness: pd.DataFrame, passes: int, pictures: AnomalyDataset, backbone: str
 ) -> pd.DataFrame:
-    """How long paper S says that its search is, beside a page's: steps and passes, and where the grid has Adam's
-    bound."""
-    needed = tightness.loc["grid", REACHED]
-    by_grid = "not reached" if pd.isna(needed) else f"{needed:.0f} passes"
+    """How long paper S says that its search is, beside a page's: steps and passes, and where two fidelities have
+    Adam's bound."""
+    needed = tightness.loc["two fidelities", REACHED]
+    reached = "not reached" if pd.isna(needed) else f"{needed:.0f} passes"
     row = {
         "claim": "at most 200 optimization steps per sample (S sec. 2.2)",
         "reported": "200 steps, 400 passes",
-        "reproduced": f"{passes // 2} steps of Adam, {passes} passes; its bound by grid: {by_grid}",
+        "reproduced": f"{passes // 2} steps of Adam, {passes} passes; its bound by two fidelities: {reached}",
         "verdict": f"{len(pictures)} pictures of {pictures.name}, {backbone}",
     }
     return pd.DataFrame([row])

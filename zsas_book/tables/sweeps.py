@@ -1,5 +1,6 @@
 """Tables and sentences of uniform sweeps, of rotation as of colour, and paper S's numbers beside them."""
 
+import numpy as np
 import pandas as pd
 from pandas.io.formats.style import Styler
 
@@ -9,6 +10,7 @@ from zsas_lib.data.dataset import AnomalyDataset
 from zsas_lib.papers.comparable import comparable, printed_family
 
 from ..labels import label
+from ..words import counted, points
 from .beside import beside_reported
 from .shown import shown
 
@@ -38,20 +40,25 @@ def beside_paper_s(
 
 
 def shown_ranges(ranges: pd.DataFrame) -> Styler:
-    """`sweep_ranges` as a page shows them, the error beside the unperturbed value."""
-    readable = ranges.drop(columns="± at 0").rename(columns={"largest step": "step"})
+    """`sweep_ranges` as a page shows them, the error beside the unperturbed value, the interval beside the range."""
+    readable = ranges.drop(columns=["± at 0", "low", "high"]).rename(columns={"largest step": "step"})
+    interval = ["" if np.isnan(row.low) else f"{points(row.low)} to {points(row.high)}" for row in ranges.itertuples()]
+    readable.insert(list(readable).index("range") + 1, "95 % interval", interval)
     errors = ranges[["± at 0"]].set_axis(["unperturbed"], axis=1)
     return shown(readable, errors=errors, formats={"at": "{:.3g}"})
 
 
 def ranges_in_words(ranges: pd.DataFrame) -> list[str]:
     """What `sweep_ranges` say, in sentences: the median and the widest category, the mean, and chance."""
-    objects = ranges.drop(index="mean")
+    objects, mean = ranges.drop(index="mean"), ranges.loc["mean"]
     widest = objects["range"].idxmax()
+    clear = int((objects["low"] > 0).sum())
+    interval = f" (95 % interval {points(mean.low)} to {points(mean.high)})" if np.isfinite(mean.low) else ""
     return [
         f"Over the range, pixel AUROC moves by {objects['range'].median():.1f} points in the median category and by "
-        f"{objects['range'].max():.1f} in the widest ({label(widest)}); the mean moves by "
-        f"{ranges.loc['mean', 'range']:.1f}.",
-        f"One bootstrap standard error of a category is {objects['± at 0'].median():.1f} points, but the same pictures "
-        "are perturbed at every value, so much of that error is shared along a line.",
+        f"{objects['range'].max():.1f} in the widest ({label(widest)}); the mean moves by {mean['range']:.1f}"
+        f"{interval}.",
+        f"The same pictures are perturbed at every value, so the ends of a range are compared pair by pair: in {clear} "
+        f"of {counted(len(objects), 'category')} they differ beyond chance.",
+        "Which two values these are was chosen on the same pictures, which makes ranges look larger than they are.",
     ]

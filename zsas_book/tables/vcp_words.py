@@ -5,18 +5,20 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from zsas_lib.evaluation.paired import samples
 from zsas_lib.models.vcpclip import FIRST_BALANCE
 from zsas_lib.studies.variants import BASELINE, FULL, OF_IMAGES, OF_PIXELS, over_seeds, pooled_deviation
 
 from ..labels import label
-from ..words import BEYOND, from_to, listed, points, standing_out
+from ..words import beyond_chance, from_to, gain, leading, listed, points, span, standing_out
 
 INTERACTION = "UniOp x LoReb"
 
 
-def fixing_in_words(runs: pd.DataFrame, printed: pd.DataFrame) -> list[str]:
-    """What fixing the temperatures does, from the mean rows of a `study` of the factorial (fractions) and V's Table
-    1, in how many columns the full model is best, and the spread over seeds, if there are several."""
+def fixing_in_words(runs: pd.DataFrame, means: pd.DataFrame, printed: pd.DataFrame) -> list[str]:
+    """What fixing the temperatures does, from the mean rows of a `study` of the factorial (fractions), their
+    replicates (`mean_replicates`) and V's Table 1, in how many columns the full model is best, and the spread over
+    seeds, if there are several."""
     middle, spread = (100 * part for part in over_seeds(runs, OF_PIXELS + OF_IMAGES))
 
     def moved(table: pd.DataFrame, metric: str) -> str:
@@ -28,6 +30,9 @@ def fixing_in_words(runs: pd.DataFrame, printed: pd.DataFrame) -> list[str]:
         f"Fixing the temperatures moves the legacy AUPRO {moved(middle, 'aupro_200')} (reported: "
         f"{moved(printed, 'aupro_200')}), the exact one {moved(middle, 'aupro')} and pixel AUROC "
         f"{moved(middle, 'pixel_auroc')} (reported: {moved(printed, 'pixel_auroc')}).",
+        f"Pair by pair that is {gained(means, 'Fixed', BASELINE, 'aupro')} of exact AUPRO and "
+        f"{gained(means, 'Fixed', BASELINE, 'pixel_auroc')} of pixel AUROC; the full model has "
+        f"{gained(means, FULL, 'Fixed', 'pixel_ap')} of AP above a fixed temperature alone.",
         f"The full model is best in {best} of these {len(middle.columns)} columns; in V Table 1 in {best_printed} of "
         f"{len(printed.columns)}.",
         f"Over the seeds, one training with learned temperatures has a standard deviation of "
@@ -36,6 +41,25 @@ def fixing_in_words(runs: pd.DataFrame, printed: pd.DataFrame) -> list[str]:
         if np.isfinite(noise)
         else "",
     ]
+
+
+def gained(means: pd.DataFrame, one: str, other: str, metric: str) -> str:
+    """What one variant has above another, pair by pair: "+1.2 points (95 % interval ...)". ``means`` are
+    `mean_replicates`."""
+    of = samples(means, metric, "variant")
+    return gain(of[one] - of[other])
+
+
+def effects_here_in_words(effects: pd.DataFrame) -> list[str]:
+    """Which effects of pixel AP and image AUROC stand out, pair by pair, and what could have been seen. ``effects``
+    are the `paired.differences` of `effect_replicates`."""
+    sentences = []
+    for metric in ("pixel_ap", "image_auroc"):
+        own = effects[effects["metric"] == metric].set_index("effect")
+        power = f", power {own['power'].min():.1f} to {own['power'].max():.1f}" if own["power"].notna().all() else ""
+        name = f"{label(metric)[0].upper()}{label(metric)[1:]}"
+        sentences.append(f"{name} here, with an interval without 0{power}: {beyond_chance(own)}.")
+    return sentences
 
 
 def effects_in_words(where: str, effects: pd.DataFrame, errors: pd.DataFrame) -> list[str]:
@@ -76,37 +100,26 @@ def weights_in_words(histories: pd.DataFrame, limit: pd.Series, sums: pd.DataFra
     ]
 
 
-def tokens_in_words(own: pd.DataFrame, reported: pd.DataFrame, spread: pd.Series, seeds: int) -> list[str]:
-    """Whether the number of tokens matters more than the seed: standard deviations over V's numbers of tokens and over
-    ``seeds`` trainings at 3."""
+def tokens_in_words(means: pd.DataFrame, reported: pd.DataFrame) -> list[str]:
+    """Whether the number of tokens matters: the best one against the second and the worst, pair by pair, and V's
+    numbers. ``means`` are the `mean_replicates` of a study of tokens."""
     metrics = ["pixel_auroc", "pixel_ap", "image_auroc"]
-    spreads = {
-        "over N, here": own[metrics].std(),
-        "over N, V Table 3": reported[metrics].std(),
-        "over seeds at N = 3, here": spread[metrics].astype(float),
-    }
-    here, _, chance = spreads.values()
-    listing = "; ".join(f"{name} {', '.join(f'{value:.2f}' for value in values)}" for name, values in spreads.items())
     best = listed([reported[metric].idxmax().removeprefix("N=") for metric in metrics])
     return [
-        f"Standard deviations in points ({', '.join(map(label, metrics))}): {listing}.",
-        "With one seed nothing says how much of that is chance."
-        if chance.isna().any()
-        else f"Over N it is more than twice that over seeds in {(here > BEYOND * chance).sum()} of 3 metrics; a "
-        f"standard deviation of {seeds} trainings is itself rough.",
+        *[f"In {label(metric)} {leading(samples(means, metric, 'variant'))}." for metric in metrics],
+        f"From the worst to the best N, pixel AUROC moves by {span(samples(means, 'pixel_auroc', 'variant'))}; which "
+        "two these are was chosen on the same pictures, which makes it look larger.",
         f"V's best N is {best} by these metrics: single trainings that differ by chance have a best one too.",
     ]
 
 
-def temperatures_in_words(own: pd.DataFrame, reported: pd.DataFrame, deviation: float) -> list[str]:
-    """Where pixel AP is highest over the fixed temperatures, beside its deviation over seeds, and V's numbers."""
-    ranked = own.pixel_ap.sort_values(ascending=False)
-    lead = f", by {ranked.iloc[0] - ranked.iloc[1]:.1f} points" if len(ranked) > 1 else ""
+def temperatures_in_words(means: pd.DataFrame, reported: pd.DataFrame) -> list[str]:
+    """Which fixed temperature is best in pixel AP, pair by pair, and V's numbers. ``means`` are the `mean_replicates`
+    of a study of temperatures."""
     shown = ["0.04", "0.07", "0.1", "0.13"]
     row = ", ".join(f"{reported.loc[f'tau={value}', 'pixel_auroc']}" for value in shown)
     return [
-        f"Pixel AP is highest at {ranked.index[0].removeprefix('tau=')}{lead}; one standard deviation over seeds at "
-        f"0.07 is {deviation:.1f}.",
+        f"In pixel AP {leading(samples(means, 'pixel_ap', 'variant'))}.",
         f"In V it is highest at {reported.pixel_ap.idxmax().removeprefix('tau=')}; its pixel AUROC along "
         f"{', '.join(shown)} is {row}: a peak that high between neighbours, and a rise behind it, is what single "
         "trainings with such a spread look like. V has no second seed that could tell.",

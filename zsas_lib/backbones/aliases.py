@@ -1,19 +1,22 @@
 """The backbones that have a name of their own, one record each. Needs no torch."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 EMBEDDED = Path(__file__).parents[1] / "data" / "embedded"
+IN_A_FILE = re.compile(r"(.+\.py):(\w+)")
+"""A class or function of one's own, as it is named: FILE.py:NAME."""
 
 
 @dataclass(frozen=True)
 class Registration:
     """What a name stands for, and what is known of it.
 
-    :param architecture: an open_clip name, a JSON file in open_clip's format or such a dict; :param pretrained: one of
-        the architecture's tags, a weights file, "hf-hub:ORG/NAME" or "local-dir:FOLDER"; the last two are architectures
-        too.
+    :param architecture: an open_clip name, a JSON file in open_clip's format or such a dict; or what makes a module of
+        one's own, a class or function, or "FILE.py:NAME". :param pretrained: one of the architecture's tags, a weights
+        file, "hf-hub:ORG/NAME" or "local-dir:FOLDER"; the last two are architectures too.
     :param image_size: in pixels, one number or (height, width), and :param activation: "gelu" or "quick_gelu"; None for
         those of the architecture and of the weights.
     :param label: as people write it, and :param printed: as the papers' tables do ("" where none has it).
@@ -25,7 +28,7 @@ class Registration:
         needs no GPU; None for all others.
     """
 
-    architecture: str | Path | Mapping[str, object]
+    architecture: str | Path | Mapping[str, object] | Callable[..., object]
     pretrained: str | Path | None = None
     image_size: int | Sequence[int] | None = None
     activation: str | None = None
@@ -39,6 +42,8 @@ class Registration:
     @property
     def needs_download(self) -> bool:
         """Whether its weights come from elsewhere, not with the library or from a file."""
+        if self.pretrained is None and (callable(self.architecture) or IN_A_FILE.fullmatch(str(self.architecture))):
+            return False
         return not isinstance(self.pretrained, Path) and not str(self.pretrained).startswith("local-dir:")
 
 

@@ -9,11 +9,12 @@ from typing import Any
 import open_clip
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ..base.devices import to_device
 from .families.find import image_tower
+from .families.linear import freeze
 from .families.tower import ImageTower
 from .text_tower import OpenClipText, TextTower
 from .unit_range import require_unit_range
@@ -71,11 +72,13 @@ class Backbone(nn.Module):
     ):
         super().__init__()
         self.clip = clip.eval().requires_grad_(False)
+        freeze(self.clip)
         embed = architecture.get("embed_dim", 0)
+        own = () if image is None else (type(clip),)
         image = image or image_tower(clip, embed, name)
         text = text or OpenClipText(clip, name, architecture["text_cfg"], embed)
         self.image, self.text = image, text
-        self.tower_classes = (*image.classes, type(text))
+        self.tower_classes = (*image.classes, type(text), *own)
         self.name, self.family = name, image.family
         self.architecture: dict[str, Any] = dict(architecture)
         self.size, self.patches = image.size, image.grid
@@ -161,16 +164,19 @@ class Backbone(nn.Module):
         """The embedding of whole pictures, from what `embed_patches` gives; unit rows."""
         return F.normalize(self.image.encoded(start), dim=-1)
 
-    def window_embeddings(self, start: Float[Tensor, "batch *start"], side: int) -> Float[Tensor, "batch window embed"]:
+    def window_embeddings(
+        self, start: Float[Tensor, "batch *start"], side: int, chosen: Int[Tensor, "batch window"] | None = None
+    ) -> Float[Tensor, "batch window embed"]:
         """Every square window of `side` x `side` patches, stride 1, row by row, encoded by itself; unit rows.
 
         Each window is its own sequence: the class token, if there is one, and the window's patches, which keep the
         positions of the whole image, through all blocks (WinCLIP's window encoding). There are (grid - side + 1)^2
-        windows of a square grid. Raises ValueError if `side` does not lie in 1..grid, OptionError for a tower that
+        windows of a square grid; ``chosen`` are the numbers of those that are encoded, as many for each picture, None
+        for all. Raises ValueError if `side` does not lie in 1..grid, OptionError for a tower that
         cannot.
         """
         self._require_window(side)
-        return F.normalize(self.image.encoded_windows(start, side), dim=-1)
+        return F.normalize(self.image.encoded_windows(start, side, chosen), dim=-1)
 
     def pooled_window_embeddings(self, tail: list[Tensor], side: int) -> Float[Tensor, "batch window embed"]:
         """The same windows, pooled from tokens that have seen the whole picture: `tail` is what `residual_stream`

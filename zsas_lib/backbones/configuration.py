@@ -1,7 +1,7 @@
 """open_clip's configuration of a model: what it says of the two towers, the activation, and how pictures are read.
 
 It has a name in open_clip, is a JSON file or a dict, or lies beside weights, in a repository of the Hugging Face hub or
-in a copy of one. What lies beside weights was written with them and decides.
+in a copy of one, where transformers' will do. What lies beside weights was written with them and decides.
 """
 
 import json
@@ -27,8 +27,18 @@ from ..base.options import whole_number
 from .backbone import INTERPOLATIONS
 from .families.sizes import RESNET_STRIDE, Size, pair
 from .families.timm_trunk import KINDS
+from .hub import HUB, LOCAL, NotInRepositoryError, cached_hub_file, hub_file
 from .tokenizers import require_transformers
-from .weights import CONFIGURATION, HUB, LOCAL, NotInRepositoryError, hub_file, local_folder
+from .transformers_format import (
+    PREPROCESSORS,
+    TRANSFORMERS,
+    TRUNK_ARGUMENTS,
+    architecture_of,
+    has_both_towers,
+    is_transformers,
+    statistics_of,
+)
+from .weights import CONFIGURATION, local_folder
 
 READ = ("mean", "std", "interpolation")
 LARGEST_GRID = 256
@@ -59,11 +69,12 @@ def named_configuration(source: str | Path | Mapping[str, object]) -> Configurat
     if source in open_clip.list_models():
         return _checked(open_clip.get_model_config(source), str(source))
     if str(source).startswith(HUB):
-        return _read(hub_file(str(source).removeprefix(HUB), CONFIGURATION))
+        return _of_repository(str(source).removeprefix(HUB))
     if str(source).startswith(LOCAL):
-        found = _read(local_folder(str(source)) / CONFIGURATION)
+        folder = local_folder(str(source))
+        found = _read(next(folder / name for name in (CONFIGURATION, TRANSFORMERS) if (folder / name).is_file()))
         if found.model["text_cfg"].get("hf_tokenizer_name"):  # as open_clip does: the tokenizer's files lie there too
-            found.model["text_cfg"]["hf_tokenizer_name"] = str(local_folder(str(source)))
+            found.model["text_cfg"]["hf_tokenizer_name"] = str(folder)
         return found
     if Path(source).suffix == ".json":
         return _read(Path(source))
@@ -77,9 +88,11 @@ def configuration_beside(weights: Path, source: str | Path) -> Configuration | N
     """
     if (beside := weights.parent / CONFIGURATION).is_file():
         return _read(beside)
+    if (beside := weights.parent / TRANSFORMERS).is_file() and has_both_towers(_json(beside)):
+        return _read(beside)
     if str(source).startswith(HUB):
         try:
-            return _read(hub_file(str(source).removeprefix(HUB), CONFIGURATION))
+            return _of_repository(str(source).removeprefix(HUB))
         except NotInRepositoryError:
             return None
     return None
@@ -131,7 +144,8 @@ def with_image_size(name: str, configuration: Configuration, size: Size | None) 
         raise OptionError(f"{owner}: expected one size of patches and of images, got image {own}, patch {stride}.")
     asked = own if size is None else size
     if "timm_model_name" in vision:
-        stride = 1 if pair(asked) == pair(own) else _timm_stride(vision["timm_model_name"])
+        patch = vision.get(TRUNK_ARGUMENTS, {}).get("patch_size")
+        stride = 1 if pair(asked) == pair(own) else patch or _timm_stride(vision["timm_model_name"])
     if not isinstance(asked, int) and not _is_size(asked):
         raise OptionError(f"{owner} got image_size={asked!r}; expected pixels, a whole number or (height, width).")
     for pixels in pair(asked):
@@ -164,18 +178,32 @@ def build(name: str, configuration: Configuration) -> CLIP | CustomTextCLIP | Co
         if not Path(repository).is_dir():
             hub_file(repository, "config.json")
         text["hf_model_pretrained"] = False
-    vision["timm_model_pretrained"] = False
+    vision["timm_model_pretrained"], trunk = False, vision.pop(TRUNK_ARGUMENTS, None)
     if not isinstance(vision.get("layers", 12), int) and "timm_model_name" not in vision:
         vision["image_size"] = max(pair(vision["image_size"]))
     custom = configuration.model.get("custom_text") or repository
     kind = (CoCa if "multimodal_cfg" in arguments else CustomTextCLIP) if custom else CLIP
     try:
-        return kind(**arguments)
+        clip: Any = kind(**arguments)
+        if trunk:
+            clip.visual.trunk = timm.create_model(vision["timm_model_name"], num_classes=0, **trunk)
+        return clip
     except (TypeError, AssertionError) as error:
         raise DataError(
             f"{configuration.source}: open_clip {open_clip.__version__} cannot build this architecture ({error}); it "
             "may be of a newer version's."
         ) from error
+
+
+def channels(value: Any, key: str, source: str) -> list[float]:
+    """Three numbers, from three or, as open_clip takes it too, one for all. Raises DataError, naming the source."""
+    values = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value] * 3
+    numbers = [float(v) for v in values if isinstance(v, int | float) and math.isfinite(v)]
+    if len(values) != 3 or len(numbers) != 3 or (key == "std" and min(numbers) <= 0):
+        raise DataError(
+            f"{source}: {key} is {value!r}; expected three finite numbers{', above 0' if key == 'std' else ''}."
+        )
+    return numbers
 
 
 @cache
@@ -200,12 +228,40 @@ def _is_size(value: Any) -> bool:
     return isinstance(value, int) or (listed and all(isinstance(part, int) for part in value))
 
 
-def _read(path: Path) -> Configuration:
+def _of_repository(repository: str) -> Configuration:
+    """open_clip's configuration in a repository of the hub or, where there is none, that of transformers."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return _read(hub_file(repository, CONFIGURATION))
+    except NotInRepositoryError:
+        path = hub_file(repository, TRANSFORMERS)
+    except DataError:
+        path = cached_hub_file(repository, TRANSFORMERS)
+        if path is None or cached_hub_file(repository, CONFIGURATION):
+            raise
+    try:
+        return _read(path, repository, hub_file(repository, *PREPROCESSORS))
+    except NotInRepositoryError:
+        return _read(path, repository)
+
+
+def _read(path: Path, tokenizer: str = "", preprocessor: Path | None = None) -> Configuration:
+    """A file of open_clip's or, with the repository or folder of its ``tokenizer`` and the file of its
+    ``preprocessor``, of transformers'; without these, what lies beside it."""
+    content = _json(path)
+    if not is_transformers(content):
+        return _checked(content, str(path))
+    beside = [path.with_name(name) for name in PREPROCESSORS]
+    preprocessor = preprocessor or next((file for file in beside if file.is_file()), None)
+    model = architecture_of(content, str(path), tokenizer or str(path.parent))
+    told = statistics_of(content["model_type"], _json(preprocessor) if preprocessor else {}, str(preprocessor))
+    return _checked({"model_cfg": model, "preprocess_cfg": told}, str(path))
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"Cannot read the architecture file {path} ({error}); expected open_clip's JSON.") from error
-    return _checked(content, str(path))
 
 
 def _checked(content: Any, source: str) -> Configuration:
@@ -214,7 +270,9 @@ def _checked(content: Any, source: str) -> Configuration:
     needed = ("embed_dim", "vision_cfg", "text_cfg")
     if not isinstance(model, Mapping) or (missing := set(needed) - model.keys()):
         lacks = ", ".join(sorted(missing)) if isinstance(model, Mapping) else "its parts"
-        raise DataError(f"Architecture {source} lacks {lacks}; expected open_clip's configuration.")
+        alone = isinstance(model, Mapping) and ("architecture" in model or missing == {"text_cfg"})  # timm's, ours
+        why = ": it is an image tower without a text tower, and pictures are compared with sentences" if alone else ""
+        raise DataError(f"Architecture {source} lacks {lacks}{why}; expected open_clip's configuration.")
     preprocessing = content.get("preprocess_cfg") or {}
     parts = {"vision_cfg": model["vision_cfg"], "text_cfg": model["text_cfg"], "preprocess_cfg": preprocessing}
     for name, part in parts.items():
@@ -223,22 +281,11 @@ def _checked(content: Any, source: str) -> Configuration:
     if not isinstance(quick := model.get("quick_gelu", False), bool):
         raise DataError(f"Architecture {source}: quick_gelu is {quick!r}; expected true or false.")
     statistics: dict[str, Any] = {
-        key: _channels(preprocessing[key], key, source) for key in ("mean", "std") if key in preprocessing
+        key: channels(preprocessing[key], key, source) for key in ("mean", "std") if key in preprocessing
     }
     if preprocessing.get("interpolation") in INTERPOLATIONS:
         statistics["interpolation"] = preprocessing["interpolation"]
     return Configuration(source, dict(model), statistics)
-
-
-def _channels(value: Any, key: str, source: str) -> list[float]:
-    """Three numbers, from three or, as open_clip takes it too, one for all."""
-    values = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value] * 3
-    numbers = [float(v) for v in values if isinstance(v, int | float) and math.isfinite(v)]
-    if len(values) != 3 or len(numbers) != 3 or (key == "std" and min(numbers) <= 0):
-        raise DataError(
-            f"{source}: {key} is {value!r}; expected three finite numbers{', above 0' if key == 'std' else ''}."
-        )
-    return numbers
 
 
 def _differences(named: Mapping[str, Any], beside: Mapping[str, Any]) -> str:

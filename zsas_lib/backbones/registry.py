@@ -4,9 +4,10 @@ Everything that open_clip builds works. OpenAI's weights were trained with Quick
 open_clip 3 no longer switches on for the plain architecture names; here the activation follows the weights.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from copy import deepcopy
 from pathlib import Path
+from typing import Any, cast
 
 import open_clip
 import torch
@@ -26,17 +27,9 @@ from .configuration import (
     with_image_size,
 )
 from .families.sizes import Size, pair, resize
-from .weights import (
-    HUB,
-    HUB_WEIGHTS,
-    LOCAL,
-    assign_weights,
-    cached_file,
-    hub_file,
-    local_file,
-    read_weights,
-    tag_file,
-)
+from .hub import HUB, LOCAL
+from .own import own_backbone, own_maker, same_definition
+from .weights import assign_weights, cached_file, hub_weights, local_file, read_weights, tag_file
 
 POSITIONS = ("bicubic", "bicubic_plain", "bilinear")
 LARGEST_SEED = 2**32 - 1
@@ -57,7 +50,7 @@ def list_backbones() -> list[str]:
 def register_backbone(
     name: str,
     *,
-    architecture: str | Path | Mapping[str, object],
+    architecture: str | Path | Mapping[str, object] | Callable[..., torch.nn.Module],
     pretrained: str | Path | None = None,
     image_size: Size | None = None,
     activation: str | None = None,
@@ -66,8 +59,15 @@ def register_backbone(
 
     `architecture` is an open_clip name, a JSON file in open_clip's format (`embed_dim`, `vision_cfg`, `text_cfg`) or
     such a dict; `pretrained` one of the architecture's tags, a weights file, "hf-hub:ORG/NAME" or "local-dir:FOLDER";
-    without it weights must be given on loading. Raises ValueError if the name already stands for something else,
-    UnknownNameError or DataError if there is no such architecture or activation.
+    without it weights must be given on loading.
+
+    Or `architecture` makes a module of your own, with towers that answer what `ImageTower` and `TextTower` say (the
+    book's page Fork shows one): a class or function, or "FILE.py:NAME" where it stands in a file, as it must for
+    results to be stored. It has its weights when it is made, or takes those of a file. One that is defined anew takes
+    the place of the former.
+
+    Raises ValueError if the name already stands for something else, UnknownNameError or DataError if there is no such
+    architecture or activation.
 
     >>> zsas.register_backbone(
     ...     "my-vit", architecture="ViT-B-32", pretrained="my_vit.safetensors"
@@ -77,9 +77,13 @@ def register_backbone(
     """
     _require_known("activation", activation, ACTIVATIONS)
     registration = Registration(deepcopy(architecture), pretrained, image_size, activation)
-    if not str(architecture).startswith(HUB):
-        named_configuration(architecture)
-    if _REGISTERED.setdefault(name, registration) != registration:
+    maker = own_maker(architecture)
+    if maker is None and not str(architecture).startswith(HUB):
+        named_configuration(cast(Any, architecture))
+    former = _REGISTERED.setdefault(name, registration)
+    if maker is not None and same_definition(former.architecture, architecture):
+        _REGISTERED[name] = former = registration
+    if former != registration:
         raise ValueError(
             f"Backbone {name!r} is already registered as {_REGISTERED[name]}; choose another name for {registration}."
         )
@@ -99,9 +103,11 @@ def load_backbone(
     "local-dir:FOLDER", a copy of such a repository.
 
     `weights`: None for those registered, "random" (from `seed`; the global random state is left alone) or a local
-    file: safetensors, an open_clip checkpoint, OpenAI's archive. An `open_clip_config.json` beside the file, or in the
-    hub's repository that it comes from, decides the activation, the pictures' mean, standard deviation and size, as far
-    as nothing is asked for; without either, most of the weights that open_clip knows for the architecture decide.
+    file: safetensors or the index of its shards, an open_clip checkpoint, OpenAI's archive; transformers' CLIP and
+    SigLIP too. An `open_clip_config.json`, or transformers' `config.json`, beside the file, or in the hub's repository
+    that it comes from, decides the activation, the pictures' mean, standard deviation and size, as far as nothing is
+    asked for; without either, most of the weights that open_clip knows for the architecture decide. What no weights can
+    mend is said before they are downloaded.
     `image_size` in pixels, one number or (height, width): another than the native one interpolates the positions:
     `positions` "bicubic", antialiased, as open_clip does, "bicubic_plain", not antialiased, as AdaCLIP does, or
     "bilinear", as AnomalyCLIP does. `activation`: None for the one these weights were trained with, else "gelu" or
@@ -123,9 +129,11 @@ def load_backbone(
     whole_number("load_backbone", "seed", seed, 0, LARGEST_SEED)
     place = _device(device)
     registration = _find(name)
+    if maker := own_maker(registration.architecture):
+        return _own(name, registration, maker, weights, image_size, activation, precision, positions, seed).to(place)
     tag = _tag(registration)
     size = registration.image_size if image_size is None else image_size
-    configuration = named_configuration(registration.architecture)
+    configuration = named_configuration(cast(Any, registration.architecture))
     sized = with_image_size(name, configuration, size)
     quick = bool(configuration.model.get("quick_gelu") or tag.get("quick_gelu"))
     statistics = {
@@ -136,6 +144,9 @@ def load_backbone(
     read = None
     if weights != "random":
         source = registration.pretrained if weights is None else weights
+        fetched = tag if weights is None and tag else str(source) if str(source).startswith(HUB) else ""
+        if fetched and cached_file(fetched) is None:
+            shapes_only(name, image_size)  # what no weights can mend is said before they are downloaded
         file = _weights_file(name, source, weights is None, registration, tag)
         read = read_weights(file)
         beside = None if weights is None and tag else configuration_beside(file, source or "")
@@ -167,6 +178,14 @@ def load_backbone(
         **statistics,
     )
     return backbone.to(place)
+
+
+def shapes_only(name: str, image_size: Size | None = None) -> Backbone:
+    """A backbone without numbers (torch's meta device), which takes no memory and no weights, of the hub's at most its
+    configuration. Make models on it, inside `torch.device("meta")`, to count; nothing can be predicted. Raises what
+    `load_backbone` does."""
+    with torch.device("meta"):
+        return load_backbone(name, "random", image_size=image_size, device="meta")
 
 
 def weights_at_hand(name: str) -> Path | None:
@@ -212,6 +231,32 @@ def _find(name: str) -> Registration:
     raise UnknownNameError("backbone", name, _REGISTERED, remedy)
 
 
+def _own(
+    name: str,
+    registration: Registration,
+    maker: Callable[..., torch.nn.Module],
+    weights: str | Path | None,
+    image_size: Size | None,
+    activation: str | None,
+    precision: str,
+    positions: str,
+    seed: int,
+) -> Backbone:
+    """A module of one's own, with the weights that are asked for, or those that it is made with."""
+    if activation or registration.activation or positions != POSITIONS[0]:
+        raise OptionError(
+            f"Backbone {name!r} is a module of your own, which decides on activation and positions itself; leave "
+            "both out."
+        )
+    source = registration.pretrained if weights is None else weights
+    read = None
+    if source is not None and source != "random":
+        read = read_weights(_weights_file(name, source, weights is None, registration, {}))
+    size = registration.image_size if image_size is None else image_size
+    drawn = weights == "random"
+    return own_backbone(name, maker, read, image_size=size, precision=precision, seed=seed, is_random=drawn)
+
+
 def _device(device: str | torch.device | None) -> torch.device:
     """Where a backbone goes. Raises OptionError for a name that is none, or a GPU that is not there."""
     if device is None:
@@ -243,7 +288,7 @@ def _weights_file(
     if registered and tag:
         return tag_file(tag)
     if str(source).startswith(HUB):
-        return hub_file(str(source).removeprefix(HUB), *HUB_WEIGHTS)
+        return hub_weights(str(source).removeprefix(HUB))
     if str(source).startswith(LOCAL):
         return local_file(str(source))
     tags = list_pretrained_tags_by_model(str(registration.architecture))

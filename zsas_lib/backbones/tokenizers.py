@@ -9,10 +9,10 @@ from typing import Any
 
 from open_clip.tokenizer import DEFAULT_CONTEXT_LENGTH, HFTokenizer, SimpleTokenizer
 
-from ..base.errors import OptionError
-from .weights import hub_file
+from ..base.errors import DataError, OptionError
+from .hub import hub_file, why_no_downloads
 
-INSTALL = "pip install transformers sentencepiece"
+INSTALL = "pip install transformers sentencepiece (the extra zsas-lib[hf])"
 FILES = ("tokenizer_config.json", "tokenizer.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model")
 """One of these is in every repository of a tokenizer."""
 
@@ -45,6 +45,15 @@ def _tokenizer(name: str, hugging_face: str | None, length: int, arguments_as_js
     if not hugging_face:
         return SimpleTokenizer(context_length=length, **arguments)
     require_transformers(name, f"the tokenizer {hugging_face} of Hugging Face")
-    if not Path(hugging_face).is_dir():
+    here = Path(hugging_face).is_dir()
+    if not here:
         hub_file(hugging_face, *FILES)
-    return HFTokenizer(hugging_face, context_length=length, **arguments)
+        here = bool(why_no_downloads())  # else transformers asks in vain, and again
+    try:
+        return HFTokenizer(hugging_face, context_length=length, local_files_only=here, **arguments)
+    except Exception as error:  # transformers raises nearly anything for files that are missing or damaged
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise DataError(
+            f"Backbone {name!r}: transformers cannot read its tokenizer from the files of {hugging_face} that are "
+            f"here ({reason}). Fetch all of them where there is a network, or install what they need: {INSTALL}."
+        ) from error

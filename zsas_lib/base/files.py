@@ -10,16 +10,17 @@ import os
 import socket
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from filelock import FileLock, Timeout
 
 from .errors import OptionError
 
 UNFINISHED = ".part"
+Name = TypeVar("Name")
 OLD_S = 24 * 3600  # not needed where locks work; it covers file systems that pretend, and the moment before locking
 
 
@@ -87,6 +88,32 @@ def locked(*paths: Path) -> Iterator[None]:
                     lock.unlink, missing_ok=True
                 )  # before it is released: who waits for it sees that it is gone
         yield
+
+
+def free_first(places: Mapping[Name, Path | None]) -> Iterator[Name]:
+    """The names in their order, but one whose place another process has `locked` only when no other is left: who
+    waits for nobody first does what is free, and processes that ask for the same share the work. None is never locked.
+    """
+    left = list(places)
+    while left:
+        name = next((name for name in left if not _held(places[name])), left[0])
+        left.remove(name)
+        yield name
+
+
+def _held(path: Path | None) -> bool:
+    """Whether another process holds the lock of a path right now."""
+    lock = None if path is None else path.with_name(f".{path.name}.lock")
+    if lock is None or not lock.exists():
+        return False
+    try:
+        with FileLock(lock, timeout=0, fallback_to_soft=False):
+            lock.unlink(missing_ok=True)
+    except Timeout:
+        return True
+    except OSError:  # where locks cannot be had
+        return False
+    return False
 
 
 @contextmanager

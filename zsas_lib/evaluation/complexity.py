@@ -11,9 +11,8 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..backbones.backbone import Backbone
-from ..backbones.families.sizes import pair
-from ..backbones.registry import load_backbone
+from ..backbones.families.sizes import Size, pair
+from ..backbones.registry import shapes_only as shapes_only
 from ..models.learned import LearnedModel
 from ..models.prediction import AnomalyModel
 
@@ -31,13 +30,6 @@ class ParameterCounts:
         return self.backbone + self.learned
 
 
-def shapes_only(name: str, image_size: int | None = None) -> Backbone:
-    """A backbone without numbers (torch's meta device), which takes no memory. Make models on it, inside
-    `torch.device("meta")`, to count; nothing can be predicted. Raises what `load_backbone` does."""
-    with torch.device("meta"):
-        return load_backbone(name, "random", image_size=image_size, device="meta")
-
-
 def parameter_counts(model: AnomalyModel) -> ParameterCounts:
     """How many parameters a model has on its backbone; one that learns nothing has its backbone's alone, and a map
     without a backbone none."""
@@ -45,9 +37,11 @@ def parameter_counts(model: AnomalyModel) -> ParameterCounts:
     return ParameterCounts(backbone, sum(value.numel() for value in model.learnable().values()))
 
 
-def operations(model: AnomalyModel, class_name: str = "object", image_size: int | None = None) -> int:
+def operations(
+    model: AnomalyModel, class_name: str = "object", image_size: Size | None = None, rough: bool = False
+) -> int:
     """Floating point operations of a prediction for one picture, as torch counts them; its side is ``image_size``, or
-    the backbone's.
+    the backbone's. Those of a cheap look (`AnomalyModel.rough_map`) where ``rough``.
 
     Matrix products, convolutions and attention count, a multiplication and an addition each as one; norms, activations,
     softmax and enlarging do not. Sentences that do not depend on the picture are encoded once per class, and are left
@@ -58,10 +52,15 @@ def operations(model: AnomalyModel, class_name: str = "object", image_size: int 
     if not size:
         raise ValueError(f"{model.name} has no backbone, so no image size of its own; give one, image_size=144.")
     image = torch.zeros(1, 3, *pair(size), device=model.device)
+    undamaged = torch.zeros(1, *pair(size), dtype=torch.bool, device=model.device)
+
+    def predict():
+        return model.rough_map(image, class_name, undamaged) if rough else model(image, class_name)
+
     with _written_out(), as_it_begins(model), torch.no_grad():
-        model(image, class_name)
+        predict()
         with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
-            model(image, class_name)
+            predict()
     return counter.get_total_flops()
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Bool, Float
@@ -16,9 +17,10 @@ from ..data.record import row_name
 from ..metrics import further
 from ..metrics.bootstrap import bootstrap_std, counted, counts_std
 from ..metrics.image import IMAGE_METRICS, image_metrics
-from ..metrics.pixel import PIXEL_METRICS, gathered_metrics, pixel_auroc
+from ..metrics.pixel import PIXEL_METRICS, gathered_metrics
 from ..metrics.pixel_scores import PixelScores
-from ..metrics.ranking import Labels, Maps, Masks, Scores, gathered
+from ..metrics.ranking import Labels, Maps, Masks, Scores, auroc_of, gathered, rank
+from ..models.learned import HIGHEST, highest_share
 from ..models.prediction import AnomalyModel, Prediction
 from .replicates import category_replicates
 from .tables import ResultTable, picture_rows, result_table, with_means
@@ -35,7 +37,8 @@ def evaluate(
     Of a data set without masks (`AnomalyDataset.has_masks`) those of pixels are nan. Beside it stand
 
     * ``.per_image``: path below the data set's root, category, defect, is_anomalous, anomalous_fraction (of its pixels;
-      nan without masks), image_score, map_max, and the picture's own pixel_auroc (nan where it has one class only);
+      nan without masks), image_score, map_max, map_top (the mean of its highest pixels, `learned.highest_mean` of
+      2000), and the picture's own pixel_auroc (nan where it has one class only);
     * ``.spread``: standard errors of pixel_auroc and image_auroc by a bootstrap over each category's images
       (``resamples`` samples drawn from ``seed``), and of their means;
     * ``.replicates``: the metrics of each of these samples (`replicates.category_replicates`). On the same pictures all
@@ -59,8 +62,7 @@ def evaluate(
         pixels, scores, own = PixelScores(), [], []
         maps, masks = [], []
         for map_, mask, score in predictions:
-            pixels.add(map_, mask)
-            own.append(_of_picture(map_, mask, part.has_masks))
+            own.append(_of_picture(*pixels.add(map_, mask), part.has_masks))
             scores.append(score)
             if more:
                 maps.append(map_)
@@ -180,11 +182,18 @@ def labels_of(dataset: AnomalyDataset) -> Bool[Tensor, " image"]:
     return torch.tensor([record.is_anomalous for record in dataset.records])
 
 
-def _of_picture(
-    map_: Float[Tensor, "height width"], mask: Bool[Tensor, "height width"], known: bool
-) -> dict[str, float]:
+def _of_picture(normal: np.ndarray, anomalous: np.ndarray, known: bool) -> dict[str, float]:
+    """Of the normal and the anomalous scores of a picture, ascending."""
     return {
-        "anomalous_fraction": float(mask.float().mean()) if known else float("nan"),
-        "map_max": float(map_.max()),
-        "pixel_auroc": pixel_auroc([map_], [mask]),
+        "anomalous_fraction": len(anomalous) / (len(normal) + len(anomalous)) if known else float("nan"),
+        "map_max": float(max(scores[-1] for scores in (normal, anomalous) if len(scores))),
+        "map_top": _mean_of_highest(normal, anomalous),
+        "pixel_auroc": auroc_of(rank(normal, anomalous)) if len(normal) and len(anomalous) else float("nan"),
     }
+
+
+def _mean_of_highest(normal: np.ndarray, anomalous: np.ndarray) -> float:
+    """`models.learned.highest_mean` of `HIGHEST` pixels, from the scores sorted."""
+    kept = highest_share(HIGHEST, len(normal) + len(anomalous))
+    highest = np.concatenate([normal[-kept:], anomalous[-kept:]])
+    return float(np.partition(highest, -kept)[-kept:].mean(dtype=np.float64))

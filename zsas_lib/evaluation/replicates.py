@@ -11,11 +11,13 @@ from zlib import crc32
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Int
 
 from ..data.dataset import AnomalyDataset, content_digest
 from ..metrics.bootstrap import Counts, resampled
 from ..metrics.ranking import Scores
 from ..metrics.replicates import image_replicates, pixel_replicates
+from .sampled import ITSELF
 from .tables import ERROR, MEAN, SETTINGS, settings_of
 
 REPLICATE = ["category", "replicate", "draw", "pictures", "units", "freedom"]
@@ -23,8 +25,6 @@ REPLICATE = ["category", "replicate", "draw", "pictures", "units", "freedom"]
 of how often a resample holds which of its pictures (categories), ``pictures`` one of all these. ``units`` says how many
 pictures (categories) are drawn from, and ``freedom`` how many degrees of freedom their spread has: one less than there
 are damaged pictures, or sound ones where these are fewer (categories)."""
-ITSELF = -1
-"""The ``replicate`` that is no resample: all pictures, each once. Only in `flat` tables."""
 
 
 def category_replicates(
@@ -47,8 +47,7 @@ def category_replicates(
         len(scores),
         np.array([record.is_anomalous for record in part.records]),
     )
-    drawn = resampled(images, resamples, seed)
-    drawn = drawn[np.random.default_rng([seed, crc32(category.encode())]).permutation(resamples)]
+    drawn = drawn_pictures(category, images, resamples, seed)
     everything = np.vstack([np.ones((1, images), dtype=drawn.dtype), drawn])
     found = pd.DataFrame(pixel_replicates(counts, everything) | image_replicates(scores, labels, everything))
     exact = pd.Series({name: row[name] for name in found}, dtype=float)
@@ -58,12 +57,23 @@ def category_replicates(
     rarer = min(count for count in (int(labels.sum()), int((~labels).sum())) if count)
     columns = {name: row[name] for name in ("category", *setting)} | {
         "replicate": range(resamples),
-        "draw": [crc32(sample.astype("<i8").tobytes()) for sample in drawn],
+        "draw": checksums(drawn),
         "pictures": crc32(pictures.encode()),
         "units": images,
         "freedom": max(1, rarer - 1),
     }
     return pd.concat([pd.DataFrame(columns, index=shifted.index), shifted], axis=1)
+
+
+def drawn_pictures(category: str, images: int, resamples: int, seed: int) -> Int[np.ndarray, "resample image"]:
+    """How often each resample of a category holds which of its pictures."""
+    drawn = resampled(images, resamples, seed)
+    return drawn[np.random.default_rng([seed, crc32(category.encode())]).permutation(resamples)]
+
+
+def checksums(drawn: Int[np.ndarray, "resample image"]) -> list[int]:
+    """By what two resamples are known to be the same: ``draw`` of `REPLICATE`."""
+    return [crc32(sample.astype("<i8").tobytes()) for sample in drawn]
 
 
 def flat(table: pd.DataFrame) -> pd.DataFrame:
@@ -94,9 +104,10 @@ def flat(table: pd.DataFrame) -> pd.DataFrame:
     return whole.fillna(dict.fromkeys(REPLICATE[2:], 0)).astype(dict.fromkeys(REPLICATE[1:], np.int64))
 
 
-def keys_of(flat: pd.DataFrame) -> list[str]:
-    """The columns that tell rows apart in a `flat` table, or in several put together: those before ``replicate``."""
-    return list(flat.columns[: list(flat.columns).index("replicate")])
+def scaled(whole: pd.DataFrame, factor: float) -> pd.DataFrame:
+    """A `flat` table with all metrics times a factor, such as 100 for percent."""
+    metrics = whole.columns[list(whole.columns).index(REPLICATE[-1]) + 1 :].drop("run", errors="ignore")
+    return whole.assign(**{metric: factor * whole[metric] for metric in metrics})
 
 
 def _of_mean(group: pd.DataFrame, keys: list[str], metrics: list[str], resamples: int) -> pd.DataFrame | None:
@@ -113,7 +124,7 @@ def _of_mean(group: pd.DataFrame, keys: list[str], metrics: list[str], resamples
     numbers[:, known.sum(0) < 2] = np.nan
     columns = {key: mean[key].iloc[0] for key in keys} | {
         "replicate": range(resamples),
-        "draw": [crc32(sample.astype("<i8").tobytes()) for sample in drawn],
+        "draw": checksums(drawn),
         "pictures": crc32(own["pictures"].to_numpy(dtype="<i8").tobytes()),
         "units": count,
         "freedom": count - 1,

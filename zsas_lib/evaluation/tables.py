@@ -138,6 +138,7 @@ def picture_rows(dataset: AnomalyDataset, scores: Float[Tensor, " image"], own: 
             "anomalous_fraction": scored.anomalous_fraction,
             "image_score": scores.tolist(),
             "map_max": scored.map_max,
+            "map_top": scored.map_top,
             "pixel_auroc": scored.pixel_auroc,
         }
     )

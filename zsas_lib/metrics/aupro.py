@@ -4,7 +4,8 @@ import numpy as np
 from jaxtyping import Float
 
 from .metric import Metric, register
-from .ranking import Maps, Masks, Ranking, checked, gathered, one_class, pooled, rank
+from .pixel_scores import Pooled
+from .ranking import Maps, Masks, Ranking, gathered, ranking_of
 
 AT_ONCE = 2**21
 """How many anomalous pixels the area under a curve is taken of at once, for the sake of memory."""
@@ -39,19 +40,13 @@ def aupro(maps: Maps, masks: Masks, fpr_limit: float = FPR_LIMIT, thresholds: in
         raise ValueError(f"fpr_limit must lie in (0, 1], got {fpr_limit}; the field's choice is 0.3.")
     if thresholds is not None and thresholds < 2:
         raise ValueError(f"thresholds must be None (exact) or at least 2, got {thresholds}; legacy papers use 200.")
-    normal, anomalous, shares = gathered(maps, masks).pooled()
-    if one_class(normal, anomalous):
+    pixels = gathered(maps, masks)
+    found = pixels.pooled(() if thresholds is None else legacy_steps(*pixels.extremes(), thresholds))
+    if not (found.normals and len(found.anomalous)):
         return float("nan")
     if thresholds is not None:
-        normal.sort()
-        return legacy_aupro_of(normal, anomalous, shares, fpr_limit, thresholds)
-
-    count = len(normal)
-    position = count - int(np.ceil(fpr_limit * count))
-    normal.partition(position)
-    cut = normal[position]  # normal pixels at or above it take FPR to the limit; what lies below adds no area
-    ranking = rank(np.sort(normal[normal >= cut]), anomalous[anomalous >= cut], normals=count)
-    return aupro_of(ranking, shares[anomalous >= cut], fpr_limit)
+        return legacy_aupro_of(found, fpr_limit)
+    return aupro_of(ranking_of(found), found.shares, fpr_limit)
 
 
 def legacy_reach(maps: Maps, masks: Masks, fpr_limit: float = FPR_LIMIT, thresholds: int = LEGACY_THRESHOLDS) -> float:
@@ -64,10 +59,11 @@ def legacy_reach(maps: Maps, masks: Masks, fpr_limit: float = FPR_LIMIT, thresho
     >>> round(zsas.metrics.legacy_reach(maps, maps > 0.8), 4)
     0.2875
     """
-    normal, anomalous = pooled(*checked(maps, masks))
-    if one_class(normal, anomalous):
+    pixels = gathered(maps, masks)
+    found = pixels.pooled(legacy_steps(*pixels.extremes(), thresholds))
+    if not (found.normals and len(found.anomalous)):
         return float("nan")
-    fpr = _legacy_fpr(np.sort(normal), np.sort(anomalous), thresholds)[1]
+    fpr = found.exceeding / found.normals
     return float(fpr[fpr < fpr_limit].max(initial=0.0))
 
 
@@ -86,23 +82,20 @@ def aupro_of(ranking: Ranking, shares: Float[np.ndarray, " anomalous"], fpr_limi
     return min(total / fpr_limit, 1.0)
 
 
-def legacy_aupro_of(
-    normal: np.ndarray, anomalous: np.ndarray, shares: np.ndarray, fpr_limit: float, thresholds: int
-) -> float:
-    steps, fpr = _legacy_fpr(normal, anomalous, thresholds)
-    below = np.concatenate([[0.0], np.cumsum(shares)])
-    pro = 1 - (below / below[-1])[np.searchsorted(anomalous, steps, side="right")]
+def legacy_aupro_of(found: Pooled, fpr_limit: float) -> float:
+    """Of a category that was pooled with `legacy_steps`."""
+    fpr = found.exceeding / found.normals
+    below = np.concatenate([[0.0], np.cumsum(found.shares)])
+    pro = 1 - (below / below[-1])[np.searchsorted(found.anomalous, found.steps, side="right")]
     pro, fpr = pro[fpr < fpr_limit], fpr[fpr < fpr_limit]
     if len(fpr) == 0 or fpr[0] == fpr[-1]:
         return float("nan")
     return min(float(np.trapezoid(pro, fpr) / (fpr[-1] - fpr[0])), 1.0)
 
 
-def _legacy_fpr(normal: np.ndarray, anomalous: np.ndarray, thresholds: int) -> tuple[np.ndarray, np.ndarray]:
-    """Thresholds, descending, evenly spaced over ascending scores; the share of the normal ones that exceeds each."""
-    lowest, highest = float(min(normal[0], anomalous[0])), float(max(normal[-1], anomalous[-1]))
-    steps = np.linspace(lowest, highest, thresholds, endpoint=False).astype(normal.dtype)[::-1]
-    return steps, (len(normal) - np.searchsorted(normal, steps, side="right")) / len(normal)
+def legacy_steps(lowest: float, highest: float, thresholds: int) -> Float[np.ndarray, " {thresholds}"]:
+    """Thresholds evenly spaced from the lowest score to below the highest."""
+    return np.linspace(lowest, highest, thresholds, endpoint=False)
 
 
 def _aupro_200(maps: Maps, masks: Masks) -> float:

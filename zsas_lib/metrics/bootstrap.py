@@ -4,7 +4,7 @@ All models that are measured on the same images with the same seed meet the same
 their metrics can be subtracted from each other.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,11 +59,11 @@ def counted(pixels: PixelScores, bins: int = 4096, pictures: Sequence[int] | Non
     Raises RuntimeError after it, ValueError for fewer than 4 bins.
     """
     _refuse_options(2, bins)
-    edges = _edges(list(pixels.pictures()), bins)
+    edges = _edges(pixels, bins)
     ties = edges[1:] == np.nextafter(edges[:-1], np.inf)
-    normal, anomalous = (_histograms((picture[kind] for picture in pixels.pictures()), edges) for kind in (0, 1))
+    normal, anomalous = _histograms(pixels, edges)
     shares, regions = np.zeros(anomalous.shape), []
-    for image, ((_, scores), (weights, number)) in enumerate(zip(pixels.pictures(), pixels.shares())):
+    for image, (scores, (weights, number)) in enumerate(zip(pixels.anomalous(), pixels.shares())):
         places = np.searchsorted(edges, scores, side="right") - 1
         shares[image] = np.bincount(places, weights, minlength=len(edges) - 1)[: len(edges) - 1]
         regions.append(number)
@@ -103,32 +103,43 @@ def _wins(
     maps: list[Float[np.ndarray, "_ _"]], masks: list[Bool[np.ndarray, "_ _"]], bins: int
 ) -> tuple[Float[np.ndarray, "image image"], Int[np.ndarray, " image"], Int[np.ndarray, " image"]]:
     """`_compared` of maps and masks."""
-    pictures = [(scores[~mask], scores[mask]) for scores, mask in zip(maps, masks)]
-    edges = _edges(pictures, bins)
-    return _compared(*(_histograms((picture[kind] for picture in pictures), edges) for kind in (0, 1)))
+    pixels = PixelScores()
+    for scores, mask in zip(maps, masks):
+        pixels.add(scores, mask)
+    return _compared(*_histograms(pixels, _edges(pixels, bins)))
 
 
-def _edges(pictures: list[tuple[np.ndarray, np.ndarray]], bins: int) -> np.ndarray:
+def _edges(pixels: PixelScores, bins: int) -> np.ndarray:
     """Where bins begin and end: at quantiles of all scores, from lowest to highest, and of the anomalous ones, which
     may be few, and right above each."""
-    parts = [scores for picture in pictures for scores in picture if scores.size]
-    hits = [scores for _, scores in pictures if scores.size]
-    of_hits = bins // 4 + 1 if hits and bins >= 12 else 0
-    ends = [min(part.min() for part in parts), max(part.max() for part in parts)]
-    quantiles = [_quantiles(parts, bins // 2 - of_hits), *([_quantiles(hits, of_hits)] if of_hits else []), ends]
+    step, anomalous = -(-pixels.pixels() // QUANTILES_OF), pixels.anomalous()
+    hits, everything = (
+        np.concatenate(anomalous),
+        np.concatenate([*pixels.normal(step), *(own[::step] for own in anomalous)]),
+    )
+    of_hits = bins // 4 + 1 if len(hits) and bins >= 12 else 0
+    quantiles = [_quantiles(everything, bins // 2 - of_hits), np.array(pixels.extremes(), everything.dtype)]
+    if of_hits:
+        quantiles.append(_quantiles(hits[:: -(-len(hits) // QUANTILES_OF)], of_hits))
     lower = np.unique(np.concatenate(quantiles))
     return np.sort(np.concatenate([lower, np.nextafter(lower, np.inf)]))
 
 
-def _quantiles(parts: list[np.ndarray], count: int) -> np.ndarray:
+def _quantiles(scores: np.ndarray, count: int) -> np.ndarray:
     """So many scores between which equally many lie, from the lowest to the highest."""
-    step = -(-sum(part.size for part in parts) // QUANTILES_OF)
-    pooled = np.sort(np.concatenate([part[::step] for part in parts]))
-    return pooled[np.linspace(0, len(pooled) - 1, count).astype(int)]
+    scores.sort()
+    return scores[np.linspace(0, len(scores) - 1, count).astype(int)]
 
 
-def _histograms(pictures: Iterable[np.ndarray], edges: np.ndarray) -> Int[np.ndarray, "image bin"]:
-    return np.stack([np.diff(np.searchsorted(np.sort(scores), edges)).astype(np.int32) for scores in pictures])
+def _histograms(
+    pixels: PixelScores, edges: np.ndarray
+) -> tuple[Int[np.ndarray, "image bin"], Int[np.ndarray, "image bin"]]:
+    """How many of each picture's normal, and of its anomalous scores are in each bin."""
+    found = np.empty((2, len(pixels), len(edges) - 1), np.int32)
+    for image, kinds in enumerate(pixels.pictures()):
+        for kind, scores in enumerate(kinds):
+            found[kind, image] = np.diff(np.searchsorted(scores, edges))
+    return found[0], found[1]
 
 
 def _compared(

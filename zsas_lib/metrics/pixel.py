@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .aupro import FPR_LIMIT, LEGACY_THRESHOLDS, aupro_of, legacy_aupro_of
+from .aupro import FPR_LIMIT, LEGACY_THRESHOLDS, aupro_of, legacy_aupro_of, legacy_steps
 from .metric import Metric, register
 from .pixel_scores import PixelScores
 from .ranking import (
@@ -15,9 +15,8 @@ from .ranking import (
     gathered,
     iou_of,
     measure,
-    one_class,
     pooled,
-    rank,
+    ranking_of,
 )
 
 PIXEL_METRICS = ("pixel_auroc", "pixel_ap", "pixel_f1_max", "pixel_iou", "aupro", "aupro_200")
@@ -101,20 +100,19 @@ def pixel_metrics(maps: Maps, masks: Masks) -> dict[str, float]:
 def gathered_metrics(pixels: PixelScores) -> dict[str, float]:
     """`pixel_metrics` of a category that was gathered picture by picture.
 
-    It sorts the scores in place, so it comes after `bootstrap.counted`. Raises RuntimeError when asked for again.
+    It forgets the pictures, so it comes after `bootstrap.counted`. Raises RuntimeError when asked for again.
     """
-    normal, anomalous, shares = pixels.pooled()
-    if one_class(normal, anomalous):
+    found = pixels.pooled(legacy_steps(*pixels.extremes(), LEGACY_THRESHOLDS) if len(pixels) else ())
+    if not (found.normals and len(found.anomalous)):
         return dict.fromkeys(PIXEL_METRICS, np.nan)
-    normal.sort()
-    ranking = rank(normal, anomalous)
+    ranking = ranking_of(found)
     return {
         "pixel_auroc": auroc_of(ranking),
         "pixel_ap": average_precision_of(ranking),
-        "pixel_f1_max": f1_max_of(ranking),
-        "pixel_iou": iou_of(f1_max_of(ranking)),
-        "aupro": aupro_of(ranking, shares, FPR_LIMIT),
-        "aupro_200": legacy_aupro_of(normal, anomalous, shares, FPR_LIMIT, LEGACY_THRESHOLDS),
+        "pixel_f1_max": (f1 := f1_max_of(ranking)),
+        "pixel_iou": iou_of(f1),
+        "aupro": aupro_of(ranking, found.shares, FPR_LIMIT),
+        "aupro_200": legacy_aupro_of(found, FPR_LIMIT),
     }
 
 

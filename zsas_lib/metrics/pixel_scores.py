@@ -1,17 +1,22 @@
 """The pixels of one category, gathered picture by picture, so that no map outlives its own picture.
 
 A category of 2,000 pictures of 518 x 518 pixels has two gigabytes of scores. Here they are held once: the normal ones
-in one array that grows in place, picture after picture, and is sorted in place; the anomalous ones, which are few,
-beside it.
+picture by picture in a part of their space (`sorted_scores`), the anomalous ones, which are few, beside them. All are
+ranked in bands, from the lowest scores to the highest, so that never more than a band of them is unfolded.
 """
 
-from collections.abc import Iterator
-from typing import cast
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, cast
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import ndimage
 from torch import Tensor
+
+from .sorted_scores import ORDERS, SortedScores, orders
+
+AT_ONCE, OF_EACH = 2**18, 2**13
+"""How many normal scores are sorted at once, for the sake of memory, and how many of each picture, if that is more."""
 
 Picture = Float[Tensor, "..."] | Float[np.ndarray, "..."] | np.generic
 Truth = Bool[Tensor, "..."] | Bool[np.ndarray, "..."] | np.generic
@@ -25,6 +30,20 @@ def numbered_regions(
     return cast(tuple[np.ndarray, int], found)  # scipy gives the number alone where told to
 
 
+class Pooled(NamedTuple):
+    """All pixels of a category: the ``anomalous`` scores, ascending, for each 1 / (pixels of its region x number of
+    regions), how many normal scores are lower (``below``) and how many are no higher (``up_to``); of the ``normals``
+    normal ones how many exceed each of ``steps``."""
+
+    anomalous: Float[np.ndarray, " anomalous"]
+    shares: Float[np.ndarray, " anomalous"]
+    below: Int[np.ndarray, " anomalous"]
+    up_to: Int[np.ndarray, " anomalous"]
+    normals: int
+    steps: Float[np.ndarray, " step"]
+    exceeding: Int[np.ndarray, " step"]
+
+
 class PixelScores:
     """Scores of normal and of anomalous pixels, and which region each of the latter belongs to.
 
@@ -32,19 +51,20 @@ class PixelScores:
     """
 
     def __init__(self):
-        self._normal = np.empty(0, np.float32)
-        self._ends = [0]
+        self._normal: list[SortedScores] = []
         self._anomalous: list[np.ndarray] = []
         self._regions: list[np.ndarray] = []
         self._found = 0
+        self._kind = np.dtype(np.float32)
         self._given_away = False
 
     def __len__(self) -> int:
         """The number of pictures."""
-        return len(self._ends) - 1
+        return len(self._normal)
 
-    def add(self, scores: Picture, truth: Truth) -> None:
-        """Take in one picture: its map, larger = more anomalous, and its mask, both of shape (height, width).
+    def add(self, scores: Picture, truth: Truth) -> tuple[np.ndarray, np.ndarray]:
+        """Take in one picture: its map, larger = more anomalous, and its mask, both of shape (height, width). Returns
+        its normal and its anomalous scores, ascending.
 
         Raises ValueError for a NaN or infinite score and for differing shapes, TypeError for a mask that is not bool;
         the message gives the picture's number. Raises RuntimeError after `pooled`.
@@ -52,23 +72,50 @@ class PixelScores:
         self._refuse_given_away()
         scores, truth = checked_picture(scores, truth, len(self))
         own = scores[truth]
-        others = scores[~truth] if own.size else scores.ravel()
-        if others.dtype != self._normal.dtype:
-            self._normal = self._normal.astype(np.result_type(self._normal, others) if self._ends[-1] else others.dtype)
-        self._ends.append(self._ends[-1] + others.size)
-        self._normal.resize(self._ends[-1], refcheck=False)
-        self._normal[self._ends[-2] :] = others
+        normal, order = np.sort(scores[~truth] if own.size else scores, axis=None), np.argsort(own, kind="stable")
+        kind = np.result_type(self._kind, scores.dtype if scores.dtype.kind == "f" else np.float64)
+        if kind != self._kind and len(self):
+            self._normal = [SortedScores(held.values().astype(kind)) for held in self._normal]
+            self._anomalous = [held.astype(kind) for held in self._anomalous]
+        self._kind = kind
+        normal, own = normal.astype(kind, copy=False) + kind.type(0), own[order].astype(kind) + kind.type(0)  # no -0
+        self._normal.append(SortedScores(normal))
         self._anomalous.append(own)
         if own.size:
             labels, count = numbered_regions(truth)
-            self._regions.append(labels[truth] + (self._found - 1))
+            self._regions.append(labels[truth][order] + (self._found - 1))
             self._found += count
+        return normal, own
 
     def pictures(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The normal and the anomalous scores of each picture. Raises RuntimeError after `pooled`."""
+        """The normal and the anomalous scores of each picture, ascending. Raises RuntimeError after `pooled`."""
         self._refuse_given_away()
-        for start, stop, anomalous in zip(self._ends, self._ends[1:], self._anomalous):
-            yield self._normal[start:stop], anomalous
+        for normal, anomalous in zip(self._normal, self._anomalous):
+            yield normal.values(), anomalous
+
+    def normal(self, step: int = 1) -> list[np.ndarray]:
+        """Of each picture every so many of its normal scores, ascending. Raises RuntimeError after `pooled`."""
+        self._refuse_given_away()
+        return [normal.every(step) for normal in self._normal]
+
+    def anomalous(self) -> list[np.ndarray]:
+        """The anomalous scores of each picture, ascending. Raises RuntimeError after `pooled`."""
+        self._refuse_given_away()
+        return list(self._anomalous)
+
+    def pixels(self) -> int:
+        """How many there are. Raises RuntimeError after `pooled`."""
+        self._refuse_given_away()
+        return sum(map(len, self._normal)) + sum(map(len, self._anomalous))
+
+    def extremes(self) -> tuple[float, float]:
+        """The lowest and the highest score. Raises RuntimeError after `pooled`."""
+        self._refuse_given_away()
+        ends = [
+            normal.values(place, place + 1) for normal in self._normal for place in (0, len(normal) - 1) if len(normal)
+        ]
+        ends = np.concatenate(ends + [own[[0, -1]] for own in self._anomalous if own.size])
+        return float(ends.min()), float(ends.max())
 
     def shares(self) -> Iterator[tuple[np.ndarray, int]]:
         """For each picture, 1 / pixels of its region for each anomalous score, and the number of its regions. Raises
@@ -83,20 +130,65 @@ class PixelScores:
             sizes = np.bincount(own - own.min())
             yield 1 / sizes[own - own.min()], len(sizes)
 
-    def pooled(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """All normal scores; all anomalous scores, ascending; for each of these 1 / (pixels of its region x number of
-        regions). The arrays are the caller's to sort in place, so nothing can be added or asked for afterwards.
+    def pooled(self, steps: Float[np.ndarray, " step"] | Sequence[float] = ()) -> Pooled:
+        """All scores ranked. Their pictures are forgotten, so nothing can be added or asked for afterwards.
 
         Raises RuntimeError when called again.
         """
         self._refuse_given_away()
         self._given_away = True
-        anomalous = np.concatenate(self._anomalous or [self._normal[:0]])
+        anomalous = np.concatenate(self._anomalous or [np.empty(0, self._kind)])
         regions = np.concatenate(self._regions or [np.empty(0, np.int32)])
         self._anomalous.clear()
         self._regions.clear()
-        sizes, order = np.bincount(regions), np.argsort(anomalous)
-        return self._normal, anomalous[order], 1 / (sizes[regions[order]] * self._found)
+        order = np.argsort(anomalous)
+        anomalous, regions = anomalous[order], regions[order]
+        del order
+        steps = np.sort(np.asarray(steps, self._kind))
+        (below, up_to), (_, not_above) = self._counts(anomalous, steps)
+        normals = sum(map(len, self._normal))
+        self._normal.clear()
+        shares = 1 / (np.bincount(regions) * self._found)[regions] if len(regions) else np.empty(0)
+        return Pooled(anomalous, shares, below, up_to, normals, steps[::-1], normals - not_above[::-1])
+
+    def _counts(self, *asked: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """How many normal scores are lower than each of some ascending numbers, and how many are no higher."""
+        kind = np.int32 if 2 * sum(map(len, self._normal)) < 2**31 else np.int64
+        found = [(np.zeros(len(numbers), kind), np.zeros(len(numbers), kind)) for numbers in asked]
+        count, at_once = np.zeros(ORDERS, np.int64), self._at_once()
+        for normal in self._normal:
+            own, lengths = normal.runs()
+            count[own] += lengths
+        up_to = np.cumsum(count)
+        bands = np.append(np.flatnonzero(np.diff((up_to - count) // at_once, prepend=-1)), ORDERS)
+        places = np.array([normal.places(bands) for normal in self._normal], int).reshape(-1, len(bands))
+        edges = [np.searchsorted(orders(numbers), bands) for numbers in asked]
+        for number, lower in enumerate(np.append(0, up_to)[bands[:-1]]):
+            own = [slice(*edge[number : number + 2]) for edge in edges]
+            for (below, no_higher), part in zip(found, own):
+                below[part], no_higher[part] = lower, lower
+            if any(part.start < part.stop for part in own):
+                for scores in self._sorted(places[:, number], places[:, number + 1]):
+                    for numbers, (below, no_higher), part in zip(asked, found, own):
+                        below[part] += np.searchsorted(scores, numbers[part])
+                        no_higher[part] += np.searchsorted(scores, numbers[part], "right")
+        return found
+
+    def _sorted(self, first: np.ndarray, stop: np.ndarray) -> Iterator[np.ndarray]:
+        """What stands between two places of each picture, some pictures at once, ascending."""
+        lengths = stop - first
+        parts = np.cumsum(lengths) // self._at_once()
+        for part in np.unique(parts):
+            scores, filled = np.empty(lengths[parts == part].sum(), self._kind), 0
+            for number in np.flatnonzero((parts == part) & (lengths > 0)):
+                own = self._normal[number].values(int(first[number]), int(stop[number]))
+                scores[filled : filled + len(own)] = own
+                filled += len(own)
+            scores.sort()
+            yield scores
+
+    def _at_once(self) -> int:
+        return max(AT_ONCE, OF_EACH * len(self._normal))
 
     def _refuse_given_away(self) -> None:
         if self._given_away:

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from .pixel_scores import PixelScores, checked_picture
+from .pixel_scores import PixelScores, Pooled, checked_picture
 
 Maps: TypeAlias = (
     Float[Tensor, "image height width"]
@@ -44,14 +44,25 @@ class Ranking:
     normals: int
 
 
-def rank(normal: np.ndarray, anomalous: np.ndarray, normals: int | None = None) -> Ranking:
-    """Rank ascending scores; ``normals`` is the number of normal scores where the lowest were left out."""
+def rank(normal: np.ndarray, anomalous: np.ndarray) -> Ranking:
+    """Rank ascending scores."""
     kind = np.int32 if 2 * (len(normal) + len(anomalous)) < 2**31 else np.int64  # so that sums of two fit as well
     return Ranking(
         hits=(len(anomalous) - np.searchsorted(anomalous, anomalous, side="left")).astype(kind),
         alarms=(len(normal) - np.searchsorted(normal, anomalous, side="left")).astype(kind),
         above=(len(normal) - np.searchsorted(normal, anomalous, side="right")).astype(kind),
-        normals=len(normal) if normals is None else normals,
+        normals=len(normal),
+    )
+
+
+def ranking_of(found: Pooled) -> Ranking:
+    """The ranking of a category that was gathered picture by picture."""
+    anomalous = found.anomalous
+    return Ranking(
+        hits=(len(anomalous) - np.searchsorted(anomalous, anomalous, side="left")).astype(found.below.dtype),
+        alarms=found.normals - found.below,
+        above=found.normals - found.up_to,
+        normals=found.normals,
     )
 
 

@@ -27,6 +27,8 @@ from .prediction import AnomalyModel, Prediction, names_of_images
 
 REFERENCE_SIZE = 518
 """The image size in pixels that the papers' widths and pixel counts are meant for; at other sizes they are scaled."""
+HIGHEST = 2000
+"""Pixels of such an image whose mean is paper V's image score (`highest_mean`)."""
 RECORD = "zsas.model"
 LONGEST_NAME = 255
 """Of a class, in bytes: that of a folder."""
@@ -291,8 +293,12 @@ def names_in(rows: UInt8[Tensor, "batch byte"]) -> list[str]:
 def highest_mean(maps: Float[Tensor, "batch height width"], count: int) -> Float[Tensor, " batch"]:
     """Mean of the highest pixels, ``count`` of a 518 x 518 map, as large a share of another size; at least one."""
     pixels = maps.flatten(1)
-    kept = max(1, round(count * pixels.shape[1] / REFERENCE_SIZE**2))
-    return pixels.topk(kept, dim=1).values.mean(1)
+    return pixels.topk(highest_share(count, pixels.shape[1]), dim=1).values.mean(1)
+
+
+def highest_share(count: int, pixels: int) -> int:
+    """As large a share of so many pixels as ``count`` are of a 518 x 518 map; at least one."""
+    return max(1, round(count * pixels / REFERENCE_SIZE**2))
 
 
 def two_state_maps(

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ..backbones.backbone import Backbone
+from ..backbones.families.sizes import Size
+from ..backbones.registry import shapes_only
 from ..base.errors import UnknownNameError
 from . import MODELS, list_models
 from .prediction import AnomalyModel
@@ -42,8 +44,7 @@ def load_model(
     elif backbone is None:
         raise TypeError(f'Model {name!r} needs a backbone: load_model({name!r}, load_backbone("embedded")).')
     else:
-        model.require_suits(backbone)
-        backbone.text.require_readable()
+        require_runs(name, backbone)
         loaded = model(backbone, **{**record.options, **options})
     if checkpoint is not None:
         if not record.learns:
@@ -62,12 +63,24 @@ def model_class(name: str) -> Any:
     return getattr(import_module(f".{module}", __package__), attribute)
 
 
-def why_not(name: str, backbone: Backbone) -> str:
-    """Why a model cannot run on a backbone, in a sentence; "" where it can. A backbone of shapes alone will do
-    (`evaluation.complexity.shapes_only`).
+def why_not(name: str, backbone: Backbone | str, image_size: Size | None = None) -> str:
+    """Why a model cannot run on a backbone, in a sentence; "" where it can. The backbone's name will do, of which no
+    weights are read or fetched; what is raised for it is what `load_backbone` raises.
 
-    >>> backbone = zsas.load_backbone("embedded")
-    >>> [zsas.why_not(name, backbone) for name in ("winclip", "anomalyclip")]
-    ['', '']
+    >>> models = ("winclip", "april-gan", "anomalyclip", "vcpclip")
+    >>> [name for name in models if zsas.why_not(name, "RN50:openai")]
+    ['anomalyclip', 'vcpclip']
     """
-    return model_class(name).cannot(backbone)
+    model = model_class(name)
+    return model.cannot(shapes_only(backbone, image_size) if isinstance(backbone, str) else backbone)
+
+
+def require_runs(name: str, backbone: Backbone | str, image_size: Size | None = None) -> None:
+    """Raises OptionError for a model that cannot run on a backbone (`why_not`), or one that cannot read sentences here
+    for want of a package, and what `load_backbone` raises for the name of one; DataError where its tokenizer's files
+    are neither here nor to be had. Weights are neither read nor fetched."""
+    model = model_class(name)
+    if isinstance(backbone, str):
+        backbone = shapes_only(backbone, image_size)
+    model.require_suits(backbone)
+    backbone.text.require_readable()

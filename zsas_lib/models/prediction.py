@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from ..backbones.backbone import Backbone
@@ -80,6 +80,22 @@ class AnomalyModel(nn.Module):
     def identity(self, class_names: Sequence[str]) -> Mapping[str, object]:
         """What decides the predictions for these classes beside options, backbone and weights, as JSON can hold it."""
         return {}
+
+    @property
+    def looks_cheaply(self) -> bool:
+        """Whether there is a `rough_map`."""
+        return False
+
+    def rough_map(
+        self,
+        images: Float[Tensor, "batch 3 height width"],
+        class_names: str | Sequence[str],
+        masks: Bool[Tensor, "batch height width"],
+    ) -> Float[Tensor, "batch rows columns"]:
+        """A map for a small share of a pass, on a grid of the model's own; nan where it did not look. Its numbers are
+        those of the map only roughly. ``masks`` say where the damage is in these images, so that it looks there too: a
+        search asks where the damage is ranked worst, and has the masks (`robustness.search.two_fidelity`)."""
+        raise NotImplementedError(f"{self.name} has no cheap look; looks_cheaply says so.")
 
     def remember(self, class_name: str, images: Float[Tensor, "reference 3 height width"]) -> None:
         """Take these normal images of a class as what its images are compared with; for models with the option

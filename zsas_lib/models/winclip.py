@@ -12,13 +12,14 @@ from operator import add
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ..backbones.families.sizes import Size, pair
 from ..backbones.families.tower import WINDOWS
 from ..backbones.image_tower import last_patches, residual_stream
 from ..backbones.registry import Backbone
+from ..base.devices import to_device
 from ..base.errors import UnknownNameError
 from .prediction import AnomalyModel, Prediction, names_of_images
 from .prompts import mean_embeddings, winclip_prompts
@@ -32,6 +33,8 @@ WHOLE = (1.0, 1.0)
 """The shares of a picture's height and width that patches cover, where they cover all of it."""
 TILE_STRIDE = 0.8
 SMALLEST_SCORE = 1e-12
+LOOKS_AT_DAMAGE = 1 / 8
+"""Share of the windows of a side that a cheap look reads where the damage is, beside those that tile the picture."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ class WinCLIP(AnomalyModel):
         patch_memory: str = "normed",
         reference_weight: float = 0.5,
     ):
-        windows = windows or next(mode for mode in WINDOWS if mode not in backbone.image.cannot)
+        windows = windows or next((mode for mode in WINDOWS if mode not in backbone.image.cannot), WINDOWS[0])
         for option, value, known in (
             ("windows", windows, WINDOWS),
             ("text_mean", text_mean, TEXT_MEANS),
@@ -141,6 +144,11 @@ class WinCLIP(AnomalyModel):
         self._prompting = {"templates": templates, "full_stop": full_stop, "raw_names": raw_names}
         winclip_prompts("object", **self._prompting)
 
+    @classmethod
+    def cannot(cls, backbone: Backbone) -> str:
+        cannot = backbone.image.cannot
+        return cannot[WINDOWS[0]] if all(mode in cannot for mode in WINDOWS) else ""
+
     def forward(self, images: Float[Tensor, "batch 3 height width"], class_names: str | Sequence[str]) -> Prediction:
         """Maps at the images' size and image scores, all in [0, 1], for one class name or one per image.
 
@@ -161,6 +169,34 @@ class WinCLIP(AnomalyModel):
             cover = cover + F.pad(torch.ones_like(prediction.anomaly_map), margins)
             scores.append(prediction.image_score)
         return Prediction(total / cover, torch.stack(scores).mean(0))
+
+    @property
+    def looks_cheaply(self) -> bool:
+        """Where windows are encoded one by one: a few of them are a cheap look. Not of tiles of long pictures."""
+        return self.options["windows"] == "encoded" and self.options["non_square"] == "squash"
+
+    def rough_map(
+        self,
+        images: Float[Tensor, "batch 3 height width"],
+        class_names: str | Sequence[str],
+        masks: Bool[Tensor, "batch height width"],
+    ) -> Float[Tensor, "batch rows columns"]:
+        """Of the windows of the smallest scale alone, those that tile the picture and the eighth that the damage fills
+        most; without the image term, which ranks no patch above another."""
+        grid, side = self.backbone.patches, min(self.options["scales"])
+        names, start = names_of_images(class_names, len(images)), self.backbone.embed_patches(images)
+        chosen = _looked_at(masks, grid, side)
+        windows = self.backbone.window_embeddings(start, side, chosen)
+        scores = self._score(windows, self._text(names))
+        if self.options["shots"]:
+            memories, weight = [self.references.of(name)[side] for name in names], self.options["reference_weight"]
+            scores = (1 - weight) * scores + weight * nearest_distance(windows, memories)
+        nothing = scores.new_zeros(len(images), (grid[0] - side + 1) * (grid[1] - side + 1))
+        reciprocals, cover = (
+            _spread(self._in_rows(nothing.scatter(1, chosen, own), side), side)
+            for own in (1 / scores.clamp_min(SMALLEST_SCORE), torch.ones_like(scores))
+        )
+        return torch.where(cover > 0, cover / reciprocals, torch.nan)
 
     def remember(self, class_name: str, images: Float[Tensor, "reference 3 height width"]) -> None:
         """Take these normal images of a class as what its images are compared with, in the place of earlier ones.
@@ -320,6 +356,25 @@ def weighed(
     return Prediction(enlarged[:, 0], image_scores)
 
 
+def _looked_at(
+    masks: Bool[Tensor, "batch height width"], grid: tuple[int, int], side: int
+) -> Int[Tensor, "batch window"]:
+    """The numbers of the windows that a cheap look reads: those that tile the grid, flush with its ends, and of the
+    others those with most damage, in each image as many."""
+    filled = F.avg_pool2d(F.adaptive_avg_pool2d(masks.float(), grid), side, stride=1)
+    rows, columns = filled.shape[1:]
+    tiles = [row * columns + column for row in _flush(rows, side) for column in _flush(columns, side)]
+    known = to_device(torch.tensor(tiles), masks.device).expand(len(masks), -1)
+    more = max(1, round(LOOKS_AT_DAMAGE * rows * columns))
+    damage = filled.flatten(1).scatter(1, known, -1).topk(more, dim=1).indices
+    return torch.cat([known, damage], dim=1)
+
+
+def _flush(count: int, step: int) -> list[int]:
+    """Every so many of ``count`` places, and the last one."""
+    return sorted({*range(0, count, step), count - 1})
+
+
 def harmonic_map(
     scores: Float[Tensor, "batch rows columns"], grid: Size, side: int
 ) -> Float[Tensor, "batch height width"]:
@@ -335,10 +390,13 @@ def harmonic_map(
         raise ValueError(
             f"Expected {rows}x{columns} windows of side {side} on a grid of {grid}, got {tuple(scores.shape[1:])}."
         )
-    kernel = scores.new_ones(1, 1, side, side)
-    reciprocals = F.conv_transpose2d(1 / scores[:, None].clamp_min(SMALLEST_SCORE), kernel)
-    cover = F.conv_transpose2d(torch.ones_like(scores[:1, None]), kernel)
-    return (cover / reciprocals)[:, 0]
+    reciprocals = _spread(1 / scores.clamp_min(SMALLEST_SCORE), side)
+    return _spread(torch.ones_like(scores[:1]), side) / reciprocals
+
+
+def _spread(windows: Float[Tensor, "batch rows columns"], side: int) -> Float[Tensor, "batch height width"]:
+    """For each patch the sum over the windows that cover it."""
+    return F.conv_transpose2d(windows[:, None], windows.new_ones(1, 1, side, side))[:, 0]
 
 
 def _tile_starts(length: int, side: int) -> list[int]:

@@ -1,6 +1,7 @@
 """How far a perturbation goes: one number for all images or one per image, clipped with a straight-through gradient."""
 
-from typing import TypeAlias, cast
+from collections.abc import Callable
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -10,13 +11,41 @@ from ..base.devices import to_device
 
 Amount: TypeAlias = int | float | Float[Tensor, ""] | Float[Tensor, " batch"]
 
+AT_ONCE = 2**19
+"""How many numbers of pictures `by_parts` gives to a function at once, in whole pictures."""
+
 
 def straight_through_clip(
     values: Float[Tensor, "*shape"], low: float | Float[Tensor, "..."], high: float | Float[Tensor, "..."]
 ) -> Float[Tensor, "*shape"]:
     """``values`` clipped to [low, high] going forward and passed on as they are going backward (S A.1's STE)."""
-    clipped = values.clamp(cast(Tensor, low), cast(Tensor, high))  # torch takes two numbers or two tensors
-    return values + (clipped - values).detach()
+    return _StraightThrough.apply(values, low, high)
+
+
+class _StraightThrough(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, values, low, high):
+        return values.clamp(low, high)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient, None, None
+
+
+def by_parts(
+    function: Callable[..., Tensor], planes: Float[Tensor, "batch *shape"], *amounts: Amount
+) -> Float[Tensor, "batch *shape"]:
+    """``function(planes, *amounts)``, on the CPU of a few pictures after the other, so that what it works on stays near
+    the processor. An amount is one for all of them or one each."""
+    count = max(1, AT_ONCE // max(1, planes[:1].numel()))
+    if planes.device.type != "cpu" or len(planes) <= count:
+        return function(planes, *amounts)
+    parts = []
+    for first in range(0, len(planes), count):
+        part = slice(first, first + count)
+        own = (amount[part] if isinstance(amount, Tensor) and amount.numel() > 1 else amount for amount in amounts)
+        parts.append(function(planes[part], *own))
+    return torch.cat(parts)
 
 
 def per_image(amount: Amount, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, " #batch"]:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .amounts import Amount, per_image, straight_through_clip
+from .amounts import Amount, by_parts, per_image, straight_through_clip
 from .record import Perturbation
 
 GREY = 1e-5  # a pixel whose channels differ by less has no hue
@@ -47,29 +47,40 @@ def shift_hsv(
     """Both shifts, ``hue`` in radians, in one passage through HSV.
 
     With value V = max, chroma C = max - min, hue H in sixths of the circle and saturation S = C/V, a channel is
-    V - V S' clamp(min(k, 4 - k), 0, 1) with k = (n + H') mod 6 and n = 5, 3, 1 for red, green, blue. The gradient of
-    H grows as 1/C; in the result it counts times the new chroma C', and its limit is on C'/C.
+    V - V S' clamp(w, 0, 1) with w = 2 - |H' - 3|, |H' - 2| - 1, |H' - 4| - 1 for red, green, blue. The gradient of H
+    grows as 1/C; in the result it counts times the new chroma C', and its limit is on C'/C.
     """
+    return by_parts(_shifted, images, hue, saturation)
+
+
+def _shifted(
+    images: Float[Tensor, "batch 3 height width"], hue: Amount, saturation: Amount
+) -> Float[Tensor, "batch 3 height width"]:
     radians, shift = (per_image(amount, images)[:, None, None] for amount in (hue, saturation))
     red, green, blue = images.unbind(1)
-    value, lowest = images.amax(1), images.amin(1)
-    chroma = value - lowest
-    coloured = chroma > GREY
-    divisor = torch.where(coloured, chroma, 1.0)
-    angle = torch.where(
-        red == value,
-        (green - blue) / divisor,
-        torch.where(green == value, 2 + (blue - red) / divisor, 4 + (red - green) / divisor),
-    )
-    angle = torch.where(coloured, angle, 0.0)
-    purity = straight_through_clip(chroma / value.clamp(min=GREY) + shift, 0.0, 1.0)
+    value = images.amax(1)
+    chroma = value - images.amin(1)
+    is_red, is_green, coloured = _equal(red, value), _equal(green, value), chroma.detach().clone().gt_(GREY)
+    is_green = is_green * (1 - is_red)
+    is_blue = 1 - is_red - is_green
+    difference = torch.addcmul(is_red * (green - blue), is_green, blue - red)
+    difference = torch.addcmul(difference, is_blue, red - green)
+    angle = coloured * torch.addcdiv(2 * is_green + 4 * is_blue, difference, chroma.clamp(min=GREY))
+    purity = straight_through_clip(torch.addcdiv(shift, chroma, value.clamp(min=GREY)), 0.0, 1.0)
 
     new_chroma = value * purity
-    share = (HUE_GAIN * chroma / new_chroma.clamp(min=GREY)).clamp(max=1).detach()
-    angle = share * angle + ((1 - share) * angle).detach() + radians * (3 / math.pi)
-    n = torch.arange(5, 0, -2, dtype=images.dtype, device=images.device)[:, None, None]
-    k = (n + angle[:, None]) % 6
-    return value[:, None] - new_chroma[:, None] * torch.minimum(k, 4 - k).clamp(0, 1)
+    if angle.requires_grad:
+        share = (HUE_GAIN * chroma / new_chroma.clamp(min=GREY)).clamp(max=1).detach()
+        angle = share * angle + ((1 - share) * angle).detach()
+    angle = angle + radians * (3 / math.pi)
+    angle = angle.sub((angle / 6).floor(), alpha=6)
+    lacking = 2 - (angle - 3).abs(), (angle - 2).abs() - 1, (angle - 4).abs() - 1
+    return torch.stack([torch.addcmul(value, part.clamp(0, 1), new_chroma, value=-1) for part in lacking], 1)
+
+
+def _equal(channel: Float[Tensor, "*shape"], value: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """1 where they are equal, else 0: in numbers this takes a fraction of the time of `torch.where`."""
+    return channel.detach().clone().eq_(value.detach())
 
 
 HUE = Perturbation(

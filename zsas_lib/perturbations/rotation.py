@@ -13,18 +13,15 @@ from typing import Literal, TypeAlias
 
 import torch
 from jaxtyping import Bool, Float
-from scipy.fft import next_fast_len
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from ..base.booleans import require_bool
 from ..base.devices import to_device
-from .amounts import Amount, per_image, straight_through_clip
+from .amounts import Amount, by_parts, per_image, straight_through_clip
+from .displacement import displaced
 from .record import Motion, Perturbation
 
 Fill: TypeAlias = Literal["replicate", "zero"]
-
-SEAM = 16  # pixels, at least, that lead from the end of a row back to its beginning
 
 
 def rotate(
@@ -42,8 +39,12 @@ def rotate(
     >>> torch.allclose(zsas.rotate(images, 90), turned, atol=1e-5)
     True
     """
-    turned = straight_through_clip(_turn(images, degrees), 0.0, 1.0)
-    return turned if fill == "replicate" else turned * _coverage(degrees, images).unsqueeze(-3)
+
+    def of(images: Tensor, degrees: Amount) -> Tensor:
+        turned = straight_through_clip(_turn(images, degrees), 0.0, 1.0)
+        return turned if fill == "replicate" else turned * _coverage(degrees, images).unsqueeze(-3)
+
+    return by_parts(of, images, degrees)
 
 
 def derotate(
@@ -59,9 +60,13 @@ def derotate(
     >>> torch.allclose(zsas.derotate(turned, 90), maps, atol=1e-5)
     True
     """
-    lowest, highest = maps.detach().amin((1, 2), keepdim=True), maps.detach().amax((1, 2), keepdim=True)
-    upright = straight_through_clip(_turn(maps.unsqueeze(1), -degrees).squeeze(1), lowest, highest)
-    return upright if fill == "replicate" else upright * _coverage(-degrees, maps)
+
+    def of(maps: Tensor, degrees: Amount) -> Tensor:
+        lowest, highest = (extreme(maps.detach(), (1, 2), keepdim=True) for extreme in (torch.amin, torch.amax))
+        upright = straight_through_clip(_turn(maps.unsqueeze(1), degrees).squeeze(1), lowest, highest)
+        return upright if fill == "replicate" else upright * _coverage(degrees, maps)
+
+    return by_parts(of, maps, -degrees)
 
 
 def rotate_masks(masks: Bool[Tensor, "batch height width"], degrees: Amount) -> Bool[Tensor, "batch height width"]:
@@ -128,7 +133,7 @@ def _turn(
     turns = (known.to(images.dtype) / 90).round()
     degrees, quarters = per_image(degrees, images), to_device(turns, images.device)
     rest = torch.deg2rad(degrees - 90 * quarters)
-    slope, sine = torch.tan(rest / 2)[:, None, None], torch.sin(rest)[:, None, None]
+    slope, sine = torch.tan(rest / 2)[:, None], torch.sin(rest)[:, None]
 
     square = max(height, width)
     square += (square - height) % 2
@@ -138,15 +143,14 @@ def _turn(
 
     # The centre is `odd` right of the square's, 0 or -1/2, and at (odd_x, odd_y) after the quarter turns.
     odd = left - (square - width) / 2
-    odd_x, odd_y = ((odd * f(quarters * math.pi / 2))[:, None, None] for f in (torch.cos, torch.sin))
+    odd_x, odd_y = ((odd * f(quarters * math.pi / 2))[:, None] for f in (torch.cos, torch.sin))
     margin = math.ceil((math.hypot(height, width) - square) / 2)
     side = square + 2 * margin
     steps = torch.arange(side, dtype=images.dtype, device=images.device) - (side - 1) / 2
     shown = slice(margin + top, margin + top + height)
-    images = _continued(images, -2, margin, margin)
-    images = _Displacement.apply(images, odd_x - odd + slope * (steps - odd_y), margin)
-    images = _Displacement.apply(images.mT, odd_y - sine * (steps - odd), 0).mT[..., shown, :]
-    return _Displacement.apply(images, slope * steps[shown], 0)[..., margin + left : margin + left + width]
+    images = displaced(images, odd_x - odd + slope * (steps - odd_y), -1, margin)
+    images = displaced(images, odd_y - sine * (steps - odd), -2)[..., shown, :]
+    return displaced(images, slope * steps[shown], -1)[..., margin + left : margin + left + width]
 
 
 def _quarter_turned(
@@ -172,54 +176,6 @@ def _continued(
         return images
     first, last = images.narrow(dim, 0, 1), images.narrow(dim, -1, 1)
     return torch.cat([first] * before + [images] + [last] * after, dim)
-
-
-class _Displacement(torch.autograd.Function):
-    """out[x] = rows[x + by] for x from -margin to length + margin, rows continued by their ends.
-
-    A smooth seam leads from the end of a row back to its beginning, so that the Fourier transform, for which they are
-    neighbours, does not let one ring into the other. Displacing gives the frequency w the phase w by. Backward
-    displaces the gradient by -by, and takes that of ``by`` from the two spectra at hand (Parseval), which is twice as
-    fast as differentiating through the transforms.
-    """
-
-    @staticmethod
-    def forward(ctx, rows, by, margin):
-        length = rows.shape[-1]
-        period = next_fast_len(length + 2 * margin + SEAM, real=True)
-        seam = period - length - 2 * margin
-        ramp = torch.arange(1 - margin, seam + margin + 1, dtype=rows.dtype, device=rows.device) / (seam + 1)
-        ramp = (1 - torch.cos(math.pi * ramp.clamp(0, 1))) / 2
-        periodic = rows.new_empty(*rows.shape[:-1], period)
-        periodic[..., :length] = rows
-        torch.lerp(rows[..., -1:], rows[..., :1], ramp, out=periodic[..., length:])
-
-        frequency = 2 * math.pi * torch.fft.rfftfreq(period, dtype=by.dtype, device=by.device)
-        angle = (by[..., None] - margin) * frequency
-        spectrum = torch.fft.rfft(periodic)
-        displaced = torch.fft.irfft(spectrum * torch.polar(torch.ones_like(angle), angle), period)
-        ctx.save_for_backward(spectrum, angle, frequency, ramp)
-        ctx.length, ctx.period = length, period
-        return displaced[..., : length + 2 * margin]
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, gradient):
-        spectrum, angle, frequency, ramp = ctx.saved_tensors
-        returned = torch.fft.rfft(gradient, ctx.period)
-        returned *= torch.polar(torch.ones_like(angle), -angle)
-        periodic = torch.fft.irfft(returned, ctx.period)
-        of_rows, of_seam = periodic[..., : ctx.length], periodic[..., ctx.length :]
-        of_rows[..., 0] += of_seam @ ramp
-        of_rows[..., -1] += of_seam @ (1 - ramp)
-        if not ctx.needs_input_grad[1]:
-            return of_rows, None, None
-        weight = torch.full_like(frequency, 2 / ctx.period)
-        weight[0] = 0
-        if ctx.period % 2 == 0:
-            weight[-1] = 1 / ctx.period
-        of_by = torch.linalg.vecdot(spectrum, returned.mul_(weight * frequency)).imag
-        return of_rows, of_by.sum_to_size(angle.shape[:-1]), None
 
 
 def _source(

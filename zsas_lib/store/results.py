@@ -29,7 +29,7 @@ from pandas.util import hash_pandas_object
 from torch import nn
 
 from ..base.digests import canonical, configuration_digest
-from ..base.files import locked, write_atomically
+from ..base.files import free_first, locked, write_atomically
 from ..base.ledger import note_requested, note_result
 from ..base.records import as_record
 from ..base.sources import source_digest
@@ -84,10 +84,11 @@ def stored(
     ``stored(uniform_sweep, model, dataset, "rotation", values)`` is ``uniform_sweep(model, dataset, "rotation",
     values)``, one category at a time: what is stored is loaded, the others are computed, each stored as soon as it is
     done. So a run that was stopped goes on where it was, and another selection of categories computes only the new
-    ones. ``function`` is `evaluate`, `uniform_sweep`, or another that treats categories apart, takes these two
-    arguments first and returns a table that `evaluation.joined` can join. A data set among its other arguments, such
-    as reference pictures, is cut to the category too and known by its contents. ``batch_size`` is no part of what is
-    asked for, as it moves numbers by less than `ROUNDING`; but it is of a function that `hangs_on_rounding`.
+    ones; what another process computes meanwhile comes last, so that two that ask for the same share the work.
+    ``function`` is `evaluate`, `uniform_sweep`, or another that treats categories apart, takes these two arguments
+    first and returns a table that `evaluation.joined` can join. A data set among its other arguments, such as reference
+    pictures, is cut to the category too and known by its contents. ``batch_size`` is no part of what is asked for, as
+    it moves numbers by less than `ROUNDING`; but it is of a function that `hangs_on_rounding`.
 
     ``store`` is a folder, by default `results_folder`. ``.attrs["made"]`` of the table says for each category which
     file holds it, and when, where, how long and with which versions and precision it was made.
@@ -113,7 +114,7 @@ def stored(
     given = canonical({name: bound.arguments[name] for name in others if name not in unasked})
     sources = source_digest(function, *model.classes, type(dataset))
 
-    tables = []
+    jobs, places = {}, {}
     for category in dataset.categories:
         parts = {name: whole.select([category]) for name, whole in ({data: dataset} | beside).items()}
         described = {
@@ -127,12 +128,20 @@ def stored(
         }
         bound.arguments.update(parts)
         compute = partial(function, *bound.args, **bound.kwargs)
-        tables.append(
-            load_or_compute(function.__name__, configuration, compute, sources=sources, maker=model, store=store)
-        )
+        known = {"name": function.__name__, "configuration": configuration, "sources": sources, "store": store}
+        jobs[category] = partial(load_or_compute, compute=compute, maker=model, **known)
+        places[category] = result_place(**known)
+    found = {category: jobs[category]() for category in free_first(places)}
+    tables = [found[category] for category in dataset.categories]
     table = joined(tables)
     table.attrs["made"] = [entry for part in tables for entry in part.attrs["made"]]
     return table
+
+
+def result_place(name: str, configuration: Mapping[str, object], *, sources: str, store: Path | None = None) -> Path:
+    """The file of the store that holds what `load_or_compute` gives for these, whether it is there or not."""
+    known = {"name": name, "configuration": canonical(configuration), "sources": sources}
+    return (store or results_folder()) / name / f"{configuration_digest(known)}.parquet"
 
 
 def load_or_compute(
@@ -169,10 +178,9 @@ def load_or_compute_all(
     ``compute`` gets the places in ``configurations`` of what is not stored, and gives a table for each of them. A
     result is locked while it is computed, so what another process computes meanwhile is waited for, not computed twice.
     """
-    folder = _folder(store, name)
+    _make_folder(store, name)
     configurations = [canonical(configuration) for configuration in configurations]
-    keys = [configuration_digest({"name": name, "configuration": c, "sources": sources}) for c in configurations]
-    paths = [folder / f"{key}.parquet" for key in keys]
+    paths = [result_place(name, own, sources=sources, store=store) for own in configurations]
     tables = {place: table for place, path in enumerate(paths) if (table := _stored_table(path)) is not None}
     absent = [place for place in range(len(paths)) if place not in tables]
     with locked(*(paths[place] for place in absent)):
@@ -200,13 +208,13 @@ def load_or_compute_all(
     return [tables[place] for place in range(len(paths))]
 
 
-def _folder(store: Path | None, name: str) -> Path:
-    """Where results of this name are; made where it is not there. Raises UnwritableError where that cannot be done."""
+def _make_folder(store: Path | None, name: str) -> None:
+    """The folder of results of this name is made where it is not there. Raises UnwritableError where that cannot be
+    done."""
     folder = (store or results_folder()) / name
     if not folder.is_dir():
         require_writable_store(store)
         folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def _meanwhile_stored(path: Path) -> pd.DataFrame | None:

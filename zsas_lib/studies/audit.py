@@ -17,6 +17,7 @@ from ..backbones.registry import Backbone
 from ..data.dataset import AnomalyDataset, stacked
 from ..data.record import row_name
 from ..evaluation.evaluate import predict
+from ..evaluation.sampled import difference_of
 from ..evaluation.tables import MEAN, with_means
 from ..metrics import METRICS
 from ..metrics.aupro import LEGACY_THRESHOLDS, aupro
@@ -147,27 +148,33 @@ class Change:
     anew: bool = False
 
 
-def effects_of(changes: Mapping[str, Change], noise: Mapping[str, float]) -> pd.DataFrame:
+def effects_of(changes: Mapping[str, Change], noise: Mapping[str, float], trainings: int) -> pd.DataFrame:
     """What each change does: a row for each of them and each metric that it can move, named by its label.
 
-    Columns change, metric, before (the mean over categories), gain and error, fractions, and verdict: "higher",
-    "lower", or "within chance" where the gain is no more than two errors. The error joins that of `paired_gap` and, for
-    a model trained anew, the spread of the difference of two trainings, whose standard deviation by metric is
-    ``noise``.
+    Columns change, metric, before (the mean over categories), gain, error, low, high, agree and power as in
+    `sampled.Difference`, fractions, and verdict: "higher", "lower", or "within chance" where 0 lies in the 95 %
+    interval. The error joins that of `paired_gap` and, for a model trained anew, the spread of the difference of two
+    trainings, whose standard deviation by metric is ``noise``, known from as many ``trainings``.
     """
     rows = []
     for name, change in changes.items():
         for metric in change.moves:
             gain, error = paired_gap(change.before, change.after, metric)
-            error = float(np.hypot(np.nan_to_num(error), np.sqrt(2) * noise[metric] if change.anew else 0.0))
+            parts = [(error**2, len(change.before) - 2)] if np.isfinite(error) else []
+            parts += [(2 * noise[metric] ** 2, trainings - 1)] if change.anew and trainings > 1 else []
+            gap = difference_of(gain, parts)
             rows.append(
                 {
                     "change": name,
                     "metric": METRICS[metric].label,
                     "before": change.before.loc[MEAN, metric],
                     "gain": gain,
-                    "error": error,
-                    "verdict": WITHIN if abs(gain) <= 2 * error else "higher" if gain > 0 else "lower",
+                    "error": gap.se,
+                    "low": gap.low,
+                    "high": gap.high,
+                    "agree": gap.agree,
+                    "power": gap.power,
+                    "verdict": WITHIN if gap.low <= 0 <= gap.high else "higher" if gain > 0 else "lower",
                 }
             )
     return pd.DataFrame(rows)

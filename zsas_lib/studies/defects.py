@@ -29,6 +29,8 @@ LEVELS = ("low", "medium", "high")
 RING = 0.04
 """Width of the ring around a region, in parts of the picture's shorter side."""
 ALL = "all"
+PAIRS = (("contrast", "high", "low"), ("type", "missing_material", "geometric_deformation"))
+"""Groups, by grouping, of which paper K says that the first is found better."""
 Summaries = Mapping[tuple[str, str], pd.DataFrame]
 """`group_summary` by model and by what it groups by, "contrast" or "type"."""
 
@@ -194,6 +196,22 @@ def contrast_gains(metrics: pd.DataFrame) -> pd.DataFrame:
         wide = own.pivot(index="category", columns="group", values=metric).reindex(columns=list(LEVELS))
         gains[metric] = wide["high"] - wide["low"]
     return pd.DataFrame(gains).dropna()
+
+
+def group_gaps(metrics: pd.DataFrame, pairs: Sequence[tuple[str, str, str]]) -> pd.DataFrame:
+    """What one group has above another in each category of `group_metrics` that has both: columns category, pair ("high
+    - low"), image_auroc and pixel_auroc, differences of fractions. ``pairs`` are groupings with two groups each; a pair
+    that no category has is left out, and without any the table is empty."""
+    parts = []
+    for grouping, one, other in pairs:
+        own, gaps = metrics[(metrics.grouping == grouping) & (metrics.category != MEAN)], {}
+        for metric in ("image_auroc", "pixel_auroc"):
+            wide = own.pivot(index="category", columns="group", values=metric).reindex(columns=[one, other])
+            gaps[metric] = wide[one] - wide[other]
+        found = pd.DataFrame(gaps).dropna().rename_axis("category").reset_index()
+        found.insert(1, "pair", f"{one} - {other}")
+        parts += [found] if len(found) else []
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
 def found_alone(per_image: pd.DataFrame, defects: pd.DataFrame) -> pd.DataFrame:

@@ -8,17 +8,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from ..data.dataset import AnomalyDataset, Sample
 from ..data.record import row_name
-from ..evaluation.evaluate import labels_of
-from ..evaluation.tables import ERROR, with_means
-from ..metrics.bootstrap import bootstrap_std
-from ..metrics.image import image_auroc
-from ..metrics.pixel import pixel_auroc
-from ..metrics.ranking import Maps, Masks, Scores
+from ..evaluation.evaluate import Measuring
+from ..evaluation.replicates import flat
+from ..evaluation.sampled import Sampled
+from ..evaluation.tables import ERROR, MEAN
 from ..models.prediction import Prediction
 from ..models.references import Memory, References, draw_normal
 from ..models.winclip import WinCLIP, weighed
@@ -28,7 +26,8 @@ TEXT, BOTH, REFERENCES = 0.0, 0.5, 1.0
 """Weights of the references: WinCLIP's zero-shot M and s_0, the plain means that are few-shot WinCLIP, or M^W and its
 maximum alone."""
 CURVES = ("image_auroc", "pixel_auroc")
-SETTINGS = ("scales", "shots", "draw", "weight")
+SETTINGS = ("scales", "shots", "set", "weight")
+"""``set`` is which of the sets of references of this size, by its number."""
 
 
 def few_shot_table(
@@ -51,9 +50,10 @@ def few_shot_table(
     times, no set twice, so less often where there are not so many sets; 0 shots need no draw. Each picture goes through
     the backbone once, whatever is asked.
 
-    One row per category, scales (such as "2+3"), shots, draw and weight, then rows "mean" over the categories. The
-    weight is that of the references, 0 without any: 0.5 is few-shot WinCLIP, 1 its M^W alone. Columns image_auroc,
-    pixel_auroc, and their standard errors of a bootstrap over pictures, ``_se``. Raises as `references.draw_normal` for
+    One row per category, scales (such as "2+3"), shots, set (of references, by its number) and weight, then rows "mean"
+    over the categories. The weight is that of the references, 0 without any: 0.5 is few-shot WinCLIP, 1 its M^W alone.
+    Columns are the metrics of `evaluation.evaluate`, and the standard errors of image_auroc and pixel_auroc by a
+    bootstrap over pictures, ``_se``; beside them stand the ``replicates``. Raises as `references.draw_normal` for
     fewer references than shots, and ValueError for no shots, scales or draws, weights outside (0, 1], or a model that
     cuts images into tiles.
     """
@@ -67,7 +67,7 @@ def few_shot_table(
         raise ValueError(f"Expected a model that squashes images, got non_square={model.options['non_square']!r}.")
     sides = sorted({side for chosen in scales for side in chosen})
     reader = WinCLIP(model.backbone, **model.options | {"shots": max(shots), "scales": sides})
-    rows = []
+    found = Measuring(*SETTINGS, resamples=resamples, seed=seed)
     for category in dataset.categories:
         part = dataset.select([category])
         drawn = _draws(reader, references, category, shots, draws, seed)
@@ -91,13 +91,23 @@ def few_shot_table(
         for setting, predictions in predicted.items():
             maps = [map_ for prediction in predictions for map_ in prediction.anomaly_map.float().cpu()]
             scores = torch.cat([prediction.image_score.float().cpu() for prediction in predictions])
-            named = dict(zip(SETTINGS, setting))
-            rows.append(
-                {"category": row_name(category)}
-                | named
-                | _curves(maps, masks, scores, labels_of(part), resamples, seed)
-            )
-    return with_means(pd.DataFrame(rows), by=SETTINGS)
+            named = {"category": row_name(category)} | dict(zip(SETTINGS, setting))
+            found.add(part, maps, masks, scores, setting=named)
+    return found.table()
+
+
+def flat_sets(table: pd.DataFrame) -> pd.DataFrame:
+    """A `few_shot_table` as a `flat` one, in which the sets of references are runs: another set is another chance."""
+    whole = flat(table)
+    return whole.assign(run=whole["set"]).drop(columns="set")
+
+
+def chosen(whole: pd.DataFrame, metric: str, category: str = MEAN, **settings: int | float) -> Sampled:
+    """A metric of one row of `flat_sets`: of a category, or their mean, and these settings. Raises as `Sampled.of`."""
+    rows = whole[whole["category"] == category]
+    for name, value in settings.items():
+        rows = rows[rows[name] == value]
+    return Sampled.of(pd.DataFrame(rows), metric)
 
 
 def over_draws(table: pd.DataFrame) -> pd.DataFrame:
@@ -165,18 +175,6 @@ def gain_table(summary: pd.DataFrame, metric: str, shots: int) -> pd.DataFrame:
         "± draws": drawn.loc[1] if 1 in drawn.index else np.nan,
     }
     return pd.DataFrame(columns, index=values.columns)
-
-
-def _curves(
-    maps: Maps, masks: Masks, scores: Scores, labels: Bool[Tensor, " image"], resamples: int, seed: int
-) -> dict[str, float]:
-    single = scores[:, None, None], labels[:, None, None]
-    return {
-        "image_auroc": image_auroc(scores, labels),
-        "pixel_auroc": pixel_auroc(maps, masks),
-        f"image_auroc{ERROR}": bootstrap_std(*single, resamples, seed),
-        f"pixel_auroc{ERROR}": bootstrap_std(maps, masks, resamples, seed),
-    }
 
 
 def _draws(

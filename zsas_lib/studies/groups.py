@@ -1,12 +1,16 @@
 """Means over groups of categories, textures apart from objects, as paper K averages them (section 4.5)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
+from zlib import crc32
 
+import numpy as np
 import pandas as pd
 
 from ..data.record import row_name
-from ..evaluation.tables import MEAN
+from ..evaluation.paired import flat_gaps, flat_runs
+from ..evaluation.sampled import ITSELF
+from ..evaluation.tables import MEAN, ResultTable, over_runs
 
 
 def group_means(table: pd.DataFrame, groups: Mapping[str, str]) -> pd.DataFrame:
@@ -18,3 +22,46 @@ def group_means(table: pd.DataFrame, groups: Mapping[str, str]) -> pd.DataFrame:
     named = {row_name(category): group for category, group in groups.items()}
     of_rows = pd.Index([named.get(category) for category in rows.index], name="group")
     return cast(pd.DataFrame, rows.groupby(of_rows, sort=False).mean())
+
+
+def flat_groups(runs: Mapping[str, Sequence[ResultTable]], groups: Mapping[str, str]) -> pd.DataFrame:
+    """The replicates of the `group_means` of several models, by name, in the mean over each one's runs, resampled by
+    category: a `flat` table with the columns model and group in front. All models have the same resamples."""
+    named = {row_name(category): group for category, group in groups.items()}
+    parts = []
+    for name, own in runs.items():
+        rows = over_runs(own).drop(index=MEAN, errors="ignore").rename_axis("category").reset_index()
+        rows.insert(1, "group", [named.get(category) for category in rows["category"]])
+        rows.insert(1, "model", name)
+        parts.append(rows.dropna(subset="group"))
+    return flat_gaps(pd.concat(parts, ignore_index=True), ["model", "group"])
+
+
+def category_spans(runs: Mapping[str, Sequence[ResultTable]], metric: str = "image_auroc") -> pd.DataFrame:
+    """How far a metric's highest and lowest category lie apart, for several models, by name, in each of their runs and
+    each resample of the pictures: a `flat` table with model in front and the metric ``span``, a fraction.
+
+    The extremes of noisy numbers lie too far apart, so replicates are shifted to have the span itself in their middle.
+    """
+    parts = []
+    for name, own in runs.items():
+        whole = flat_runs(own)
+        for run, rows in whole[whole["category"] != MEAN].groupby("run"):
+            wide = rows.pivot(index="replicate", columns="category", values=metric)
+            values, drawn = wide.to_numpy(dtype=float), wide.index != ITSELF
+            span = np.nanmax(values, axis=1) - np.nanmin(values, axis=1)  # without categories that lack a class there
+            span[drawn] += span[~drawn][0] - np.nanmean(span[drawn])
+            last = pd.DataFrame(rows[rows["replicate"] == wide.index[-1]])  # of each category, a resample
+            draws = rows.pivot(index="replicate", columns="category", values="draw")
+            columns = {
+                "model": name,
+                "replicate": wide.index,
+                "draw": draws.to_numpy()[:, 0],
+                "pictures": crc32("\n".join(map(str, last["pictures"])).encode()),
+                "units": int(last["units"].to_numpy().sum()),
+                "freedom": int(last["freedom"].to_numpy().min()),
+                "span": span,
+                "run": run,
+            }
+            parts.append(pd.DataFrame(columns))
+    return pd.concat(parts, ignore_index=True)

@@ -6,14 +6,14 @@ favours the trivial maps, so what a model has above it is not too much.
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
 from ..data.dataset import AnomalyDataset
 from ..data.load import load_dataset
 from ..evaluation.replicates import REPLICATE
-from ..evaluation.tables import ERROR, MEAN, ResultTable
+from ..evaluation.tables import ERROR, MEAN, REPLICATES, Replicated, ResultTable
 from ..metrics.metric import METRICS
 from ..models import list_trivial_maps
 from ..models.load import load_model
@@ -82,15 +82,21 @@ def best_of(tables: Mapping[str, pd.DataFrame], *, by: Sequence[str] = ()) -> pd
     if not all(table[keys].equals(first[keys]) for table in tables.values()):
         raise ValueError(f"Expected tables with the same rows, {', '.join(keys)}; got others of {', '.join(tables)}.")
     groups = [part.index for _, part in first.groupby(list(by), sort=False)] if by else [first.index]
-    parts, chosen = [], {}
+    parts, replicates, chosen = [], [], {}
     for rows in groups:
         own = {name: table.loc[rows] for name, table in tables.items()}
         means = {name: table[table["category"] == MEAN].mean(numeric_only=True) for name, table in own.items()}
         winners = _winners(means)
         chosen = chosen or winners
         parts.append(_taken(own, winners).reindex(columns=list(first)).assign(**first.loc[rows, keys]))
+        if getattr(first, REPLICATES, None) is not None:
+            replicates.append(_taken_replicates(tables, winners, first.loc[rows, list(by)].iloc[:1]))
     best = pd.concat(parts).loc[first.index]
     best.attrs = {**first.attrs, CHOSEN: chosen}
+    if getattr(first, REPLICATES, None) is None:
+        return best
+    attrs, best = best.attrs, Replicated(best)
+    best.attrs, best.replicates = attrs, pd.concat(replicates, ignore_index=True)
     return best
 
 
@@ -124,6 +130,17 @@ def _taken(tables: Mapping[str, pd.DataFrame], winners: Mapping[str, str]) -> pd
     return pd.DataFrame(
         {column: tables[winners[metric]][column] for column, metric in metrics.items() if metric in winners}
     )
+
+
+def _taken_replicates(
+    tables: Mapping[str, pd.DataFrame], winners: Mapping[str, str], setting: pd.DataFrame
+) -> pd.DataFrame:
+    """The replicates of one setting, each metric's from the map that won it."""
+    own = {name: cast(Replicated, table).replicates for name, table in tables.items()}
+    if len(setting.columns):
+        own = {name: rows.merge(setting, on=list(setting)) for name, rows in own.items()}
+    first = next(iter(own.values()))
+    return first.assign(**_taken(own, winners)).reindex(columns=list(first))
 
 
 def _metric(column: str) -> str | None:

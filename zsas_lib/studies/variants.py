@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..backbones.registry import Backbone
 from ..data.dataset import AnomalyDataset
-from ..evaluation.replicates import flat
+from ..evaluation.replicates import flat, scaled
 from ..evaluation.tables import SETTINGS as SETTINGS_OF
 from ..evaluation.tables import Replicated
 from ..models import PLUS
@@ -18,6 +18,7 @@ from ..models.learned import LearnedModel
 from ..models.prediction import AnomalyModel
 from ..store.results import stored
 from ..training.ready import ready_model
+from ..training.recipes import PAPER
 from .vcp_protocol import SCORES, protocol_table
 
 FACTORS = ("uniop", "loreb", "idp")
@@ -70,16 +71,23 @@ def letters(name: str) -> str:
 
 
 def trained_variant(
-    variant: Variant, backbone: Backbone, auxiliary: AnomalyDataset, *, seed: int, fit: Mapping[str, Any]
+    variant: Variant,
+    backbone: Backbone,
+    auxiliary: AnomalyDataset,
+    *,
+    seed: int,
+    fit: Mapping[str, Any],
 ) -> AnomalyModel:
-    """A variant ready to predict, from the store or trained with the settings ``fit`` under its own."""
-    return ready_model(variant.model, backbone, auxiliary, fit={**fit, **variant.fit, "seed": seed}, **variant.options)
+    """A variant ready to predict, from the store or trained with the settings ``fit`` under its own, which differ from
+    its paper's: variants are of the paper's options, not of a recipe's."""
+    settings = {**fit, **variant.fit, "seed": seed}
+    return ready_model(variant.model, backbone, auxiliary, recipe=PAPER, fit=settings, **variant.options)
 
 
 def study(
     variants: Mapping[str, Variant],
-    backbone: Backbone | Mapping[str, Backbone],
-    dataset: AnomalyDataset | Mapping[str, AnomalyDataset],
+    backbone: Backbone,
+    dataset: AnomalyDataset,
     auxiliary: AnomalyDataset,
     *,
     seeds: Sequence[int],
@@ -89,28 +97,31 @@ def study(
     """Every variant trained on ``auxiliary`` with every seed and measured on ``dataset``, from the store where it was
     before.
 
-    Backbone and data set, which is read at the backbone's size, are one for all or one for each variant by its name.
-    Returns the rows of `vcp_protocol.protocol_table` and the histories of the trainings, both with columns variant and
-    seed before. A model that learns nothing has one row set, with the first seed, and no history. The first table has
-    its replicates (`mean_replicates`).
+    Settings as in `trained_variant`. Returns the rows of `vcp_protocol.protocol_table` and the histories of the
+    trainings, both with columns variant and seed before. A model that learns nothing has one row set, with the first
+    seed, and no history. The first table has its replicates (`mean_replicates`).
     """
-    tables, histories, replicates = [], [], []
+    tables: dict[tuple[str, int], pd.DataFrame] = {}
+    histories = []
     for name, variant in variants.items():
-        tower = backbone[name] if isinstance(backbone, Mapping) else backbone
-        pictures = dataset[name] if isinstance(dataset, Mapping) else dataset
         for seed in seeds:
-            model = trained_variant(variant, tower, auxiliary, seed=seed, fit=fit)
-            table = stored(protocol_table, model, pictures, batch_size=batch_size)
-            tables.append(_named(table, name, seed))
-            replicates.append(_named(cast(Replicated, table).replicates, name, seed))
+            model = trained_variant(variant, backbone, auxiliary, seed=seed, fit=fit)
+            tables[name, seed] = stored(protocol_table, model, dataset, batch_size=batch_size)
             if not isinstance(model, LearnedModel):
                 break
             if model.history is not None:
                 histories.append(_named(model.history, name, seed))
-    measured = Replicated(pd.concat(tables, ignore_index=True))
+    return put_together(tables), pd.concat(histories, ignore_index=True) if histories else pd.DataFrame()
+
+
+def put_together(tables: Mapping[tuple[str, int], pd.DataFrame]) -> Replicated:
+    """Tables of the protocol (`vcp_protocol`) by variant and seed as one, with columns variant and seed before, and
+    their replicates."""
+    measured = Replicated(pd.concat([_named(own, *place) for place, own in tables.items()], ignore_index=True))
+    replicates = [_named(cast(Replicated, own).replicates, *place) for place, own in tables.items()]
     measured.replicates = pd.concat(replicates, ignore_index=True)
     measured.attrs[SETTINGS_OF] = ["variant", "seed", "score"]
-    return measured, pd.concat(histories, ignore_index=True) if histories else pd.DataFrame()
+    return measured
 
 
 def mean_rows(table: pd.DataFrame, score: str = "own") -> pd.DataFrame:
@@ -123,6 +134,11 @@ def mean_replicates(table: pd.DataFrame, score: str = "own") -> pd.DataFrame:
     whole = flat(table.loc[table.score == score])
     means = whole[whole["category"] == "mean"]
     return means.assign(run=means["seed"]).drop(columns="seed")
+
+
+def in_percent(means: pd.DataFrame) -> pd.DataFrame:
+    """`mean_replicates` beside `over_seeds` in percent, whose rows have a variant's name alone."""
+    return scaled(means.drop(columns=["category", "score"]), 100.0)
 
 
 def over_seeds(table: pd.DataFrame, metrics: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -162,6 +178,26 @@ def effects_and_errors(
     effects = factorial_effects(runs, FACTORS, metrics)
     spread = pooled_deviation(runs, metrics) if deviation is None else pd.Series(deviation).loc[list(metrics)]
     return effects, pd.DataFrame([2 * spread / np.sqrt(len(runs))] * len(effects), index=effects.index)
+
+
+def effect_replicates(whole: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """The replicates of `factorial_effects` in points, seeds being runs: ``whole`` are the `mean_replicates` of a study
+    of V's factorial. Every effect is taken within each resample and seed, so that what is easy about a category is in
+    no effect. Metrics without replicates are left out."""
+    variants = factorial_variants()
+    names = [name for name in variants if name != BASELINE]
+    levels = pd.DataFrame({name: [2 * variants[name].options[factor] - 1 for factor in FACTORS] for name in names}).T
+    levels.columns = list(FACTORS)
+    places, parts = ["replicate", "draw", "pictures", "units", "freedom", "run"], []
+    wide = whole.pivot(index=places, columns="variant", values=[metric for metric in metrics if metric in whole])
+    for chosen in _subsets(FACTORS)[1:]:
+        signs = levels[list(chosen)].prod(axis=1) / (len(names) / 2)
+        values = {metric: 100 * (wide[metric][names] @ signs) for metric in wide.columns.unique(0)}
+        found = pd.DataFrame(values).reset_index()
+        found.insert(0, "effect", " x ".join(FACTOR_LABELS[factor] for factor in chosen))
+        parts.append(found)
+    effects = pd.concat(parts, ignore_index=True)
+    return effects.reindex(columns=[*effects.columns.drop("run"), "run"])
 
 
 def factorial_effects(table: pd.DataFrame, factors: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:

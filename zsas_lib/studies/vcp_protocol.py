@@ -4,26 +4,35 @@ V compares methods under one image score, the mean of the highest pixels of the 
 method has its own; and it prints a legacy AUPRO whose thresholds may end far below the limit.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
 import pandas as pd
 import torch
+from jaxtyping import Float
 
 from ..data.dataset import AnomalyDataset
 from ..data.record import row_name
 from ..evaluation.evaluate import labels_of, predict
-from ..evaluation.replicates import category_replicates
-from ..evaluation.tables import with_means
+from ..evaluation.replicates import category_replicates, checksums, drawn_pictures
+from ..evaluation.tables import ResultTable, with_means
 from ..metrics.aupro import legacy_reach
 from ..metrics.bootstrap import counted
 from ..metrics.image import image_metrics, image_rates
-from ..metrics.pixel import gathered_metrics
+from ..metrics.pixel import PIXEL_METRICS, gathered_metrics
 from ..metrics.ranking import gathered
+from ..metrics.replicates import image_replicates
+from ..models.learned import HIGHEST as OF_V
 from ..models.learned import highest_mean
 from ..models.prediction import AnomalyModel
 
 OWN = "own"
-HIGHEST = {"top 2000": 2000, "top 1": 1}
+HIGHEST = {"top 2000": OF_V, "top 1": 1}
 """V's image scores: means of this many of the highest pixels of a 518 x 518 map (`highest_mean`)."""
 SCORES = (OWN, *HIGHEST)
+OF_PICTURES = {OWN: "image_score", "top 2000": "map_top", "top 1": "map_max"}
+"""The scores' columns of a table of pictures, `evaluate`'s ``per_image``."""
 
 
 def protocol_table(
@@ -51,7 +60,44 @@ def protocol_table(
         counts = counted(pixels)
         of_pixels = gathered_metrics(pixels) | {"legacy_reach": legacy_reach(maps, masks)}
         for name, values in scores.items():
-            of_images = image_metrics(values, labels) | image_rates(values, labels)
-            rows.append({"category": row_name(category), "score": name, **of_pixels, **of_images})
+            rows.append({"category": row_name(category), "score": name, **of_pixels, **_of_images(values, labels)})
             replicates.append(category_replicates(rows[-1], ["score"], part, counts, values, resamples, seed=0))
     return with_means(pd.DataFrame(rows), replicates, by=["score"])
+
+
+def protocol_of(table: ResultTable, *, seed: int = 0) -> pd.DataFrame:
+    """`protocol_table` from what `evaluate` said of a model with that ``seed``, so that both need one pass: the same
+    rows, columns and replicates but for legacy_reach, which needs the maps. Raises ValueError for replicates of another
+    seed."""
+    rows, replicates = [], []
+    for category, pictures in table.per_image.groupby("category", sort=False):
+        labels = torch.tensor(pictures["is_anomalous"].to_numpy())
+        pixels = {name: float(table.loc[category, name]) for name in PIXEL_METRICS}
+        own = pd.DataFrame(table.replicates[table.replicates["category"] == category]).reset_index(drop=True)
+        for name, column in OF_PICTURES.items():
+            values = torch.tensor(pictures[column].to_numpy())
+            row = {"category": category, "score": name, **pixels, **_of_images(values, labels)}
+            found = own if name == OWN else own.assign(**_redrawn(own, str(category), values, labels, row, seed))
+            rows.append(row)
+            replicates.append(found.assign(score=name))
+    return with_means(pd.DataFrame(rows), replicates, by=["score"])
+
+
+def _of_images(scores: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
+    return image_metrics(scores, labels) | image_rates(scores, labels)
+
+
+def _redrawn(
+    own: pd.DataFrame,
+    category: str,
+    scores: torch.Tensor,
+    labels: torch.Tensor,
+    row: Mapping[str, Any],
+    seed: int,
+) -> dict[str, Float[np.ndarray, " resample"]]:
+    """The image metrics of other scores in the resamples of a category's replicates."""
+    drawn = drawn_pictures(category, len(scores), len(own), seed)
+    if checksums(drawn) != own["draw"].tolist():
+        raise ValueError(f"Expected the replicates of {category} to be drawn from seed {seed}, got others.")
+    found = image_replicates(scores, labels, np.vstack([np.ones_like(drawn[:1]), drawn]))
+    return {name: (own_values + (row[name] - own_values[0]))[1:] for name, own_values in found.items()}

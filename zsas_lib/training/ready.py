@@ -4,6 +4,7 @@ sources."""
 import inspect
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from ..models.prediction import AnomalyModel
 from ..models.trivial import MeanGroundTruth
 from ..store.folder import require_writable_store, results_folder
 from .fit import fit
+from .recipes import training_of
 
 FOLDER = "trained"
 
@@ -29,7 +31,8 @@ def trained(model: AnomalyModel, dataset: AnomalyDataset, *, store: Path | None 
     """``model`` after ``fit(model, dataset, **options)``, from the store where that has been done before.
 
     A training that was stopped goes on from its last whole epoch. A training is locked while it runs: another process
-    that asks for the same one waits and then loads it. ``store`` is a folder, by default `store.folder.results_folder`.
+    that asks for the same one waits and then loads it. At which size ``dataset`` gives its pictures matters no more
+    than to `fit`. ``store`` is a folder, by default `store.folder.results_folder`.
     Raises what `fit` raises, such as NothingToLearnError for a model that learns nothing, and TypeError for an option
     that it does not have.
 
@@ -40,17 +43,7 @@ def trained(model: AnomalyModel, dataset: AnomalyDataset, *, store: Path | None 
     True
     """
     model = require_learnable(model)
-    bound = inspect.signature(fit).bind(model, dataset, **options)
-    bound.apply_defaults()
-    settings = {
-        name: value
-        for name, value in bound.arguments.items()
-        if name not in ("model", "dataset", "checkpoint", "output")
-    }
-    configuration = model.description() | {"data": [dataset.name, dataset.digest], "settings": settings}
-    sources = source_digest(fit, *model.classes, type(dataset))
-    key = configuration_digest({"configuration": canonical(configuration), "sources": sources})
-    path = (store or results_folder()) / FOLDER / f"{key}.safetensors"
+    path = training_place(model, dataset, store=store, **options)
     if not path.is_file():
         require_writable_store(store)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,17 +58,35 @@ def trained(model: AnomalyModel, dataset: AnomalyDataset, *, store: Path | None 
     return model
 
 
+def training_place(model: LearnedModel, dataset: AnomalyDataset, *, store: Path | None = None, **options: Any) -> Path:
+    """The file that holds what `trained` learns with these, whether it is there or not. Raises as `trained`."""
+    bound = inspect.signature(fit).bind(model, dataset, **options)
+    bound.apply_defaults()
+    settings = {
+        name: value
+        for name, value in bound.arguments.items()
+        if name not in ("model", "dataset", "checkpoint", "output")
+    }
+    read = dataset.squashed(max(model.backbone.size))  # as `fit` reads it
+    configuration = model.description() | {"data": [read.name, read.digest], "settings": settings}
+    sources = source_digest(fit, *model.classes, type(dataset))
+    key = configuration_digest({"configuration": canonical(configuration), "sources": sources})
+    return (store or results_folder()) / FOLDER / f"{key}.safetensors"
+
+
 def ready_model(
     name: str,
     backbone: Backbone,
     auxiliary: AnomalyDataset,
     *,
     store: Path | None = None,
+    recipe: str | None = None,
     fit: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> AnomalyModel:
     """A model that predicts: `load_model(name, backbone, **options)`, and, if it learns, `trained` on ``auxiliary``
-    with the settings ``fit``. What these two raise.
+    with the settings ``fit``. Options and settings that are not given, or None, are those of the ``recipe``
+    (`recipes.training_of`). What these raise.
 
     >>> backbone = zsas.load_backbone("embedded")
     >>> auxiliary = zsas.load_dataset("embedded-a", categories="ceramic_disc")
@@ -84,11 +95,46 @@ def ready_model(
     >>> model(torch.rand(1, 3, 144, 144), "ceramic ring").anomaly_map.shape
     torch.Size([1, 144, 144])
     """
-    model = load_model(name, backbone, **options)
-    return trained(model, auxiliary, store=store, **(fit or {})) if isinstance(model, LearnedModel) else model
+    model, settings = _begun(name, backbone, recipe, fit, options)
+    return trained(model, auxiliary, store=store, **settings) if isinstance(model, LearnedModel) else model
 
 
-def model_for(
+@dataclass(frozen=True)
+class Asked:
+    """A model that a data set is to be tested with, not yet trained: ``auxiliary`` is what it learns from with the
+    settings ``fit``, None for one that learns nothing."""
+
+    model: AnomalyModel
+    auxiliary: AnomalyDataset | None
+    fit: Mapping[str, Any]
+    store: Path | None
+
+    @property
+    def place(self) -> Path | None:
+        """Where what it learns is kept (`training_place`)."""
+        if self.auxiliary is None:
+            return None
+        return training_place(require_learnable(self.model), self.auxiliary, store=self.store, **self.fit)
+
+    def ready(self) -> AnomalyModel:
+        """The model, trained or from the store if it learns."""
+        if self.auxiliary is None:
+            return self.model
+        return trained(self.model, self.auxiliary, store=self.store, **self.fit)
+
+
+def model_for(name: str, backbone: Backbone | None, dataset: str, **options: Any) -> AnomalyModel:
+    """A model ready to be tested on the data set of that name: `ready_model` on its `auxiliary_name`. All options are
+    those of `model_asked_for`.
+
+    >>> backbone = zsas.load_backbone("embedded")
+    >>> zsas.model_for("winclip", backbone, "embedded-b").name
+    'winclip'
+    """
+    return model_asked_for(name, backbone, dataset, **options).ready()
+
+
+def model_asked_for(
     name: str,
     backbone: Backbone | None,
     dataset: str,
@@ -98,24 +144,35 @@ def model_for(
     per_category: int | None = None,
     mask_rule: str | None = None,
     store: Path | None = None,
+    recipe: str | None = None,
     fit: Mapping[str, Any] | None = None,
     **options: Any,
-) -> AnomalyModel:
-    """A model ready to be tested on the data set of that name: `ready_model` on its `auxiliary_name`.
+) -> Asked:
+    """What `model_for` trains: the model, with the ``options`` of `load_model`, and what it learns from.
 
     The auxiliary data are read from ``auxiliary_root``, ``per_category`` pictures of each category (None: all), with
     the ``mask_rule`` of `load_dataset`, and only if the model learns. The mean ground truth of others is told the masks
-    of the data set itself, which lies in ``root``, with the same rule.
-
-    >>> backbone = zsas.load_backbone("embedded")
-    >>> zsas.model_for("winclip", backbone, "embedded-b").name
-    'winclip'
+    of the data set itself, which lies in ``root``, with the same rule. ``recipe``, ``fit`` and ``store`` as in
+    `ready_model`.
     """
-    model = load_model(name, backbone, **options)
+    model, settings = _begun(name, backbone, recipe, fit, options)
     rule: dict[str, Any] = {} if mask_rule is None else {"mask_rule": mask_rule}
     if isinstance(model, MeanGroundTruth):
         model.remember_masks(load_dataset(dataset, root, **rule))
     if not isinstance(model, LearnedModel):
-        return model
+        return Asked(model, None, {}, store)
     auxiliary = load_dataset(auxiliary_name(dataset), auxiliary_root, **rule).select(per_category=per_category)
-    return trained(model, auxiliary, store=store, **(fit or {}))
+    return Asked(model, auxiliary, settings, store)
+
+
+def _begun(
+    name: str,
+    backbone: Backbone | None,
+    recipe: str | None,
+    fit: Mapping[str, Any] | None,
+    options: Mapping[str, Any],
+) -> tuple[AnomalyModel, dict[str, Any]]:
+    """A model with the recipe's options, and the settings of its training."""
+    of_recipe = training_of(name, recipe, "" if backbone is None else backbone.name)
+    given = {setting: value for setting, value in (fit or {}).items() if value is not None}
+    return load_model(name, backbone, **{**of_recipe.options, **options}), {**of_recipe.fit, **given}

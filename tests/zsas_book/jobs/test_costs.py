@@ -77,6 +77,14 @@ def test_every_page_of_the_book_says_what_it_costs():
             assert estimated(page, REPOSITORY).passes >= 0
 
 
+def test_pictures_are_counted_with_as_many_normal_ones_as_the_page_takes():
+    notebook = load_pages(REPOSITORY, "smoke")["worst_case"].notebook
+    given = {"categories": ["ceramic_ring", "rubber_gear"], "pictures_per_category": 15}
+    for normal, pictures in ((None, 30), (2, 20), (50, 30)):
+        page = Page("mine", notebook, parameters=given | {"normal_per_category": normal})
+        assert estimated(page, REPOSITORY).pictures == pictures
+
+
 def test_what_is_not_said_is_unknown_and_not_guessed(monkeypatch, tmp_path):
     page = Page("mine", load_pages(REPOSITORY, "smoke")["few_shot"].notebook, parameters={"pictures_per_category": 3})
     cost = estimated(page, REPOSITORY)

@@ -29,7 +29,7 @@ def elsewhere(monkeypatch, tmp_path):
     """A store of its own, no data named by the user, and no network asked."""
     monkeypatch.setenv("ZSAS_RESULTS", str(tmp_path / "results"))
     monkeypatch.delenv("ZSAS_DATA", raising=False)
-    monkeypatch.setattr("zsas_lib.backbones.weights.why_no_downloads", lambda: "the hub cannot be reached")
+    monkeypatch.setattr("zsas_lib.backbones.hub.why_no_downloads", lambda: "the hub cannot be reached")
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ def test_names_of_shards_are_names_of_files_and_differ():
 
 def test_categories_that_only_the_data_know_are_one_shard():
     page = load_pages(REPOSITORY, "embedded")["winclip_vs_anomalyclip"]
-    assert list(page_shards(page, REPOSITORY)) == ["seeds_0", "seeds_1", "all"]
+    assert list(page_shards(page, REPOSITORY)) == ["seeds_0", "seeds_1", "seeds_2", "all"]
 
 
 @pytest.mark.parametrize("name", [name for name, page in PAPER.items() if page.shards])

@@ -1,6 +1,5 @@
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -8,8 +7,9 @@ import sys
 import tempfile
 import time
 
+import mini_project
 import pytest
-from mini_project import REPOSITORY
+from mini_project import REPOSITORY, copy_sources
 
 from zsas_book.machine import warm
 from zsas_book.machine.warm import KILLED, SOCKET_VARIABLE, command, serving
@@ -46,11 +46,8 @@ def server(folder):
     """A server whose programs find ``program``, and the environment that callers of it have."""
     if sys.platform != "linux":
         pytest.skip("there is no server on this system")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv(SOCKET_VARIABLE, raising=False)  # another module's server may run in this session
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(REPOSITORY), str(folder)]))
-        with serving():
-            yield dict(os.environ)
+    found = os.pathsep.join([str(REPOSITORY), str(folder)])
+    return dict(os.environ) | mini_project.server()[0] | {"PYTHONPATH": found}
 
 
 def call(environment, folder, *arguments, module="program", **options):
@@ -98,7 +95,7 @@ def test_a_program_runs_as_if_started_by_itself_but_finds_packages_imported(serv
 
 def test_another_checkouts_program_finds_its_own_modules(server, tmp_path):
     """And its own library, though the server is this checkout's."""
-    shutil.copytree(REPOSITORY / "zsas_book", tmp_path / "zsas_book", ignore=shutil.ignore_patterns("__pycache__"))
+    copy_sources(REPOSITORY / "zsas_book", tmp_path / "zsas_book")
     (tmp_path / "beside.py").write_text("where = 'beside the caller'\n")
     (tmp_path / "program.py").write_text(
         "import beside, sys, zsas_book, zsas_book.machine\n"
@@ -174,10 +171,10 @@ match os.environ["BROKEN"]:
 """
 
 
-@pytest.mark.parametrize("way", ["killed", "error", "threads"])
-def test_programs_start_without_a_server_that_ends_while_it_imports(folder, tmp_path, monkeypatch, capfd, way):
-    (tmp_path / "torch.py").write_text(BROKEN)  # the first of the packages
+def without_the_heaviest(folder) -> None:
+    """Let imports in the folder find none of the packages that take longest, so that a server starts at once."""
     for name in (
+        "torch",
         "open_clip",
         "torchvision",
         "kornia",
@@ -188,7 +185,13 @@ def test_programs_start_without_a_server_that_ends_while_it_imports(folder, tmp_
         "matplotlib",
         "seaborn",
     ):
-        (tmp_path / f"{name}.py").write_text("raise ImportError\n")
+        (folder / f"{name}.py").write_text("raise ImportError\n")
+
+
+@pytest.mark.parametrize("way", ["killed", "error", "threads"])
+def test_programs_start_without_a_server_that_ends_while_it_imports(folder, tmp_path, monkeypatch, capfd, way):
+    without_the_heaviest(tmp_path)
+    (tmp_path / "torch.py").write_text(BROKEN)  # the first of the packages
     monkeypatch.delenv(SOCKET_VARIABLE, raising=False)
     monkeypatch.setenv("BROKEN", way)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(REPOSITORY), str(folder)]))
@@ -210,12 +213,14 @@ def test_programs_start_without_a_server_that_ends_while_it_imports(folder, tmp_
 def test_a_long_temporary_folder_does_not_matter(folder, tmp_path, monkeypatch):
     long = tmp_path / ("x" * 120)
     long.mkdir()
+    without_the_heaviest(tmp_path)
     monkeypatch.delenv(SOCKET_VARIABLE, raising=False)
     monkeypatch.setenv("TMPDIR", str(long))
     monkeypatch.setattr(tempfile, "tempdir", None)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(REPOSITORY), str(folder)]))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(REPOSITORY), str(folder)]))
     with serving():
-        assert call(dict(os.environ), folder, input="").returncode == 7
+        served = call(dict(os.environ), folder, input="")
+    assert (served.returncode, json.loads(served.stdout)["imported"]) == (7, ["papermill"])
     assert [name for name in os.listdir(long) if name.startswith("zsas")] == []
 
 

@@ -15,10 +15,10 @@ import nbformat
 import pandas as pd
 import pytest
 import yaml
-from mini_project import REPOSITORY
+from mini_project import REPOSITORY, server
 from papermill.cli import _resolve_type
 
-from zsas_book.machine.warm import command, serving
+from zsas_book.machine.warm import command
 from zsas_book.pages.compute import compute_page
 from zsas_book.project.chapters import Page, load_pages
 from zsas_book.project.notebooks import read_notebook
@@ -59,7 +59,9 @@ class Computed:
 @pytest.fixture(scope="session")
 def store(tmp_path_factory) -> Iterator[Path]:
     """Where results go; while it is in use, kernels start warm."""
-    with serving():
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in server()[0].items():
+            patch.setenv(name, value)
         yield tmp_path_factory.mktemp("results")
 
 
@@ -189,7 +191,15 @@ def test_the_table_of_contents_holds_the_embedded_profiles_pages_and_no_others()
     contents = (REPOSITORY / "book" / "_toc.yml").read_text()
     listed = re.findall(r"(?:file|root): _computed/(\S+)", contents)
     assert sorted(listed) == sorted(load_pages(REPOSITORY, "embedded"))
-    made = {"results", "claims", "status", "benchmarks", "reference", *(f"reference/{room}" for room in ROOMS)}
+    made = {
+        "results",
+        "claims",
+        "status",
+        "benchmarks",
+        "towers",
+        "reference",
+        *(f"reference/{room}" for room in ROOMS),
+    }
     assert set(re.findall(rf"(?:file|root): {MADE}/(\S+)", contents)) == made
     for name in re.findall(rf"(?:file|root): (?!_computed/|{MADE}/)(\S+)", contents):
         assert (REPOSITORY / "book" / f"{name}.md").is_file()

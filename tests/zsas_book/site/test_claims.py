@@ -1,11 +1,19 @@
 """Claims judged by paired differences, where pages publish the replicates of their tables."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+from flats import flat_of
+from mini_project import REPOSITORY
 
 from zsas_book import figures
-from zsas_book.site.claims import CHANCE, FAILS, HOLDS, judge
+from zsas_book.project.chapters import Page
+from zsas_book.site.claims import what_decides
+from zsas_book.site.judging import CHANCE, FAILS, HOLDS, Verdict, judge
 from zsas_lib.evaluation.paired import flat_models
 from zsas_lib.evaluation.replicates import REPLICATE, flat
 from zsas_lib.evaluation.tables import MEAN, Replicated, with_means
@@ -114,3 +122,48 @@ def test_replicates_of_other_numbers_are_not_published(publish):
     with pytest.raises(ValueError, match="table's own numbers, got others of column 'pixel_auroc' of 'bounds'"):
         publish("page", percent, "bounds", flat(own))
     assert MEAN in set(flat(own).category) and set(REPLICATE) < set(flat(own))
+
+
+def test_the_highest_of_several_rows_is_judged_with_its_replicates(publish, tmp_path):
+    """ "best" is ahead of "near" by 0.01 in all categories, "near" of "far"; "noisy" is ahead of none beyond chance."""
+    own = table({"best": 0.9 - HARD, "near": 0.89 - HARD, "far": 0.8 - HARD, "noisy": 0.892 - HARD + 2 * NOISE})
+    publish("page", own, "bounds", flat(own))
+    others = "page:bounds[category=mean; combination!={}][pixel_auroc]"
+    found = judge(f"{side('page', 'best')} > max {others.format('best')}", tmp_path)
+    assert found.word == CHANCE and "paired difference 0.008" in found.evidence  # "noisy" is the highest of the others
+    assert judge(f"{side('page', 'far')} > max {others.format('far')}", tmp_path).word == FAILS
+    assert judge(f"{side('page', 'near')} > min {others.format('near')}", tmp_path).word == HOLDS
+    spread = judge(f"max page:bounds[category=mean][pixel_auroc] - {side('page', 'far')} > 0.05", tmp_path)
+    assert spread.word == HOLDS and spread.gap.gap == pytest.approx(0.05, abs=1e-9)
+
+
+def test_what_would_decide_is_said_from_the_power_and_the_paper_profile(publish, tmp_path):
+    own = table({"none": 0.9 - HARD, "one": 0.9 - HARD - 0.1 * (HARD > 0.29)})
+    publish("page", own, "bounds", flat(own))
+    found = judge(f"{side('page', 'none')} > {side('page', 'one')}", tmp_path)
+    assert found.word == CHANCE and found.times > 1
+    assert found.times == pytest.approx((found.gap.power / found.gap.gap) ** 2)
+    claim = pd.Series({"pages": "elsewhere page"})
+    paper = Page(
+        "page", Path("page.ipynb"), "paper", {"dataset": "mvtec", "backbone": "vit-l-14", "categories": ["bottle"]}
+    )
+    said = what_decides(claim, found, {"page": paper})
+    assert said.startswith(f"To decide it: about {found.times:.2g} times as many like these would show")
+    assert said.endswith("is decided by 1 category (83 pictures) of mvtec with vit-l-14.")
+    assert what_decides(claim, Verdict(CHANCE), {}) == ""
+
+
+def test_judging_needs_no_torch():
+    """A book is rendered in seconds."""
+    code = "import sys, zsas_book.site.judging; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False).returncode == 0
+
+
+def test_a_flat_table_is_published_with_its_own_numbers(tmp_path, monkeypatch):
+    (tmp_path / "page_files").mkdir()
+    monkeypatch.setenv("ZSAS_PAGE_FILES", str(tmp_path / "page_files"))
+    whole = flat_of({("b",): 0.9, ("a",): 0.8}, ["model"], ["x"], own=0.001, runs=2, apart=0.02)
+    figures.publish_replicates(whole, "t")
+    assert (tmp_path / "page_files" / "t.csv").read_text() == "model,x\nb,0.9\na,0.8\n"
+    found = judge("page:t[model=b][x] > page:t[model=a][x]", tmp_path)
+    assert found.word == HOLDS and found.gap.gap == pytest.approx(0.1)

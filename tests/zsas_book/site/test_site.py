@@ -15,11 +15,11 @@ import mini_project
 import nbformat
 import pytest
 import yaml
-from mini_project import REPOSITORY, run_in
+from mini_project import REPOSITORY, copy_sources, run_in, server
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from zsas_book.escape import in_code
-from zsas_book.machine.warm import KILLED, SOCKET_VARIABLE, serving
+from zsas_book.machine.warm import KILLED
 from zsas_book.pages.certificate import PageCertificate
 from zsas_book.pages.states import failure_since, page_state
 from zsas_book.project.chapters import Page, load_pages
@@ -275,11 +275,7 @@ def test_pages_of_other_profiles_are_not_in_the_table_of_contents(tmp_path):
 def checkout(tmp_path) -> Path:
     """What a fork needs of this repository."""
     for name in ("zsas_lib", "zsas_book", "notebooks", "book"):
-        shutil.copytree(
-            REPOSITORY / name,
-            tmp_path / name,
-            ignore=shutil.ignore_patterns("__pycache__", "_build", "_computed", "_extra"),
-        )
+        copy_sources(REPOSITORY / name, tmp_path / name, "_build", "_computed", "_extra")
     for name in ("chapters.yaml", "_config.yml", "pyproject.toml"):
         shutil.copy(REPOSITORY / name, tmp_path)
     return tmp_path
@@ -319,9 +315,22 @@ def test_a_fork_keeps_every_letter_of_its_values(checkout):
     assert given == [backbone, "a'b.json", "my \\w.pt"]
 
 
+def test_a_fork_registers_a_module_of_ones_own_with_or_without_weights(checkout):
+    for file in ("own.py", "own.safetensors"):
+        (checkout / file).touch()
+    for name, weights in {"mine": None, "yours": "own.safetensors"}.items():
+        fork_page("worst_case", name, "my-own", checkout, architecture="own.py:Tower", weights=weights)
+        text = (checkout / "notebooks" / f"{name}.md").read_text()
+        written = f"'{weights}'" if weights else "None"
+        assert f"register_backbone('my-own', architecture='own.py:Tower', pretrained={written})\n" in text.replace(
+            '"', "'"
+        )
+
+
 @pytest.mark.parametrize(
     ("arguments", "options", "error", "message"),
     [
+        (("vcp_sensitivity", "mine", "RN50:openai"), {}, ForkError, "VCPCLIP cannot run on backbone 'RN50:openai'"),
         (("worst_cas", "mine", "embedded"), {}, UnknownNameError, "Did you mean 'worst_case'"),
         (("worst_case", "worst_case_visa", "embedded"), {}, ForkError, "taken"),
         (("worst_case", "My-Vit", "embedded"), {}, ForkError, "small letters"),
@@ -332,6 +341,7 @@ def test_a_fork_keeps_every_letter_of_its_values(checkout):
             ForkError,
             r"No file .*/x\.pt for the backbone 'x'",
         ),
+        (("worst_case", "mine", "x"), {"architecture": "x.py:Tower"}, ForkError, r"No file .*/x\.py for the backbone"),
     ],
 )
 def test_a_fork_that_cannot_be_made_writes_nothing(checkout, arguments, options, error, message):
@@ -343,12 +353,11 @@ def test_a_fork_that_cannot_be_made_writes_nothing(checkout, arguments, options,
 
 @pytest.fixture
 def warm(checkout, monkeypatch):
-    """A server for the checkout's own programs."""
+    """The checkout's own programs start by the server of these tests."""
     monkeypatch.chdir(checkout)
     monkeypatch.setenv("PYTHONPATH", str(checkout))
-    monkeypatch.delenv(SOCKET_VARIABLE, raising=False)
-    with serving():
-        yield
+    for name, value in server()[0].items():
+        monkeypatch.setenv(name, value)
 
 
 def test_the_how_to_page_on_forking_works_word_for_word(checkout, warm):

@@ -26,10 +26,14 @@ def test_what_matters_and_what_is_clearest():
         {"claim": ["one", "two", "three"], "verdict": ["matters here: AUPRO lower", "within chance here", "agrees"]}
     )
     effects = pd.DataFrame({"change": ["x", "y"], "metric": "AUPRO", "gain": [0.1, -0.2], "error": [0.0, 0.05]})
+    effects = effects.assign(low=effects.gain - 0.1, high=effects.gain + 0.1, agree=0.99, power=0.14)
     switched, others, clearest = audit_in_words(effects, claims)
     assert switched == "Of the 2 choices that this page switches, those that matter beyond chance here: one."
     assert others == "Those that do not: two."
-    assert clearest == "The clearest is y: -20.0 ± 5.0 points of AUPRO."
+    assert clearest == (
+        "The clearest is y: -20.0 points of AUPRO (95 % interval -30.0 to -10.0, 99 % of resamples agree in sign, "
+        "power 14.0)."
+    )
 
 
 @pytest.mark.parametrize(("of_map", "verdict"), [(0.7, "same direction"), (0.9, "other direction")])

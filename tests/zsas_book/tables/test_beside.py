@@ -4,7 +4,7 @@ import pytest
 from tiny_clip import tiny_backbone
 from toy import toy_dataset
 
-from zsas_book.tables.beside import beside_printed, beside_reported, printed_mean
+from zsas_book.tables.beside import beside_printed, beside_reported, changed_settings, notes_of, printed_mean
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,16 @@ def test_printed_rows_may_have_notes_of_their_own():
     printed = pd.DataFrame({"pixel_auroc": [80.0, 90.0]}, index=["WinCLIP", "VCP-CLIP"])
     table = beside_printed(printed, printed + 0.5, {"WinCLIP": "other tower"})
     assert table.verdict.tolist() == ["not comparable: other tower", "within 1 point"]
+
+
+def test_what_differs_from_the_paper_is_the_recipe_s_and_the_chapter_s():
+    training = {"epochs": None, "training_batch_size": 4}
+    assert changed_settings("anomalyclip", None, "vit-l-14-336", training) == {"training_batch_size": 4}
+    changed = changed_settings("anomalyclip", None, "embedded", training)
+    assert changed == {"epochs": 6, "decay": True, "training_batch_size": 4}
+
+
+def test_every_model_has_its_own_note(tmp_path):
+    tower = tiny_backbone()
+    notes = notes_of("V", 5, toy_dataset(tmp_path, {"ring": 1}), {"winclip": tower, "vcpclip": tower}, "short", {})
+    assert notes == {"winclip": "toy, tiny", "vcpclip": "vcpclip, toy, tiny"}

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from flats import flat_of
 from tiny_clip import tiny_backbone
 from toy import toy_dataset
 
@@ -9,41 +10,42 @@ from zsas_book.tables.few_shot import beside_paper_k, gains_in_words, weights_in
 from zsas_lib.studies.few_shot import BOTH, REFERENCES, TEXT
 
 
-def summary() -> pd.DataFrame:
-    rows = []
+def whole(own: float = 0.0) -> pd.DataFrame:
+    numbers = {}
     for category, values in {"tile": (0.5, 0.6, 0.8), "grid": (0.9, 0.8, 0.7), "mean": (0.7, 0.7, 0.75)}.items():
         for shots, value in zip((0, 1, 4), values):
             for weight in [TEXT] if not shots else [BOTH, REFERENCES]:
-                rows.append((category, shots, weight, value, value, 3 if shots else 1))
-    table = pd.DataFrame(rows, columns=["category", "shots", "weight", "image_auroc", "pixel_auroc", "draws"])
-    ends = {f"{metric}{end}": 0.02 for metric in ("image_auroc", "pixel_auroc") for end in ("_se", "_draws")}
-    return table.assign(**ends)
+                numbers[category, shots, weight] = value
+    parts = [
+        flat_of({place: value}, ["category", "shots", "weight"], own=own, runs=3 if place[1] else 1)
+        for place, value in numbers.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
-def test_gains_are_said_from_the_mean_and_by_how_many_fall():
-    told = gains_in_words(summary(), 4)
+def test_gains_are_said_pair_by_pair_and_how_many_fall():
+    told = gains_in_words(whole(own=0.001), 4)
     assert told[0].startswith(
-        "Mean image AUROC goes from 70.0 to 70.0 % with 1 reference (0.0 points) and changes by +5.0"
+        "Mean image AUROC goes from 70.0 to 70.0 % with 1 reference (0.0 points (95 % interval -0."
     )
-    assert told[1] == (
-        "It falls in 1 of 2 categories, in 1 of them by more than a standard error; the references' map alone reaches "
-        "75.0 %."
-    )
+    assert "and changes by +5.0 points (95 % interval +4." in told[0]
+    assert told[1] == ("Of 2 categories, 1 fall, 1 of them beyond chance; the references' map alone reaches 75.0 %.")
+    assert gains_in_words(whole(own=0.3), 4)[1].startswith("Of 2 categories, 1 fall, none of them beyond chance;")
     assert told[-1] == "Numbers of different sets drawn: 3 of 1 and 3 of 4."
 
 
 def test_words_references_and_their_mean_are_told_apart():
     lines = pd.DataFrame({"tile": [60.0, 62.0, 99.0], "mean": [60.0, 62.0, 90.0]}, index=[TEXT, BOTH, REFERENCES])
-    errors = pd.DataFrame({"mean": [5.0, 5.0, 5.0]}, index=lines.index)
-    told = weights_in_words(
-        {"image_auroc": lines, "pixel_auroc": 0.1 * lines}, {"image_auroc": errors, "pixel_auroc": errors}
-    )
-    assert told[0] == (
+    numbers = {("mean", 4, BOTH): 0.62, ("mean", 4, REFERENCES): 0.9}
+    clear, noisy = (flat_of(numbers, ["category", "shots", "weight"], own=own) for own in (0.001, 0.5))
+    told = weights_in_words({"image_auroc": lines, "pixel_auroc": 0.1 * lines}, clear)
+    assert told[0].startswith(
         "Mean image AUROC is 60.0 % by words alone, 62.0 % by the plain mean of both, and 90.0 % by references alone, "
-        "which beat both in 1 of 1 category; in the mean their plain mean hides what the references know. It is "
-        "highest, 90.0 %, at a weight of 1."
+        "which beat both in 1 of 1 category; in the mean their plain mean hides what the references know (+28.0 "
+        "points (95 % interval +27."
     )
-    assert "within a standard error of each other" in told[1]
+    assert told[0].endswith("It is highest, 90.0 %, at a weight of 1.")
+    assert "within chance of each other" in weights_in_words({"image_auroc": lines, "pixel_auroc": lines}, noisy)[1]
 
 
 def test_what_paper_k_says_stands_beside_the_same_setting(tmp_path):

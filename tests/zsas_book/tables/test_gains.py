@@ -3,7 +3,7 @@
 import pandas as pd
 from toy import toy_dataset
 
-from zsas_book.tables.gains import gains_beside_paper_s, gains_in_words, shown_gains
+from zsas_book.tables.gains import gains_beside_paper_s, gains_in_words, mean_gains, shown_gains
 
 COLUMNS = ["original", "±", "gain where chosen", "gain held out", "gain of the oracle", "oracle, per picture"]
 GAINS = pd.DataFrame(
@@ -20,11 +20,20 @@ def test_gains_are_shown_with_the_error_of_the_original():
 
 def test_gains_in_words_say_what_is_left_of_the_oracle_s():
     said = gains_in_words(GAINS)
-    assert "gain +3.0 points where they are chosen and +1.0 on the held-out half; they help there in 1 of 2" in said[0]
-    assert "pooled and +5.0 on each one's own pixel AUROC, and a choice per category 25 % of the former." in said[2]
-    assert "nothing that can be used without the mask" in said[3]
-    better = GAINS.assign(**{"gain held out": 2.0, "gain of the oracle": 0.0})
-    assert "of the former" not in gains_in_words(better)[2] and "can be learnt" in gains_in_words(better)[3]
+    assert "gain +3.0 points where they are chosen and +1.0 on the held-out half (95 % interval -2" in said[0]
+    assert said[0].endswith("); they help there in 1 of 2 categories.")
+    assert "and +5.0 on each one's own pixel AUROC, and a choice per category 25 % of the former." in said[1]
+    assert "nothing that can be used without the mask" in said[2]
+    better = GAINS.assign(**{"gain held out": [2.0, 2.1, 2.05], "gain of the oracle": 0.0})
+    assert "of the former" not in gains_in_words(better)[1] and "can be learnt" in gains_in_words(better)[2]
+    assert "no interval" in gains_in_words(GAINS.drop(index="star"))[0]
+
+
+def test_mean_gains_have_the_replicates_of_their_categories():
+    found = mean_gains(GAINS)
+    assert found["category"].unique().tolist() == ["mean"] and found["units"].unique().tolist() == [2]
+    assert found.loc[found.replicate < 0, "gain held out"].tolist() == [1.0]
+    assert {*found["gain held out"]} == {3.0, 1.0, -1.0}  # one category twice, each once, the other twice
 
 
 def test_what_paper_s_expects_stands_beside_the_gains(tmp_path):

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from flats import flat_of
 from tiny_clip import tiny_backbone
 from toy import toy_dataset
 
@@ -64,7 +65,7 @@ def test_a_gain_is_judged_by_the_paired_difference(runs):
 def test_the_comparison_has_paper_k_s_gains_and_the_spans(runs):
     said = comparison_in_words(runs)
     assert said[1].startswith("In paper K's rows AnomalyCLIP is ahead by 30.3 points of image and 18.4 of pixel AUROC.")
-    assert said[2].endswith("its image AUROC spans 15.0 points here, WinCLIP's 20.0.")
+    assert "its image AUROC spans 15.0 points here, WinCLIP's 20.0, a difference of -5.0 points (95 %" in said[2]
 
 
 def test_what_learning_adds_to_groups():
@@ -72,11 +73,14 @@ def test_what_learning_adds_to_groups():
     before = pd.DataFrame({"image_auroc": [0.5, 0.6], "pixel_auroc": [0.5, 0.6]}, index=index)
     grouped = {"winclip": before, "anomalyclip": before + pd.DataFrame({"image_auroc": [0.1, -0.02]}, index=index)}
     grouped["anomalyclip"]["pixel_auroc"] = before.pixel_auroc
-    here, of_k, best = groups_in_words(grouped)
-    assert here.endswith("texture +10.0 and 0.0; object -2.0 and 0.0.")
+    numbers = {(name, group): table.image_auroc[group] for name, table in grouped.items() for group in index}
+    replicates = flat_of(numbers, ["model", "group"], own=0.001).drop(columns="run").assign(pixel_auroc=0.5)
+    here, of_k, best = groups_in_words(grouped, replicates)
+    assert here.startswith("What learning adds, category by category, in image AUROC: texture +10.0 points (95 % ")
+    assert ", object -2.0 points (" in here and "; in pixel AUROC: texture 0.0 points (95 % interval 0.0 to 0.0" in here
     assert "rigid +20.8 and +18.2" in of_k
     assert best == "The group with the best change of image AUROC is texture here and texture in paper K."
-    assert len(groups_in_words({name: table.head(1) for name, table in grouped.items()})) == 2
+    assert len(groups_in_words({name: table.head(1) for name, table in grouped.items()}, replicates)) == 2
 
 
 def test_five_printed_means_do_not_follow_and_all_rows_are_the_log_s():

@@ -5,7 +5,8 @@ from mini_project import REPOSITORY
 
 from zsas_book.figures import publish_table
 from zsas_book.project.chapters import load_pages
-from zsas_book.site.claims import CHANCE, FAILS, HOLDS, NO_NUMBER, ClaimError, claims, judge
+from zsas_book.site.claims import claims
+from zsas_book.site.judging import CHANCE, FAILS, HOLDS, NO_NUMBER, ClaimError, judge
 from zsas_book.site.rerun import number_differences, summary
 from zsas_book.tables.numbers import published_numbers, read_published
 from zsas_lib.papers import reported

@@ -1,6 +1,7 @@
 """Sentences on VCP-CLIP+ and its rivals, against sentences written by hand, and V's own numbers."""
 
 import pandas as pd
+from flats import flat_of
 
 from zsas_book.tables import rival_words
 from zsas_lib.papers.rivals import printed_rivals
@@ -9,14 +10,11 @@ V = printed_rivals("mvtec")
 
 
 def test_who_leads_here_and_in_v():
-    values = pd.DataFrame({"pixel_auroc": [90.0, 92.0], "pixel_ap": [40.0, 35.0]}, index=["WinCLIP", "VCP-CLIP+"])
-    errors = pd.DataFrame({"pixel_auroc": [float("nan"), 1.5], "pixel_ap": [float("nan"), 1.0]}, index=values.index)
-    assert rival_words.leads_in_words(values, errors, V.numbers, ["pixel_auroc", "pixel_ap"]) == [
-        "In pixel AUROC VCP-CLIP+ leads by 2.0 points over WinCLIP, which is within two standard deviations over "
-        "seeds (in V VCP-CLIP+ leads).",
-        "In pixel AP WinCLIP leads by 5.0 points over VCP-CLIP+, which is more than two standard deviations over "
-        "seeds (in V VCP-CLIP+ leads).",
-    ]
+    means = flat_of({("WinCLIP",): 0.9, ("VCP-CLIP+",): 0.92}, ["variant"], ("pixel_auroc", "aupro"), own=0.001)
+    first, second = rival_words.leads_in_words(means, V.numbers, ["pixel_auroc", "aupro"])
+    assert first.startswith("In pixel AUROC VCP-CLIP+ leads over WinCLIP by +2.0 points (95 % interval +1.")
+    assert first.endswith("; in V VCP-CLIP+ leads.")
+    assert second.startswith("In AUPRO VCP-CLIP+ leads") and second.endswith("; in V VCP-CLIP+ leads.")
 
 
 def test_what_the_image_score_moves():

@@ -16,9 +16,15 @@ COLUMNS = [
 ]
 PARTIAL = "Adam, image term's gradient only"
 TIGHTNESS = pd.DataFrame(
-    [[90, 80, 0, 0, 3, 40], [82, 75, -5, 1.5, 3, 8], [90, 85, 5, 2, 1, np.nan], [91, 83, 3, 1, 2, np.nan]],
+    [
+        [90, 80, 0, 0, 3, 40],
+        [81, 74, -6, 1.2, 3, 5],
+        [82, 75, -5, 1.5, 3, 8],
+        [90, 85, 5, 2, 1, np.nan],
+        [91, 83, 3, 1, 2, np.nan],
+    ],
     columns=COLUMNS,
-    index=pd.Index(["Adam", "grid", "random", PARTIAL], name="search"),
+    index=pd.Index(["Adam", "two fidelities", "grid", "random", PARTIAL], name="search"),
 ).astype({name: float for name in COLUMNS if "at least" not in name})
 
 
@@ -30,16 +36,21 @@ def test_the_table_has_errors_beside_the_difference_and_words_for_what_was_not_r
 
 def test_the_sentences_name_bounds_passes_and_the_released_gradient():
     said = tightness_in_words(TIGHTNESS, 40, 3)
-    assert "Adam is at 80.0 %, grid at 75.0 and random at 85.0" in said[0]
-    assert said[1] == "Where Adam ends, grid is there after 8 and random does not reach it within 40."
-    assert said[2] == "With a tenth of the passes, grid stands +2.0 points from where Adam ends with all."
+    assert "Adam is at 80.0 %, two fidelities at 74.0, grid at 75.0 and random at 85.0" in said[0]
+    assert said[1] == (
+        "Where Adam ends, two fidelities is there after 5, grid is there after 8 and random does not reach it within "
+        "40."
+    )
+    assert said[2] == (
+        "With a tenth of the passes, two fidelities stand +1.0 and the grid +2.0 points from where Adam ends with all."
+    )
     assert "Adam ends +3.0 points from Adam with the whole gradient" in said[3]
-    assert said[4] == "The difference of grid and Adam has a standard error of 1.5 points over 3 pictures."
+    assert said[4] == "The difference of two fidelities and Adam has a standard error of 1.2 points over 3 pictures."
     assert len(tightness_in_words(TIGHTNESS.drop(index=PARTIAL), 40, 1)) == 3
 
 
 def test_the_length_stands_beside_the_paper_s(tmp_path):
     pictures = toy_dataset(tmp_path, {"nut": 1})
     (row,) = length_beside_paper_s(TIGHTNESS, 40, pictures, "tiny").to_dict("records")
-    assert row["reproduced"] == "20 steps of Adam, 40 passes; its bound by grid: 8 passes"
+    assert row["reproduced"] == "20 steps of Adam, 40 passes; its bound by two fidelities: 5 passes"
     assert row["verdict"] == "4 pictures of toy, tiny"

@@ -1,5 +1,6 @@
 """Tables and sentences of uniform sweeps."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from tiny_clip import tiny_backbone
@@ -7,12 +8,12 @@ from toy import toy_dataset
 
 from zsas_book.tables.sweeps import beside_paper_s, ranges_in_words, shown_ranges
 
-COLUMNS = ["unperturbed", "lowest", "at", "highest", "range", "largest step", "± at 0"]
+COLUMNS = ["unperturbed", "lowest", "at", "highest", "range", "largest step", "± at 0", "low", "high"]
 RANGES = pd.DataFrame(
     [
-        [90.0, 80.0, -45.0, 91.0, 11.0, 6.0, 1.5],
-        [70.0, 69.0, 30.0, 72.0, 3.0, 2.0, 0.5],
-        [80.0, 75.0, 45.0, 81.0, 6.0, 4.0, 1.0],
+        [90.0, 80.0, -45.0, 91.0, 11.0, 6.0, 1.5, 2.0, 20.0],
+        [70.0, 69.0, 30.0, 72.0, 3.0, 2.0, 0.5, -1.0, 7.0],
+        [80.0, 75.0, 45.0, 81.0, 6.0, 4.0, 1.0, 0.5, 11.5],
     ],
     columns=COLUMNS,
     index=pd.Index(["ceramic_ring", "star", "mean"], name="category"),
@@ -36,14 +37,19 @@ def test_the_flattest_object_is_compared_with_the_flattest(tmp_path):
 
 
 def test_ranges_are_said_by_median_widest_and_mean():
-    moves, chance = ranges_in_words(RANGES)
-    assert "7.0 points in the median category and by 11.0 in the widest (ceramic ring); the mean moves by 6.0." in moves
-    assert chance.startswith("One bootstrap standard error of a category is 1.0 points")
+    moves, chance, caution = ranges_in_words(RANGES)
+    assert "7.0 points in the median category and by 11.0 in the widest (ceramic ring); the mean moves by 6.0" in moves
+    assert moves.endswith("(95 % interval +0.5 to +11.5).")
+    assert chance.endswith("in 1 of 2 categories they differ beyond chance.") and "chosen on the same" in caution
+    unknown = RANGES.assign(low=np.nan, high=np.nan)
+    assert ranges_in_words(unknown)[0].endswith("the mean moves by 6.0.")
+    assert "nan" not in shown_ranges(unknown).to_html()
 
 
 def test_ranges_are_shown_with_their_error():
     html = shown_ranges(RANGES).to_html()
     assert "90.0\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}1.5" in html and "ceramic ring" in html and "± at 0" not in html
+    assert "+2.0 to +20.0" in html
     assert "-45" in html and "largest step" not in html
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from flats import flat_of
 
 from zsas_book.tables import vcp_words
 from zsas_lib.papers.printed import printed_metrics
@@ -21,15 +22,23 @@ def runs_of(seeds: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+MEANS = {(name,): 0.5 + {FULL: 0.02, BASELINE: 0}.get(name, 0.01) for name in factorial_variants()}
+METRICS = ("pixel_auroc", "aupro", "pixel_ap", "image_auroc")
+
+
 def test_what_fixing_does():
-    said = vcp_words.fixing_in_words(runs_of(1), printed_metrics("V", 1))
+    means = flat_of(MEANS, ["variant"], METRICS, own=0.0005)
+    said = vcp_words.fixing_in_words(runs_of(1), means, printed_metrics("V", 1))
+    pairs = said.pop(1)
+    assert pairs.startswith("Pair by pair that is +1.0 points (95 % interval +0.8 to +1.2, 100 % of resamples agree")
+    assert "; the full model has +1.0 points (" in pairs and pairs.endswith("of AP above a fixed temperature alone.")
     assert said == [
         "Fixing the temperatures moves the legacy AUPRO from 50.0 to 51.0 % (reported: from 49.5 to 83.4 %), the "
         "exact one from 50.0 to 51.0 % and pixel AUROC from 50.0 to 51.0 % (reported: from 86.5 to 87.0 %).",
         "The full model is best in 8 of these 8 columns; in V Table 1 in 5 of 8.",
         "",
     ]
-    assert vcp_words.fixing_in_words(runs_of(3), printed_metrics("V", 1))[2] == (
+    assert vcp_words.fixing_in_words(runs_of(3), means, printed_metrics("V", 1))[3] == (
         "Over the seeds, one training with learned temperatures has a standard deviation of 0.1 points of AP, one with "
         "fixed temperatures (all others pooled) 0.1."
     )
@@ -46,6 +55,20 @@ def test_effects_of_the_printed_factorial():
     overlap = vcp_words.overlap_in_words(-effects, effects, errors)
     assert overlap[0].startswith("The interaction of UniOp and LoReb is +2.3 of AP here and -2.3 in V;")
     assert overlap[1].startswith("IDP's +0.3 of AP in V is 0.7 standard errors,")
+
+
+def test_effects_here_stand_out_by_their_interval():
+    columns = {"metric": ["pixel_ap"] * 2 + ["image_auroc"] * 2, "effect": ["UniOp", "LoReb"] * 2}
+    numbers = {
+        "gap": [2.0, 1.0, -1.0, 0.5],
+        "low": [1, -1, -3, -1],
+        "high": [3, 3, 1, 2],
+        "power": [1.4, 2.8, 3.0, 2.0],
+    }
+    assert vcp_words.effects_here_in_words(pd.DataFrame(columns | numbers)) == [
+        "Pixel AP here, with an interval without 0, power 1.4 to 2.8: UniOp +2.0.",
+        "Image AUROC here, with an interval without 0, power 2.0 to 3.0: none.",
+    ]
 
 
 def test_where_the_weights_end():
@@ -65,35 +88,22 @@ def test_where_the_weights_end():
     assert said[3] == "σ(α), which starts at 0.622, ends between 0.400 and 0.800."
 
 
-def test_tokens_are_judged_by_the_spread_over_seeds():
-    own = pd.DataFrame(
-        {"pixel_auroc": [90.0, 94.0], "pixel_ap": [50.0, 50.2], "image_auroc": [70.0, 72.0]}, index=["N=2", "N=3"]
+def test_tokens_are_judged_pair_by_pair():
+    means = flat_of(
+        {("N=2",): 0.9, ("N=3",): 0.94, ("N=10",): 0.91}, ["variant"], METRICS, own=0.001, runs=3, apart=0.01
     )
-    reported = printed_metrics("V", 3, "setting")
-    one = pd.Series(np.nan, own.columns)
-    said = vcp_words.tokens_in_words(own, reported, one, 1)
-    assert said[0].startswith(
-        "Standard deviations in points (pixel AUROC, pixel AP, image AUROC): over N, here 2.83, 0.14, 1.41; "
-    )
-    assert said[1] == "With one seed nothing says how much of that is chance."
-    assert said[2].startswith("V's best N is 3, 5 and 9 by these metrics:")
-    several = vcp_words.tokens_in_words(own, reported, one.fillna(0.5), 2)
-    assert several[1] == (
-        "Over N it is more than twice that over seeds in 2 of 3 metrics; a standard deviation of 2 trainings is "
-        "itself rough."
-    )
+    said = vcp_words.tokens_in_words(means, printed_metrics("V", 3, "setting"))
+    assert said[0].startswith("In pixel AUROC N=3 leads over N=10 by +3.0 points (95 % interval +2.8")
+    assert said[3].startswith("From the worst to the best N, pixel AUROC moves by +4.0 points (95 % interval")
+    assert said[4].startswith("V's best N is 3, 5 and 9 by these metrics:") and len(said) == 5
 
 
 def test_the_best_temperature_and_v_s():
-    own, reported = (
-        pd.DataFrame({"pixel_ap": [50.0, 51.5]}, index=["tau=0.07", "tau=0.1"]),
-        printed_metrics("V", 4, "setting"),
-    )
-    first, second = vcp_words.temperatures_in_words(own, reported, 0.4)
-    assert first == "Pixel AP is highest at 0.1, by 1.5 points; one standard deviation over seeds at 0.07 is 0.4."
+    means = flat_of({("tau=0.07",): 0.5, ("tau=0.1",): 0.515}, ["variant"], METRICS, own=0.1)
+    first, second = vcp_words.temperatures_in_words(means, printed_metrics("V", 4, "setting"))
+    assert first.startswith("In pixel AP tau=0.1 leads over tau=0.07 by +1.5 points (95 % interval -")
+    assert first.endswith("), which is within chance.")
     assert second.startswith("In V it is highest at 0.07; its pixel AUROC along 0.04, 0.07, 0.1, 0.13 is ")
-    alone = vcp_words.temperatures_in_words(own.iloc[:1], reported, 0.4)[0]
-    assert alone == "Pixel AP is highest at 0.07; one standard deviation over seeds at 0.07 is 0.4."
 
 
 def test_where_learned_temperatures_end_and_what_becomes_of_the_legacy_aupro():

@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import save_file
 from tiny_clip import TINY, tiny, tiny_backbone
 
+from zsas_lib.backbones import hub
 from zsas_lib.backbones import registry as backbones
-from zsas_lib.backbones import weights
 from zsas_lib.backbones.registry import load_backbone, register_backbone, weights_at_hand
 from zsas_lib.base.errors import DataError, OptionError
 
@@ -169,11 +169,11 @@ def test_one_number_for_all_channels_as_open_clip_takes_it(folder):
 def test_weights_of_the_hub_bring_its_configuration(folder, monkeypatch):
     place = folder(quick_gelu=True)
     cached = {path.name: str(path) for path in place.iterdir()}
-    monkeypatch.setattr(weights.huggingface_hub, "try_to_load_from_cache", lambda _, name: cached.get(name))
+    monkeypatch.setattr(hub.huggingface_hub, "try_to_load_from_cache", lambda _, name, revision=None: cached.get(name))
     assert read(load_backbone("tiny", "hf-hub:me/tiny"))[:2] == ("quick_gelu", OTHER["mean"])
     (place / "open_clip_config.json").unlink()
     cached.pop("open_clip_config.json")
-    monkeypatch.setattr(weights.huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(hub.huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(DataError, match=r"Cannot fetch open_clip_config.json of hf-hub:me/tiny \(HF_HUB_OFFLINE"):
         load_backbone("tiny", "hf-hub:me/tiny")
 

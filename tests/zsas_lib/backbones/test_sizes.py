@@ -3,7 +3,7 @@
 import pytest
 import torch
 from safetensors.torch import save_file
-from small_towers import TOKENS, TOWERS, fitted, register, small
+from small_towers import TOKENS, TOWERS, fitted, kept, register, small
 
 from zsas_lib import load_model
 from zsas_lib.backbones.families.sizes import interpolated
@@ -23,7 +23,7 @@ def kind(request):
 @torch.no_grad()
 def test_weights_of_every_family_are_read_from_a_file(kind, tmp_path, monkeypatch):
     """What no file holds (masks, rotary and relative positions, counts) is made again."""
-    made = small(kind)
+    made = kept(kind)
     state = {name: value for name, value in made.clip.state_dict().items() if "num_batches_tracked" not in name}
     save_file({name: value.contiguous() for name, value in state.items()}, tmp_path / "weights.safetensors")
     with fitted(kind), register(kind):
@@ -40,7 +40,7 @@ def test_weights_of_every_family_are_read_from_a_file(kind, tmp_path, monkeypatc
 @pytest.mark.parametrize("size", [(1.5, 1.5), (1.0, 1.5)], ids=["larger", "not square"])
 def test_other_sizes(kind, size, tmp_path):
     """Positions are interpolated once; the grid, windows, maps and embeddings follow."""
-    own = small(kind)
+    own = kept(kind)
     stride = own.patch_size
     height, width = (round(4 * factor) * stride for factor in size)
     asked = height if height == width else (height, width)
@@ -99,7 +99,7 @@ def test_positions_are_interpolated_as_asked_for():
 @torch.no_grad()
 @pytest.mark.parametrize("kind", ["siglip", "resnet", "clipa"])
 def test_positions_of_a_file_are_told(kind, tmp_path):
-    made = small(kind)
+    made = kept(kind)
     state = {name: value.contiguous() for name, value in made.clip.state_dict().items() if "num_batches" not in name}
     save_file(state, tmp_path / "weights.safetensors")
     tables = {}

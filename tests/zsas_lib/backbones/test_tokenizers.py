@@ -11,7 +11,7 @@ from small_towers import small
 from tiny_clip import TINY, tiny_backbone
 
 from zsas_lib import load_model
-from zsas_lib.backbones import tokenizers, weights
+from zsas_lib.backbones import hub, tokenizers
 from zsas_lib.base.errors import DataError, OptionError
 
 TINY_SIGLIP = {
@@ -57,8 +57,8 @@ def test_a_missing_package_is_said_when_a_model_is_loaded(model, monkeypatch):
 
 def test_files_that_cannot_be_had_are_said_at_once(monkeypatch, tmp_path):
     missing(monkeypatch, True)
-    monkeypatch.setattr(weights.huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(weights.huggingface_hub, "try_to_load_from_cache", lambda repository, name: None)
+    monkeypatch.setattr(hub.huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(hub.huggingface_hub, "try_to_load_from_cache", lambda repository, name, revision=None: None)
     with pytest.raises(DataError, match="Cannot fetch tokenizer_config.json of hf-hub:timm/ViT-B-16-SigLIP"):
         load_model("winclip", tiny_backbone(TINY_SIGLIP))
 
@@ -86,6 +86,30 @@ def test_the_tokenizer_gets_the_models_own_settings(monkeypatch, tmp_path):
         tokenizer(["A Photo, of a PILL."])
     assert told["texts"] == ["a photo of a pill"]
     assert told["how"]["max_length"] == 16 and told["how"]["padding"] == "max_length"
+
+
+def test_files_of_which_some_are_missing_are_said_in_a_sentence(monkeypatch, tmp_path):
+    """A double for transformers, which raises nearly anything then."""
+
+    class AutoTokenizer:
+        @staticmethod
+        def from_pretrained(name, **arguments):
+            assert arguments["local_files_only"]
+            raise OSError("no file spiece.model\nYou may try ...")
+
+    transformers = ModuleType("transformers")
+    transformers.AutoTokenizer = AutoTokenizer
+    monkeypatch.setitem(sys.modules, "transformers", transformers)
+    missing(monkeypatch, True)
+    monkeypatch.setattr(hub.huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    cached = lambda repository, name, revision=None: str(tmp_path) if name == "tokenizer_config.json" else None
+    monkeypatch.setattr(hub.huggingface_hub, "try_to_load_from_cache", cached)
+    expected = (
+        "Backbone 'tiny': transformers cannot read its tokenizer from the files of timm/ViT-B-16-SigLIP that are here "
+        r"\(no file spiece.model\). Fetch all of them where there is a network, or install what they need: pip install"
+    )
+    with pytest.raises(DataError, match=expected):
+        load_model("winclip", tiny_backbone(TINY_SIGLIP))
 
 
 def test_a_text_tower_of_hugging_face_is_refused_without_the_package(monkeypatch):

@@ -6,11 +6,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
+from small_towers import small
 from tiny_clip import TINY
 from torch import nn
 
+from zsas_lib.backbones import hub, weights
 from zsas_lib.backbones import registry as backbones
-from zsas_lib.backbones import weights
 from zsas_lib.backbones.registry import load_backbone, register_backbone
 from zsas_lib.base.errors import DataError, UnknownNameError
 
@@ -160,10 +161,23 @@ def test_weights_that_are_no_finite_floats_are_refused(tmp_path, change, said):
         load_backbone("tiny", tmp_path / "some.safetensors")
 
 
-def test_the_names_of_transformers_are_recognised(tmp_path):
-    save_file({"vision_model.embeddings.class_embedding": torch.ones(3)}, tmp_path / "model.safetensors")
-    with pytest.raises(DataError, match="in open_clip's format: these are the names of transformers"):
-        load_backbone("tiny", tmp_path / "model.safetensors")
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("siglip", "having an image tower of timm's in the place of open_clip's own vision transformer: "),
+        ("resnet", "having a ResNet in the place of open_clip's own vision transformer: "),
+        ("image alone", "lacking a text tower: "),
+    ],
+)
+def test_weights_of_another_family_are_named(kind, said, tmp_path):
+    state = (
+        load_backbone("tiny", "random").clip.state_dict() if kind == "image alone" else small(kind).clip.state_dict()
+    )
+    image = {name: value for name, value in state.items() if kind != "image alone" or name.startswith("visual.")}
+    save_file(image, tmp_path / "other.safetensors")
+    with pytest.raises(DataError, match=f"other.safetensors does not fit the architecture, {said}") as caught:
+        load_backbone("tiny", tmp_path / "other.safetensors")
+    assert str(caught.value).count(". ") == 1 and "Load it under the one it was made for." in str(caught.value)
 
 
 def test_missing_weights_file(tmp_path):
@@ -190,8 +204,8 @@ def no_download(*arguments, **options):
 
 
 def test_offline_says_what_is_missing(monkeypatch):
-    monkeypatch.setattr(weights.huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(weights.huggingface_hub, "hf_hub_download", no_download)
+    monkeypatch.setattr(hub.huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(hub.huggingface_hub, "hf_hub_download", no_download)
     with pytest.raises(DataError, match=r"chs20/fare2-clip \(HF_HUB_OFFLINE is set\).*weights=PATH"):
         load_backbone("fare2-vit-l-14")
 
@@ -203,9 +217,9 @@ def test_an_unreachable_hub_is_told_at_once(monkeypatch):
     for variable in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr(socket, "create_connection", refuse)
-    monkeypatch.setattr(weights.huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(weights.huggingface_hub, "hf_hub_download", no_download)
-    monkeypatch.setattr(weights.huggingface_hub, "try_to_load_from_cache", lambda repository, name: None)
+    monkeypatch.setattr(hub.huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub.huggingface_hub, "hf_hub_download", no_download)
+    monkeypatch.setattr(hub.huggingface_hub, "try_to_load_from_cache", lambda repository, name, revision=None: None)
     with pytest.raises(DataError, match=r"plus_clip_240.laion400m_e31 .*cannot be reached: no route.*weights='random'"):
         load_backbone("vit-b-16-plus-240")
     with pytest.raises(DataError, match=r"Cannot fetch https://.*cannot be reached"):
@@ -222,9 +236,9 @@ def test_hub_repository_from_the_cache(tmp_path, monkeypatch):
     (tmp_path / "open_clip_config.json").write_text(json.dumps(configuration))
     files = {path.name: str(path) for path in tmp_path.iterdir()}
     monkeypatch.setattr(
-        weights.huggingface_hub,
+        hub.huggingface_hub,
         "try_to_load_from_cache",
-        lambda repository, name: files.get(name) if repository == "me/tiny" else None,
+        lambda repository, name, revision=None: files.get(name) if repository == "me/tiny" else None,
     )
     backbone = load_backbone("hf-hub:me/tiny")
     assert torch.equal(backbone.mean.flatten(), torch.full((3,), 0.5)) and torch.equal(

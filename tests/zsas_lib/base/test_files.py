@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from zsas_lib.base.errors import OptionError
-from zsas_lib.base.files import OLD_S, locked, only_one, require_new_file, write_atomically
+from zsas_lib.base.files import OLD_S, free_first, locked, only_one, require_new_file, write_atomically
 
 LIVE_WRITER = """
 import sys
@@ -183,3 +184,16 @@ def test_locks_of_several_files_are_taken_once_and_removed(tmp_path):
     with locked(tmp_path / "b", tmp_path / "a", tmp_path / "b"):
         assert names(tmp_path) == [".a.lock", ".b.lock"]
     assert names(tmp_path) == []
+
+
+def test_what_nobody_else_holds_comes_first(tmp_path):
+    """Another process holds the first of three, then lets it go."""
+    places = {"held": tmp_path / "held", "free": tmp_path / "free", "none": None}
+    other = FileLock(tmp_path / ".held.lock", fallback_to_soft=False)
+    with other:
+        order = free_first(places)
+        assert [next(order), next(order)] == ["free", "none"]
+    assert list(order) == ["held"] and list(free_first(places)) == list(places)
+    with other:
+        assert list(free_first({"held": tmp_path / "held"})) == ["held"]  # nothing else is left
+    assert names(tmp_path) in ([], [".held.lock"])

@@ -62,6 +62,8 @@ def test_per_image_rows_describe_every_picture(table, dataset):
     map_ = Glow()(sample.image[None], "lamp").anomaly_map[0].detach().numpy()
     assert rows["pixel_auroc"][4] == pytest.approx(roc_auc_score(sample.mask.numpy().ravel(), map_.ravel()))
     assert rows["map_max"][4] == rows["image_score"][4] == pytest.approx(map_.max())
+    kept = round(2000 * map_.size / 518**2)
+    assert rows["map_top"][4] == pytest.approx(np.sort(map_.ravel())[-kept:].mean())
     assert rows["anomalous_fraction"][4] == pytest.approx(sample.mask.numpy().mean())
     assert rows["pixel_auroc"].isna().tolist() == [not anomalous for anomalous in rows["is_anomalous"]]
 

@@ -9,8 +9,9 @@ from toy import Glow, toy_dataset
 import zsas_lib as zsas
 from benchmarks.paired import pixel_differences
 from zsas_lib.evaluation.evaluate import evaluate
-from zsas_lib.evaluation.paired import Sampled, flat_runs, paired, unpaired
-from zsas_lib.evaluation.replicates import flat
+from zsas_lib.evaluation.paired import differences, flat_gaps, flat_runs, over_categories, paired, samples
+from zsas_lib.evaluation.replicates import flat, scaled
+from zsas_lib.evaluation.sampled import Sampled, unpaired
 from zsas_lib.evaluation.tables import Replicated, with_means
 from zsas_lib.metrics.bootstrap import resampled
 from zsas_lib.robustness.sweeps import uniform_sweep
@@ -155,3 +156,19 @@ def test_what_cannot_be_paired_is_refused(dataset, table):
     )
     with pytest.raises(ValueError, match="table with replicates, as `evaluate` gives it, got one without"):
         flat(with_means(pd.DataFrame({"category": ["a", "b"], "aupro": [0.1, 0.3]})))
+
+
+def test_gaps_of_categories_are_resampled_by_category():
+    gaps = pd.DataFrame({"category": ["a", "b", "c", "a"], "pair": ["x", "x", "x", "y"], "auroc": [0.1, 0.3, 0.2, 0.5]})
+    whole = flat_gaps(gaps, ["pair"])
+    table = differences(whole, "pair", ["auroc"]).set_index("pair")
+    assert table.gap.tolist() == pytest.approx([0.2, 0.5]) and np.isnan(table.low["y"])
+    own = over_categories(gaps[gaps.pair == "x"].set_index("category").auroc)
+    assert (table.low["x"], table.high["x"], table.power["x"]) == pytest.approx((own.low, own.high, own.power))
+    assert own.se == pytest.approx(0.1 / 3**0.5, rel=0.1)  # that of a mean of three
+    both = samples(whole, "auroc", "pair")
+    with pytest.raises(ValueError, match="replicates of the same pictures, got those of 3 and 1 others"):
+        both["x"] - both["y"]
+    with pytest.raises(ValueError, match="at least two pictures, or two categories"):
+        both["y"].difference()
+    assert scaled(whole, 100.0).auroc.tolist() == pytest.approx((100 * whole.auroc).tolist())

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
+from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
 from zsas_lib import metrics
-from zsas_lib.metrics import bootstrap, pixel
+from zsas_lib.metrics import bootstrap, pixel, pixel_scores
 from zsas_lib.metrics.pixel_scores import PixelScores
+from zsas_lib.metrics.sorted_scores import SortedScores, orders
 
 
 def pictures(count: int = 9, size: int = 30) -> tuple[np.ndarray, np.ndarray]:
@@ -46,12 +48,14 @@ def test_pictures_stand_one_by_one_until_they_are_pooled():
     maps, masks = pictures(count=3)
     pixels = gathered(maps, masks)
     for (normal, anomalous), map_, mask in zip(pixels.pictures(), maps, masks, strict=True):
-        np.testing.assert_array_equal(normal, map_[~mask])
-        np.testing.assert_array_equal(anomalous, map_[mask])
-    normal, anomalous, shares = pixels.pooled()
-    np.testing.assert_array_equal(normal, maps[~masks])
-    np.testing.assert_array_equal(anomalous, np.sort(maps[masks]))
-    assert shares.sum() == pytest.approx(1)
+        np.testing.assert_array_equal(normal, np.sort(map_[~mask]))
+        np.testing.assert_array_equal(anomalous, np.sort(map_[mask]))
+    found = pixels.pooled()
+    normal, anomalous = np.sort(maps[~masks]), np.sort(maps[masks])
+    np.testing.assert_array_equal(found.anomalous, anomalous)
+    np.testing.assert_array_equal(found.below, np.searchsorted(normal, anomalous, "left"))
+    np.testing.assert_array_equal(found.up_to, np.searchsorted(normal, anomalous, "right"))
+    assert found.normals == len(normal) and found.shares.sum() == pytest.approx(1)
     for after in (pixels.pooled, lambda: pixels.add(maps[0], masks[0]), lambda: list(pixels.pictures())):
         with pytest.raises(RuntimeError, match="pool them last"):
             after()
@@ -62,9 +66,86 @@ def test_scores_of_another_precision_are_kept_in_the_wider_one():
     pixels = PixelScores()
     pixels.add(maps[0], masks[0])
     pixels.add(maps[1].astype(np.float64), masks[1])
-    normal, anomalous, _ = pixels.pooled()
-    assert normal.dtype == anomalous.dtype == np.float64
-    np.testing.assert_array_equal(normal, maps[~masks].astype(np.float64))
+    for (normal, anomalous), map_, mask in zip(pixels.pictures(), maps, masks, strict=True):
+        assert normal.dtype == anomalous.dtype == np.float64
+        np.testing.assert_array_equal(normal, np.sort(map_[~mask]).astype(np.float64))
+        np.testing.assert_array_equal(anomalous, np.sort(map_[mask]).astype(np.float64))
+    assert pixels.pooled().normals == (~masks).sum()
+
+
+TIED = {
+    "ties": lambda maps: (maps * 20).round() / 20,
+    "constant": lambda maps: 0 * maps + 0.25,
+    "nearly binary": lambda maps: np.where(maps > 0.1, 1, 0) * 1.0,
+    "zeros of both signs": lambda maps: np.copysign(0.0, maps),
+    "many octaves": lambda maps: np.sign(maps) * np.exp(-60 * np.abs(maps)),
+    "large": lambda maps: 1e30 * maps,
+}
+
+
+@pytest.mark.parametrize("at_once", [50, 2_000, 2**21])
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("name", TIED)
+def test_ranks_in_bands_are_exact(monkeypatch, name, kind, at_once):
+    monkeypatch.setattr(pixel_scores, "AT_ONCE", at_once)
+    monkeypatch.setattr(pixel_scores, "OF_EACH", 1)
+    if name == "large" and kind == np.float16:
+        kind = np.float32
+    maps, masks = pictures(count=5, size=20)
+    maps = TIED[name](maps.astype(np.float64)).astype(kind)
+    steps = np.linspace(float(maps.min()), float(maps.max()), 7)
+    pixels = gathered(maps, masks)
+    assert pixels.extremes() == (maps.min(), maps.max())
+    found = pixels.pooled(steps)
+    held = np.float32 if kind == np.float16 else kind
+    normal, anomalous = np.sort(maps[~masks].astype(held)), np.sort(maps[masks].astype(held))
+    np.testing.assert_array_equal(found.anomalous, anomalous)
+    np.testing.assert_array_equal(found.below, np.searchsorted(normal, anomalous, "left"))
+    np.testing.assert_array_equal(found.up_to, np.searchsorted(normal, anomalous, "right"))
+    np.testing.assert_array_equal(found.steps, steps[::-1].astype(held))
+    np.testing.assert_array_equal(found.exceeding, [(normal > step).sum() for step in found.steps])
+
+
+@pytest.mark.parametrize("name", TIED)
+def test_metrics_of_ties_are_those_of_scikit_learn(name):
+    maps, masks = pictures(count=4, size=20)
+    maps = TIED[name](maps.astype(np.float64)).astype(np.float32)
+    found = metrics.pixel_metrics(maps, masks)
+    precision, recall, _ = precision_recall_curve(masks.ravel(), maps.ravel())
+    assert found["pixel_auroc"] == pytest.approx(roc_auc_score(masks.ravel(), maps.ravel()), abs=1e-9)
+    assert found["pixel_ap"] == pytest.approx(average_precision_score(masks.ravel(), maps.ravel()), abs=1e-9)
+    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+    assert found["pixel_f1_max"] == pytest.approx(f1.max(), abs=1e-9)
+
+
+@pytest.mark.parametrize("shown", [slice(0, 1), slice(3, 4)])
+def test_one_picture_is_a_category(shown):
+    maps, masks = (part[shown] for part in pictures(count=4, size=20))
+    found = metrics.pixel_metrics(maps, masks)
+    if masks.any():
+        assert found["pixel_auroc"] == pytest.approx(roc_auc_score(masks.ravel(), maps.ravel()), abs=1e-9)
+    else:
+        assert np.isnan(list(found.values())).all()
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_sorted_scores_are_held_without_loss(kind):
+    scores = (
+        np.sort(np.concatenate([part.ravel() for part in (m(pictures(3)[0]) for m in TIED.values())]).astype(kind)) + 0
+    )
+    held = SortedScores(scores)
+    np.testing.assert_array_equal(held.values(), scores)
+    np.testing.assert_array_equal(held.values(17, 5_000), scores[17:5_000])
+    assert (
+        held.values(40, 40).size == 0 and len(SortedScores(scores[:0])) == 0 == SortedScores(scores[:0]).values().size
+    )
+    np.testing.assert_array_equal(held.every(7), scores[::7])
+    assert (np.diff(orders(scores)) >= 0).all()
+    own, lengths = held.runs()
+    np.testing.assert_array_equal(np.repeat(own, lengths), orders(scores))
+    np.testing.assert_array_equal(
+        held.places(np.array([0, 30_000, 40_000, 65_536])), np.searchsorted(orders(scores), [0, 30_000, 40_000, 65_536])
+    )
 
 
 def test_the_spread_of_many_scores_is_that_of_every_so_many(monkeypatch):

@@ -139,6 +139,70 @@ def test_map_and_score_equal_a_hand_computation(backbone, images, options):
     torch.testing.assert_close(prediction.image_score, image_score, atol=1e-5, rtol=0)
 
 
+def damaged(count: int, place: tuple[slice, slice]):
+    masks = torch.zeros(count, 32, 32, dtype=torch.bool)
+    masks[:, *place] = True
+    return masks
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("scales", [(2, 3), (3,)])
+def test_a_cheap_look_is_the_map_of_a_few_windows(backbone, images, scales):
+    """Where all windows that cover a patch are read it has their harmonic mean, elsewhere that of those read."""
+    model, side = WinCLIP(backbone, scales=scales), min(scales)
+    masks = damaged(3, (slice(0, 32), slice(0, 8)))
+    found = model.rough_map(images, "bottle", masks)
+    scores = model.window_scores(images, "bottle")[side]
+    last = backbone.patches[0] - side
+    read = torch.zeros_like(scores, dtype=torch.bool)
+    tiles = torch.tensor(sorted({*range(0, last + 1, side), last}))
+    read[:, tiles[:, None], tiles] = True
+    left = scores.new_zeros(scores.shape[1:]).index_fill(1, torch.tensor(0), 1.0)  # those that the damage fills
+    extra = found.new_zeros(len(images), dtype=torch.long)
+    for image in range(len(images)):
+        for row in range(found.shape[1]):
+            for column in range(found.shape[2]):
+                over = [
+                    (i, j)
+                    for i in range(max(0, row - side + 1), min(row, last) + 1)
+                    for j in range(max(0, column - side + 1), min(column, last) + 1)
+                ]
+                own = [1 / float(scores[image, i, j]) for i, j in over if read[image, i, j]]
+                tiled = len(own) / sum(own) if own else float("nan")
+                if not torch.isclose(found[image, row, column], torch.tensor(tiled), atol=1e-5, equal_nan=True):
+                    assert any(left[i, j] for i, j in over), "another window is read only where the damage is"
+                    extra[image] += 1
+    assert (extra > 0).all() or side == 3
+
+
+@torch.no_grad()
+def test_a_cheap_look_of_all_windows_is_the_map_of_that_scale(backbone, images, monkeypatch):
+    monkeypatch.setattr("zsas_lib.models.winclip.LOOKS_AT_DAMAGE", 1.0)
+    model = WinCLIP(backbone, scales=(2,), image_term=False)
+    found = model.rough_map(images, "bottle", damaged(3, (slice(0, 8), slice(0, 8))))
+    expected = harmonic_map(model.window_scores(images, "bottle")[2], backbone.patches, 2)
+    assert torch.allclose(found, expected, atol=1e-5)
+
+
+@torch.no_grad()
+def test_a_few_shot_look_weighs_references_as_the_map_does(backbone, images, monkeypatch):
+    monkeypatch.setattr("zsas_lib.models.winclip.LOOKS_AT_DAMAGE", 1.0)
+    looks = {}
+    for weight in (0.0, 0.5, 1.0):
+        model = WinCLIP(backbone, shots=1, reference_weight=weight)
+        model.remember("bottle", images[:1])
+        looks[weight] = model.rough_map(images[1:], "bottle", damaged(2, (slice(0, 8), slice(0, 8))))
+    words = WinCLIP(backbone).rough_map(images[1:], "bottle", damaged(2, (slice(0, 8), slice(0, 8))))
+    assert torch.allclose(looks[0.0], words, atol=1e-5) and not torch.allclose(looks[0.5], words, atol=1e-3)
+    known = model.association_maps(images[1:], "bottle")[2]
+    assert torch.allclose(looks[1.0], known, atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{"windows": "pooled"}, {"non_square": "tile"}])
+def test_where_there_is_no_cheap_look_it_says_so(backbone, options):
+    assert not WinCLIP(backbone, **options).looks_cheaply and WinCLIP(backbone).looks_cheaply
+
+
 def test_every_option_changes_the_map(backbone, images):
     options = [
         {},

@@ -191,6 +191,7 @@ def test_an_interrupted_run_keeps_what_was_done(dataset, tmp_path):
                 raise KeyboardInterrupt
             return super().forward(images, class_names)
 
+    Interrupted.__module__, Interrupted.__qualname__ = Glow.__module__, Glow.__qualname__  # this file uses all sources
     model = Interrupted()
     model.patience = 0
     with pytest.raises(KeyboardInterrupt):

@@ -86,17 +86,21 @@ def test_a_paired_gap_leaves_the_mean_row_out():
 
 
 def table_of(*values: float) -> pd.DataFrame:
-    return pd.DataFrame({"pixel_auroc": [*values, np.mean(values)], "aupro": 0.5}, index=["a", "b", "mean"])
+    return pd.DataFrame({"pixel_auroc": [*values, np.mean(values)], "aupro": 0.5}, index=[*"abcd", "mean"])
 
 
-def test_effects_within_two_errors_are_chance_and_trainings_add_their_spread():
-    before, after = table_of(0.5, 0.7), table_of(0.6, 0.85)
+def test_effects_whose_interval_holds_0_are_chance_and_trainings_add_their_spread():
+    before, after = table_of(0.5, 0.7, 0.5, 0.7), table_of(0.6, 0.85, 0.6, 0.85)
+    error = 0.025 / 3**0.5
     moves = ["pixel_auroc", "aupro"]
     changes = {"kept": Change(before, after, moves), "trained": Change(before, after, moves[:1], anew=True)}
-    table = effects_of(changes, {"pixel_auroc": 0.05, "aupro": 0.01}).set_index(["change", "metric"])
+    table = effects_of(changes, {"pixel_auroc": 0.05, "aupro": 0.01}, 3).set_index(["change", "metric"])
     kept, trained = table.loc[("kept", "pixel AUROC")], table.loc[("trained", "pixel AUROC")]
-    assert (kept.before, kept.gain, kept.error) == pytest.approx((0.6, 0.125, 0.025)) and kept.verdict == "higher"
-    assert trained.error == pytest.approx(np.hypot(0.025, 2**0.5 * 0.05)) and trained.verdict == "within chance"
-    assert table.loc[("kept", "AUPRO")].tolist() == [0.5, 0.0, 0.0, "within chance"] and len(table) == 3
-    back = effects_of({"back": Change(after, before, ["pixel_auroc"])}, {"pixel_auroc": 0.0})
+    assert (kept.before, kept.gain, kept.error) == pytest.approx((0.6, 0.125, error)) and kept.verdict == "higher"
+    assert (kept.low, kept.high) == pytest.approx((0.125 - 3.1824 * error, 0.125 + 3.1824 * error), abs=1e-5)
+    assert trained.error == pytest.approx(np.hypot(error, 2**0.5 * 0.05)) and trained.verdict == "within chance"
+    assert trained.power > trained.high - trained.gain > kept.power > 0  # two degrees of freedom for the trainings
+    same = table.loc[("kept", "AUPRO")]
+    assert (same.before, same.gain, same.error, same.verdict) == (0.5, 0.0, 0.0, "within chance") and len(table) == 3
+    back = effects_of({"back": Change(after, before, ["pixel_auroc"])}, {"pixel_auroc": 0.0}, 1)
     assert back.verdict.tolist() == ["lower"]

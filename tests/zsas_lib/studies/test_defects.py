@@ -16,6 +16,7 @@ from zsas_lib.studies.defects import (
     contrast_gains,
     defect_table,
     found_alone,
+    group_gaps,
     group_metrics,
     group_summary,
     ordered_groups,
@@ -111,6 +112,19 @@ def test_metrics_of_a_group_are_those_of_its_pictures_with_the_good_ones(dataset
     alone = zsas.evaluate(Glow(), AnomalyDataset("toy", dataset.root, dim), **FEW).loc["lamp"]
     for metric in ("image_auroc", "pixel_auroc"):
         assert rows.loc[("lamp", "type", "surface_damage"), metric] == pytest.approx(alone[metric])
+
+
+def test_groups_are_compared_in_the_categories_that_have_both():
+    rows = [("a", "low", 0.5), ("a", "high", 0.75), ("b", "low", 0.5), ("c", "high", 0.9), ("mean", "low", 0.5)]
+    metrics = pd.DataFrame(rows, columns=["category", "group", "image_auroc"])
+    metrics = metrics.assign(grouping="contrast", pixel_auroc=metrics.image_auroc)
+    gaps = group_gaps(metrics, [("contrast", "high", "low"), ("type", "hole", "stain")])
+    assert gaps.to_dict("list") == {
+        "category": ["a"],
+        "pair": ["high - low"],
+        "image_auroc": [0.25],
+        "pixel_auroc": [0.25],
+    }
 
 
 def test_each_picture_goes_through_the_model_once_and_unnamed_ones_are_in_no_group(dataset):

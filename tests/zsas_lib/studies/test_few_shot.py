@@ -12,9 +12,11 @@ from zsas_lib.studies.few_shot import (
     BOTH,
     REFERENCES,
     TEXT,
+    chosen,
     curve,
     curves,
     few_shot_table,
+    flat_sets,
     gain_table,
     maps_by_term,
     over_draws,
@@ -98,6 +100,18 @@ def test_over_draws_is_mean_and_standard_deviation(table):
     assert np.isnan(rows.loc[("grid", "1", 0, TEXT)].image_auroc_draws)
 
 
+def test_sets_of_references_are_runs_of_the_same_pictures(table):
+    whole = flat_sets(table[table.scales == "2+3"])
+    none = chosen(whole, "pixel_auroc", "grid", shots=0)
+    few = chosen(whole, "pixel_auroc", "grid", shots=1, weight=BOTH)
+    rows = table[(table.scales == "2+3") & (table.category == "grid")]
+    drawn = rows[(rows.shots == 1) & (rows.weight == BOTH)].pixel_auroc
+    before = rows[rows.shots == 0].pixel_auroc.iloc[0]
+    assert (few - none).values[0] == pytest.approx(drawn.mean() - before, abs=1e-12)
+    assert {number: len(own) for number, own in few.runs.items()} == {3: 3} and not none.runs
+    assert few.units == 5
+
+
 def test_wrong_settings_are_refused(backbone, pictures):
     model = load_model("winclip", backbone)
     for wrong in ({"shots": ()}, {"scales": ()}, {"draws": 0}, {"shots": (-1,)}):
@@ -118,7 +132,7 @@ def test_the_store_knows_a_table_by_the_references_of_its_category(backbone, pic
     first = zsas.stored(few_shot_table, model, test, train, store=tmp_path, shots=(0, 1), draws=1, **FEW)
     direct = few_shot_table(model, test, train, shots=(0, 1), draws=1, **FEW)
     pd.testing.assert_frame_equal(first, direct)
-    assert first.attrs["settings"] == direct.attrs["settings"] == ["scales", "shots", "draw", "weight"]
+    assert first.attrs["settings"] == direct.attrs["settings"] == ["scales", "shots", "set", "weight"]
     grid = zsas.stored(
         few_shot_table, model, test.select(["grid"]), train, store=tmp_path, shots=(0, 1), draws=1, **FEW
     )

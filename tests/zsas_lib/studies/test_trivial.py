@@ -9,6 +9,7 @@ from toy import Glow, toy_dataset
 import zsas_lib as zsas
 from zsas_lib.evaluation.evaluate import evaluate
 from zsas_lib.evaluation.paired import paired
+from zsas_lib.evaluation.replicates import flat
 from zsas_lib.evaluation.tables import with_means
 from zsas_lib.studies.trivial import CHOSEN, best_of, best_trivial, trivial_maps, trivial_tables
 from zsas_lib.studies.vcp_protocol import SCORES, protocol_table
@@ -94,3 +95,10 @@ def test_any_function_of_the_store_has_a_best(pictures, tmp_path):
     best = best_trivial(protocol_table, pictures, by=["score"], store=tmp_path / "store")
     assert best.category.tolist() == ["cap"] * 3 + ["nut"] * 3 + ["mean"] * 3 and best.score.tolist() == [*SCORES] * 3
     assert best.pixel_auroc.between(0.9, 1).all()
+    whole = flat(best)  # each metric's replicates are those of its map, apart for each score
+    itself = whole[whole.replicate < 0].set_index(["category", "score"])
+    assert itself.image_auroc.to_dict() == best.set_index(["category", "score"]).image_auroc.to_dict()
+    own = protocol_table(trivial_maps(pictures)[best.attrs[CHOSEN]["pixel_auroc"]], pictures).replicates
+    for score in SCORES:
+        rows, expected = (part[part.score == score].pixel_auroc.to_numpy() for part in (best.replicates, own))
+        np.testing.assert_allclose(rows, expected, atol=1e-12)

@@ -5,10 +5,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from flats import flat_of
 from toy import Glow, toy_dataset
 
 import zsas_lib as zsas
-from zsas_lib.evaluation.paired import Sampled
+from zsas_lib.evaluation.paired import differences
+from zsas_lib.evaluation.sampled import Sampled
 from zsas_lib.metrics.aupro import legacy_reach
 from zsas_lib.metrics.image import image_auroc, image_rates
 from zsas_lib.papers.printed import printed_metrics
@@ -18,6 +20,7 @@ from zsas_lib.studies.variants import (
     FULL,
     Variant,
     by_score,
+    effect_replicates,
     effects_and_errors,
     factorial_effects,
     factorial_variants,
@@ -30,7 +33,7 @@ from zsas_lib.studies.variants import (
     study,
     trained_variant,
 )
-from zsas_lib.studies.vcp_protocol import SCORES, protocol_table
+from zsas_lib.studies.vcp_protocol import SCORES, protocol_of, protocol_table
 
 
 @pytest.fixture
@@ -186,11 +189,29 @@ def test_effects_have_the_error_of_a_difference_of_two_halves():
     assert given.y.tolist() == pytest.approx([0.5] * 7)
 
 
-def test_a_study_may_have_a_tower_and_pictures_for_each_variant(backbone, pictures, tmp_path, monkeypatch):
-    monkeypatch.setenv("ZSAS_RESULTS", str(tmp_path / "store"))
-    variants = {"one": Variant("winclip", {"scales": [2]}), "two": Variant("winclip", {"scales": [2]})}
-    parts = {"one": pictures.select(["nut"]), "two": pictures.select(["ring"])}
-    table, histories = study(variants, {"one": backbone, "two": backbone}, parts, pictures, seeds=[3], fit={})
-    found = table[table.category != "mean"].groupby("variant").category.unique()
-    assert {name: list(names) for name, names in found.items()} == {"one": ["nut"], "two": ["ring"]}
-    assert histories.empty
+def test_effects_are_taken_within_every_resample_and_seed():
+    """A table in which UniOp adds 2 points, and LoReb 1 and what its seed adds; all else is common noise."""
+    variants = factorial_variants()
+    numbers = {}
+    for name in variants:
+        options = variants[name].options
+        numbers[name,] = 0.5 + 0.02 * options.get("uniop", 0) + 0.01 * options.get("loreb", 0)
+    whole = flat_of(numbers, ["variant"], ["pixel_ap"], runs=2, apart=0.1)
+    seeded = [variants[name].options.get("loreb", False) for name in whole["variant"]]
+    whole["pixel_ap"] += 0.004 * whole["run"] * np.array(seeded)
+    found = effect_replicates(whole, ["pixel_ap"])
+    assert list(found)[:2] == ["effect", "replicate"] and found["effect"].nunique() == 7
+    gaps = differences(found, "effect", ["pixel_ap"]).set_index("effect")
+    assert gaps.gap[["UniOp", "LoReb", "IDP"]].tolist() == pytest.approx([2.0, 1.2, 0.0], abs=1e-9)
+    assert gaps.se["UniOp"] == pytest.approx(0, abs=1e-9) and gaps.se["LoReb"] == pytest.approx(0.2, rel=0.01)
+
+
+def test_the_protocol_of_an_evaluation_is_that_of_a_pass_of_its_own(pictures):
+    whole = protocol_table(Glow(), pictures, resamples=6)
+    found = protocol_of(zsas.evaluate(Glow(), pictures, resamples=6))
+    pd.testing.assert_frame_equal(pd.DataFrame(found), pd.DataFrame(whole.drop(columns="legacy_reach")), atol=1e-6)
+    by = ["category", "score", "replicate"]
+    own, of_pass = (table.replicates.sort_values(by, ignore_index=True) for table in (found, whole))
+    pd.testing.assert_frame_equal(own[list(of_pass)], of_pass, atol=1e-6)
+    with pytest.raises(ValueError, match="drawn from seed 0, got others"):
+        protocol_of(zsas.evaluate(Glow(), pictures, resamples=6, seed=1))

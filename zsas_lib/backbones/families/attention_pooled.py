@@ -9,9 +9,9 @@ windows that are pooled from a shared trunk.
 
 from typing import Any
 
-import torch.nn.functional as F
 from torch import Tensor
 
+from .linear import linear
 from .parts import Pool
 from .windows import attend_windows
 
@@ -35,7 +35,7 @@ class LatentPool(Pool):
 
     def dense(self, state: Tensor) -> Tensor:
         width = self.pool.kv.out_features // 2
-        values = F.linear(self.normed(state), self.pool.kv.weight[width:], _half(self.pool.kv.bias, width))
+        values = linear(self.normed(state), self.pool.kv.weight[width:], _half(self.pool.kv.bias, width))
         return self._read(values)
 
     def windows(self, last: Tensor, grid: tuple[int, int], side: int) -> Tensor:
@@ -87,7 +87,7 @@ class QueriesPool(Pool):
             weight = attention.in_proj_weight.chunk(3)[part]
         else:
             weight = (attention.q_proj_weight, attention.k_proj_weight, attention.v_proj_weight)[part]
-        return F.linear(tokens, weight, attention.in_proj_bias.chunk(3)[part])
+        return linear(tokens, weight, attention.in_proj_bias.chunk(3)[part])
 
     def _read(self, mixed: Tensor) -> Tensor:
         return self.project(self.norm(self.pool.attn.out_proj(mixed)))

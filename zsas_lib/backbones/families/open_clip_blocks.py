@@ -2,9 +2,10 @@
 
 from typing import Any
 
-import torch.nn.functional as F
 from open_clip.transformer import Attention
 from torch import Tensor
+
+from .linear import linear
 
 
 class OpenClipBlocks:
@@ -15,10 +16,10 @@ class OpenClipBlocks:
 
     def projected(self, number: int, tokens: Tensor) -> Tensor:
         block = self.blocks[number]
-        return F.linear(block.ln_1(tokens), block.attn.in_proj_weight, block.attn.in_proj_bias)
+        return linear(block.ln_1(tokens), block.attn.in_proj_weight, block.attn.in_proj_bias)
 
     def split(
-        self, number: int, projected: Tensor, side: int | None = None, *, placed: bool = True
+        self, number: int, projected: Tensor, windows: Tensor | None = None, *, placed: bool = True
     ) -> tuple[Tensor, Tensor, Tensor]:
         attention = self.blocks[number].attn
         query, key, value = projected.unflatten(-1, (3, attention.num_heads, -1)).permute(2, 0, 3, 1, 4)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from open_clip.transformer import Attention
 from torch import Tensor
 
@@ -40,4 +41,8 @@ class OpenClipTrunk(OpenClipBlocks, Trunk):
         return visual.ln_pre(torch.cat([class_token, patches], dim=1) + visual.positional_embedding)
 
     def block(self, number: int, tokens: Tensor) -> Tensor:
-        return self.blocks[number](tokens)
+        if isinstance(self.blocks[number].attn, Attention):
+            return self.blocks[number](tokens)
+        # by `linear`, unlike torch's own attention
+        query, key, value = self.split(number, self.projected(number, tokens))
+        return self.feed(number, tokens + self.added(number, F.scaled_dot_product_attention(query, key, value)))

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 
@@ -62,15 +62,18 @@ class Trunk(ABC):
         self,
         number: int,
         projected: Float[Tensor, "sequence token joined"],
-        side: int | None = None,
+        windows: Int[Tensor, "window patch"] | None = None,
         *,
         placed: bool = True,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values (sequence, head, token, channel), normed and, if ``placed``, rotated by the
-        positions of the whole picture or, with ``side``, of its windows."""
+        positions of the whole picture or, with ``windows``, the numbers of their patches, of these: those of every
+        picture, or all pictures' own, one after the other."""
 
-    def bias(self, number: int, side: int | None, sequences: int) -> Float[Tensor, "_ head token token"] | None:
-        """What positions add to the attention's scores, of whole pictures or of the windows of each."""
+    def bias(
+        self, number: int, windows: Int[Tensor, "window patch"] | None, sequences: int
+    ) -> Float[Tensor, "_ head token token"] | None:
+        """What positions add to the attention's scores, of whole pictures or of windows as in `split`."""
         return None
 
     @abstractmethod

@@ -4,7 +4,6 @@ learned bias for relative ones, with or without a convolutional stem (ViTamin, M
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from timm.layers.pos_embed_sincos import apply_rot_embed_cat
 from timm.models.eva import Eva, EvaBlock, EvaBlockPostNorm
 from timm.models.vision_transformer import Block, VisionTransformer
@@ -12,8 +11,8 @@ from timm.models.vision_transformer_relpos import RelPosBlock, VisionTransformer
 from torch import Tensor, nn
 
 from ...base.errors import OptionError
+from .linear import linear
 from .parts import Trunk
-from .windows import window_index
 
 KINDS = (VisionTransformer, Eva, VisionTransformerRelPos)
 BLOCKS = (Block, EvaBlock, EvaBlockPostNorm, RelPosBlock)
@@ -62,7 +61,7 @@ class TimmTrunk(Trunk):
     def block(self, number: int, tokens: Tensor) -> Tensor:
         block = self.blocks[number]
         if isinstance(self.trunk, Eva):
-            return block(tokens, rope=self._rotation(None, len(tokens), tokens.device))
+            return block(tokens, rope=self._rotation(None, len(tokens)))
         if isinstance(self.trunk, VisionTransformerRelPos):
             shared = self.trunk.shared_rel_pos
             return block(tokens, shared_rel_pos=None if shared is None else shared.get_bias().to(tokens.dtype))
@@ -76,15 +75,15 @@ class TimmTrunk(Trunk):
             return torch.cat([part(normed) for part in (attention.q_proj, attention.k_proj, attention.v_proj)], -1)
         if getattr(attention, "q_bias", None) is None:
             return attention.qkv(normed)
-        return F.linear(normed, attention.qkv.weight, torch.cat([attention.q_bias, attention.k_bias, attention.v_bias]))
+        return linear(normed, attention.qkv.weight, torch.cat([attention.q_bias, attention.k_bias, attention.v_bias]))
 
     def split(
-        self, number: int, projected: Tensor, side: int | None = None, *, placed: bool = True
+        self, number: int, projected: Tensor, windows: Tensor | None = None, *, placed: bool = True
     ) -> tuple[Tensor, Tensor, Tensor]:
         attention = self.blocks[number].attn
         query, key, value = projected.unflatten(-1, (3, attention.num_heads, -1)).permute(2, 0, 3, 1, 4)
         query, key = attention.q_norm(query), attention.k_norm(key)
-        rotation = self._rotation(side, len(projected), projected.device) if placed else None
+        rotation = self._rotation(windows, len(projected)) if placed else None
         if rotation is not None:
             half = getattr(attention, "rotate_half", False)
             query, key = (self._rotated(part, rotation, half).type_as(value) for part in (query, key))
@@ -94,29 +93,28 @@ class TimmTrunk(Trunk):
         patches = apply_rot_embed_cat(part[:, :, self.prefix :], rotation, half=half)
         return torch.cat([part[:, :, : self.prefix], patches], dim=2)
 
-    def _rotation(self, side: int | None, sequences: int, device: torch.device) -> Tensor | None:
+    def _rotation(self, windows: Tensor | None, sequences: int) -> Tensor | None:
         """The rotary embedding of the patches (patch, channel), or of the windows' (sequence, 1, patch, channel)."""
         rope = getattr(self.trunk, "rope", None)
         if rope is None:
             return None
         whole = rope.get_embed() if hasattr(rope, "feat_shape") else rope.get_embed(shape=self.grid)
-        if side is None:
+        if windows is None:
             return whole
-        windows = whole[window_index(self.grid, side).to(device)][:, None]
-        return windows.repeat(sequences // len(windows), 1, 1, 1)
+        own = whole[windows][:, None]
+        return own.repeat(sequences // len(own), 1, 1, 1)
 
-    def bias(self, number: int, side: int | None, sequences: int) -> Tensor | None:
+    def bias(self, number: int, windows: Tensor | None, sequences: int) -> Tensor | None:
         positions = getattr(self.blocks[number].attn, "rel_pos", None) or getattr(self.trunk, "shared_rel_pos", None)
         if positions is None:
             return None
         whole = positions.get_bias().to(self.dtype)
-        if side is None:
+        if windows is None:
             return whole
-        index = window_index(self.grid, side).to(whole.device) + self.prefix
-        first = torch.arange(self.prefix, device=whole.device).expand(len(index), -1)
-        index = torch.cat([first, index], 1)
-        windows = whole[0][:, index[:, :, None], index[:, None]].transpose(0, 1)
-        return windows.repeat(sequences // len(windows), 1, 1, 1)
+        first = torch.arange(self.prefix, device=whole.device).expand(len(windows), -1)
+        index = torch.cat([first, windows + self.prefix], 1)
+        own = whole[0][:, index[:, :, None], index[:, None]].transpose(0, 1)
+        return own.repeat(sequences // len(own), 1, 1, 1)
 
     def added(self, number: int, mixed: Tensor) -> Tensor:
         block = self.blocks[number]

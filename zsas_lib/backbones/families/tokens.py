@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from .parts import Pool, Trunk
 from .tower import Change, ImageTower
-from .windows import attend, attend_windows, window_means, window_tokens
+from .windows import attend, attend_windows, chosen_tokens, window_index, window_means, window_tokens
 
 HIDDEN_BYTES_AT_ONCE = {"cpu": 2**21, "cuda": 2**30}
 DIAGONAL_WEIGHT = 1.0
@@ -67,10 +67,13 @@ class TokenTower(ImageTower):
             return torch.cat([super(TokenTower, self).encoded(part) for part in parts])
         return torch.cat([self.pool.embedding(self._by_steps(part, None)) for part in parts])
 
-    def encoded_windows(self, start: Tensor, side: int) -> Tensor:
-        windows = (self.grid[0] - side + 1) * (self.grid[1] - side + 1)
+    def encoded_windows(self, start: Tensor, side: int, chosen: Int[Tensor, "batch chosen"] | None = None) -> Tensor:
+        windows = (self.grid[0] - side + 1) * (self.grid[1] - side + 1) if chosen is None else chosen.shape[1]
         images_at_once = max(1, self._sequences_at_once(start, self.prefix + side**2) // windows)
-        parts = [self.pool.embedding(self._by_steps(part, side)) for part in start.split(images_at_once)]
+        parts = []
+        for number, part in enumerate(start.split(images_at_once)):
+            own = None if chosen is None else chosen[number * images_at_once :][: len(part)]
+            parts.append(self.pool.embedding(self._by_steps(part, side, own)))
         return torch.cat(parts).unflatten(0, (len(start), -1))
 
     def pooled_windows(self, tail: list[Tensor], side: int) -> Tensor:
@@ -135,18 +138,25 @@ class TokenTower(ImageTower):
             states.append(trunk.feed(number, tokens + trunk.added(number, mixed)))
         return [state.to(start.dtype) for state in states]
 
-    def _by_steps(self, start: Tensor, side: int | None) -> Tensor:
-        """The last tokens of whole pictures or of each window (`side`). The same as running the blocks on each, without
-        two kinds of needless work: tokens that windows share are projected once in the first block, and where the pool
-        reads the first token alone, it is the last block's only query."""
-        trunk, tokens = self.trunk, start.to(self.trunk.dtype)
+    def _by_steps(self, start: Tensor, side: int | None, chosen: Tensor | None = None) -> Tensor:
+        """The last tokens of whole pictures or of each window (`side`), or of those that are chosen. The same as
+        running the blocks on each, without two kinds of needless work: tokens that windows share are projected once in
+        the first block, and where the pool reads the first token alone, it is the last block's only query."""
+        trunk, tokens, windows = self.trunk, start.to(self.trunk.dtype), None
+        if side is not None:
+            windows = window_index(self.grid, side, start.device)
+            windows = windows if chosen is None else windows[chosen]
         for number in range(self.depth):
             projected = trunk.projected(number, tokens)
-            if number == 0 and side is not None:
-                tokens, projected = (window_tokens(x, self.grid, side, self.prefix) for x in (tokens, projected))
+            if number == 0 and side is not None and windows is not None:
+                if chosen is None:
+                    tokens, projected = (window_tokens(x, self.grid, side, self.prefix) for x in (tokens, projected))
+                else:
+                    tokens, projected = (chosen_tokens(x, windows, self.prefix) for x in (tokens, projected))
+                    windows = windows.flatten(0, 1)
             queries = 1 if self.pool.reads_first_only and number == self.depth - 1 else None
-            query, key, value = trunk.split(number, projected, side)
-            bias = trunk.bias(number, side, len(tokens))
+            query, key, value = trunk.split(number, projected, windows)
+            bias = trunk.bias(number, windows, len(tokens))
             mixed = attend(query[:, :, :queries], key, value, bias if bias is None else bias[:, :, :queries])
             tokens = trunk.feed(number, tokens[:, :queries] + trunk.added(number, mixed))
         return tokens.to(start.dtype)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ...base.errors import OptionError
@@ -93,9 +93,11 @@ class ImageTower:
         """`embedding` of what `start` gives."""
         return self.embedding(self.stream(start, last=1)[-1])
 
-    def encoded_windows(self, start: Float[Tensor, "batch *start"], side: int) -> Float[Tensor, "batch window embed"]:
+    def encoded_windows(
+        self, start: Float[Tensor, "batch *start"], side: int, chosen: Int[Tensor, "batch window"] | None = None
+    ) -> Float[Tensor, "batch window embed"]:
         """Every window of ``side`` x ``side`` patches, stride 1, row by row, each run through all blocks by itself with
-        the positions of the whole picture."""
+        the positions of the whole picture; or those whose numbers are ``chosen`` for each picture."""
         self.require("encoded")
         raise NotImplementedError
 

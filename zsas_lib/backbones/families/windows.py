@@ -9,11 +9,15 @@ from torch import Tensor
 SHORT_SEQUENCE = 32
 
 
-def window_index(grid: tuple[int, int], side: int) -> Int[Tensor, "window patch"]:
+def window_index(grid: tuple[int, int], side: int, device: torch.device | None = None) -> Int[Tensor, "window patch"]:
     """The numbers of the patches of each window."""
     rows, columns = grid
-    corner = (torch.arange(rows - side + 1)[:, None] * columns + torch.arange(columns - side + 1)).flatten()
-    inside = (torch.arange(side)[:, None] * columns + torch.arange(side)).flatten()
+
+    def numbers(height: int, width: int) -> Tensor:
+        down, across = (torch.arange(count, device=device) for count in (height, width))
+        return (down[:, None] * columns + across).flatten()
+
+    corner, inside = numbers(rows - side + 1, columns - side + 1), numbers(side, side)
     return corner[:, None] + inside
 
 
@@ -25,6 +29,17 @@ def window_tokens(
     shifted = _shifted(patches, side, 1)
     first = [tokens[:, number : number + 1, None].expand_as(shifted[0]) for number in range(prefix)]
     return torch.stack([*first, *shifted], dim=3).flatten(0, 2)
+
+
+def chosen_tokens(
+    tokens: Float[Tensor, "batch token channel"], windows: Int[Tensor, "batch window patch"], prefix: int
+) -> Float[Tensor, "sequence short channel"]:
+    """The same for some windows of each picture, by the numbers of their patches."""
+    count, channels = windows.shape[1], tokens.shape[2]
+    places = (windows + prefix).flatten(1)[..., None].expand(-1, -1, channels)
+    own = tokens.gather(1, places).unflatten(1, (count, -1))
+    first = tokens[:, None, :prefix].expand(-1, count, -1, -1)
+    return torch.cat([first, own], dim=2).flatten(0, 1)
 
 
 def window_means(

@@ -13,7 +13,9 @@ from ...data.dataset import AnomalyDataset, stacked
 from ...models.prediction import AnomalyModel
 from . import adam
 from .amounts import box, in_tables, ordered
+from .looks import Look
 from .objective import Objective
+from .two_fidelity import Plan, plan
 from .worst_case import COMBINATIONS, SEARCHES
 
 
@@ -48,7 +50,8 @@ def study_cost(
     """The cost of `whole_sets.worst_cases` with these options and an empty store.
 
     Counted are ``steps`` points per picture and combination, of two passes each for "adam" and one otherwise, and the
-    pass that gives the map of the chosen one. The time is that of one batch of the data set's first pictures under
+    pass that gives the map of the chosen one. Those of "two-fidelity" are ``steps`` passes of which cheap looks take a
+    share, and the points are the exact ones. The time is that of one batch of the data set's first pictures under
     the three perturbations of paper S and whatever else is searched over, all at once, measured after another one that
     warms up. Raises UnknownNameError for an unknown search or perturbation.
     """
@@ -59,26 +62,55 @@ def study_cost(
     cases = len(dataset) * len(combinations)
     points = cases * (steps // restarts * restarts if climbs else steps)
     forward = _seconds_per_point(model, dataset, over, batch_size, backward=False)
+    if search == "two-fidelity" and model.looks_cheaply:
+        spending, glance = _looks(model, dataset, over, batch_size, steps)
+        seconds = cases * (spending.looks * glance + (spending.exact + 1) * forward)
+        return Cost(cases * spending.exact, cases * (steps + 1), seconds)
     point = _seconds_per_point(model, dataset, over, batch_size, backward=True) if climbs else forward
     return Cost(points, points * (adam.PASSES if climbs else 1) + cases, points * point + cases * forward)
+
+
+def _looks(
+    model: AnomalyModel, dataset: AnomalyDataset, over: Sequence[str], batch_size: int, passes: int
+) -> tuple[Plan, float]:
+    """What a search by two fidelities does, and the seconds of a cheap look."""
+    objective = _first_batch(model, dataset, over, batch_size)
+    look, index = Look(objective), torch.arange(len(objective.images))
+    spending = plan(passes, look.cost)
+
+    def glance():
+        look.values(index, _others(objective), "worst", "pixel_auroc")
+
+    glance()
+    start = perf_counter()
+    glance()
+    return spending, (perf_counter() - start) / len(index)
+
+
+def _first_batch(model: AnomalyModel, dataset: AnomalyDataset, over: Sequence[str], batch_size: int) -> Objective:
+    batch = stacked([dataset[i] for i in range(min(batch_size, len(dataset)))])
+    return Objective(model, batch.images, batch.masks, batch.categories, over)
 
 
 def _seconds_per_point(
     model: AnomalyModel, dataset: AnomalyDataset, over: Sequence[str], batch_size: int, backward: bool
 ) -> float:
-    batch = stacked([dataset[i] for i in range(min(batch_size, len(dataset)))])
-    objective = Objective(model, batch.images, batch.masks, batch.categories, over)
+    objective = _first_batch(model, dataset, over, batch_size)
     _try_once(objective, backward)
     start = perf_counter()
     _try_once(objective, backward)
-    return (perf_counter() - start) / len(batch.images)
+    return (perf_counter() - start) / len(objective.images)
+
+
+def _others(objective: Objective) -> Tensor:
+    """Other amounts for each of an objective's pictures."""
+    low, high = box(objective.over)
+    return low + (high - low) * torch.linspace(0.1, 0.9, len(objective.images))[:, None]
 
 
 def _try_once(objective: Objective, backward: bool) -> None:
     """Every picture of an objective once, under different amounts."""
-    count = len(objective.images)
-    low, high = box(objective.over)
-    amounts: Tensor = low + (high - low) * torch.linspace(0.1, 0.9, count)[:, None]
+    count, amounts = len(objective.images), _others(objective)
     with torch.set_grad_enabled(backward):
         loss = objective.outcome(torch.arange(count), amounts.requires_grad_(backward)).loss
         if backward:

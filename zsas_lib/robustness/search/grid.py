@@ -55,10 +55,11 @@ def search(
             with threads.limit(limits=1, user_api="blas"):  # the matrices are small: more threads only wait
                 for image, surrogate in enumerate(surrogates):
                     own = pd.concat([points.loc[points.image == image] for points in found], ignore_index=True)
-                    others = None if known is None else known.loc[known.image == image]
-                    shares, values = _informative(own, others, over, goal, select)
+                    if known is not None:
+                        own = pd.concat([own, known.loc[known.image == image]], ignore_index=True)
+                    shares, values = informative(own, over, goal, select)
                     surrogate.fit(shares, values)
-                    candidates = _candidates(
+                    candidates = candidates_near(
                         shares[np.argsort(values, kind="stable")[:NEAR]], surrogate.lengths, over, tried
                     )
                     chosen.append(candidates[surrogate.choose(candidates, budget, turn=tried)])
@@ -93,17 +94,14 @@ def try_points(
     return pd.concat(rows, ignore_index=True)
 
 
-def _informative(
-    own: pd.DataFrame, others: pd.DataFrame | None, over: tuple[str, ...], goal: str, select: str
+def informative(
+    points: pd.DataFrame, over: tuple[str, ...], goal: str, select: str
 ) -> tuple[Float[np.ndarray, "point over"], Float[np.ndarray, " point"]]:
     """What a surrogate is fitted to: shares of the box, and a number for each that is the smaller the better.
 
     A point without a finite map counts as the worst.
     """
-    points = own if others is None else pd.concat([own, others], ignore_index=True)
-    values = criterion(points, goal, select).to_numpy(float)
-    finite = values[np.isfinite(values)]
-    values = np.where(np.isfinite(values), values, finite.max() if len(finite) else 0.0)
+    values = finite_values(criterion(points, goal, select).to_numpy(float))
     low, high = (end.numpy().astype(float) for end in box(over))
     shares = (points[columns(over)].to_numpy(float) - low) / (high - low)
     if len(values) > KNOWN:
@@ -114,7 +112,13 @@ def _informative(
     return shares, values
 
 
-def _candidates(
+def finite_values(values: Float[np.ndarray, "*point"]) -> Float[np.ndarray, "*point"]:
+    """With the largest one in the place of those that are not finite."""
+    finite = values[np.isfinite(values)]
+    return np.where(np.isfinite(values), values, finite.max() if len(finite) else 0.0)
+
+
+def candidates_near(
     best: Float[np.ndarray, "best over"], lengths: Float[np.ndarray, " over"], over: tuple[str, ...], tried: int
 ) -> Float[np.ndarray, "candidate over"]:
     """Shares of the box: `CANDIDATES` all over it, others in every round, and as many within the lengths, or a quarter

@@ -15,11 +15,11 @@ SELECTIONS = ("pixel_auroc", "loss")
 
 class Recorder:
     """Collects the points of a search. ``passes`` is how many forward passes each image has cost so far, where a
-    backward pass counts as another one."""
+    backward pass counts as another one, and a cheap look as the share of a pass that it costs."""
 
     def __init__(self, images: int, over: Sequence[str]):
         self.over = over
-        self.passes = np.zeros(images, dtype=int)
+        self.passes = np.zeros(images)
         self._rows: list[pd.DataFrame] = []
 
     def add(self, index, amounts, loss, pixel_auroc, *, start: int | np.ndarray, step: int, cost: int) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from ...backbones.unit_range import asked_later, refuse_outside, require_unit_ra
 from ...base.booleans import require_bool
 from ...base.devices import to_device
 from ...base.errors import UnknownNameError
-from ...metrics.pixel import pixel_auroc
+from ...metrics.pictures import picture_aurocs
 from ...models.prediction import AnomalyModel
 from ...perturbations import OF_PAPER_S, perturb, shown, upright
 from .amounts import columns, ordered
@@ -21,8 +21,8 @@ EPSILON = 1e-8
 
 
 class Outcome(NamedTuple):
-    """One entry per point, in memory, ``maps`` upright; a ``loss`` that is differentiable in the amounts is on the
-    model's device."""
+    """One entry per point. ``maps`` are upright and stay on the model's device, like a ``loss`` that is differentiable
+    in the amounts; what else there is is in memory."""
 
     loss: Float[Tensor, " point"]
     pixel_auroc: Float[Tensor, " point"]
@@ -65,41 +65,32 @@ class Objective:
         self.over = ordered(over)
         require_unit_range(images)
         device = model.device
-        self.images, self.masks, self._truth = to_device(images, device), to_device(masks, device), masks.cpu()
+        self.images, self.masks = to_device(images, device), to_device(masks, device)
 
     def outcome(self, index: Int[Tensor, " point"], amounts: Float[Tensor, "point over"]) -> Outcome:
         """Loss, pixel AUROC, map and image score at points: image ``index[i]`` under ``amounts[i]``, in the order of
         ``over``. Where a model's map is not finite, loss and pixel AUROC are nan; so is the AUROC of a normal image.
 
-        Both arguments are best in memory: the host then waits for nothing until it reads maps and numbers."""
+        Both arguments are best in memory: the host then waits for nothing until it reads all numbers at once."""
         device = self.images.device
         given = dict(zip(columns(self.over), to_device(amounts, device).unbind(1)))
         place, count = to_device(index, device), len(index)
         with asked_later() as extents:
             perturbed = perturb(self.images[place], **given)
             prediction = self.model(perturbed, [self.class_names[i] for i in index.tolist()])
-        masks, zero = self.masks[place], self.fill == "zero"
+        zero = self.fill == "zero"
         maps = upright(prediction.anomaly_map.float(), given, fill="zero" if zero else "replicate")
-        counted = torch.ones_like(masks) if zero else shown(maps, given)
-        loss = segmentation_loss(maps, masks, counted)
-        loss = torch.where(maps.detach().isfinite().all(2).all(1), loss, torch.nan)
-        maps, numbers = maps.detach().cpu(), torch.cat([loss.detach(), prediction.image_score.detach(), *extents]).cpu()
-        refuse_outside(numbers[2 * count :])
-        found = self._own_auroc(self._truth[index], maps, None if zero else counted.cpu())
-        return Outcome(loss if loss.requires_grad else numbers[:count], found, maps, numbers[count : 2 * count])
-
-    @staticmethod
-    def _own_auroc(
-        masks: Bool[Tensor, "point height width"],
-        maps: Float[Tensor, "point height width"],
-        counted: Bool[Tensor, "point height width"] | None,
-    ) -> Float[Tensor, " point"]:
-        """The pixel AUROC of each map, over the pixels that count (None: all); nan for one that is not finite."""
-        found = torch.full((len(maps),), torch.nan)
-        for point in maps.isfinite().all(2).all(1).nonzero()[:, 0].tolist():
-            seen = slice(None) if counted is None else counted[point]
-            found[point] = pixel_auroc(maps[point][seen].reshape(1, 1, -1), masks[point][seen].reshape(1, 1, -1))
-        return found
+        normal, anomalous = ~self.masks[place], self.masks[place]
+        if not zero:
+            seen = shown(maps, given)
+            normal, anomalous = normal & seen, anomalous & seen
+        loss, found = _difference(maps, normal, anomalous), picture_aurocs(maps.detach(), normal, anomalous)
+        finite = maps.detach().isfinite().flatten(1).all(1)
+        loss, found = torch.where(finite, loss, torch.nan), torch.where(finite, found, torch.nan)
+        numbers = torch.cat([loss.detach(), found, prediction.image_score.detach(), *extents]).cpu()
+        refuse_outside(numbers[3 * count :])
+        own, found, score = numbers[: 3 * count].split(count)
+        return Outcome(loss if loss.requires_grad else own, found, maps.detach(), score)
 
 
 def segmentation_loss(
@@ -113,8 +104,16 @@ def segmentation_loss(
     map, one without normal pixels minus that. Raises TypeError for masks that are not bool.
     """
     require_bool(masks)
+    return _difference(maps, shown & ~masks, shown & masks)
 
+
+def _difference(
+    maps: Float[Tensor, "image height width"],
+    normal: Bool[Tensor, "image height width"],
+    anomalous: Bool[Tensor, "image height width"],
+) -> Float[Tensor, " image"]:
     def mean(pixels):
-        return (maps * pixels).sum((1, 2)) / (pixels.sum((1, 2)) + EPSILON)
+        pixels = pixels.to(maps.dtype).flatten(1)
+        return torch.linalg.vecdot(maps.flatten(1), pixels) / (pixels.sum(1) + EPSILON)
 
-    return mean(shown & ~masks) - mean(shown & masks)
+    return mean(normal) - mean(anomalous)

@@ -150,7 +150,7 @@ def _maps(
         count = len(batch.images)
         with torch.no_grad():
             outcome = objective.outcome(torch.arange(count), amounts.expand(count, -1))
-        maps += outcome.maps
+        maps += outcome.maps.cpu()
         masks += batch.masks
         scores.append(outcome.image_score)
     return maps, masks, torch.cat(scores)

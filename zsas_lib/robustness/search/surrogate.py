@@ -40,7 +40,8 @@ class Surrogate:
     def fit(self, shares: Float[np.ndarray, "point over"], values: Float[np.ndarray, " point"]) -> None:
         """Take these points, at least one, for what is known; ``values`` are finite."""
         self._shares = shares
-        self._values = (values - values.mean()) / (values.std() or 1.0)
+        self._middle, self._unit = values.mean(), values.std() or 1.0
+        self._values = (values - self._middle) / self._unit
         gaps = self._gaps(shares, shares)
         best, self._state = self._improbability(self._given, gaps)
         for place in range(len(self._given)):
@@ -54,18 +55,25 @@ class Surrogate:
                     best, self._state, self._given = found, state, other
 
     def choose(
-        self, candidates: Float[np.ndarray, "candidate over"], count: int, turn: int = 0
+        self,
+        candidates: Float[np.ndarray, "candidate over"],
+        count: int,
+        turn: int = 0,
+        trend: Float[np.ndarray, " candidate"] | None = None,
     ) -> Int[np.ndarray, " {count}"]:
         """Which of the candidates to measure next, all at once. ``turn`` is how many were chosen before, for `CAUTION`.
 
         After each choice the uncertainty is what it would be with that point measured. A point that is known already
-        is chosen only where there is nothing else.
+        is chosen only where there is nothing else. ``trend`` is what candidates have beside that which was fitted, in
+        the units of its values.
         """
         factor, mean, variance = self._state
         covariance = self._covariance(self._given, self._gaps(candidates, self._shares))
         solved = solve_triangular(factor, covariance.T, lower=True)
         residual = solve_triangular(factor, self._values - mean, lower=True)
         expected = mean + solved.T @ residual
+        if trend is not None:
+            expected = expected + trend / self._unit
         spread = variance * (self._covariance(self._given, self._gaps(candidates, candidates)) - solved.T @ solved)
         same = self._close(candidates, self._shares).any(1)
         chosen = []
@@ -78,6 +86,17 @@ class Surrogate:
             spread = spread - np.outer(spread[:, pick], spread[pick]) / (spread[pick, pick] + noise)
             same |= self._close(candidates, candidates[pick : pick + 1])[:, 0]
         return np.array(chosen)
+
+    def expected(self, candidates: Float[np.ndarray, "candidate over"]) -> Float[np.ndarray, " candidate"]:
+        """What was fitted, smoothed, at other points, in its own units."""
+        factor, mean, _ = self._state
+        covariance = self._covariance(self._given, self._gaps(candidates, self._shares))
+        weights = solve_triangular(factor, self._values - mean, lower=True)
+        return self._middle + self._unit * (mean + solve_triangular(factor, covariance.T, lower=True).T @ weights)
+
+    def distances(self, a: Float[np.ndarray, "a over"], b: Float[np.ndarray, "b over"]) -> Float[np.ndarray, "a b"]:
+        """How far apart points are, in shares of the box."""
+        return np.sqrt(self._gaps(a, b).sum(0)) / 2
 
     def _improbability(self, given: Float[np.ndarray, " parameter"], gaps: Float[np.ndarray, "over point point"]):
         """Minus the logarithm of the likelihood, with the best mean and variance, and of the prior; and the fit."""

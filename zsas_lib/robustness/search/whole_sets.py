@@ -1,6 +1,7 @@
 """Worst cases of a whole data set, over several combinations of perturbations: S Figs 4, 5 and 10 and Table 1."""
 
 import hashlib
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import cast
@@ -127,7 +128,7 @@ def bounds(
             amounts = torch.tensor(chosen[columns(over)].to_numpy()[begin : begin + count]).float()
             with torch.no_grad():
                 outcome = objective.outcome(torch.arange(count), amounts)
-            maps += outcome.maps
+            maps += outcome.maps.cpu()
             masks += batch.masks
             scores.append(outcome.image_score)
         also = {"loss": chosen.loss.mean(), "picture_auroc": chosen.pixel_auroc.mean()}
@@ -191,7 +192,7 @@ def _rows(histories: dict[tuple, pd.DataFrame], goal: str, select: str, picture:
         )
         for over in tables
     }
-    passes = {over: int(histories[over].passes.max()) if over else 0 for over in best}
+    passes = {over: math.ceil(histories[over].passes.max()) if over else 0 for over in best}
     return [
         picture
         | {"combination": combination_name(over)}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from zlib import crc32
 
+import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int
@@ -13,12 +14,17 @@ from torch import Tensor
 from ...base.errors import UnknownNameError
 from ...models.prediction import AnomalyModel
 from ...perturbations import OF_PAPER_S
-from . import adam, grid, uniform
+from . import adam, grid, two_fidelity, uniform
 from .amounts import columns, completed, in_table, in_tables, neutral_columns
 from .history import GOALS, SELECTIONS, chosen_points
 from .objective import Objective
 
-SEARCHES = {"adam": adam.search, "grid": grid.search, "random": uniform.search}
+SEARCHES = {
+    "two-fidelity": two_fidelity.search,
+    "adam": adam.search,
+    "grid": grid.search,
+    "random": uniform.search,
+}
 COMBINATIONS = tuple(over for size in (1, 2, 3) for over in combinations(OF_PAPER_S, size))
 """The seven combinations of perturbations of S Figs 4 and 10, smaller ones first."""
 
@@ -84,8 +90,10 @@ def worst_case(
 
     ``over`` are names of `perturbations.PERTURBATIONS`, in any order.
 
-    ``search`` and ``steps``, the points tried per image:
+    ``search`` and ``steps``, the points tried per image, or for "two-fidelity" the forward passes:
 
+    * "two-fidelity": cheap looks all over the box (`AnomalyModel.rough_map`), counted by their cost, propose points,
+      exact passes decide; what a look says is never reported. For a model without a cheap look it is "grid".
     * "adam": S's search, ``steps // restarts`` steps up the gradient of the loss from each of ``restarts`` starts. The
       defaults are those of S's released code; 5 x 200 is ``steps=1000``.
     * "grid": no gradient; points where a `Surrogate` of the image's own points expects the goal or knows little.
@@ -150,7 +158,7 @@ def worst_case(
         amounts=found,
         anomaly_map=maps,
         image_score=scores,
-        forward_passes=torch.tensor(passes.to_numpy()) + 1,
+        forward_passes=torch.tensor(np.ceil(passes.to_numpy(float)).astype(int)) + 1,
         history=history,
     )
 
@@ -167,7 +175,7 @@ def _outcomes(objective: Objective, points: pd.DataFrame, batch_size: int) -> tu
     amounts = torch.tensor(points[columns(objective.over)].to_numpy()).float()
     with torch.no_grad():
         parts = [objective.outcome(i, amounts[i]) for i in torch.arange(len(points)).split(batch_size)]
-    return torch.cat([part.maps for part in parts]), torch.cat([part.image_score for part in parts])
+    return torch.cat([part.maps.cpu() for part in parts]), torch.cat([part.image_score for part in parts])
 
 
 def _image_seeds(images: Tensor, seed: int | Sequence[int]) -> list[int]:

@@ -81,10 +81,23 @@ def test_choices_are_those_of_an_independent_gaussian_process():
     reference.fit(2 * shares, standard - mean)
     expected, covariance = reference.predict(2 * candidates, return_cov=True)
     deviation = np.sqrt(np.diag(covariance) - variance * (given[2] + 1e-8))
+    smoothed = values.mean() + values.std() * (mean + expected)
+    assert surrogate.expected(candidates) == pytest.approx(smoothed, abs=1e-6)
     for turn, caution in enumerate(CAUTION):
         (chosen,) = surrogate.choose(candidates, 1, turn)
         merit = expected - caution * deviation
         assert merit[chosen] == pytest.approx(merit.min(), abs=1e-6)
+
+
+def test_a_trend_counts_beside_what_was_fitted():
+    """In the units of the values: one that outweighs their differences decides alone."""
+    shares = np.linspace(0.1, 0.9, 8)[:, None]
+    candidates = np.linspace(0.05, 0.95, 7)[:, None]
+    surrogate = Surrogate(("saturation",))
+    surrogate.fit(shares, 100 + 0.01 * shares[:, 0])
+    for lowest in range(len(candidates)):
+        trend = np.where(np.arange(len(candidates)) == lowest, -0.5, 0.5)
+        assert surrogate.choose(candidates, 1, trend=trend)[0] == lowest
 
 
 def test_a_second_choice_knows_of_the_first():
@@ -216,7 +229,7 @@ def test_long_histories_are_thinned_but_keep_the_best():
     history = pd.DataFrame(
         {"image": 0, "degrees": 0.0, "hue": amounts, "saturation": 0.0, "loss": 0.0, "pixel_auroc": (amounts - 1) ** 2}
     )
-    shares, values = grid._informative(history, None, over, "worst", "pixel_auroc")
+    shares, values = grid.informative(history, over, "worst", "pixel_auroc")
     assert len(shares) == len(values) == grid.KNOWN
     assert values.min() == history.pixel_auroc.min() and values.max() == history.pixel_auroc.max()
     gaps = np.diff(np.sort(shares[:, 0]))

@@ -1,0 +1,51 @@
+"""``zsas export``: what it writes, and what it refuses in one sentence."""
+
+from importlib.util import find_spec
+
+import pytest
+
+from zsas_book.cli import main
+
+
+def ended(arguments, capsys) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as end:
+        main(["export", *map(str, arguments)])
+    said = capsys.readouterr()
+    return end.value.code or 0, said.out, said.err
+
+
+def test_folder_runs_by_itself(tmp_path, capsys):
+    folder = tmp_path / "a page"
+    code, out, err = ended(["embedded", folder, "--name", "bottle", "--name", "pcb1"], capsys)
+    assert (code, err) == (0, "")
+    assert out.startswith(f"written: {folder / 'index.html'}; ") and "MB are loaded at most" in out
+    about = (folder / "about.js").read_text()
+    assert '"names": {"bottle"' in about and '"pcb1"' in about and '"metal_nut"' not in about
+    assert 'data-scripts=""' in (folder / "index.html").read_text()
+
+
+def test_folder_that_is_not_empty_and_too_large_a_page_are_refused(tmp_path, capsys):
+    (tmp_path / "mine.txt").write_text("mine")
+    code, _, err = ended(["embedded", tmp_path], capsys)
+    assert code == 2 and err.startswith(f"zsas: {tmp_path} is not an empty folder")
+    code, _, err = ended(["embedded", tmp_path / "new", "--name", "bottle", "--megabytes", "1"], capsys)
+    assert code == 2 and "would take 10 MB, more than the 1 that a page may load" in err
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.skipif(find_spec("onnxscript") is not None, reason="zsas-lib[onnx] is installed")
+def test_graph_needs_its_extra(tmp_path, capsys):
+    code, _, err = ended(["embedded", tmp_path / "graph.onnx", "--onnx"], capsys)
+    assert code == 2 and 'pip install "zsas-lib[onnx]"' in err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("onnxscript") is None, reason="needs zsas-lib[onnx]")
+def test_graph_gives_the_librarys_embeddings(tmp_path, capsys):
+    path = tmp_path / "graph.onnx"
+    code, out, err = ended(["embedded", path, "--onnx"], capsys)
+    assert code == 0, err
+    assert "differ from the library's by at most" in out
+    assert path.stat().st_size > 3e6
+    code, _, err = ended(["embedded", path, "--onnx"], capsys)
+    assert code == 2 and str(path) in err

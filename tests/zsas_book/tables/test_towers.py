@@ -1,0 +1,77 @@
+"""Differences between towers, with tables of results made by hand."""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+import zsas_lib as zsas
+from zsas_book.figures import quality_and_cost
+from zsas_book.tables import towers as tables
+from zsas_lib.evaluation.evaluate import evaluate
+from zsas_lib.studies.towers import RANDOM, Entry, entry_table
+
+METRICS = ["pixel_auroc", "aupro"]
+
+
+@pytest.fixture(scope="module")
+def entries():
+    """Two towers with both kinds of windows and one with pooled ones alone, whose maps are trivial ones."""
+    names = ["ceramic_ring", "woven_sheet"]
+    pictures = zsas.load_dataset("embedded-b", categories=names, image_size=36).select(per_category=4)
+    one, other = (evaluate(zsas.load_model(name), pictures, resamples=6) for name in zsas.list_trivial_maps()[:2])
+    cost = {"GFLOP": 8.0, "ms": 4.0, "MB": 1.0}
+    first = Entry("first", "", "class token", 10**6, (36, 36), 3, "winclip", "encoded", one, cost)
+    pooled = replace(first, windows="pooled", table=other, cost={"GFLOP": 2.0, "ms": 2.0, "MB": 1.0})
+    drawn = [replace(entry, variant=RANDOM, table=one) for entry in (first, pooled)]
+    return [first, pooled, *drawn, replace(pooled, tower="second", family="hierarchical", table=one)]
+
+
+def test_differences_are_those_of_the_same_windows(entries):
+    found = tables.against_first(entries, METRICS)
+    assert list(found.tower) == [f"first, {RANDOM}"] * 4 + ["second"] * 2
+    one, other = entries[0].table, entries[1].table
+    gaps = found.set_index(["tower", "windows", "metric"]).gap
+    assert gaps[f"first, {RANDOM}", "encoded", "aupro"] == 0
+    expected = 100 * (one.loc["mean", "aupro"] - other.loc["mean", "aupro"])
+    assert gaps["second", "pooled", "aupro"] == pytest.approx(expected)
+    assert list(tables.against_first(entries[:1], METRICS)) == list(found)
+
+
+def test_what_pooled_windows_save_and_cost(entries):
+    found = tables.pooled_for_encoded(entries, METRICS)
+    assert list(found.tower.unique()) == ["first", f"first, {RANDOM}"]
+    row = found.set_index(["tower", "metric"]).loc[("first", "pixel_auroc")]
+    one, other = (entry.table.loc["mean", "pixel_auroc"] for entry in entries[:2])
+    assert (row.saved, row.faster) == (4, 2) and row.gap == pytest.approx(100 * (other - one))
+    (sentence,) = tables.pooled_in_words(found, METRICS)
+    assert sentence.startswith("first, 3 x 3 patches: pooled windows take 25 % of the operations")
+    assert "No trained tower" in tables.pooled_in_words(found.iloc[:0], METRICS)[0]
+
+
+def test_words_name_the_best_and_the_floor(entries):
+    table = entry_table(entries, METRICS)
+    said = " ".join(tables.towers_in_words(table, tables.against_first(entries, METRICS), "aupro"))
+    trained = table[~table.tower.str.contains(RANDOM)]
+    best = trained.loc[trained.aupro.idxmax()]
+    assert f"{best.tower} with {best.windows} windows has the highest AUPRO, {best.aupro:.1f} %" in said
+    assert "Random weights, of one draw each" in said
+
+
+def test_the_best_map_without_a_model_is_the_last_row(entries):
+    best = entries[0].table
+    table = tables.with_trivial(entry_table(entries, METRICS), best, METRICS)
+    assert table.model.iloc[-1] == "best_trivial_map" and table.aupro.iloc[-1] == 100 * best.loc["mean", "aupro"]
+    figure = quality_and_cost(entry_table(entries, METRICS), "aupro", 50.0)
+    drawn = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 1]
+    hollow = [line.get_markerfacecolor() == "none" for line in drawn]
+    assert hollow == [False, False, True, True, False]
+
+
+def test_towers_that_are_absent_are_named_with_the_first_sentence_of_why():
+    assert tables.absent_in_words({"x": "Cannot fetch it (no network). Do this."}) == [
+        "x is not at hand: Cannot fetch it (no network)."
+    ]
+    assert tables.absent_in_words({}) == ["Every tower on this page's list was at hand."]
+    errors = tables.errors_of(pd.DataFrame({"se": [1.0]}))
+    assert list(errors) == ["gap"]

@@ -1,0 +1,85 @@
+"""Products with frozen weights: torch's own numbers and gradients, whoever makes them."""
+
+from copy import deepcopy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from zsas_lib.backbones.families.linear import FrozenLinear, freeze, linear
+
+
+def factors(*shape: int, out: int = 24, dtype: torch.dtype = torch.float32) -> tuple[torch.Tensor, ...]:
+    drawn = torch.Generator().manual_seed(0)
+    made = [torch.randn(*size, generator=drawn).to(dtype) for size in (shape, (out, shape[-1]), (out,))]
+    return made[0], made[1], made[2]
+
+
+@pytest.mark.parametrize("shape", [(16,), (7, 16), (3, 7, 16), (0, 16), (2, 3, 5, 100)])
+@pytest.mark.parametrize("with_bias", [True, False])
+def test_numbers_are_torchs(shape, with_bias):
+    rows, weight, bias = factors(*shape)
+    added = bias if with_bias else None
+    with torch.no_grad():
+        assert torch.allclose(linear(rows, weight, added), F.linear(rows, weight, added), atol=1e-5)
+
+
+def test_rows_that_lie_apart_are_read_where_they_are():
+    rows, weight, bias = factors(4, 6, 16)
+    assert torch.allclose(linear(rows[:, 0], weight, bias), F.linear(rows[:, 0], weight, bias), atol=1e-5)
+    assert torch.allclose(linear(rows.transpose(0, 1), weight), F.linear(rows.transpose(0, 1), weight), atol=1e-5)
+
+
+def test_gradient_of_the_rows_is_torchs():
+    rows, weight, bias = factors(3, 7, 16)
+    found = []
+    for product in (linear, F.linear):
+        own = rows.clone().requires_grad_()
+        (product(own, weight, bias).sin().mT * 2).sum().backward()
+        found.append(own.grad)
+    assert torch.allclose(*found, atol=1e-5)
+
+
+def test_weights_that_learn_get_their_gradient():
+    rows, weight, bias = factors(7, 16)
+    weight.requires_grad_()
+    linear(rows, weight, bias).sum().backward()
+    assert torch.allclose(weight.grad, rows.sum(0).expand_as(weight))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_other_types_are_torchs_own(dtype):
+    rows, weight, bias = factors(7, 16, dtype=dtype)
+    assert torch.equal(linear(rows, weight, bias), F.linear(rows, weight, bias))
+
+
+def test_shapes_without_numbers_stay_so():
+    rows, weight, bias = (values.to("meta") for values in factors(7, 16))
+    assert linear(rows, weight, bias).is_meta
+
+
+def test_operations_are_counted_as_torch_counts_them():
+    rows, weight, bias = factors(3, 7, 16)
+    counted = []
+    for product in (linear, F.linear):
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            product(rows, weight, bias)
+        counted.append(counter.get_total_flops())
+    assert counted == [2 * 21 * 16 * 24] * 2
+
+
+def test_layers_keep_their_names_weights_and_numbers():
+    module = nn.Sequential(
+        nn.Linear(16, 24), nn.GELU(), nn.Linear(24, 8), nn.MultiheadAttention(8, 2, batch_first=True)
+    )
+    module.requires_grad_(False).eval()
+    rows, before = torch.randn(2, 5, 16), deepcopy(module.state_dict())
+    plain = module[:3](rows)
+    freeze(module)
+    assert [type(part).__name__ for part in module] == ["FrozenLinear", "GELU", "FrozenLinear", "MultiheadAttention"]
+    assert isinstance(module[3].out_proj, FrozenLinear)
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+    assert torch.allclose(module[:3](rows), plain, atol=1e-6)
+    assert torch.equal(deepcopy(module)[:3](rows), module[:3](rows))

@@ -1,0 +1,137 @@
+"""What two numbers about the same pictures differ by, and how sure that is.
+
+A difference is taken in every resample of the same pictures (of the categories, for a mean over them), which takes out
+what is easy or hard about them. Its interval is that of Student's t around the difference: with few pictures the middle
+of the replicates is too narrow. The standard error is that of the replicates, times sqrt(n / (n - 1)) for n pictures
+(categories); of several trainings of a model that of their mean is added, and the degrees of freedom are Welch's.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from scipy import stats
+
+ITSELF = -1
+"""The ``replicate`` that is no resample: all pictures, each once. Only in `replicates.flat` tables."""
+LEVEL, POWER = 0.95, 0.8
+"""Of intervals, and of what is meant by a difference that could have been seen."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A difference ``gap`` and its standard error; its 95 % interval, ``low`` to ``high``; the share of replicates with
+    its sign, ``agree``; and ``power``, the smallest true difference that such an interval leaves out 0 for in 80 % of
+    all cases: what these pictures could have shown."""
+
+    gap: float
+    se: float
+    low: float
+    high: float
+    agree: float
+    power: float
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A number and its replicates: ``values`` has the number itself first.
+
+    ``runs`` has how far each of several runs, such as trainings, is from their mean, by their number. ``draws`` are the
+    checksums of the resamples; ``pictures``, ``units`` and ``freedom`` as in `replicates.REPLICATE`.
+    """
+
+    values: Float[np.ndarray, " replicate"]
+    runs: Mapping[int, Float[np.ndarray, " run"]]
+    draws: tuple[int, ...]
+    pictures: int
+    units: int
+    freedom: int
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame, metric: str) -> "Sampled":
+        """A metric of one row of a table: ``rows`` are that row's of its `flat` table, with a column ``run`` where
+        there are several runs. Raises ValueError for rows of several, and for runs of other pictures or resamples."""
+        runs = [own for _, own in rows.groupby("run")] if "run" in rows else [rows]
+        if any((own["replicate"] == ITSELF).sum() != 1 for own in runs):
+            raise ValueError("Expected a number and its replicates, got those of several rows or of none.")
+        draws = [tuple(map(int, own.loc[own["replicate"] != ITSELF, "draw"])) for own in runs]
+        pictures = [int(own["pictures"].iloc[-1]) for own in runs]
+        if len({*draws}) > 1 or len({*pictures}) > 1:
+            raise ValueError("Expected runs on the same pictures with the same resamples, got others.")
+        values = np.stack([own[metric].to_numpy(dtype=float) for own in runs])
+        mean, last = values.mean(axis=0), rows.iloc[-1]  # a replicate, if there are any
+        apart = {len(runs): values[:, 0] - mean[0]} if len(runs) > 1 else {}
+        return cls(mean, apart, draws[0], pictures[0], int(last["units"]), int(last["freedom"]))
+
+    def __sub__(self, other: "Sampled | float") -> "Sampled":
+        """The difference in every resample; that of runs, where there are as many of both. Raises ValueError for
+        replicates of other pictures or resamples."""
+        if not isinstance(other, Sampled):
+            return replace(self, values=self.values - other)
+        if not self.same_pictures(other):
+            raise ValueError(
+                f"Expected replicates of the same pictures, got those of {self.units} and {other.units} others (of a "
+                "mean: categories), so their difference is not paired; evaluate both on one data set."
+            )
+        if self.draws != other.draws:
+            raise ValueError(
+                f"Expected the same resamples of both, got {len(self.draws)} and {len(other.draws)} that are not the "
+                "same; evaluate both with one seed and number of resamples."
+            )
+        runs = {number: self.runs.get(number, 0) - other.runs.get(number, 0) for number in {*self.runs, *other.runs}}
+        return replace(self, values=self.values - other.values, runs=runs)
+
+    def same_pictures(self, other: "Sampled") -> bool:
+        """Whether both are of the same pictures, so that their difference is paired."""
+        return (self.pictures, self.units) == (other.pictures, other.units)
+
+    def __mul__(self, factor: float) -> "Sampled":
+        return replace(self, values=factor * self.values, runs={n: factor * own for n, own in self.runs.items()})
+
+    def difference(self) -> Difference:
+        """How far from 0 the number is; nan but for ``gap`` where it has no replicates that are numbers. Raises
+        ValueError for a number of fewer than two pictures, or of categories for a mean."""
+        if self.units < 2:
+            raise ValueError(
+                "Expected at least two pictures, or two categories for a mean over them, got fewer: one alone has no "
+                "interval."
+            )
+        gap, replicates = float(self.values[0]), self.values[1:][np.isfinite(self.values[1:])]
+        if len(replicates) < 2 or not np.isfinite(gap):
+            return Difference(gap, *[float("nan")] * 5)
+        parts = [(float(np.var(replicates, ddof=1)) * self.units / (self.units - 1), self.freedom)]
+        for number, own in self.runs.items():
+            parts.append((float(np.var(own, ddof=1)) / number, number - 1))
+            drawn = np.random.default_rng(number).integers(number, size=(len(replicates), number))
+            replicates = replicates + np.sqrt(number / (number - 1)) * own[drawn].mean(axis=1)
+        return difference_of(gap, parts, float(np.mean(np.sign(replicates) == np.sign(gap))))
+
+
+def unpaired(one: Sampled, other: Sampled) -> Difference:
+    """What two numbers about different pictures differ by, each with its own chance. ``agree`` is that of Student's t.
+    Raises ValueError as `Sampled.difference`."""
+    own = [side.difference() for side in (one, other)]
+    gap = own[0].gap - own[1].gap
+    parts = [(part.se**2, side.freedom) for part, side in zip(own, (one, other))]
+    return difference_of(gap, parts)
+
+
+def difference_of(gap: float, parts: Sequence[tuple[float, int]], agree: float | None = None) -> Difference:
+    """Of a difference and its independent variances, each with its degrees of freedom. Without ``agree`` that is the
+    chance of Student's t."""
+    variance = sum(own for own, _ in parts)
+    if variance == 0:
+        return Difference(gap, 0.0, gap, gap, 1.0, 0.0)
+    freedom = variance**2 / sum(own**2 / degrees for own, degrees in parts)
+    se = float(np.sqrt(variance))
+    reach, more = (float(stats.t.ppf(share, freedom)) for share in ((1 + LEVEL) / 2, POWER))
+    agree = float(stats.t.cdf(abs(gap) / se, freedom)) if agree is None else agree
+    return Difference(gap, se, gap - reach * se, gap + reach * se, agree, (reach + more) * se)
+
+
+def keys_of(flat: pd.DataFrame) -> list[str]:
+    """The columns that tell rows apart in a `replicates.flat` table, or in several put together: those before
+    ``replicate``."""
+    return list(flat.columns[: list(flat.columns).index("replicate")])
