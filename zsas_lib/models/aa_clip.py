@@ -26,6 +26,7 @@ from ..base.options import number, whole_number
 from ..data.dataset import AnomalyDataset, stacked
 from ..losses import dice_loss, focal_loss
 from .learned import Features, LearnedModel, Recipe, Stage, names_in, spelled, two_state_maps
+from .prediction import AnomalyModel
 from .prompts import aa_clip_prompts, mean_embeddings
 from .references import image_digest
 
@@ -345,7 +346,7 @@ def _square(width: int, count: int) -> nn.ModuleList:
     return nn.ModuleList(nn.Linear(width, width, bias=False) for _ in range(count))
 
 
-def remember_tested(model: AACLIP, dataset: AnomalyDataset) -> None:
+def remember_tested(model: AnomalyModel, dataset: AnomalyDataset) -> None:
     """Show a model with transductive scores all that is tested of each category. Raises what `AACLIP.remember` does,
     and OptionError for another model.
 
