@@ -92,23 +92,27 @@ def models(files, tower):
     }
 
 
-def close(actual, expected):
-    torch.testing.assert_close(torch.as_tensor(actual), torch.tensor(expected), atol=5e-6, rtol=0)
+RELATIVE = {"aa-clip": 3e-6, "adaclip": 3e-6}
+"""Of float32's rounding beside 5e-6, where numbers are as large as 12: AA-CLIP's maps and AdaCLIP's loss."""
+
+
+def close(actual, expected, relative=0.0):
+    torch.testing.assert_close(torch.as_tensor(actual), torch.tensor(expected), atol=5e-6, rtol=relative)
 
 
 @pytest.mark.parametrize("name", SETUPS)
 def test_maps_scores_and_losses_are_those_of_the_authors_programs(name, models):
-    model, said = models[name], SAID[name]
+    model, said, relative = models[name], SAID[name], RELATIVE.get(name, 0.0)
     features = model.features(released.images(), NAMES)
     maps, scores = model.compare(features, released.SIZE)
-    close(maps[:, 8::16, 8::16], said["unsmoothed"])
-    close(maps.mean((1, 2)), said["unsmoothed_means"])
-    close(scores, said["score"])
-    close(model.loss(features, released.masks(), torch.tensor([True, False])), said["loss"])
+    close(maps[:, 8::16, 8::16], said["unsmoothed"], relative)
+    close(maps.mean((1, 2)), said["unsmoothed_means"], relative)
+    close(scores, said["score"], relative)
+    close(model.loss(features, released.masks(), torch.tensor([True, False])), said["loss"], relative)
     prediction = model(released.images(), NAMES)
-    close(prediction.anomaly_map[:, 8::16, 8::16], said["map"])
-    close(prediction.anomaly_map[:, [0, 0, -1, -1], [0, -1, 0, -1]], said["corners"])
-    close(prediction.image_score, said["score"])
+    close(prediction.anomaly_map[:, 8::16, 8::16], said["map"], relative)
+    close(prediction.anomaly_map[:, [0, 0, -1, -1], [0, -1, 0, -1]], said["corners"], relative)
+    close(prediction.image_score, said["score"], relative)
 
 
 def test_scores_of_aa_clip_range_over_what_is_tested(files, tower):
@@ -170,6 +174,7 @@ def test_aa_clip_with_other_numbers_of_adapters(image_blocks, text_blocks, relu,
 )
 def test_other_choices_say_something_else(name, setup, options, files, tower, models):
     backbone = tower(**SETUPS[name] | setup)
+    options = OPTIONS.get(name, {}) | options
     other = load_official_checkpoint(name, files / f"{name}.pth", backbone, **options)(released.images(), NAMES)
     own = models[name](released.images(), NAMES)
     assert (

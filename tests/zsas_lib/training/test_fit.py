@@ -96,6 +96,17 @@ def test_the_rate_is_halved_and_falls_within_its_stage():
     assert [epoch.training_batch_size for epoch in planned(recipe, 1, 3, pictures=4)] == [3, 3]
 
 
+@pytest.mark.parametrize("name", ["anomalyclip", "vcpclip+", "april-gan"])
+def test_without_weight_decay_the_optimiser_is_adam(name, backbone, pictures, monkeypatch):
+    found = []
+    for optimiser in (torch.optim.AdamW, torch.optim.Adam):
+        monkeypatch.setattr(torch.optim, "AdamW", optimiser)
+        model = zsas.load_model(name, backbone)
+        log = fit(model, pictures, epochs=3, training_batch_size=2, decay=True)
+        found.append((learned(model), log.loss.tolist()))
+    assert torch.equal(found[0][0], found[1][0]) and found[0][1] == found[1][1]
+
+
 def test_the_seed_alone_decides(backbone, pictures):
     models = [zsas.load_model("vcpclip+", backbone) for _ in range(3)]
     models[1].initialise(seed=5)
