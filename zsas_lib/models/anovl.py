@@ -33,15 +33,16 @@ class AnoVL(AnomalyModel):
     """The probability of "abnormal" of every patch, by its cosines to the mean sentences of both states as they are.
 
     Patches are of the value-value path of the last 12 blocks, from the embedding on, without feed-forward parts. Before
-    a picture is judged, an adapter is trained on its own patches: f' = (f + A(f)) / 2 with A(f) = tanh(W f / |f| + b)
-    T, T the ensemble's 924 unit sentences. W and b begin at random; `steps` of AdamW lower the entropy of the patches'
-    states and half of -log p(abnormal) of noisy patches - log p(normal) of the patches as they are. The map is averaged
-    over 3 x 3 patches and enlarged. The image's score is the probability of its class token, averaged over 22 views.
+    a picture is judged, an adapter is trained on its own patches: f' = (f + A(f)) / 2 with A(f) = tanh(W u + b) T, u
+    the unit vector of f, T the ensemble's 924 unit sentences. W and b begin at random; `steps` of AdamW lower the
+    entropy of the patches' states and half of -log p(abnormal) of noisy patches - log p(normal) of the patches as they
+    are. The map is averaged over 3 x 3 patches and enlarged. The image's score is the probability of its class token,
+    averaged over 22 views.
 
     The map is differentiable in the picture as if the adapter were given.
 
     Options, with the released code's choice as default but for the optimiser:
-        adapter: "text", or "linear", A(f) = W f / |f| + b, which the released code has for VisA; "off" adapts nothing.
+        adapter: "text", or "linear", A(f) = W u + b, which the released code has for VisA; "off" adapts nothing.
         steps: of adaptation.
         optimiser: "carried", as released, keeps AdamW's moments of a category from picture to picture when W and b
             begin anew, so that a map depends on the pictures before; "reset" begins with all of it, so that it does

@@ -119,6 +119,16 @@ def test_the_score_has_a_fifth_of_the_mean_of_clusters(backbone, images):
     torch.testing.assert_close(model.compare(features, 32)[1], torch.stack(expected), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("clusters, count", [(20, 100), (2, 10), (1, 16), (5, 30)])
+def test_clusters_are_those_that_scikit_learn_finds(backbone, clusters, count):
+    for seed in range(4):
+        points = torch.randn(1, count, 64, generator=torch.Generator().manual_seed(seed))
+        points = F.normalize(points + torch.arange(count)[:, None] % 3, dim=-1)
+        model = trained("adaclip", backbone, clusters=clusters, cluster_seed=seed)
+        expected = KMeans(clusters, n_init="auto", random_state=seed).fit_predict(points[0].numpy())
+        assert model._clusters(points)[0].tolist() == expected.tolist()
+
+
 def test_a_picture_of_equal_patches_has_fewer_clusters_and_no_warning(backbone):
     model = trained("adaclip", backbone)
     points = torch.ones(1, 16, 8)
