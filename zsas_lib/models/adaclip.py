@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 from functools import reduce
 from operator import add
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -245,7 +245,7 @@ class AdaCLIP(LearnedModel):
         return centres.sum(1) / (sizes > 0).sum(1, keepdim=True)
 
     def _clusters(self, points: Float[Tensor, "batch point channel"]) -> Int[Tensor, "batch point"]:
-        kmeans = KMeans(
+        kmeans = cast(Any, KMeans)(  # whose init scikit-learn's annotations have as a word alone
             min(self.options["clusters"], points.shape[1]),
             init=_seeds,
             n_init=1,

@@ -29,9 +29,9 @@ def load_official_checkpoint(name: str, path: str | Path, backbone: Backbone, **
 
     ``path`` is a file that their training wrote (`torch.save`; nothing in it is run). ``options`` are the model's own,
     those that leave the parameters as they are, such as `image_score`; without them VCP-CLIP gets the released
-    `fusion=0.8`, and the sentences of APRIL-GAN and AdaCLIP say the class's name as the data set writes it
-    (`raw_names=True`). What a file says of sizes (contexts, depth and length of prompts, class tokens, IDP's vectors)
-    is taken over.
+    `fusion=0.8`, AA-CLIP its transductive score, and the sentences of APRIL-GAN, AdaCLIP and AA-CLIP say the class's
+    name as the data set writes it (`raw_names=True`). What a file says of sizes (contexts, depth and length of prompts,
+    class tokens, IDP's vectors) is taken over.
 
     All released files belong to OpenAI's ViT-L-14-336 with pictures of 518 pixels. To get the authors' numbers::
 
@@ -44,9 +44,9 @@ def load_official_checkpoint(name: str, path: str | Path, backbone: Backbone, **
     Another activation or interpolation of positions than theirs gives a UserWarning. AnomalyCLIP's compound prompts are
     rounded to half precision, as its code does in every forward pass. AA-CLIP's authors released no file; ``path`` is
     one of those that their training writes of the image tower, and the text's is read where it lies beside it, as are
-    both files of AF-CLIP. VCP-CLIP+'s file holds all of CLIP too, positions
-    for its size of pictures included: the backbone must have the same towers, words and positions. Its beta is not
-    saved; it stays at its start and serves only training.
+    both files of AF-CLIP. VCP-CLIP+'s file holds all of CLIP too, positions for its size of pictures included: the
+    backbone must have the same towers, words and positions. Its beta is not saved; it stays at its start and serves
+    only training.
 
     The model's `trained` record names the file and its sha256. Raises UnknownNameError for a model without released
     files or an unknown option, DataError for a file that is none, of another model, for another backbone, or with NaN:
