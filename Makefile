@@ -111,7 +111,7 @@ notebooks: $(ENVIRONMENT)
 
 lock: $(ENVIRONMENT)
 	@$(RUN) -m uv pip compile pyproject.toml --universal --python-version 3.11 --upgrade \
-	  --extra book --extra test --extra browser --extra lint --extra lock \
+	  --extra book --extra test --extra browser --extra onnx --extra lint --extra lock \
 	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet --output-file requirements.lock
 
 clean:

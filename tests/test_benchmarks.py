@@ -5,6 +5,7 @@ import sys
 from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,12 +13,13 @@ import pytest
 import torch
 from mini_project import REPOSITORY
 
-from benchmarks import memory, same_numbers, winclip, worst_case
+from benchmarks import embedded, memory, same_numbers, winclip, worst_case
 from benchmarks.__main__ import BENCHMARKS, LONG, main, run
 from benchmarks.peer import peer
 from benchmarks.table import Measurement, NotRun, Settings, compared, kept, machine, printed
 from zsas_book.site.benchmarks_page import BARS, COLUMNS, MEASURED, judged, measured
 from zsas_lib import evaluate
+from zsas_lib.models.prediction import Prediction
 from zsas_lib.robustness.search.objective import Objective
 
 QUICK = Settings(Path(sys.executable), rounds=2, quick=True)
@@ -147,6 +149,28 @@ def test_the_drawn_pictures_go_through_the_librarys_evaluation():
     table = evaluate(memory.Shown(), data, batch_size=5, resamples=2)
     assert list(table.index) == ["category_00", "category_01", "category_02", "mean"]
     assert 0.6 < table.loc["mean", "pixel_auroc"] < 1 and len(table.per_image) == 12
+
+
+class Placed(torch.nn.Module):
+    """Scores a pixel by its brightness, and `more` for being in the first row of patches."""
+
+    backbone = SimpleNamespace(image_size=36, patch_size=12)
+
+    def __init__(self, more: float):
+        super().__init__()
+        self.more = more
+
+    def forward(self, images, class_names):
+        maps = 0.5 + images.mean(1)
+        maps[:, :12] += self.more
+        return Prediction(maps, maps.amax((1, 2)))
+
+
+def test_a_patch_that_is_repeated_shows_what_a_place_is_worth():
+    """Of patches of one brightness each, 0 to 0.2, the first row scores at most 0.5 + 0.25 where others score 0.5."""
+    pictures = [SimpleNamespace(image=torch.full((3, 36, 36), value)) for value in (0.0, 0.1, 0.2)]
+    assert embedded.repeated(Placed(0.0), pictures) == pytest.approx(1, abs=1e-6)
+    assert embedded.repeated(Placed(0.25), pictures) == pytest.approx(1.5, abs=1e-6)
 
 
 def test_the_plain_loop_tries_the_points_of_the_batch(monkeypatch):

@@ -82,9 +82,9 @@ def imported(folder: str) -> set[str]:
 
 EXTRAS = {
     "zsas_lib": (),
-    "zsas_book": ("book", "browser"),
-    "tests": ("book", "browser", "test"),
-    "benchmarks": ("book", "browser", "test"),
+    "zsas_book": ("book", "browser", "onnx"),
+    "tests": ("book", "browser", "onnx", "test"),
+    "benchmarks": ("book", "browser", "onnx", "test"),
 }
 """The extras with which each folder's programs run, beside the science's own dependencies."""
 

@@ -159,7 +159,7 @@ def tiny_training(tmp_path, monkeypatch):
 
 def test_where_the_weights_shall_go_is_judged_before_the_training(tmp_path):
     with pytest.raises(OptionError, match="is a folder; expected the name of a file"):
-        train_backbone.main(1, 1, 1, 1.0, 0, tmp_path / "checkpoints", tmp_path)
+        train_backbone.main(1, 1, 1, 1.0, 0, 0, 1.0, 1.0, tmp_path / "checkpoints", None, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -3,6 +3,7 @@ drawn; and what made the embedded backbone."""
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -70,7 +71,7 @@ def drawn_defects(pictures: AnomalyDataset) -> pd.DataFrame:
     return table.loc[table.category.isin(pictures.categories)]
 
 
-def backbone_record() -> dict[str, object]:
+def backbone_record(weights: Path = WEIGHTS) -> dict[str, object]:
     """What the file of the embedded backbone's weights records of the training that made it."""
-    with safe_open(WEIGHTS, "pt") as file:
+    with safe_open(weights, "pt") as file:
         return {name: json.loads(value) for name, value in (file.metadata() or {}).items()}

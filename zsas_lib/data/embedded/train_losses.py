@@ -4,7 +4,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from numpy.random import Generator
 from torch import Tensor
 
@@ -32,25 +32,37 @@ WEIGHTS = {
     "name": 0.3,
     "explained": 0.5,
 }
+THIRD_WEIGHTS = WEIGHTS | {"twin pictures": 1.0}
+"""Those of the third stage."""
 DIFFERENCE_SCALE = 0.1
 """Unit in which damage is explained: a change of a colour by this much is 1."""
 
 
 def step_loss(
-    student: Student, batch: TrainingBatch, rng: Generator, tokenizer, *, explained: bool, mild: bool
+    student: Student,
+    batch: TrainingBatch,
+    rng: Generator,
+    tokenizer,
+    *,
+    explained: bool,
+    mild: bool,
+    third: bool = False,
+    positions: Float[Tensor, "token channel"] | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The weighted sum of the contrasts of one batch; each of them and its balanced accuracy, for the log.
 
     Of a pair (p), d is the damaged twin and s the sound one. ``explained`` says whether patches must also tell what
-    damage did to their colours, ``mild`` whether whole pictures learn at CLIP's temperature.
+    damage did to their colours, ``mild`` whether whole pictures learn at CLIP's temperature, ``third`` whether this is
+    the third stage, in which as many sound windows again are drawn where the picture varies most, and whole pictures
+    are compared with their twins too; ``positions`` are other ones than the student's own.
     """
-    size = len(batch.names)
+    size, weights = len(batch.names), THIRD_WEIGHTS if third else WEIGHTS
     spoken = [captions.say_name(rng, name) for name in batch.names]
     sentences = [captions.sentence(rng, name, state) for state in (0, 1) for name in spoken]
     normal, abnormal = student.encode_text(tokenizer(sentences)).unflatten(0, (2, size))
     apart = abnormal - normal
     parts = {"text": F.relu(STATE_GAP - apart @ F.normalize(apart.mean(0), dim=0)).mean()}
-    total = WEIGHTS["text"] * parts["text"]
+    total = weights["text"] * parts["text"]
 
     def contrast(kind, where, d, s, damaged, sound, temperature=TEMPERATURE):
         """Embeddings (p, ..., embed) of both twins against their product's sentences."""
@@ -58,22 +70,22 @@ def step_loss(
         d, s = (torch.einsum("p...e,pe->p...", twin, apart) / temperature for twin in (d, s))
         loss, parts[f"{where} right"] = state_loss(d, s, damaged, sound)
         parts[where] = loss
-        total = total + WEIGHTS[kind] * loss
+        total = total + weights[kind] * loss
 
     def explain(where, d, s, damaged, difference):
         nonlocal total
         if explained:
             off = F.smooth_l1_loss(d, difference, reduction="none").mean(-1)
             parts[where] = (off * damaged).sum() / damaged.sum().clamp_min(1) + F.smooth_l1_loss(s, torch.zeros_like(s))
-            total = total + WEIGHTS["explained"] * parts[where]
+            total = total + weights["explained"] * parts[where]
 
-    tokens = student.embed_patches(batch.pairs.flatten(0, 1)).unflatten(0, (size, 2))
+    tokens = student.embed_patches(batch.pairs.flatten(0, 1), positions).unflatten(0, (size, 2))
     damaged_patches = window_counts(batch.seen, student.patch, 1) >= SMALLEST_DAMAGE[1]
     sound_patches = window_counts(batch.masks, student.patch, 1) == 0
     differences = F.avg_pool2d(batch.difference, COARSER) / DIFFERENCE_SCALE
     differences = F.unfold(differences, student.patch // COARSER, stride=student.patch // COARSER).mT
     for side, count in WINDOWS.items():
-        index, damaged, elsewhere = draw_windows(batch, rng, student.patch, side, count)
+        index, damaged, elsewhere = draw_windows(batch, rng, student.patch, side, count, third)
         d, said_of_d = student.encode_windows(tokens[:, 1], index, side)
         s, said_of_s = student.encode_windows(tokens[:, 0], torch.cat([index, elsewhere], 1), side)
         contrast("window", f"{side}x{side}", d[:, :, 0], s[:, :, 0], damaged, torch.zeros_like(damaged))
@@ -96,11 +108,16 @@ def step_loss(
     kind, temperature = ("mild picture", CLIP_TEMPERATURE) if mild else ("picture", TEMPERATURE)
     contrast(kind, "picture", d[:, 0], s[:, 0], damaged, torch.zeros_like(damaged), temperature)
     contrast("picture patches", "patches", d[:, 1:], s[:, 1:], damaged_patches.repeat(1, 2), sound_patches.repeat(1, 2))
+    if third:
+        gap = torch.einsum("pe,pe->p", d[:, 0] - s[:, 0], apart) / CLIP_TEMPERATURE
+        parts["twins right"] = ((gap > 0) * damaged).sum() / damaged.sum().clamp_min(1)
+        parts["twins"] = (F.softplus(-gap) * damaged).sum() / damaged.sum().clamp_min(1)
+        total = total + weights["twin pictures"] * parts["twins"]
     explain("explained", said[:, 1], said[:, 0], damaged_patches, differences)
 
     names = student.encode_text(tokenizer([captions.sentence(rng, name, 0) for name in batch.names]))
     parts["name"] = name_loss(s[:, 0] @ names.T / TEMPERATURE, batch.names)
-    return total + WEIGHTS["name"] * parts["name"], parts
+    return total + weights["name"] * parts["name"], parts
 
 
 def state_loss(
@@ -133,12 +150,29 @@ def window_counts(masks: Bool[Tensor, "batch height width"], patch: int, side: i
     return (F.avg_pool2d(per_patch, side, 1) * side**2).flatten(1)
 
 
-def draw_windows(batch: TrainingBatch, rng: Generator, patch: int, side: int, count: int):
-    """Indices (pair, count) of windows on the damage, whether each of them is damaged enough, and of any windows."""
+def draw_windows(batch: TrainingBatch, rng: Generator, patch: int, side: int, count: int, busy: bool = False):
+    """Indices (pair, count) of windows on the damage, whether each of them is damaged enough, and of any windows; if
+    ``busy``, followed by as many of the windows of the sound twin that vary most."""
     damage = window_counts(batch.seen, patch, side)
     abnormal = (damage >= SMALLEST_DAMAGE[side]).float()
-    chances = torch.from_numpy(rng.random((len(damage), count))).float()
-    share = abnormal.cumsum(1) / abnormal.sum(1, keepdim=True).clamp_min(1)
-    index = torch.searchsorted(share, chances * 0.9999).clamp_max(damage.shape[1] - 1)
+    index = _weighted(rng, abnormal, count)
     elsewhere = torch.from_numpy(rng.integers(damage.shape[1], size=(len(damage), count)))
+    if busy:
+        elsewhere = torch.cat([elsewhere, _weighted(rng, window_variety(batch.pairs[:, 0], patch, side), count)], 1)
     return index, abnormal.gather(1, index).bool(), elsewhere
+
+
+def window_variety(
+    pictures: Float[Tensor, "batch 3 height width"], patch: int, side: int
+) -> Float[Tensor, "batch window"]:
+    """The standard deviation of brightness in every window of ``side`` patches, row by row."""
+    brightness = pictures.mean(1, keepdim=True)
+    mean, square = (F.avg_pool2d(values, side * patch, patch) for values in (brightness, brightness.square()))
+    return (square - mean.square()).clamp_min(0).sqrt().flatten(1)
+
+
+def _weighted(rng: Generator, weights: Float[Tensor, "row choice"], count: int) -> Int[Tensor, "row count"]:
+    """``count`` choices of each row, with chances as the weights; the last choice where all are 0."""
+    chances = torch.from_numpy(rng.random((len(weights), count))).float()
+    share = weights.cumsum(1) / weights.sum(1, keepdim=True).clamp_min(1e-6)
+    return torch.searchsorted(share, chances * 0.9999).clamp_max(weights.shape[1] - 1)

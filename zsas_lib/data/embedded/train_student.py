@@ -10,6 +10,10 @@ from torch import Tensor
 
 COARSER = 2
 """Side in pixels of the squares in which the student says what damage did."""
+PERIOD, LAST_PERIOD = 4, 2
+"""Patches, across and down, after which positions repeat while the third stage learns, and at its end: enough to tell
+what lies beside what in a window of up to 3x3 patches, too few to tell where in the picture that is. All windows of 2x2
+then have the same positions."""
 
 
 class Student(torch.nn.Module):
@@ -24,13 +28,42 @@ class Student(torch.nn.Module):
         width = architecture["vision_cfg"]["width"]
         self.explain = torch.nn.Linear(width, 3 * (self.patch // COARSER) ** 2)
 
-    def embed_patches(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch token channel"]:
+    def start_periods(self, period: int = PERIOD) -> None:
+        """Repeat the positions of the patches in the middle, ``period`` by ``period``, over the whole picture."""
+        begin = (self.grid - period) // 2
+        grid = self.clip.visual.positional_embedding[1:].detach().unflatten(0, (self.grid, self.grid))
+        middle = grid[begin : begin + period, begin : begin + period].roll((begin, begin), (0, 1))
+        self._repeat(middle)
+
+    def tie_periods(self) -> None:
+        """Give all patches that lie a multiple of ``PERIOD`` apart the mean of their positions."""
+        grid = self.clip.visual.positional_embedding[1:].detach()
+        blocks = grid.unflatten(0, (self.grid // PERIOD, PERIOD, self.grid // PERIOD, PERIOD))
+        self._repeat(blocks.mean((0, 2)))
+
+    def stretched_positions(self, grid: int, top: int, left: int) -> Float[Tensor, "token channel"]:
+        """What a part of a larger picture has of ``grid`` x ``grid`` patches: positions are interpolated to those."""
+        own = self.clip.visual.positional_embedding
+        planes = own[1:].unflatten(0, (self.grid, self.grid)).permute(2, 0, 1)[None]
+        large = F.interpolate(planes, (grid, grid), mode="bicubic", antialias=True, align_corners=False)[0]
+        part = large[:, top : top + self.grid, left : left + self.grid]
+        return torch.cat([own[:1], part.flatten(1).mT])
+
+    def _repeat(self, block: Float[Tensor, "period period channel"]) -> None:
+        times = self.grid // len(block)
+        with torch.no_grad():
+            self.clip.visual.positional_embedding[1:] = block.repeat(times, times, 1).flatten(0, 1)
+
+    def embed_patches(
+        self, images: Float[Tensor, "batch 3 height width"], positions: Float[Tensor, "token channel"] | None = None
+    ) -> Float[Tensor, "batch token channel"]:
         visual = self.clip.visual
         mean = images.new_tensor(open_clip.OPENAI_DATASET_MEAN)[:, None, None]
         std = images.new_tensor(open_clip.OPENAI_DATASET_STD)[:, None, None]
         patches = visual.conv1((images - mean) / std).flatten(2).mT
         first = visual.class_embedding.expand(len(images), 1, -1)
-        return visual.ln_pre(torch.cat([first, patches], 1) + visual.positional_embedding)
+        own = visual.positional_embedding if positions is None else positions
+        return visual.ln_pre(torch.cat([first, patches], 1) + own)
 
     def encode(
         self, tokens: Float[Tensor, "sequence token channel"]
