@@ -5,20 +5,30 @@ The authors' programs were run on exactly these, and what they said stands in te
 not be imported here (see conftest.py).
 
 How the numbers were made. Repositories and commits: zqhang/AnomalyCLIP 45ed4dd, xiaozhen228/VCP-CLIP 4dd96ec,
-augustinus2000/VCP-CLIP-plus c1ae2a8, ByChelsea/VAND-APRIL-GAN f13b8a6, on a CPU with torch 2.12.1, float32. Changed in
-them: calls of CUDA left out; the attention that is returned and never read comes from the last block instead of the
-twelfth; AnomalyCLIP's value-value path covers the last 7 of 8 blocks, VCP-CLIP replaces the prompts of 3 of 4 text
-blocks and its cross-attention has 2 heads (128 channels each, as with 8 of 1024). Then their own classes got the
-weights `clip_state` and their own checkpoint loading read what `checkpoint` returns, and the lines of their test
-programs were run: maps before and after smoothing (sigma scaled by 112/518), image scores (the highest round(2000
-(112/518)^2) pixels), and their losses of the maps against `masks`. VCP-CLIP's pictures get their position table by
-bicubic interpolation with antialiasing, AnomalyCLIP's bilinear, both from 4 x 4 to 8 x 8.
+augustinus2000/VCP-CLIP-plus c1ae2a8, ByChelsea/VAND-APRIL-GAN f13b8a6, caoyunkang/AdaCLIP e27ee32, Mwxinnn/AA-CLIP
+53db195, Faustinaqq/AF-CLIP bb7edec, on a CPU with torch 2.12.1, float32. Changed in them: calls of CUDA left out; the
+attention that is returned and never read comes from the last block instead of the twelfth; AnomalyCLIP's value-value
+path covers the last 7 of 8 blocks, VCP-CLIP replaces the prompts of 3 of 4 text blocks and its cross-attention has 2
+heads (128 channels each, as with 8 of 1024). Then their own classes got the weights `clip_state` and their own
+checkpoint loading read what `checkpoint` returns, and the lines of their test programs were run: maps before and after
+smoothing (sigma scaled by 112/518), image scores (the highest round(2000 (112/518)^2) pixels; AA-CLIP's `pooled`, and
+`transductive`, its test's own, of both pictures as one category), and their losses of the maps against `masks`. VCP-
+CLIP's pictures get their position table by bicubic interpolation with antialiasing, AnomalyCLIP's bilinear, both from
+4 x 4 to 8 x 8.
+
+AdaCLIP ran without half precision, one picture at a time, numpy's seed 0 before each; its loss here is the mean of
+both. AA-CLIP's widths and depths, which stand in its code as numbers, are those of this CLIP, its surgery covers the
+last 7 of 8 blocks; `text_loss` is that of its first stage.
 
 With the released depths and sizes (24 and 12 layers, 336 to 518 pixels, blocks 6, 12, 18, 24, no change but the calls
 of CUDA and two heads), widths as here, maps, scores and losses agreed within 2e-6; those numbers are not kept.
 """
 
+import sys
 from copy import deepcopy
+from pathlib import Path
+from types import ModuleType
+from unittest.mock import patch
 from zlib import crc32
 
 import numpy as np
@@ -50,10 +60,11 @@ def clip_state() -> dict[str, Tensor]:
     """Weights of ARCHITECTURE, norms near 1, matrices that keep variance."""
     with torch.device("meta"):
         shapes = {name: tuple(value.shape) for name, value in CLIP(**deepcopy(ARCHITECTURE)).state_dict().items()}
-    return {name: _weight(name, shape) for name, shape in shapes.items()}
+    return {name: weight_of(name, shape) for name, shape in shapes.items()}
 
 
-def _weight(name: str, shape: tuple[int, ...]) -> Tensor:
+def weight_of(name: str, shape: tuple[int, ...]) -> Tensor:
+    """The weights of that name, of an architecture of one's own."""
     last = name.removeprefix("visual.")
     if last in SPREADS:
         return drawn(name, *shape, spread=SPREADS[last])
@@ -152,6 +163,75 @@ def vcpclip_checkpoint(words: int = 2, deep: int = 1) -> dict:
     }
     parts = {"trainable_linearlayer": linear_layers(), "New_Lan_Embed": before, "Zero_try": post}
     return parts | {name: nn.Parameter(value) for name, value in prompts.items()}
+
+
+def adaclip_checkpoint(prompts: str = "SD", towers: str = "VL", depth: int = 4, length: int = 5) -> dict[str, Tensor]:
+    """What AdaCLIP's training saves; the arguments are its --prompting_type, _branch, _depth and _length."""
+    sizes = {"visual": WIDTH, "text": TEXT}
+    saved = {}
+    for tower, channels in sizes.items():
+        if "S" in prompts and {"visual": "V", "text": "L"}[tower] in towers:
+            for block in range(depth):
+                saved[f"{tower}_prompter.static_prompts.{block}"] = drawn(f"{tower} {block}", length, channels)
+        for number in range(length if "D" in prompts else 0):
+            name = f"dynamic_{tower}_prompt_generator.head.{number}"
+            saved[f"{name}.weight"] = drawn(name, channels, EMBED, spread=0.1)
+            saved[f"{name}.bias"] = drawn(f"{name} bias", channels, spread=0.1)
+    for number in range(4):
+        saved[f"patch_token_layer.head.{number}.weight"] = drawn(f"linear {number} weight", EMBED, WIDTH, spread=0.1)
+        saved[f"patch_token_layer.head.{number}.bias"] = drawn(f"linear {number} bias", EMBED, spread=0.1)
+    saved["cls_token_layer.head.0.weight"] = drawn("class head", EMBED, EMBED, spread=0.1)
+    saved["cls_token_layer.head.0.bias"] = drawn("class head bias", EMBED, spread=0.1)
+    return {f"clip_model.{name}": value for name, value in saved.items()}
+
+
+def aa_clip_checkpoints(
+    image_blocks: int = 3, text_blocks: int = 2, relu: bool = False
+) -> tuple[dict[str, dict], dict[str, dict]]:
+    """What AA-CLIP's training saves of the image tower and of the text tower, optimisers aside; the arguments are its
+    --image_adapt_until, --text_adapt_until and --relu."""
+
+    def square(name: str, outputs: int, inputs: int) -> Tensor:
+        return drawn(name, outputs, inputs, spread=inputs**-0.5)
+
+    head = "fc.0.weight" if relu else "fc.weight"
+    image = {f"layer_adapters.{n}.fc.0.weight": square(f"image adapter {n}", WIDTH, WIDTH) for n in range(image_blocks)}
+    image |= {f"seg_proj.{number}.{head}": square(f"head {number}", EMBED, WIDTH) for number in range(4)}
+    image[f"det_proj.{head}"] = square("detection", EMBED, WIDTH)
+    text = {f"{number}.fc.0.weight": square(f"text adapter {number}", TEXT, TEXT) for number in range(text_blocks + 1)}
+    return {"epoch": 20, "image_adapter": image}, {"epoch": 5, "text_adapter": text}
+
+
+def af_clip_checkpoint(context: int = 12) -> tuple[dict[str, Tensor], Tensor]:
+    """The parameters of the adapter and of the prompt that AF-CLIP's training saves, the first as a module and not by
+    names; ``context`` is its --prompt_len."""
+    adapter = {
+        "attention.norm.weight": drawn("af norm", WIDTH, spread=0.2, centre=1),
+        "attention.norm.bias": drawn("af norm bias", WIDTH, spread=0.1),
+        "attention.attn.to_out.0.weight": drawn("af out", WIDTH, 512, spread=512**-0.5),
+        "attention.attn.to_out.0.bias": drawn("af out bias", WIDTH, spread=0.1),
+    }
+    for part in "qkv":
+        adapter[f"attention.attn.to_{part}.weight"] = drawn(f"af {part}", 512, WIDTH, spread=2 * WIDTH**-0.5)
+    return adapter, drawn("af prompt", 1, context, TEXT, spread=0.5)
+
+
+def save_af_clip(folder: Path, context: int = 12) -> None:
+    """Write both files as AF-CLIP's training does, the adapter as an object of a class of its program."""
+    tensors, prompt = af_clip_checkpoint(context)
+    there = ModuleType("clip.adaptor")
+    for name in ("Adaptor", "BasicTransformerBlock", "CrossAttention"):
+        setattr(there, name, type(name, (nn.Module,), {"__module__": "clip.adaptor"}))
+    adapter, block, attention = there.Adaptor(), there.BasicTransformerBlock(), there.CrossAttention()
+    for part in "qkv":
+        setattr(attention, f"to_{part}", nn.Linear(WIDTH, 512, bias=False))
+    attention.to_out = nn.Sequential(nn.Linear(512, WIDTH), nn.Dropout(0.0))
+    block.attn, block.norm, adapter.attention = attention, nn.LayerNorm(WIDTH), block
+    adapter.attention = block
+    adapter.load_state_dict(tensors)
+    with patch.dict(sys.modules, {"clip": ModuleType("clip"), "clip.adaptor": there}):
+        torch.save(adapter, folder / "af-clip_adaptor.pt")
+    torch.save(nn.Parameter(prompt), folder / "af-clip_prompt.pt")
 
 
 def vcpclip_plus_checkpoint(clip: dict[str, Tensor]) -> dict:

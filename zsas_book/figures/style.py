@@ -18,6 +18,7 @@ PALETTE = {
     "lavender": "#9787d8",
     "violet": "#743db2",
     "crimson": "#a43642",
+    "sand": "#ae9054",
     "grey": "#8a8a8a",
 }
 """Every colour of a line, bar or point. Any two but the grey can be told apart with each kind of colour blindness, and

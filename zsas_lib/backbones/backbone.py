@@ -39,8 +39,8 @@ class Backbone(nn.Module):
     where both are the same `image_size` and `grid`, one number each; `patch_size` in pixels; `width` behind the last
     block of the image tower and its `depth` in blocks; `embed_dim`; `activation` ("gelu" or "quick_gelu"); `precision`;
     `interpolation`, how pictures of another size are squashed; `is_random`, whether its weights were drawn and not
-    read; `positions`, how the positional embeddings were stretched to the grid ("bicubic", "bilinear" or None where
-    they were not); `device`; `digest`; `clip`, the model itself, open_clip's or one's own.
+    read; `positions`, how the positional embeddings were stretched to the grid ("bicubic", "bicubic_plain", "bilinear"
+    or None where they were not); `device`; `digest`; `clip`, the model itself, open_clip's or one's own.
 
     >>> backbone = zsas.load_backbone("embedded")
     >>> backbone.image_size, backbone.patch_size, backbone.grid
@@ -153,7 +153,12 @@ class Backbone(nn.Module):
         whole picture, so that none is cropped, even where the tower was trained on centres. Raises ValueError for
         another layout or values far outside [0, 1].
         """
-        return self.image.start((self._sized(images) - self.mean) / self.std)
+        return self.image.start(self.normalised(images))
+
+    def normalised(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 3 rows columns"]:
+        """Images in [0, 1] as the image tower is given them: squashed to `size`, less the pictures' mean, by their
+        standard deviation. Raises what `embed_patches` does."""
+        return (self._sized(images) - self.mean) / self.std
 
     def encode_tokens(self, start: Float[Tensor, "batch *start"]) -> Float[Tensor, "batch embed"]:
         """The embedding of whole pictures, from what `embed_patches` gives; unit rows."""

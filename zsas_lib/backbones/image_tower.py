@@ -60,8 +60,10 @@ def local_embeddings(
     layer: int,
     first: int,
     path: str = "value",
+    unit: bool = True,
 ) -> Float[Tensor, "batch patch embed"]:
-    """Patch embeddings of the value-value path at ``layer``, unit vectors (AnomalyCLIP's DPAM).
+    """Patch embeddings of the value-value path at ``layer`` (AnomalyCLIP's DPAM), of length one or, without ``unit``,
+    as they come.
 
     ``stream`` is that of `residual_stream`; the path begins with block ``first``, adds up what the blocks' own
     attention gives with values in the place of queries and keys, without feed-forward parts, and ends as
@@ -76,4 +78,4 @@ def local_embeddings(
     local = stream[first - 1]
     for number in range(first, layer + 1):
         local = local + backbone.image.local_step(number, stream[number - 1], path)
-    return dense_embeddings(backbone, local)
+    return dense_embeddings(backbone, local) if unit else backbone.image.dense(local)

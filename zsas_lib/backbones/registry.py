@@ -31,7 +31,7 @@ from .hub import HUB, LOCAL
 from .own import own_backbone, own_maker, same_definition
 from .weights import assign_weights, cached_file, hub_weights, local_file, read_weights, tag_file
 
-POSITIONS = ("bicubic", "bilinear")
+POSITIONS = ("bicubic", "bicubic_plain", "bilinear")
 LARGEST_SEED = 2**32 - 1
 
 _REGISTERED = dict(ALIASES)
@@ -109,9 +109,9 @@ def load_backbone(
     asked for; without either, most of the weights that open_clip knows for the architecture decide. What no weights can
     mend is said before they are downloaded.
     `image_size` in pixels, one number or (height, width): another than the native one interpolates the positions:
-    `positions` "bicubic", antialiased, as open_clip does, or "bilinear", as AnomalyCLIP does. `activation`: None for
-    the one these weights were trained with, else "gelu" or "quick_gelu". `device`: None for CUDA where there is one.
-    `precision`: "float32" or "bfloat16".
+    `positions` "bicubic", antialiased, as open_clip does, "bicubic_plain", not antialiased, as AdaCLIP does, or
+    "bilinear", as AnomalyCLIP does. `activation`: None for the one these weights were trained with, else "gelu" or
+    "quick_gelu". `device`: None for CUDA where there is one. `precision`: "float32" or "bfloat16".
 
     Raises UnknownNameError for an unknown name, tag, activation, precision or interpolation; DataError if a file cannot
     be fetched, read, holds NaN or whole numbers, does not fit the architecture, or lies beside the configuration of

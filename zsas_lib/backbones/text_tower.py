@@ -85,20 +85,20 @@ class OpenClipText(TextTower):
             self.pool = "appended" if getattr(self.parts, "cls_emb", None) is not None else pool
             self.causal = self.parts.attn_mask is not None
             self.width: int = self.parts.transformer.width
-            self.depth = len(self._blocks)
-            self.hidden: int = self._blocks[0].mlp.c_fc.out_features
+            self.depth = len(self.blocks)
+            self.hidden: int = self.blocks[0].mlp.c_fc.out_features
             self.context_length: int = self.parts.context_length
         if self.pool in ("own", "none"):
             found = "one of Hugging Face's" if self.pool == "own" else "pool_type='none'"
             self.cannot = {LEARNED_WORDS: NOT_OPEN_CLIPS.format(found)}
-        elif any(isinstance(b.attn, Attention) and b.attn.logit_scale is not None for b in self._blocks):
+        elif any(isinstance(b.attn, Attention) and b.attn.logit_scale is not None for b in self.blocks):
             raise OptionError(
                 f"Backbone {name!r}: its text tower has scaled-cosine attention, which open_clip 3.3 itself cannot run."
             )
         self.cut_is_exact = self.causal and self.pool in ("argmax", "eos")
 
     @property
-    def _blocks(self) -> Any:
+    def blocks(self) -> Any:
         return self.parts.transformer.resblocks
 
     @cached_property
@@ -166,6 +166,16 @@ class OpenClipText(TextTower):
     def starts(self) -> int:
         return self._gap(PLACEHOLDER)[0]
 
+    def plain(self, sentences: Sequence[str]) -> Words:
+        """Sentences without a gap, cut as `words` does; the gap is where their first word stands. Not kept, no
+        gradient."""
+        ids = self._ids(sentences)
+        ends = self.ends(ids)
+        if self.cut_is_exact:
+            ids = ids[:, : int(ends.max()) + 1]
+        with torch.inference_mode(False), torch.no_grad():
+            return Words(self.embedded(ids), ids, self.starts, to_device(ends, self._device))
+
     def words(self, sentences: Sequence[str], length: int) -> Words:
         """Sentences, in each of which `PLACEHOLDER` stands once, with a gap of ``length`` tokens there; cut after the
         longest sentence's end where that is exact, else as long as the context. Kept, for they are asked for at
@@ -220,14 +230,17 @@ class OpenClipText(TextTower):
         tokens: Float[Tensor, "text token channel"],
         ids: Int[Tensor, "_ _"],
         before: Callable[[int, Tensor], Tensor],
+        first: int = 1,
+        last: int | None = None,
     ) -> Float[Tensor, "text longer channel"]:
-        """The tokens through all blocks; ``before(number, tokens)`` gives what block ``number`` (from 1) reads, which
-        may be longer, by learned tokens behind the first `starts`. ``ids`` are those of `words`, once or repeated.
+        """The tokens through all blocks, or from ``first`` to ``last``; ``before(number, tokens)`` gives what block
+        ``number`` (from 1) reads, which may be longer, by learned tokens behind the first `starts`. ``ids`` are those
+        of `words`, once or repeated.
 
         Neither the last norm nor the projection is applied. Gradients reach what ``before`` puts in.
         """
         dtype, mask = self.parts.transformer.get_cast_dtype(), None
-        for number, block in enumerate(self._blocks, 1):
+        for number, block in enumerate(self.blocks[first - 1 : last], first):
             tokens = before(number, tokens)
             if mask is None or mask.shape[-1] != tokens.shape[1]:
                 mask = self._mask(ids, tokens.shape[1], len(tokens))
@@ -239,10 +252,16 @@ class OpenClipText(TextTower):
         self, states: Float[Tensor, "text token channel"], ends: Int[Tensor, " text"]
     ) -> Float[Tensor, "text embed"]:
         """The sentence embeddings that stand at their ends: last norm and projection applied, not of unit length."""
-        if self.pool == "appended":
-            return self._projected(self.parts.ln_final(states[:, -1]))
-        rows = states[torch.arange(len(states), device=states.device), ends]
-        return self._projected(self.parts.ln_final(rows))
+        return self._projected(self.normed(states, ends))
+
+    def normed(
+        self, states: Float[Tensor, "text token channel"], ends: Int[Tensor, " text"]
+    ) -> Float[Tensor, "text channel"]:
+        """What `read` projects: the tokens at the sentences' ends with the last norm."""
+        rows = (
+            states[:, -1] if self.pool == "appended" else states[torch.arange(len(states), device=states.device), ends]
+        )
+        return self.parts.ln_final(rows)
 
     def unprojected(self, embeddings: Float[Tensor, "batch embed"]) -> Float[Tensor, "batch channel"]:
         """Back to the width of the tokens, by the transposed projection."""

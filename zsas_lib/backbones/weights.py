@@ -115,9 +115,9 @@ def assign_weights(clip: Any, weights: Weights, positions: str = "bicubic") -> b
     """Make the tensors read the parameters of a model built on the meta device, open_clip's CLIP or another of its.
 
     Those of transformers' CLIP and SigLIP get open_clip's names. Positional embeddings of another grid are interpolated
-    as `positions` says: "bicubic" (antialiased) or "bilinear" (not); returns whether they were. A tower whose positions
-    are not interpolated here takes the size that they are for. Raises DataError, naming the file and the parameters, if
-    the two do not fit.
+    as `positions` says (see `sizes.interpolated`); returns whether they were. A tower whose positions are not
+    interpolated here takes the size that they are for. Raises DataError, naming the file and the parameters, if the two
+    do not fit.
     """
     tensors = in_open_clips_words(weights.tensors)
     if not isinstance(clip, CLIP):

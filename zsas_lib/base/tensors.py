@@ -4,7 +4,7 @@ import pickletools
 import re
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import torch
@@ -23,10 +23,23 @@ class UnreadableError(DataError):
     switch off what keeps a file's code from being run."""
 
 
-def saved_content(path: Path) -> tuple[object, bool]:
+class ModuleParts:
+    """What a saved module held, read in the place of its class, of which nothing is run."""
+
+    def tensors(self, before: str = "") -> dict[str, Tensor]:
+        """Its parameters and those of the modules in it, by dotted names."""
+        own = {f"{before}{name}": value for name, value in vars(self).get("_parameters", {}).items()}
+        found = {name: value for name, value in own.items() if isinstance(value, Tensor)}
+        for name, part in vars(self).get("_modules", {}).items():
+            found |= part.tensors(f"{before}{name}.") if isinstance(part, ModuleParts) else {}
+        return found
+
+
+def saved_content(path: Path, modules: Collection[str] = ()) -> tuple[object, bool]:
     """What stands in a file of safetensors, of `torch.save`, or in a TorchScript archive; and whether it is the last.
 
-    The content decides, not the name. Nothing that a file holds is run. Raises UnreadableError.
+    The content decides, not the name. Nothing that a file holds is run; objects of the classes that ``modules`` names
+    are read as `ModuleParts`. Raises UnreadableError.
     """
     if path.is_dir():
         raise UnreadableError("it is a folder")
@@ -43,7 +56,8 @@ def saved_content(path: Path) -> tuple[object, bool]:
                 return load_file(path), False
             if _is_archive(path):
                 return torch.jit.load(path, map_location="cpu").state_dict(), True
-            return torch.load(path, map_location="cpu", weights_only=True), False
+            with torch.serialization.safe_globals([(ModuleParts, name) for name in modules]):
+                return torch.load(path, map_location="cpu", weights_only=True), False
     except (OSError, MemoryError):
         raise
     except SafetensorError:

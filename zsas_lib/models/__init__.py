@@ -56,9 +56,16 @@ MODELS: dict[str, ModelRecord] = {
         ),
         ModelRecord("vcpclip", "VCP-CLIP", "vcpclip:VCPCLIP", learns=True, colour="plum", paper="Qu et al., ECCV 2024"),
         ModelRecord("vcpclip+", "VCP-CLIP+", "vcpclip:VCPCLIP", PLUS, learns=True, colour="teal", paper="paper V"),
-        ModelRecord("anovl", "AnoVL", learns=True, colour="lavender", paper="Deng et al., arXiv 2308.15939"),
-        ModelRecord("adaclip", "AdaCLIP", learns=True, colour="violet", paper="Cao et al., ECCV 2024"),
-        ModelRecord("aa-clip", "AA-CLIP", learns=True, colour="crimson", paper="Ma et al., CVPR 2025"),
+        ModelRecord("anovl", "AnoVL", "anovl:AnoVL", colour="lavender", paper="Deng et al., arXiv 2308.15939"),
+        ModelRecord(
+            "adaclip", "AdaCLIP", "adaclip:AdaCLIP", learns=True, colour="violet", paper="Cao et al., ECCV 2024"
+        ),
+        ModelRecord(
+            "aa-clip", "AA-CLIP", "aa_clip:AACLIP", learns=True, colour="crimson", paper="Ma et al., CVPR 2025"
+        ),
+        ModelRecord(
+            "af-clip", "AF-CLIP", "af_clip:AFCLIP", learns=True, colour="sand", paper="Fang et al., ACM MM 2025"
+        ),
         ModelRecord("centre-distance", "distance to the centre", "trivial:CentreDistance", trivial=True, colour="grey"),
         ModelRecord("local-contrast", "local contrast", "trivial:LocalContrast", trivial=True, colour="grey"),
         ModelRecord("median-colour", "median colour distance", "trivial:MedianColour", trivial=True, colour="grey"),

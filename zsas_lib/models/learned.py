@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -30,16 +30,32 @@ REFERENCE_SIZE = 518
 HIGHEST = 2000
 """Pixels of such an image whose mean is paper V's image score (`highest_mean`)."""
 RECORD = "zsas.model"
+LONGEST_NAME = 255
+"""Of a class, in bytes: that of a folder."""
 
 Features = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How a paper trains: Adam's rate and betas, pictures per training step, epochs, and whether pictures are
-    augmented.
+class Stage:
+    """A part of a training that has parameters of its own to learn (`LearnedModel.enter`).
 
-    ``rates`` are those of parameters with another rate, by name.
+    ``epochs`` are a share of the recipe's, at least one; the rate is halved after each of ``halved_after`` steps.
+    """
+
+    name: str
+    epochs: float
+    training_batch_size: int
+    halved_after: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a paper trains: Adam's rate, betas and decoupled weight decay, pictures per training step, epochs, and
+    whether pictures are augmented.
+
+    ``rates`` are those of parameters with another rate, by name. A training in ``stages`` goes through them in turn,
+    and the epochs are those of the last.
     """
 
     rate: float
@@ -48,6 +64,8 @@ class Recipe:
     augment: bool
     betas: tuple[float, float] = (0.5, 0.999)
     rates: Mapping[str, float] = field(default_factory=dict)
+    weight_decay: float = 0.0
+    stages: tuple[Stage, ...] = ()
 
 
 class UntrainedModelError(RuntimeError):
@@ -125,6 +143,10 @@ class LearnedModel(AnomalyModel):
         """Draw the parameters as the paper begins, from torch's global random numbers."""
         raise NotImplementedError
 
+    def enter(self, stage: str) -> None:
+        """Learn what this stage of the recipe learns, and nothing else, until another is entered."""
+        raise NotImplementedError
+
     def watched(self) -> dict[str, Float[Tensor, ""]]:
         """Single learned numbers worth a curve over the training, by name, where they lie."""
         return {}
@@ -160,12 +182,7 @@ class LearnedModel(AnomalyModel):
         Images are RGB in [0, 1], of any size, squashed to a square. Raises UntrainedModelError before training or
         loading, ValueError if the number of names is not that of the images.
         """
-        if self.trained is None:
-            raise UntrainedModelError(
-                f"{self.name} has nothing learned yet: train it with zsas.fit(model, dataset), load what was "
-                f"saved with zsas.load_model({self.name!r}, backbone, checkpoint=PATH), or the authors' file with "
-                f"zsas.load_official_checkpoint({self.name!r}, PATH, backbone)."
-            )
+        self.require_trained()
         size, seen = self.backbone.size, self.backbone.image.seen
         maps, scores = self.compare(self.features(images, names_of_images(class_names, len(images))), seen)
         if seen != size:
@@ -174,6 +191,15 @@ class LearnedModel(AnomalyModel):
         if images.shape[-2:] != size:
             maps = F.interpolate(maps[:, None], images.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
         return Prediction(maps, scores)
+
+    def require_trained(self) -> None:
+        """Raises UntrainedModelError before training or loading."""
+        if self.trained is None:
+            raise UntrainedModelError(
+                f"{self.name} has nothing learned yet: train it with zsas.fit(model, dataset), load what was "
+                f"saved with zsas.load_model({self.name!r}, backbone, checkpoint=PATH), or the authors' file with "
+                f"zsas.load_official_checkpoint({self.name!r}, PATH, backbone)."
+            )
 
     def save(self, path: str | Path) -> None:
         """Write what was learned, whole or not at all: a safetensors file that says model, options and backbone.
@@ -246,6 +272,22 @@ def assign_learned(model: LearnedModel, tensors: Mapping[str, Tensor], path: Pat
         for name, value in wanted.items():
             value.copy_(tensors[name])
     model.freeze()
+
+
+def spelled(class_names: Sequence[str], device: torch.device) -> UInt8[Tensor, "batch byte"]:
+    """Class names as numbers, a row each, for `LearnedModel.features` of a model that reads them later: `names_in`."""
+    rows = torch.zeros(len(class_names), LONGEST_NAME, dtype=torch.uint8)
+    for row, name in zip(rows, class_names):
+        letters = name.encode()[:LONGEST_NAME]
+        row[: len(letters)] = torch.tensor(list(letters), dtype=torch.uint8)
+    return rows.to(device)
+
+
+def names_in(rows: UInt8[Tensor, "batch byte"]) -> list[str]:
+    """The class names that `spelled` wrote; of shapes without numbers "object" each."""
+    if rows.is_meta:
+        return ["object"] * len(rows)
+    return [bytes(row).rstrip(b"\0").decode(errors="ignore") for row in rows.cpu().numpy()]
 
 
 def highest_mean(maps: Float[Tensor, "batch height width"], count: int) -> Float[Tensor, " batch"]:

@@ -137,6 +137,83 @@ def april_gan_prompts(class_name: str, *, raw_names: bool = False) -> PromptEnse
     return PromptEnsemble(*sentences)
 
 
+ADACLIP_TEMPLATES = (
+    "a bad photo of a {}.",
+    "a low resolution photo of the {}.",
+    "a bad photo of the {}.",
+    "a cropped photo of the {}.",
+)
+
+
+@cache
+def adaclip_prompts(class_name: str, *, raw_names: bool = False) -> PromptEnsemble:
+    """AdaCLIP's ensemble: APRIL-GAN's states in four templates, 28 and 20 sentences. For `raw_names`, with which the
+    released code says the folder's name but for its hyphens, see `class_phrase`."""
+    phrase = class_phrase(class_name, raw=raw_names).replace("-", " ")
+    sentences = (
+        tuple(template.format(state.format(phrase)) for state in states for template in ADACLIP_TEMPLATES)
+        for states in (NORMAL_STATES, APRIL_GAN_ABNORMAL_STATES)
+    )
+    return PromptEnsemble(*sentences)
+
+
+AA_CLIP_NORMAL_STATES = ("{}", "a {}", "the {}")
+AA_CLIP_ABNORMAL_STATES = ("a damaged {}", "a broken {}", "a {} with flaw", "a {} with defect", "a {} with damage")
+AA_CLIP_TEMPLATES = ("{}.", "a photo of {}.")
+
+
+@cache
+def aa_clip_prompts(class_name: str, *, raw_names: bool = False) -> PromptEnsemble:
+    """AA-CLIP's ensemble: three normal and five abnormal states in two templates, 6 and 10 sentences. For `raw_names`
+    see `class_phrase`."""
+    phrase = class_phrase(class_name, raw=raw_names)
+    sentences = (
+        tuple(template.format(state.format(phrase)) for state in states for template in AA_CLIP_TEMPLATES)
+        for states in (AA_CLIP_NORMAL_STATES, AA_CLIP_ABNORMAL_STATES)
+    )
+    return PromptEnsemble(*sentences)
+
+
+TEXTURES = ("carpet", "leather", "grid", "tile", "wood")
+"""The categories of MVTec AD whose pictures AnoVL calls those of a surface."""
+_ANOVL_STATES = (
+    ("normal {}", *NORMAL_STATES[1:]),
+    ("damaged {}", "abnormal {}", "imperfect {}", "blemished {}", *ABNORMAL_STATES[1:]),
+)
+_ANOVL_NOUNS = {
+    False: ("industrial photo", "industrial image", "manufacturing image"),
+    True: ("industrial photo", "textural photo", "surface picture"),
+}
+_ANOVL_VIEWS = (
+    *(f"{kind} {{noun}} of {{article}} {{{{}}}}" for kind in ("a cropped", "a close-up", "a bright", "a dark")),
+    *(f"{kind} {{noun}} of {{article}} {{{{}}}}" for kind in ("a jpeg corrupted", "a blurry", "{a}")),
+    *(f"{{a}} {{noun}} of {{article}} {size} {{{{}}}}" for size in ("small", "large")),
+    *(f"{{a}} {{noun}} of {{article}} {{{{}}}} for {aim}" for aim in ("visual inspection", "anomaly detection")),
+)
+_THE_FIRST = (0, 3, 5, 9, 10)
+"""Where the released list has "the" before "a": the order decides which of a layer's random rows is of which
+sentence."""
+
+
+@cache
+def anovl_prompts(class_name: str, *, surface: bool = False, raw_names: bool = False) -> PromptEnsemble:
+    """AnoVL's ensemble: 7 normal and 7 abnormal states in 22 templates about each of three kinds of picture, those of
+    objects or of a ``surface``: 462 and 462 sentences, without full stops. For `raw_names` see `class_phrase`."""
+    phrase = class_phrase(class_name, raw=raw_names)
+    templates = [
+        view.format(noun=noun, article=article, a="an" if noun[0] in "aeiou" else "a")
+        for noun in _ANOVL_NOUNS[surface]
+        for number, view in enumerate(_ANOVL_VIEWS)
+        for article in (("the", "a") if number in _THE_FIRST else ("a", "the"))
+    ]
+    return PromptEnsemble(
+        *(
+            tuple(template.format(state.format(phrase)) for template in templates for state in states)
+            for states in _ANOVL_STATES
+        )
+    )
+
+
 _kept: WeakKeyDictionary[Backbone, dict[tuple, Tensor]] = WeakKeyDictionary()
 
 

@@ -66,7 +66,7 @@ def read_towers(
     pictures: AnomalyDataset,
     *,
     grids: Sequence[int],
-    models: Sequence[str] | None = None,
+    models: Sequence[str] = ("winclip",),
     weights: str | None = None,
     cuts: Sequence[float] = (),
     floor: bool = True,
@@ -76,13 +76,12 @@ def read_towers(
     """Every model with every kind of windows on every tower at each grid, and why towers are left out, by name.
 
     Pictures are those of ``pictures``, at one size for all; each tower reads them at the size that makes its grid.
-    ``models`` are by default `training_free`. ``weights`` as in `load_backbone`. ``cuts`` are shares of a transformer's
+    ``models`` are some of `training_free`. ``weights`` as in `load_backbone`. ``cuts`` are shares of a transformer's
     blocks, behind which it is cut as a variant of its own; ``floor`` adds each tower with random weights. Tables are
     ``stored(evaluate, ..., **measuring)``. One tower is in memory at a time. One that cannot be had here (no weights,
     no tokenizer, a size that it does not take), or that no model runs on, is left out. Raises ValueError for a model
     that learns or is trivial, UnknownNameError for a name that is none.
     """
-    models = training_free() if models is None else list(models)
     if wrong := [name for name in models if name not in training_free()]:
         raise ValueError(f"{', '.join(wrong)}: expected models that learn nothing: {', '.join(training_free())}.")
     entries: list[Entry] = []

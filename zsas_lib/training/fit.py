@@ -30,6 +30,7 @@ from ..models.learned import Features, LearnedModel, require_learnable
 from ..models.prediction import AnomalyModel
 from .examples import Examples
 from .settings import require_settings
+from .stages import Epoch, planned
 
 SELECTED_BY = "pixel_ap"
 """By what an epoch is chosen where held-out categories choose it."""
@@ -58,8 +59,9 @@ def fit(
     is computed once, if all of it can be kept (`examples.CACHED_BYTES`). Test data never choose anything.
 
     Options; the first four are the paper's (the model's `recipe`) without a value:
-        epochs: passes over the pictures.
-        training_batch_size: pictures per training step.
+        epochs: passes over the pictures, of a training in stages (AA-CLIP's) those of the last; the others have as many
+            in proportion.
+        training_batch_size: pictures per training step, of all stages.
         rate: Adam's learning rate.
         augment: whether pictures are augmented (`augmentation.augmented`).
         zoom: the probability with which a picture is cut to a part of itself first (`augmentation.zoomed`), which no
@@ -95,13 +97,13 @@ def fit(
     model = require_learnable(model)
     recipe = model.recipe
     epochs = recipe.epochs if epochs is None else epochs
-    training_batch_size = recipe.training_batch_size if training_batch_size is None else training_batch_size
+    given, training_batch_size = training_batch_size, training_batch_size or recipe.training_batch_size
     rate, augment = (recipe.rate if rate is None else rate), (recipe.augment if augment is None else augment)
     side = max(model.backbone.size)
     require_settings(
         seed=seed,
         epochs=epochs,
-        training_batch_size=training_batch_size,
+        training_batch_size=given,
         rate=rate,
         zoom=zoom,
         loss_size=loss_size,
@@ -132,16 +134,16 @@ def fit(
         "held_out": list(held_out),
         "loss_size": loss_size or side,
     }
-    steps = epochs * math.ceil(len(chosen) / training_batch_size) if decay else None
-    run = _Run(model, seed, steps, None if checkpoint is None else Path(checkpoint), settings)
+    plan = planned(recipe, epochs, given, len(chosen))
+    run = _Run(model, seed, plan, None if checkpoint is None else Path(checkpoint), settings)
     examples = Examples(model, chosen, augment, zoom)
     with tqdm(
-        total=epochs, initial=run.epoch, desc=f"fit {model.name}", unit=" epochs", disable=None, leave=False
+        total=len(plan), initial=run.epoch, desc=f"fit {model.name}", unit=" epochs", disable=None, leave=False
     ) as progress:
-        while run.epoch < epochs:
+        while run.epoch < len(plan):
             with _own_numbers(model.backbone.device):
                 torch.manual_seed(seed * 100_003 + run.epoch)
-                for features, masks, is_anomalous in examples.shuffled(training_batch_size):
+                for features, masks, is_anomalous in examples.shuffled(plan[run.epoch].training_batch_size):
                     run.step(features, masks, is_anomalous)
             run.end_epoch(judges)
             progress.update()
@@ -164,14 +166,18 @@ class DivergedError(FloatingPointError):
 class _Run:
     """A training under way: parameters, optimiser, log, and the best epoch where held-out categories choose."""
 
-    def __init__(self, model: LearnedModel, seed: int, steps: int | None, checkpoint: Path | None, settings: dict):
-        self.model, self.steps, self.checkpoint, self.settings = model, steps, checkpoint, settings
+    def __init__(self, model: LearnedModel, seed: int, plan: Sequence[Epoch], checkpoint: Path | None, settings: dict):
+        self.model, self.plan, self.checkpoint, self.settings = model, plan, checkpoint, settings
         model.initialise(seed)
         groups: dict[float, list] = {}
         for name, value in model.learnable().items():
             groups.setdefault(settings["rates"].get(name, settings["rate"]), []).append(value)
         self.rates = list(groups)
-        self.optimiser = torch.optim.Adam([{"params": values} for values in groups.values()], betas=model.recipe.betas)
+        self.optimiser = torch.optim.AdamW(
+            [{"params": values} for values in groups.values()],
+            betas=model.recipe.betas,
+            weight_decay=model.recipe.weight_decay,
+        )
         self.epoch, self.log, self.best = 0, [], None
         if checkpoint and checkpoint.exists():
             self._resume(checkpoint)
@@ -189,13 +195,14 @@ class _Run:
                 f"The loss of {self.model.name} is {number} in step {len(self.log)} (epoch {self.epoch}); "
                 "lower the rate, or use float32."
             )
-        share = 0.5 + 0.5 * math.cos(math.pi * len(self.log) / self.steps) if self.steps else 1
+        share = self.plan[self.epoch].share(len(self.log), self.settings["decay"])
         for group, own in zip(self.optimiser.param_groups, self.rates):
             group["lr"] = own * share
         self.optimiser.step()
         self.log.append({"epoch": self.epoch, "step": len(self.log), "loss": number, **self.model.watched()})
 
     def end_epoch(self, judges: AnomalyDataset | None) -> None:
+        ended = self.plan[self.epoch]
         self.epoch += 1
         self._read_log()
         learned = self.model.learnable()
@@ -205,7 +212,7 @@ class _Run:
                     f"{name} of {self.model.name} is not finite after epoch {self.epoch}; lower the rate, or use "
                     "float32."
                 )
-        if judges:
+        if judges and ended.last:
             self.model.freeze()
             self.model.trained = self.settings
             quality = float(evaluate(self.model, judges, resamples=2).loc["mean", SELECTED_BY])
@@ -240,6 +247,9 @@ class _Run:
         self.model.train()
         for value in self.model.learnable().values():
             value.requires_grad_(True)
+        coming = self.plan[self.epoch] if self.epoch < len(self.plan) else None
+        if coming and coming.stage:
+            self.model.enter(coming.stage.name)
 
     def _read_log(self) -> None:
         """What the model has watched, as numbers: read once an epoch."""

@@ -2,9 +2,10 @@
 
 A paper's recipe is meant for thousands of pictures and a large backbone, and stands with its model (`Recipe`, options'
 defaults). The short one is for a few hundred pictures and a backbone as small as the embedded one: a higher rate that
-falls to zero; for VCP-CLIP parts of pictures, and a loss at a quarter of their side; smoothing over half a patch; and
-for AnomalyCLIP, on five blocks, a value-value path in the last alone. It is meant for pictures larger than the
-backbone's own, as the papers' are (518 pixels for a backbone of 336): `SHORT_SIZE` for the embedded one.
+falls to zero; for VCP-CLIP parts of pictures, and for it, AdaCLIP and AA-CLIP a loss at a quarter of their side;
+smoothing over half a patch; for AdaCLIP the dice loss of whole pictures; for AA-CLIP attention and losses as the paper
+has them; and for AnomalyCLIP, on five blocks, a value-value path in the last alone. It is meant for pictures larger
+than the backbone's own, as the papers' are (518 pixels for a backbone of 336): `SHORT_SIZE` for the embedded one.
 `python -m benchmarks learned` measures what it reaches.
 """
 
@@ -36,6 +37,14 @@ _VCP = Training(
     {"epochs": 4, "training_batch_size": 8, "rate": 2e-3, "zoom": 0.5, "decay": True, "loss_size": 60},
 )
 SHORT_TRAININGS: Mapping[str, Training] = {
+    "aa-clip": Training(
+        {"attended": "tokens", "text_loss": "all", "smoothing": 14.0},
+        {"epochs": 3, "training_batch_size": 8, "rate": 2e-3, "decay": True, "loss_size": 60},
+    ),
+    "adaclip": Training(
+        {"dice": "pictures", "smoothing": 14.0},
+        {"epochs": 2, "training_batch_size": 8, "rate": 2e-3, "decay": True, "loss_size": 60},
+    ),
     "anomalyclip": Training({"local_from": 1.0, "smoothing": 14.0}, {"epochs": 6, "decay": True}),
     "vcpclip": _VCP,
     "vcpclip+": _VCP,

@@ -230,7 +230,8 @@ def test_where_a_training_cannot_be_written_is_one_sentence_before_anything_is_r
     ("given", "sentence"),
     [
         (["winclip"], "winclip learns nothing; expected a model such as vcpclip+."),
-        (["anovl"], "Unknown model 'anovl'; known: "),
+        (["anovl"], "anovl learns nothing; expected a model such as vcpclip+."),
+        (["gpt-clip"], "Unknown model 'gpt-clip'; known: "),
         (
             ["april-gan", "--image-size", "0"],
             "Backbone 'embedded' got image_size=0; expected pixels, a whole number of",

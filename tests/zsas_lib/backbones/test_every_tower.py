@@ -15,12 +15,12 @@ from open_clip.tokenizer import SimpleTokenizer
 
 from zsas_lib import load_model, why_not
 from zsas_lib.backbones import text_tower
-from zsas_lib.backbones.families.hierarchical import NO_VALUES
+from zsas_lib.backbones.families.hierarchical import NO_TOKENS, NO_VALUES
 from zsas_lib.backbones.image_tower import dense_embeddings, local_embeddings, residual_stream
 from zsas_lib.backbones.text_tower import LEARNED_WORDS
 from zsas_lib.base.errors import OptionError
 from zsas_lib.evaluation.complexity import as_it_begins, shapes_only
-from zsas_lib.models import MODELS
+from zsas_lib.models import MODELS, af_clip
 from zsas_lib.models.vcpclip import ONE_WIDTH
 
 pytestmark = pytest.mark.slow
@@ -167,8 +167,10 @@ def stages(name: str) -> bool:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_model_runs_or_says_why(name):
     """The table: WinCLIP and APRIL-GAN run on all; the others on all transformers."""
-    width, values = (ONE_WIDTH, NO_VALUES) if stages(name) else ("", "")
+    width, values, tokens = (ONE_WIDTH, NO_VALUES, NO_TOKENS) if stages(name) else ("", "", "")
     expected = {"winclip": "", "april-gan": "", "vcpclip": width, "vcpclip+": width, "anomalyclip": values}
+    expected |= {"adaclip": tokens, "aa-clip": tokens, "anovl": values}
+    expected |= {"af-clip": af_clip.ONE_WIDTH if stages(name) else ""}
     assert {model: why_not(model, made(name)) for model in ON_A_BACKBONE} == expected
 
 
@@ -184,7 +186,7 @@ def test_what_runs_runs_to_its_end_and_what_does_not_is_refused_before_it_starts
             ):
                 load_model(model, backbone)
             continue
-        options = {"context": 4} if model == "anomalyclip" and backbone.text.context_length < 17 else {}
+        options = {"context": 4} if model in ("anomalyclip", "af-clip") and backbone.text.context_length < 17 else {}
         with torch.device("meta"):
             loaded = load_model(model, backbone, **options)
         with as_it_begins(loaded):
@@ -196,4 +198,6 @@ def test_learned_words_need_a_text_tower_of_open_clips_own():
     """Hugging Face's read sentences: what needs nothing else runs."""
     backbone = made("ViT-B-32")
     with patch.dict(vars(backbone.text), {"cannot": {LEARNED_WORDS: "it reads sentences only."}}):
-        assert {name for name in ON_A_BACKBONE if why_not(name, backbone)} == {"vcpclip", "vcpclip+", "anomalyclip"}
+        assert {name for name in ON_A_BACKBONE if why_not(name, backbone)} == {
+            *("vcpclip", "vcpclip+", "anomalyclip", "adaclip", "aa-clip", "af-clip")
+        }

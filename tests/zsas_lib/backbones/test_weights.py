@@ -84,7 +84,9 @@ def test_positions_of_another_grid_are_interpolated_as_asked(tmp_path):
         torch.testing.assert_close(found[positions], expected, atol=1e-6, rtol=0, check_stride=False)
     usual = load_backbone("tiny", tmp_path / "tiny.safetensors", image_size=48).clip.visual.positional_embedding
     assert torch.equal(usual, found["bicubic"]) and not torch.allclose(usual, found["bilinear"], atol=1e-3)
-    with pytest.raises(UnknownNameError, match="interpolation of positions 'nearest'; known: bicubic, bilinear"):
+    with pytest.raises(
+        UnknownNameError, match="interpolation of positions 'nearest'; known: bicubic, bicubic_plain, bilinear"
+    ):
         load_backbone("tiny", "random", positions="nearest")
 
 

@@ -13,7 +13,7 @@ from zsas_lib.base.errors import DataError, UnknownNameError
 from zsas_lib.models.learned import UntrainedModelError, assign_learned, highest_mean, two_state_maps
 from zsas_lib.models.load import load_model
 
-NAMES = ["anomalyclip", "april-gan", "vcpclip", "vcpclip+"]
+NAMES = ["aa-clip", "adaclip", "af-clip", "anomalyclip", "april-gan", "vcpclip", "vcpclip+"]
 
 
 @pytest.fixture
@@ -132,6 +132,7 @@ def test_parameters_begin_as_the_seed_says(name, backbone):
     assert torch.equal(torch.random.get_rng_state(), before)
     assert all(torch.equal(value, first[key]) for key, value in model.learnable().items())
     norms = {f"{part}.norm.{kind}" for part in ("deep_prompts", "class_word") for kind in ("weight", "bias")}
+    norms |= {f"adapter.norm.{kind}" for kind in ("weight", "bias")}
     constant = {"log_scales", "alpha", "beta"} | norms
     assert {key for key in first if torch.equal(first[key], other[key])} == constant & first.keys()
     assert not any(key.startswith("backbone") for key in first)
@@ -161,9 +162,12 @@ def test_the_gradient_of_a_map_with_respect_to_the_pictures(name, backbone, imag
 
 @pytest.mark.parametrize("name", NAMES)
 def test_bfloat16_maps_are_close_and_float32(name, backbone, images):
+    """A thousandth of a cosine is 0.2 in AA-CLIP's map, which is no probability but the sum of four differences of 50
+    times a cosine; and up to 0.04 for each of both states in AF-CLIP's, the softmax of twelve cosines' sum / 0.07."""
+    tolerance = {"aa-clip": 0.2, "af-clip": 0.1}.get(name, 0.05)
     exact, fast = (trained(name, tower)(images, "pill") for tower in (backbone, tiny_backbone(precision="bfloat16")))
     assert fast.anomaly_map.dtype == fast.image_score.dtype == torch.float32
-    torch.testing.assert_close(fast.anomaly_map, exact.anomaly_map, atol=0.05, rtol=0)
+    torch.testing.assert_close(fast.anomaly_map, exact.anomaly_map, atol=tolerance, rtol=0)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -193,6 +197,16 @@ def test_maps_have_the_pictures_size_and_names_are_counted(backbone):
 @pytest.mark.parametrize(
     "name, options, message",
     [
+        ("aa-clip", {"image_score": "max"}, "option image_score 'max'; known: inductive, map, pooled, transductive"),
+        ("aa-clip", {"attended": "all"}, "AA-CLIP's option attended 'all'; known: batch, tokens"),
+        ("aa-clip", {"image_blocks": 3}, r"image_blocks=3; expected a whole number in 0..2"),
+        ("aa-clip", {"text_weight": 1.5}, r"text_weight=1.5; expected a share in 0..1"),
+        ("af-clip", {"context": 73}, r"context=73; expected a whole number in 1..72"),
+        ("af-clip", {"align": -1.0}, "align=-1.0; expected a number of at least 0"),
+        ("adaclip", {"words": "lost"}, "AdaCLIP's option words 'lost'; known: kept, overwritten"),
+        ("adaclip", {"clustering": "dbscan"}, "AdaCLIP's option clustering 'dbscan'; known: highest, k-means, off"),
+        ("adaclip", {"length": 0}, "length=0; expected a whole number in 1..76"),
+        ("adaclip", {"clusters": 0}, "clusters=0; expected a whole number of at least 1"),
         ("anomalyclip", {"local": "v-v"}, "AnomalyCLIP's option local 'v-v'; known: diagonal, query, value"),
         ("anomalyclip", {"image_score": "max"}, "option image_score 'max'; known: map, text, text.map"),
         ("anomalyclip", {"layers": ()}, r"local_from=0.25, layers=\(\); expected shares of the depth in 0..1"),

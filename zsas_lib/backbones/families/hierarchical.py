@@ -21,6 +21,7 @@ NOT_ENCODED = (
     "windows='encoded' needs a tower of tokens, each with a position of its own; this one is {}, whose windows are "
     "regions of its last map: use windows='pooled'."
 )
+NO_TOKENS = "it learns tokens or changes of tokens between the blocks, and a tower of stages has maps of several sizes."
 NO_VALUES = "it compares patches of a value-value path beside the blocks' attention, and a tower of stages has none."
 
 
@@ -31,7 +32,7 @@ class StageTower(ImageTower):
         self.family, self.size, self.embed_dim, self.patch_size = family, size, embed_dim, strides[-1]
         self.grids = (size, *((size[0] // stride, size[1] // stride) for stride in strides))
         self.widths = (3, *widths)
-        self.cannot = {"encoded": NOT_ENCODED.format(family), "value path": NO_VALUES}
+        self.cannot = {"encoded": NOT_ENCODED.format(family), "value path": NO_VALUES, "changed tokens": NO_TOKENS}
 
     def start(self, images: Tensor) -> Tensor:
         return images

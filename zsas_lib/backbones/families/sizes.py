@@ -28,11 +28,12 @@ def interpolated(
     table: Float[Tensor, "old channel"], old: tuple[int, int], new: tuple[int, int], prefix: int, positions: str
 ) -> Float[Tensor, "new channel"]:
     """A table of positions, the prefix's first, of another grid: "bicubic", antialiased as open_clip and timm do, or
-    "bilinear", not antialiased."""
+    not antialiased "bicubic_plain" or "bilinear"."""
     if old == new:
         return table
     planes = table[prefix:].reshape(1, *old, -1).permute(0, 3, 1, 2)
-    planes = F.interpolate(planes, size=new, mode=positions, antialias=positions == "bicubic", align_corners=False)
+    mode, antialias = positions.removesuffix("_plain"), positions == "bicubic"
+    planes = F.interpolate(planes, size=new, mode=mode, antialias=antialias, align_corners=False)
     return torch.cat([table[:prefix], planes.permute(0, 2, 3, 1).reshape(new[0] * new[1], -1)], dim=0)
 
 

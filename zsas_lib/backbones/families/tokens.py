@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .parts import Pool, Trunk
-from .tower import ImageTower
+from .tower import Change, ImageTower
 from .windows import attend, attend_windows, chosen_tokens, window_index, window_means, window_tokens
 
 HIDDEN_BYTES_AT_ONCE = {"cpu": 2**21, "cuda": 2**30}
@@ -101,6 +101,42 @@ class TokenTower(ImageTower):
             asked = {"value": value, "query": query}[path]
             mixed = F.scaled_dot_product_attention(asked, asked, value)
         return trunk.added(number, mixed).to(state.dtype)
+
+    def changed_stream(self, start: Tensor, change: Change) -> list[Tensor]:
+        count, states = start.shape[1], []
+        for number in range(self.depth + 1):
+            tokens = change(number, start if number == 0 else self._extended(number - 1, tokens, count))
+            states.append(tokens[:, :count])
+        return states
+
+    def _extended(self, number: int, tokens: Tensor, count: int) -> Tensor:
+        """A block (from 0) of ``count`` tokens that have places, and of more that have none."""
+        trunk, states = self.trunk, tokens.to(self.trunk.dtype)
+        if states.shape[1] == count:
+            return trunk.block(number, states).to(tokens.dtype)
+        projected = trunk.projected(number, states)
+        placed = trunk.split(number, projected[:, :count])
+        more = trunk.split(number, projected[:, count:], placed=False)
+        query, key, value = (torch.cat(both, 2) for both in zip(placed, more))
+        bias, added = trunk.bias(number, None, len(states)), states.shape[1] - count
+        bias = bias if bias is None else F.pad(bias, (0, added, 0, added))
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+        return trunk.feed(number, states + trunk.added(number, mixed)).to(tokens.dtype)
+
+    def value_stream(self, start: Tensor, first: int, across: str) -> list[Tensor]:
+        trunk, states = self.trunk, [start.to(self.trunk.dtype)]
+        for number in range(self.depth):
+            tokens = states[-1]
+            if number < first - 1:
+                states.append(trunk.block(number, tokens))
+                continue
+            projected = trunk.projected(number, tokens)
+            turned = projected.transpose(0, 1) if across == "batch" else projected
+            value = trunk.split(number, turned, placed=False)[2]
+            mixed = F.scaled_dot_product_attention(value, value, value)
+            mixed = mixed.permute(2, 1, 0, 3) if across == "batch" else mixed
+            states.append(trunk.feed(number, tokens + trunk.added(number, mixed)))
+        return [state.to(start.dtype) for state in states]
 
     def _by_steps(self, start: Tensor, side: int | None, chosen: Tensor | None = None) -> Tensor:
         """The last tokens of whole pictures or of each window (`side`), or of those that are chosen. The same as

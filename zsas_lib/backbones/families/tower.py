@@ -1,6 +1,6 @@
 """What an image tower answers, of whatever family; a module of one's own is a backbone if it answers it too."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -8,8 +8,11 @@ from torch import Tensor
 from ...base.errors import OptionError
 
 LOCAL_PATHS = ("value", "query", "diagonal")
+ATTENDED = ("tokens", "batch")
 WINDOWS = ("encoded", "pooled")
 """How windows get embeddings: each run through all blocks by itself, or pooled from tokens that saw the picture."""
+
+Change = Callable[[int, Float[Tensor, "batch token channel"]], Float[Tensor, "batch longer channel"]]
 
 
 class ImageTower:
@@ -22,7 +25,8 @@ class ImageTower:
 
     A family sets `family`; `size` (height, width) of pictures in pixels; `patch_size`, pixels per side of a patch;
     `grids` (rows, columns) and `widths` before the first block and behind each; `prefix`; `embed_dim`; and in
-    `cannot` one sentence for everything that it cannot do, by name: "encoded" windows, "pooled" windows, "value path".
+    `cannot` one sentence for everything that it cannot do, by name: "encoded" windows, "pooled" windows, "value path",
+    "changed tokens".
     It defines `start`, `stream`, `embedding` and `dense`, and of the rest what `cannot` does not name.
     """
 
@@ -113,6 +117,20 @@ class ImageTower:
     def local_step(self, number: int, state: Float[Tensor, "batch token channel"], path: str) -> Tensor:
         """What block ``number`` (from 1) adds to a value-value path (`LOCAL_PATHS`) that reads ``state``, what stands
         before it: its attention with other queries and keys, without its feed-forward part."""
+        self.require("value path")
+        raise NotImplementedError
+
+    def changed_stream(self, start: Float[Tensor, "batch *start"], change: Change) -> list[Tensor]:
+        """`stream` with changes: what ``change(number, tokens)`` makes of the start (number 0) and of what stands
+        behind each block is what the next one reads. It may append tokens behind the patches, which see and are seen by
+        all others, have no position, and are left out of what is returned. Gradients reach what it puts in."""
+        self.require("changed tokens")
+        raise NotImplementedError
+
+    def value_stream(self, start: Float[Tensor, "batch *start"], first: int, across: str) -> list[Tensor]:
+        """`stream` with values in the place of queries and keys from block ``first`` (from 1) on, feed-forward parts
+        and all; ``across`` says over what attention runs (`ATTENDED`): the tokens of a picture, or the pictures of the
+        batch at one place, which is none of a tower but what AA-CLIP's program does."""
         self.require("value path")
         raise NotImplementedError
 

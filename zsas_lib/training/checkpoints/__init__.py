@@ -9,10 +9,13 @@ from ...base.digests import file_digest
 from ...base.errors import UnknownNameError
 from ...models.learned import LearnedModel, assign_learned
 from ...models.load import load_model, model_class
-from . import anomalyclip, april_gan, vcpclip
+from . import aa_clip, adaclip, af_clip, anomalyclip, april_gan, vcpclip
 from .entries import Entries
 
 FORMATS = {
+    "aa-clip": (aa_clip.aa_clip, aa_clip),
+    "adaclip": (adaclip.adaclip, adaclip),
+    "af-clip": (af_clip.af_clip, af_clip),
     "anomalyclip": (anomalyclip.anomalyclip, anomalyclip),
     "april-gan": (april_gan.april_gan, april_gan),
     "vcpclip": (vcpclip.vcpclip, vcpclip),
@@ -22,23 +25,28 @@ FORMATS = {
 
 
 def load_official_checkpoint(name: str, path: str | Path, backbone: Backbone, **options: Any) -> LearnedModel:
-    """A model as its authors released it, ready to predict: "anomalyclip", "april-gan", "vcpclip" or "vcpclip+".
+    """A model as its authors released it, ready to predict: one of `FORMATS`.
 
     ``path`` is a file that their training wrote (`torch.save`; nothing in it is run). ``options`` are the model's own,
     those that leave the parameters as they are, such as `image_score`; without them VCP-CLIP gets the released
-    `fusion=0.8`, and APRIL-GAN's sentences say the class's name as the data set writes it (`raw_names=True`). What a
-    file says of sizes (contexts, depth and length of prompts, class tokens, IDP's vectors) is taken over.
+    `fusion=0.8`, AA-CLIP its transductive score, and the sentences of APRIL-GAN, AdaCLIP and AA-CLIP say the class's
+    name as the data set writes it (`raw_names=True`). What a file says of sizes (contexts, depth and length of prompts,
+    class tokens, IDP's vectors) is taken over.
 
     All released files belong to OpenAI's ViT-L-14-336 with pictures of 518 pixels. To get the authors' numbers::
 
-        anomalyclip        load_backbone("vit-l-14-336", image_size=518, positions="bilinear")
+        anomalyclip,
+        af-clip            load_backbone("vit-l-14-336", image_size=518, positions="bilinear")
         vcpclip, vcpclip+  load_backbone("vit-l-14-336", image_size=518, activation="gelu")
-        april-gan          as VCP-CLIP
+        april-gan, aa-clip as VCP-CLIP
+        adaclip            load_backbone("vit-l-14-336", image_size=518, activation="gelu", positions="bicubic_plain")
 
     Another activation or interpolation of positions than theirs gives a UserWarning. AnomalyCLIP's compound prompts are
-    rounded to half precision, as its code does in every forward pass. VCP-CLIP+'s file holds all of CLIP too, positions
-    for its size of pictures included: the backbone must have the same towers, words and positions. Its beta is not
-    saved; it stays at its start and serves only training.
+    rounded to half precision, as its code does in every forward pass. AA-CLIP's authors released no file; ``path`` is
+    one of those that their training writes of the image tower, and the text's is read where it lies beside it, as are
+    both files of AF-CLIP. VCP-CLIP+'s file holds all of CLIP too, positions for its size of pictures included: the
+    backbone must have the same towers, words and positions. Its beta is not saved; it stays at its start and serves
+    only training.
 
     The model's `trained` record names the file and its sha256. Raises UnknownNameError for a model without released
     files or an unknown option, DataError for a file that is none, of another model, for another backbone, or with NaN:

@@ -8,12 +8,30 @@ from torch import Tensor
 
 from ...backbones.backbone import Backbone
 from ...base.errors import DataError
-from ...base.tensors import UnreadableError, saved_content, why_no_weights
+from ...base.tensors import ModuleParts, UnreadableError, saved_content, why_no_weights
 
 SAME = 1e-3
 """Largest difference between a file's copy of frozen weights and the backbone's, as a share of the largest of these:
 two roundings to half precision apart, not two trainings."""
 WORDS = "word embeddings"
+SAVED_MODULES = (
+    *(f"clip.adaptor.{name}" for name in ("Adaptor", "BasicTransformerBlock", "CrossAttention")),
+    *(f"torch.nn.modules.{name}" for name in ("linear.Linear", "container.Sequential", "dropout.Dropout")),
+    "torch.nn.modules.normalization.LayerNorm",
+)
+"""The classes of what AF-CLIP's program saves whole; they are read, not run."""
+ALONE = "the tensor"
+"""The name of an entry of a file that holds nothing else."""
+MARKS = {
+    "vcpclip+": "model.prompt_token_embedding.",
+    "vcpclip": "Zero_try.",
+    "april-gan": "trainable_linearlayer.",
+    "anomalyclip": "prompt_learner.",
+    "adaclip": "clip_model.patch_token_layer.",
+    "aa-clip": "image_adapter.",
+    "af-clip": "attention.attn.to_q.",
+}
+"""How the names of entries begin that tell whose file it is, in the order in which they do."""
 
 
 class Entries:
@@ -21,15 +39,27 @@ class Entries:
 
     def __init__(self, name: str, path: Path, backbone: Backbone):
         self.name, self.path, self.backbone = name, path, backbone
+        self.tensors: dict[str, Tensor] = {}
+        self.left: set[str] = set()
+        self.problems: list[str] = []
+        self.add(path)
+
+    def add(self, path: Path) -> None:
+        """Another file's entries too. Raises DataError for one that cannot be read."""
         try:
-            content, _ = saved_content(path)
+            content, _ = saved_content(path, SAVED_MODULES)
         except UnreadableError as error:
             raise DataError(
-                f"{path} cannot be read as a checkpoint of {name} ({error}); expected what its authors' code saves."
+                f"{path} cannot be read as a checkpoint of {self.name} ({error}); expected what its authors' code "
+                "saves."
             ) from None
-        self.tensors = dict(_flat(content)) if isinstance(content, Mapping) else {}
-        self.left = set(self.tensors)
-        self.problems: list[str] = []
+        if isinstance(content, ModuleParts):
+            content = content.tensors()
+        if isinstance(content, Tensor):
+            content = {ALONE: content}
+        found = dict(_flat(content)) if isinstance(content, Mapping) else {}
+        self.tensors |= found
+        self.left |= set(found)
 
     def take(self, key: str, *shape: int | None) -> Tensor:
         """An entry in float32; None in the shape stands for any size. In the place of a wrong one something empty."""
@@ -70,8 +100,17 @@ class Entries:
             raise DataError(
                 f"{self.path} is no checkpoint of {self.name} for backbone {self.backbone.name!r}: "
                 f"{'; '.join(self.problems[:6])}{more}. It may be another model's, or another backbone's: the released "
-                "ones are for vit-l-14-336 at image_size=518."
+                f"ones are for vit-l-14-336 at image_size=518.{self._whose()}"
             )
+
+    def _whose(self) -> str:
+        """Whose file it is, in a sentence, if it is not that of the model that was asked for."""
+        for name, mark in MARKS.items():
+            if name != self.name and self.count(mark):
+                return f" Its entries are those of {name}: load it as {name!r}."
+            if self.count(mark):
+                break
+        return ""
 
 
 def _flat(content: Mapping, before: str = "") -> list[tuple[str, Tensor]]:

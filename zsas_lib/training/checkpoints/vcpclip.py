@@ -90,7 +90,8 @@ def _require_same_towers(entries: Entries, backbone: Backbone) -> None:
         if name == "token_embedding.weight":
             entries.require_same(f"model.{name}", torch.cat([value, value.new_zeros(1, value.shape[1])]), WORDS)
         elif name == "visual.positional_embedding":
-            known = "positions" if backbone.positions != "bilinear" else "positions (bicubic ones, not bilinear)"
+            stretched = backbone.positions or POSITIONS
+            known = "positions" if stretched == POSITIONS else f"positions (bicubic ones, not {stretched})"
             entries.require_same(f"model.{name}", value, known)
         else:
             tower = "weights of the image tower" if name.startswith("visual.") else "weights of the text tower"

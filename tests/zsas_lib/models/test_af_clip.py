@@ -1,0 +1,83 @@
+"""AF-CLIP's parts against plain computations; tests/zsas_lib/training/test_checkpoints.py has its authors' numbers."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from tiny_clip import tiny, tiny_backbone
+from trained import trained
+
+from zsas_lib.evaluation.complexity import parameter_counts, shapes_only
+from zsas_lib.models.af_clip import _averaged, _focal, _misaligned
+from zsas_lib.models.load import load_model
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    return tiny_backbone(tiny(layers=4))
+
+
+def test_as_many_parameters_as_the_released_model_has():
+    with torch.device("meta"):
+        model = load_model("af-clip", shapes_only("vit-l-14-336", image_size=518))
+    assert model.context.numel() == 9_216
+    assert parameter_counts(model).learned - 9_216 == 2 * 1024 + 3 * 1024 * 512 + 512 * 1024 + 1024
+
+
+def test_sentences_equal_a_hand_computation_over_the_whole_context(backbone):
+    model = trained("af-clip", backbone)
+    clip = backbone.clip
+    ids = backbone.tokenizer(["without defect.", "with defect."])
+    tokens = torch.cat([model.context.expand(2, -1, -1), clip.token_embedding(ids)], 1)[:, :77]
+    hidden = tokens + clip.positional_embedding
+    for block in clip.transformer.resblocks:
+        hidden = block(hidden, attn_mask=clip.attn_mask)
+    rows = clip.ln_final(hidden)[torch.arange(2), 12 + ids.argmax(-1)] @ clip.text_projection
+    torch.testing.assert_close(model.text_features(), F.normalize(rows, dim=-1), atol=1e-5, rtol=0)
+
+
+def test_neighbours_are_weighed_and_there_are_none_beyond_the_edge():
+    planes = torch.rand(1, 2, 4, 5, generator=torch.Generator().manual_seed(0))
+    weights = torch.tensor(
+        [[torch.tensor(-((i - 2) ** 2 + (j - 2) ** 2) / 32).exp() for j in range(5)] for i in range(5)]
+    )
+    weights = weights / weights.sum()
+    padded = F.pad(planes, (2, 2, 2, 2))
+    expected = [[(padded[0, :, i : i + 5, j : j + 5] * weights).sum((1, 2)) for j in range(5)] for i in range(4)]
+    expected = torch.stack([torch.stack(row, 1) for row in expected], 1)
+    torch.testing.assert_close(_averaged(planes, 5)[0], expected)
+    assert _averaged(planes, 1) is planes
+
+
+def test_the_alignment_is_of_patches_of_both_kinds():
+    generator = torch.Generator().manual_seed(0)
+    patches = F.normalize(
+        torch.randn(1, 1, 4, 8, generator=generator) + torch.tensor([1.0, 1, -1, -1])[:, None], dim=-1
+    )
+    truth = torch.tensor([[1.0, 0.0, 1.0, 0.0]])
+    cosines = patches[0, 0] @ patches[0, 0].T
+    alike = (cosines[[0, 2]][:, [0, 2]].sum() + cosines[[1, 3]][:, [1, 3]].sum()) / 8
+    unlike = 2 * cosines[[0, 2]][:, [1, 3]].sum() / 8
+    torch.testing.assert_close(_misaligned(patches, truth), (unlike - alike).clamp_min(0))
+    torch.testing.assert_close(_misaligned(patches * torch.tensor([1.0, -1, -1, 1])[:, None], truth).item() >= 0, True)
+    normal = patches.clone().requires_grad_()
+    loss = _misaligned(normal, torch.zeros(1, 4))
+    assert loss == 0 and torch.autograd.grad(loss, normal)[0].isfinite().all()
+
+
+def test_the_focal_loss_has_the_fourth_power():
+    probability, truth = torch.tensor([0.9, 0.3]), torch.tensor([1.0, 1.0])
+    expected = -(torch.tensor([0.1, 0.7]) ** 4 * probability.log()).mean()
+    torch.testing.assert_close(_focal(probability, truth), expected)
+
+
+def test_nothing_is_said_of_the_product(backbone):
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    model = trained("af-clip", backbone)
+    assert torch.equal(model(images, "pill").anomaly_map, model(images, "screw").anomaly_map)
+    model.train()
+    masks = torch.zeros(2, 32, 32, dtype=torch.bool)
+    masks[0, 8:20, 8:20] = True
+    labels = torch.tensor([True, False])
+    features = model.features(images, ["pill"] * 2)
+    aligned, apart = (trained("af-clip", backbone, align=weight).loss(features, masks, labels) for weight in (5.0, 0.0))
+    assert aligned >= apart

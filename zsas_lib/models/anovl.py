@@ -1,0 +1,205 @@
+"""AnoVL: value-value patches against a domain-aware prompt ensemble, adapted to each picture before it is judged.
+
+Deng et al., "AnoVL: Adapting Vision-Language Models for Unified Zero-shot Anomaly Localization" (arXiv 2308.15939,
+later called AnoCLIP), as released (hq-deng/AnoVL), its script for MVTec AD.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ..backbones.backbone import Backbone
+from ..backbones.image_tower import class_embedding, local_embeddings, residual_stream
+from ..base.errors import UnknownNameError
+from ..base.options import whole_number
+from .anovl_views import views
+from .prediction import AnomalyModel, Prediction, names_of_images
+from .prompts import TEXTURES, PromptEnsemble, anovl_prompts, mean_embeddings
+
+ADAPTERS = ("text", "linear", "off")
+OPTIMISERS = ("reset", "carried")
+VIEWS = ("normalised", "pictures", "off")
+RATE = 1e-3
+NOISE = 0.05 * 1.1
+"""Standard deviation of what is added to patches before they are made unit vectors."""
+PUSHED = 0.5
+"""What the loss of the pseudo-labels weighs beside that of the entropy."""
+
+
+class AnoVL(AnomalyModel):
+    """The probability of "abnormal" of every patch, by its cosines to the mean sentences of both states as they are.
+
+    Patches are of the value-value path of the last 12 blocks, from the embedding on, without feed-forward parts. Before
+    a picture is judged, an adapter is trained on its own patches: f' = (f + A(f)) / 2 with A(f) = tanh(W u + b) T, u
+    the unit vector of f, T the ensemble's 924 unit sentences. W and b begin at random; `steps` of AdamW lower the
+    entropy of the patches' states and half of -log p(abnormal) of noisy patches - log p(normal) of the patches as they
+    are. The map is averaged over 3 x 3 patches and enlarged. The image's score is the probability of its class token,
+    averaged over 22 views.
+
+    The map is differentiable in the picture as if the adapter were given.
+
+    Options, with the released code's choice as default but for the optimiser:
+        adapter: "text", or "linear", A(f) = W u + b, which the released code has for VisA; "off" adapts nothing.
+        steps: of adaptation.
+        optimiser: "carried", as released, keeps AdamW's moments of a category from picture to picture when W and b
+            begin anew, so that a map depends on the pictures before; "reset" begins with all of it, so that it does
+            not.
+        seed: of W, b and noise, the same for every picture; the released code draws on from picture to picture.
+        views: made of "normalised" pictures, as released, where grey is a mean of channels less their means; or of
+            "pictures"; "off" scores the picture alone.
+        local_blocks: how many of the last blocks the value-value path runs through.
+        textures: class names that are said to be surfaces.
+        raw_names: as in `AprilGAN`.
+
+    Not taken over: the two overlapping tiles into which the script for VisA cuts wide pictures. Raises UnknownNameError
+    or OptionError for an option's value, OptionError for a backbone without a value-value path (`cannot`).
+    """
+
+    name = "anovl"
+    backbone: Backbone
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        *,
+        adapter: str = "text",
+        steps: int = 5,
+        optimiser: str = "reset",
+        seed: int = 0,
+        views: str = "normalised",
+        local_blocks: int = 12,
+        textures: Sequence[str] = TEXTURES,
+        raw_names: bool = False,
+    ):
+        for option, value, known in (
+            ("adapter", adapter, ADAPTERS),
+            ("optimiser", optimiser, OPTIMISERS),
+            ("views", views, VIEWS),
+        ):
+            if value not in known:
+                raise UnknownNameError(f"value of AnoVL's option {option}", value, known)
+        whole_number("AnoVL", "steps", steps, 0)
+        whole_number("AnoVL", "seed", seed, 0, 2**32 - 1)
+        whole_number("AnoVL", "local_blocks", local_blocks, 1)
+        super().__init__(
+            backbone,
+            {
+                "adapter": adapter,
+                "steps": steps,
+                "optimiser": optimiser,
+                "seed": seed,
+                "views": views,
+                "local_blocks": local_blocks,
+                "textures": list(textures),
+                "raw_names": raw_names,
+            },
+        )
+        self._banks: dict[tuple[str, str], Tensor] = {}
+        self._moments: dict[str, dict] = {}
+
+    @classmethod
+    def cannot(cls, backbone: Backbone) -> str:
+        return backbone.image.cannot.get("value path", "")
+
+    def _prompts(self, class_name: str) -> PromptEnsemble:
+        surface = class_name in self.options["textures"]
+        return anovl_prompts(class_name, surface=surface, raw_names=self.options["raw_names"])
+
+    def text_features(self, class_name: str) -> Float[Tensor, "2 embed"]:
+        """The unit vectors of the two states of a class: means of embeddings as they come. Kept."""
+        return mean_embeddings(self.backbone, self._prompts(class_name), unit=False)
+
+    def sentences(self, class_name: str) -> Float[Tensor, "sentence embed"]:
+        """The unit vectors of all sentences about a class, the normal ones first. Kept."""
+        key = class_name, str(self.device)
+        if key not in self._banks:
+            prompts = self._prompts(class_name)
+            self._banks[key] = self.backbone.encode_text([*prompts.normal, *prompts.abnormal])
+        return self._banks[key]
+
+    def forward(self, images: Float[Tensor, "batch 3 height width"], class_names: str | Sequence[str]) -> Prediction:
+        """Maps at the images' size and image scores, for one class name or one per image. Images are RGB in [0, 1], of
+        any size, squashed to a square. Raises ValueError if the number of names is not that of the images."""
+        names, backbone = names_of_images(class_names, len(images)), self.backbone
+        normalised = backbone.normalised(images)
+        stream = residual_stream(backbone, backbone.image.start(normalised))
+        first = max(1, backbone.depth - self.options["local_blocks"] + 1)
+        patches = local_embeddings(backbone, stream, backbone.depth, first, unit=False)
+        text = torch.stack([self.text_features(name) for name in names])
+        planes = self._abnormal(self._adapted(patches, text, names), text).unflatten(-1, backbone.patches)[:, None]
+        planes = F.avg_pool2d(F.pad(planes, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+        maps = F.interpolate(planes, backbone.image.seen, mode="bilinear", align_corners=True)
+        missing = [whole - part for whole, part in zip(backbone.size, backbone.image.seen)]
+        maps = F.pad(maps, (0, missing[1], 0, missing[0]), mode="replicate")
+        if images.shape[-2:] != backbone.size:
+            maps = F.interpolate(maps, images.shape[-2:], mode="bilinear", align_corners=False)
+        return Prediction(maps[:, 0], self._scores(images, normalised, stream[-1], text))
+
+    def _scores(self, images: Tensor, normalised: Tensor, last: Tensor, text: Tensor) -> Float[Tensor, " batch"]:
+        whole = F.normalize(class_embedding(self.backbone, last), dim=-1)
+        if self.options["views"] == "off":
+            return self._abnormal(whole[:, None], text)[:, 0]
+        if self.options["views"] == "normalised":
+            others = views(normalised)[1:]
+        else:
+            pictures = normalised * self.backbone.std + self.backbone.mean
+            others = (views(pictures)[1:] - self.backbone.mean) / self.backbone.std
+        start = self.backbone.image.start(others.transpose(0, 1).flatten(0, 1))
+        others = self.backbone.encode_tokens(start).unflatten(0, (len(images), -1))
+        return self._abnormal(torch.cat([whole[:, None], others], 1), text).mean(1)
+
+    def _abnormal(self, rows: Float[Tensor, "batch row embed"], text: Float[Tensor, "batch 2 embed"]) -> Tensor:
+        """The probability of "abnormal" of each row, by cosines without a temperature."""
+        cosines = F.normalize(rows, dim=-1) @ text.mT
+        return (cosines[..., 1] - cosines[..., 0]).sigmoid()
+
+    def _adapted(
+        self, patches: Float[Tensor, "batch patch embed"], text: Float[Tensor, "batch 2 embed"], names: Sequence[str]
+    ) -> Float[Tensor, "batch patch embed"]:
+        """The patches of each picture by an adapter that was trained on them."""
+        if self.options["adapter"] == "off" or not self.options["steps"]:
+            return patches
+        found = []
+        for own, states, name in zip(patches, text, names):
+            bank = self.sentences(name) if self.options["adapter"] == "text" else None
+            with torch.inference_mode(False), torch.enable_grad():
+                layer = self._trained(own.detach().clone(), states.clone(), bank, name)
+            found.append(_mixed(own, layer, bank))
+        return torch.stack(found)
+
+    def _trained(
+        self, patches: Float[Tensor, "patch embed"], text: Float[Tensor, "2 embed"], bank: Tensor | None, name: str
+    ) -> nn.Linear:
+        """W and b of a picture's adapter after the steps."""
+        embed, steps = patches.shape[1], self.options["steps"]
+        outputs = embed if bank is None else len(bank)
+        if patches.is_meta:
+            return nn.Linear(embed, outputs, device="meta").requires_grad_(False)
+        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+            torch.default_generator.manual_seed(self.options["seed"])
+            layer = nn.Linear(embed, outputs)
+            noises = [torch.normal(0.0, NOISE, patches.shape) for _ in range(steps)]
+        layer = layer.to(patches)
+        optimiser = torch.optim.AdamW(layer.parameters(), RATE)
+        if self.options["optimiser"] == "carried" and name in self._moments:
+            optimiser.load_state_dict(self._moments[name])
+        for noise in noises:
+            mixed = _mixed(torch.stack([patches, patches + noise.to(patches)]), layer, bank)
+            clean, noisy = (mixed / mixed.norm(dim=-1, keepdim=True) @ text.mT).softmax(-1)
+            entropy = (-clean * clean.log()).sum(-1).mean()
+            pushed = (-noisy[:, 1].log() - clean[:, 0].log()).mean()
+            optimiser.zero_grad()
+            (entropy + PUSHED * pushed).backward()
+            optimiser.step()
+        if self.options["optimiser"] == "carried":
+            self._moments[name] = optimiser.state_dict()
+        return layer.requires_grad_(False)
+
+
+def _mixed(patches: Float[Tensor, "*batch patch embed"], layer: nn.Linear, bank: Tensor | None) -> Tensor:
+    """Half the patches, half the adapter of them."""
+    affinity = layer(patches / patches.norm(dim=-1, keepdim=True))
+    return 0.5 * patches + 0.5 * (affinity if bank is None else F.linear(affinity.tanh(), bank.mT))

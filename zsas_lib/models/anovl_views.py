@@ -1,0 +1,36 @@
+"""The 22 views of a picture over which AnoVL scores it: small turns, shifts, a mirror, grey and quarter turns."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from kornia.color import rgb_to_grayscale
+from kornia.geometry.transform import rotate
+from torch import Tensor
+
+SIXTEENTHS = (-4, -3, -2, -1, 1, 2, 3, 4)
+"""Of a half turn."""
+SHIFTS = tuple((x * size, y * size) for size in (0.2, 0.1) for x, y in ((1, 1), (-1, 1), (-1, -1), (1, -1)))
+"""As shares of half a picture."""
+COUNT = 1 + len(SIXTEENTHS) + len(SHIFTS) + 1 + 1 + 3
+
+
+def views(images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "view batch 3 height width"]:
+    """The picture itself and its views, all of its size, edges mirrored. Differentiable."""
+    found = [images]
+    for angle in (number * math.pi / 16 for number in SIXTEENTHS):
+        cos, sin = math.cos(angle), math.sin(angle)
+        found.append(_moved(images, [[cos, -sin, 0.0], [sin, cos, 0.0]]))
+    found += [_moved(images, [[1.0, 0.0, x], [0.0, 1.0, y]]) for x, y in SHIFTS]
+    found += [images.flip(-1), rgb_to_grayscale(images).expand_as(images)]
+    for degrees in (90.0, 180.0, 270.0):
+        found.append(
+            rotate(images, torch.tensor(degrees, dtype=images.dtype, device=images.device), padding_mode="reflection")
+        )
+    return torch.stack(found)
+
+
+def _moved(images: Tensor, matrix: list[list[float]]) -> Tensor:
+    grid = F.affine_grid(images.new_tensor(matrix).expand(len(images), -1, -1), list(images.shape), align_corners=True)
+    return F.grid_sample(images, grid, padding_mode="reflection", align_corners=True)
