@@ -78,7 +78,7 @@ def test_a_sphinx_warning_fails_the_build_every_time(first_run):
 def test_the_mended_book_is_rendered_and_no_page_computed_again(project, built):
     assert built.returncode == 0, built.stderr
     assert computing(built) == {}
-    assert "The book's 11 pages are all there." in built.stdout
+    assert "The book's 12 pages are all there." in built.stdout
     html = project / "book" / "_build" / "html"
     assert re.search(r"output stream.*?<span></span>2\n", (html / "_computed" / "first.html").read_text(), re.DOTALL)
     assert "These numbers show the method at work." in (html / "_computed" / "second.html").read_text()
