@@ -3,7 +3,7 @@
 const STYLE = `
 .zsas-try { border: 1px solid var(--pst-color-border, #888); border-radius: 6px; padding: 0.8rem; margin: 1rem 0; }
 .zsas-try * { box-sizing: border-box; }
-.zsas-try [hidden] { display: none; }
+.zsas-try [hidden] { display: none !important; }
 .zsas-try figure { margin: 0.4rem 0; }
 .zsas-try fieldset { border: 0; margin: 0 0 0.8rem; padding: 0; min-width: 0; }
 .zsas-try legend { font-size: 1em; font-weight: bold; margin: 0; float: none; }
