@@ -45,7 +45,8 @@ def operations(
 
     Matrix products, convolutions and attention count, a multiplication and an addition each as one; norms, activations,
     softmax and enlarging do not. Sentences that do not depend on the picture are encoded once per class, and are left
-    out. A model that has learned nothing yet is counted as it begins. Raises ValueError for a map without a backbone
+    out. A model that has learned nothing yet is counted as it begins; of shapes without numbers, AdaCLIP's clusters
+    and AnoVL's adaptation, which depend on the picture, are left out. Raises ValueError for a map without a backbone
     where no ``image_size`` is given.
     """
     size = image_size or (model.backbone and model.backbone.size)

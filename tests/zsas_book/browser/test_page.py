@@ -336,6 +336,7 @@ def test_names_that_are_none_are_said(page):
 def test_lines_for_a_real_clip_are_python(page, pictures):
     shown(page, pictures["plain.png"])
     page.get_by_text("The lines").click()
+    page.locator(".zsas-try pre").filter(has_text="model(image").wait_for()
     lines = page.locator(".zsas-try pre").inner_text()
     compile(lines, "page", "exec")
     assert 'model(image, "bottle")' in lines
