@@ -86,20 +86,20 @@ def page_scripts(backbone: Backbone, names: Sequence[str], examples: Sequence[Ex
     model = WinCLIP(backbone)
     words = {name: [_base64(row) for row in model.text_features(name).numpy()] for name in names}
     text = text_part(backbone)
-    reader = {"places": text.places, "base64": text.base64, "merges": merges()}
+    reader = _called("words", {"places": text.places, "base64": text.base64, "merges": merges()})
     about = {
         "config": configuration(model),
         "kernel": base64.b64encode(product_module()).decode(),
         "names": words,
         "examples": [_example(example) for example in examples],
-        "wordsBytes": len(json.dumps(reader)),
+        "wordsBytes": len(reader),
     }
     return {
         "page.js": f"(() => {{\n{_joined(PAGE)}}})();\n",
         "engine.js": engine_script(),
         "about.js": _called("about", about),
         "image.js": _called("image", image_part(backbone)._asdict()),
-        "words.js": _called("words", reader),
+        "words.js": reader,
     }
 
 

@@ -65,7 +65,8 @@ def examples(pictures) -> list[Example]:
         for damaged in (True, False):
             place = next(i for i, record in enumerate(part.records) if record.is_anomalous == damaged)
             label = f"{category.replace('_', ' ')}, {'damaged' if damaged else 'sound'}"
-            chosen.append(Example(part[place].image, part[place].mask, category, label))
+            sample = part[place]
+            chosen.append(Example(sample.image, sample.mask, category, label))
     return chosen
 
 
