@@ -29,8 +29,8 @@ class Embeddings(nn.Module):
     def forward(self, images: Float[Tensor, "1 3 height width"]) -> tuple[Tensor, ...]:
         backbone = self.backbone
         start = backbone.image.start((images - backbone.mean) / backbone.std)
-        windows = [backbone.window_embeddings(start, side) for side in self.scales]
-        return backbone.encode_tokens(start), *windows
+        whole, windows = backbone.encoded_embeddings(start, self.scales)
+        return whole, *windows
 
 
 def export_onnx(backbone: Backbone, path: Path, scales: Sequence[int] = SCALES) -> float:

@@ -178,6 +178,18 @@ class Backbone(nn.Module):
         self._require_window(side)
         return F.normalize(self.image.encoded_windows(start, side, chosen), dim=-1)
 
+    def encoded_embeddings(
+        self, start: Float[Tensor, "batch *start"], sides: Sequence[int]
+    ) -> tuple[Float[Tensor, "batch embed"], list[Float[Tensor, "batch _ embed"]]]:
+        """`encode_tokens` and, for each of ``sides``, `window_embeddings`, in less time than one after the other.
+
+        Raises what `window_embeddings` does.
+        """
+        for side in sides:
+            self._require_window(side)
+        whole, windows = self.image.encoded_with_windows(start, sides)
+        return F.normalize(whole, dim=-1), [F.normalize(own, dim=-1) for own in windows]
+
     def pooled_window_embeddings(self, tail: list[Tensor], side: int) -> Float[Tensor, "batch window embed"]:
         """The same windows, pooled from tokens that have seen the whole picture: `tail` is what `residual_stream`
         gives, or its last two. A fraction of the work, and another quantity; see the families for how each pools.

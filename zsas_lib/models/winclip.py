@@ -229,6 +229,8 @@ class WinCLIP(AnomalyModel):
         if self.options["windows"] == "pooled":
             whole, windows = backbone.pooled_embeddings(start, sides)
             windows = windows if self.options["window_gradient"] else [own.detach() for own in windows]
+        elif self.options["window_gradient"]:
+            whole, windows = backbone.encoded_embeddings(start, sides)
         else:
             whole = backbone.encode_tokens(start)
             windows = [backbone.window_embeddings(local, side) for side in sides]

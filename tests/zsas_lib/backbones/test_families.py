@@ -141,6 +141,19 @@ def test_encoded_windows_equal_one_window_at_a_time(backbone, side):
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("kind", TOKENS, indirect=True)
+def test_pictures_and_windows_of_all_sides_together_are_those_one_after_the_other(backbone, count):
+    start = backbone.embed_patches(pictures(backbone, count))
+    whole, windows = backbone.encoded_embeddings(start, (2, 3))
+    close(whole, backbone.encode_tokens(start))
+    for side, found in zip((2, 3), windows):
+        close(found, backbone.window_embeddings(start, side))
+    with pytest.raises(ValueError, match="does not fit"):
+        backbone.encoded_embeddings(start, (2, 5))
+
+
+@torch.no_grad()
 def test_a_window_of_everything_is_the_picture(kind, backbone):
     images = pictures(backbone)
     start, tail = backbone.embed_patches(images), states(backbone, images)[-2:]
@@ -250,7 +263,7 @@ def test_where_all_is_linear_behind_the_mean_the_map_s_mean_is_the_embedding(bac
 def test_the_blocks_taken_apart_are_the_blocks(backbone):
     start = backbone.embed_patches(pictures(backbone))
     last = residual_stream(backbone, start)[-1]
-    steps = backbone.image._by_steps(start, None)
+    (steps,) = backbone.image._by_steps(start, [None])
     close(steps, last[:, : steps.shape[1]])
 
 

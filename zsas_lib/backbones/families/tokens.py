@@ -62,19 +62,30 @@ class TokenTower(ImageTower):
         return self.pool.dense(state)
 
     def encoded(self, start: Tensor) -> Tensor:
-        parts = start.split(self._sequences_at_once(start))
         if not self.pool.reads_first_only:
+            parts = start.split(self._pictures_at_once(start, [None]))
             return torch.cat([super(TokenTower, self).encoded(part) for part in parts])
-        return torch.cat([self.pool.embedding(self._by_steps(part, None)) for part in parts])
+        return self._encoded_parts(start, [None])[0]
 
     def encoded_windows(self, start: Tensor, side: int, chosen: Int[Tensor, "batch chosen"] | None = None) -> Tensor:
-        windows = (self.grid[0] - side + 1) * (self.grid[1] - side + 1) if chosen is None else chosen.shape[1]
-        images_at_once = max(1, self._sequences_at_once(start, self.prefix + side**2) // windows)
+        return self._encoded_parts(start, [side], chosen)[0].unflatten(0, (len(start), -1))
+
+    def encoded_with_windows(self, start: Tensor, sides: Sequence[int]) -> tuple[Tensor, list[Tensor]]:
+        if len(start) > 1 or not self.pool.reads_first_only:  # several pictures keep a processor's cache full anyway
+            return super().encoded_with_windows(start, sides)
+        whole, *windows = self._encoded_parts(start, [None, *sides])
+        return whole, [own.unflatten(0, (len(start), -1)) for own in windows]
+
+    def _encoded_parts(
+        self, start: Tensor, sides: Sequence[int | None], chosen: Int[Tensor, "batch chosen"] | None = None
+    ) -> list[Tensor]:
+        """The embeddings of whole pictures (None) and of the windows of each side, some pictures at a time."""
+        at_once = self._pictures_at_once(start, sides, chosen)
         parts = []
-        for number, part in enumerate(start.split(images_at_once)):
-            own = None if chosen is None else chosen[number * images_at_once :][: len(part)]
-            parts.append(self.pool.embedding(self._by_steps(part, side, own)))
-        return torch.cat(parts).unflatten(0, (len(start), -1))
+        for number, part in enumerate(start.split(at_once)):
+            own = None if chosen is None else chosen[number * at_once :][: len(part)]
+            parts.append([self.pool.embedding(last) for last in self._by_steps(part, sides, own)])
+        return [torch.cat(embeddings) for embeddings in zip(*parts)]
 
     def pooled_windows(self, tail: list[Tensor], side: int) -> Tensor:
         if not self.pool.reads_first_only:
@@ -138,28 +149,46 @@ class TokenTower(ImageTower):
             states.append(trunk.feed(number, tokens + trunk.added(number, mixed)))
         return [state.to(start.dtype) for state in states]
 
-    def _by_steps(self, start: Tensor, side: int | None, chosen: Tensor | None = None) -> Tensor:
-        """The last tokens of whole pictures or of each window (`side`), or of those that are chosen. The same as
-        running the blocks on each, without two kinds of needless work: tokens that windows share are projected once in
-        the first block, and where the pool reads the first token alone, it is the last block's only query."""
-        trunk, tokens, windows = self.trunk, start.to(self.trunk.dtype), None
-        if side is not None:
-            windows = window_index(self.grid, side, start.device)
-            windows = windows if chosen is None else windows[chosen]
+    def _by_steps(self, start: Tensor, sides: Sequence[int | None], chosen: Tensor | None = None) -> list[Tensor]:
+        """The last tokens of whole pictures (None) and of each window of a side, or of those that are chosen. The same
+        as running the blocks on each, without three kinds of needless work: tokens that windows share are projected
+        once in the first block; where the pool reads the first token alone, it is the last block's only query; and all
+        but attention is done to the tokens of all sides together."""
+        trunk, tokens = self.trunk, start.to(self.trunk.dtype)
+        windows = [None if side is None else window_index(self.grid, side, start.device) for side in sides]
+        if chosen is not None:
+            windows = [own if own is None else own[chosen] for own in windows]
+        shapes: list[torch.Size] = []
         for number in range(self.depth):
             projected = trunk.projected(number, tokens)
-            if number == 0 and side is not None and windows is not None:
-                if chosen is None:
-                    tokens, projected = (window_tokens(x, self.grid, side, self.prefix) for x in (tokens, projected))
-                else:
-                    tokens, projected = (chosen_tokens(x, windows, self.prefix) for x in (tokens, projected))
-                    windows = windows.flatten(0, 1)
-            queries = 1 if self.pool.reads_first_only and number == self.depth - 1 else None
-            query, key, value = trunk.split(number, projected, windows)
-            bias = trunk.bias(number, windows, len(tokens))
-            mixed = attend(query[:, :, :queries], key, value, bias if bias is None else bias[:, :, :queries])
-            tokens = trunk.feed(number, tokens[:, :queries] + trunk.added(number, mixed))
-        return tokens.to(start.dtype)
+            if number == 0:
+                cut = [
+                    self._cut(joined, side, own) for side, own in zip(sides, windows) for joined in (tokens, projected)
+                ]
+                tokens, projected = _rows(cut[::2]), _rows(cut[1::2])
+                shapes = [part.shape[:2] for part in cut[::2]]
+                windows = [own.flatten(0, 1) if own is not None and own.ndim == 3 else own for own in windows]
+            asked = 1 if self.pool.reads_first_only and number == self.depth - 1 else None
+            mixed = []
+            for part, own in zip(_sequences(projected, shapes), windows):
+                query, key, value = trunk.split(number, part, own)
+                bias = trunk.bias(number, own, len(part))
+                found = attend(query[:, :, :asked], key, value, bias if bias is None else bias[:, :, :asked])
+                mixed.append(found.transpose(1, 2))
+            if asked:
+                tokens = _rows([part[:, :asked] for part in _sequences(tokens, shapes)])
+                shapes = [torch.Size((count, asked)) for count, _ in shapes]
+            tokens = trunk.feed(number, tokens + trunk.added(number, _rows(mixed).transpose(1, 2)))
+        return [part.to(start.dtype) for part in _sequences(tokens, shapes)]
+
+    def _cut(self, tokens: Tensor, side: int | None, windows: Tensor | None) -> Tensor:
+        """The sequences of whole pictures or of windows, whose patches have these numbers: for all pictures the same
+        (window, patch), or chosen for each (picture, window, patch)."""
+        if side is None or windows is None:
+            return tokens
+        if windows.ndim == 2:
+            return window_tokens(tokens, self.grid, side, self.prefix)
+        return chosen_tokens(tokens, windows, self.prefix)
 
     def _class_queries(self, before: Tensor, sides: Sequence[int | None]) -> list[Float[Tensor, "batch _ embed"]]:
         """What the last block's class query makes of the patches of each window alone, added to their mean; None for
@@ -183,8 +212,28 @@ class TokenTower(ImageTower):
             embeddings.append(embedded.unflatten(0, asked.shape[:2]))
         return embeddings
 
-    def _sequences_at_once(self, start: Tensor, length: int | None = None) -> int:
-        """How many sequences go through the blocks together, so that hidden activations stay in a processor's cache."""
-        hidden = (length or start.shape[1]) * self.trunk.hidden
+    def _pictures_at_once(
+        self, start: Tensor, sides: Sequence[int | None], chosen: Int[Tensor, "batch chosen"] | None = None
+    ) -> int:
+        """How many pictures go through the blocks together, so that hidden activations stay in a processor's cache."""
+        (rows, columns), length = self.grid, 0
+        for side in sides:
+            if side is None:
+                length += start.shape[1]
+            else:
+                windows = (rows - side + 1) * (columns - side + 1) if chosen is None else chosen.shape[1]
+                length += windows * (self.prefix + side**2)
         bytes_at_once = HIDDEN_BYTES_AT_ONCE.get(start.device.type, HIDDEN_BYTES_AT_ONCE["cuda"])
-        return max(1, bytes_at_once // (hidden * self.trunk.dtype.itemsize))
+        return max(1, bytes_at_once // (length * self.trunk.hidden * self.trunk.dtype.itemsize))
+
+
+def _rows(parts: Sequence[Tensor]) -> Tensor:
+    """The tokens of sequences of several lengths as one sequence, (1, token, ...)."""
+    rows = [part.flatten(0, 1) for part in parts]
+    return (rows[0] if len(rows) == 1 else torch.cat(rows))[None]
+
+
+def _sequences(rows: Tensor, shapes: Sequence[torch.Size]) -> list[Tensor]:
+    """The sequences that `_rows` put together, whose counts and lengths these are."""
+    parts = rows[0].split([count * length for count, length in shapes])
+    return [part.unflatten(0, tuple(shape)) for part, shape in zip(parts, shapes)]

@@ -101,6 +101,12 @@ class ImageTower:
         self.require("encoded")
         raise NotImplementedError
 
+    def encoded_with_windows(
+        self, start: Float[Tensor, "batch *start"], sides: Sequence[int]
+    ) -> tuple[Float[Tensor, "batch embed"], list[Float[Tensor, "batch _ embed"]]]:
+        """`encoded` and, for each of ``sides``, `encoded_windows`."""
+        return self.encoded(start), [self.encoded_windows(start, side) for side in sides]
+
     def pooled_windows(self, tail: list[Tensor], side: int) -> Float[Tensor, "batch window embed"]:
         """The same windows pooled from tokens that have seen the whole picture; ``tail`` ends with what stands before
         the last block and behind it."""
