@@ -58,11 +58,15 @@ class Computed:
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory) -> Iterator[Path]:
-    """Where results go; while it is in use, kernels start warm."""
+    """Where results go, of all workers' pages: what two share is computed once. While it is in use, kernels start
+    warm."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "results-of-pages"
+    folder.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in server()[0].items():
             patch.setenv(name, value)
-        yield tmp_path_factory.mktemp("results")
+        yield folder
 
 
 @pytest.fixture(scope="session", params=[pytest.param(name, marks=pytest.mark.kernel) for name in SMOKE])
