@@ -22,6 +22,9 @@ from .perturbations import RANGES as RANGES
 from .perturbations import perturb as perturb
 from .perturbations.colour import shift_hue as shift_hue
 from .perturbations.colour import shift_saturation as shift_saturation
+from .perturbations.corruptions import CORRUPTIONS as CORRUPTIONS
+from .perturbations.corruptions import Corruption as Corruption
+from .perturbations.corruptions import corrupt as corrupt
 from .perturbations.record import Perturbation as Perturbation
 from .perturbations.rotation import derotate as derotate
 from .perturbations.rotation import rotate as rotate

@@ -9,6 +9,7 @@ from torch import Tensor
 from ..base.errors import UnknownNameError
 from .amounts import Amount, is_number
 from .colour import HUE, SATURATION
+from .corruptions import CORRUPTIONS
 from .record import Motion, Perturbation, Range
 from .rotation import ROTATION
 
@@ -44,10 +45,12 @@ but none of the hue, which wraps.
 
 
 def named(perturbation: str) -> Perturbation:
-    """The record of a perturbation. Raises UnknownNameError for a name that `PERTURBATIONS` does not have."""
-    if perturbation not in PERTURBATIONS:
-        raise UnknownNameError("perturbation", perturbation, PERTURBATIONS)
-    return PERTURBATIONS[perturbation]
+    """The record of a perturbation or a corruption. Raises UnknownNameError for a name that neither `PERTURBATIONS` nor
+    `corruptions.CORRUPTIONS` has."""
+    known = CORRUPTIONS | PERTURBATIONS
+    if perturbation not in known:
+        raise UnknownNameError("perturbation", perturbation, known)
+    return known[perturbation]
 
 
 def check_amount(perturbation: str, amount: int | float) -> None:
