@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import released
 import torch
-from devices import DEVICES, close, moved, waits_on
+from devices import FEW, TINY, close, images, moved, same, waits_on
 from more_perturbations import BRIGHTNESS
 from pretended_device import NAME
 from safetensors.torch import save_file
@@ -18,11 +18,9 @@ from trained import trained
 
 import zsas_lib as zsas
 from zsas_lib.backbones import registry
-from zsas_lib.backbones.unit_range import asked_later
 from zsas_lib.evaluation.complexity import operations
 from zsas_lib.evaluation.evaluate import predict
 from zsas_lib.evaluation.speed import costs
-from zsas_lib.models import list_trivial_maps
 from zsas_lib.models.prompts import PromptEnsemble
 from zsas_lib.models.references import draw_normal
 from zsas_lib.perturbations import PERTURBATIONS
@@ -34,50 +32,11 @@ from zsas_lib.robustness.search.readings import gradient_agreement, turned_loss
 from zsas_lib.robustness.search.single import before_and_after
 from zsas_lib.robustness.search.transfer import transferred
 from zsas_lib.robustness.search.whole_sets import bounds
-from zsas_lib.store.results import describe_model
 from zsas_lib.studies import audit, audit_claims, few_shot, one_picture, vcp_protocol, vcp_weights, windows
 from zsas_lib.training.checkpoints import load_official_checkpoint
 from zsas_lib.training.fit import fit
 
-LEARNED = ["anomalyclip", "april-gan", "vcpclip", "vcpclip+"]
-MODELS = {
-    "winclip": {},
-    "winclip, tiles": {"non_square": "tile"},
-    "winclip, two shots": {"shots": 2},
-    "winclip, raw": {"shots": 1, "patch_memory": "raw", "text_mean": "raw", "image_term": False},
-    "anomalyclip": {},
-    "anomalyclip, diagonal": {"local": "diagonal", "image_score": "text+map"},
-    "april-gan": {"smoothing": 8.0},
-    "vcpclip": {},
-    "vcpclip+": {"image_score": "map"},
-}
-TINY = {
-    "embed_dim": 16,
-    "vision_cfg": {"image_size": 24, "patch_size": 8, "width": 32, "layers": 2, "head_width": 16},
-    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 1, "layers": 2},
-}
-FEW = {"resamples": 5}
 PROMPTS = PromptEnsemble(("a nut", "a good nut"), ("a bad nut",))
-
-
-@pytest.fixture(params=DEVICES)
-def device(request, monkeypatch):
-    """A device; on a GPU convolutions are in float32, as on the CPU."""
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
-    return request.param
-
-
-@pytest.fixture(scope="module")
-def towers():
-    """A backbone on each device that is asked for, with the same weights."""
-    made = {"cpu": tiny_backbone(TINY)}
-
-    def tower(device="cpu"):
-        if device not in made:
-            made[device] = moved(made["cpu"], device)
-        return made[device]
-
-    return tower
 
 
 @pytest.fixture(scope="module")
@@ -89,51 +48,6 @@ def pictures(tmp_path_factory):
 def pair(device, towers):
     """WinCLIP on the CPU and on the device."""
     return tuple(zsas.load_model("winclip", towers(place)) for place in ("cpu", device))
-
-
-def images(*shape):
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(0))
-
-
-def same(made, tolerance=2e-4, **columns):
-    """Tables of the CPU and of the device agree; ranks of nearly equal scores may change places."""
-    here, there = map(pd.DataFrame, made)
-    coarse = [column for column in here if str(column).startswith("pixel_f1")]  # one pixel of a small picture moves it
-    for columns, atol in ((coarse, max(tolerance, 1e-3)), (here.columns.difference(coarse, sort=False), tolerance)):
-        pd.testing.assert_frame_equal(here[columns], there[columns], rtol=0, atol=atol)
-    assert list(here) == list(there)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", MODELS)
-def test_every_model_predicts_and_gives_gradients(device, towers, name):
-    found, models = {}, {}
-    for place in ("cpu", device):
-        models[place] = model = trained(name.partition(",")[0], towers(place), **MODELS[name])
-        if shots := MODELS[name].get("shots"):
-            model.remember("nut", images(shots, 3, 40, 36))
-        pixels = images(2, 3, 40, 56).to(place).requires_grad_()
-        prediction = model(pixels, "nut")
-        assert prediction.anomaly_map.device.type == prediction.image_score.device.type == pixels.device.type
-        (slope,) = torch.autograd.grad((prediction.anomaly_map.mean((1, 2)) + prediction.image_score).sum(), pixels)
-        found[place] = prediction.anomaly_map, prediction.image_score, 10 * slope
-    for one, other in zip(found[device], found["cpu"]):
-        close(one, other)
-    close(models[device](images(2, 3, 40, 56), "nut").anomaly_map, found["cpu"][0])
-    assert describe_model(models[device], ["nut"]) == describe_model(models["cpu"], ["nut"])
-
-
-@pytest.mark.parametrize("name", list_trivial_maps())
-def test_maps_without_a_model_are_drawn_where_the_pictures_are_without_a_wait(device, pictures, tmp_path, name):
-    model, pixels = zsas.load_model(name), images(2, 3, 40, 30)
-    if name == "mean-ground-truth":
-        model.remember_masks(toy_dataset(tmp_path, {"nut": 1, "ring": 1}, normal=0))
-    expected, there = model(pixels, "nut"), pixels.to(device)
-    with waits_on(device) as found:
-        prediction = model(there, "nut")
-    assert found == [] and prediction.anomaly_map.device.type == device
-    close(prediction.anomaly_map, expected.anomaly_map)
-    same(zsas.evaluate(place, pictures, **FEW) for place in (model, moved(model, device)))
 
 
 @pytest.mark.parametrize("name", ["winclip", "vcpclip+"])
@@ -158,24 +72,6 @@ def test_a_backbone_is_loaded_onto_a_device_with_the_same_weights_and_says_the_s
     close(tower.encode_image(images(2, 3, 30, 20).to(device)), towers().encode_image(images(2, 3, 30, 20)))
     with pytest.raises(ValueError, match=r"values in \[0, 1\], got 0..200"):
         tower.encode_image(torch.tensor([0.0, 200.0]).expand(1, 3, 24, 2).to(device))
-
-
-@pytest.mark.parametrize("name", LEARNED)
-def test_training_begins_and_ends_alike(device, towers, pictures, monkeypatch, name):
-    monkeypatch.setattr("zsas_lib.models.vcpclip.DROPOUT", 0.0)  # each device has random numbers of its own
-    logs, models = [], []
-    for place in ("cpu", device):
-        model = zsas.load_model(name, towers(place))
-        own = {key: value.detach().cpu().clone() for key, value in model.learnable().items()}
-        state = torch.get_rng_state()
-        logs.append(fit(model, pictures, epochs=2, training_batch_size=3, rate=1e-3, augment=False))
-        assert torch.equal(torch.get_rng_state(), state)
-        assert {value.device.type for value in model.parameters()} == {place}
-        models.append((model, own))
-    same(logs, 1e-4)
-    (here, first), (there, second) = models
-    assert all(torch.equal(first[key], second[key]) for key in first)
-    close(there(images(1, 3, 24, 24), "nut").anomaly_map, here(images(1, 3, 24, 24), "nut").anomaly_map, 1e-3)
 
 
 def test_a_training_on_a_device_augments_is_judged_resumed_and_saved(device, towers, pictures, tmp_path, monkeypatch):
@@ -361,22 +257,6 @@ def test_studies_of_learned_models(device, towers, pictures):
     assert audit_claims.map_distance(models[1], swapped, pictures[0]).numbers["apart"] == 0
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_a_forward_pass_waits_for_nothing_but_to_see_the_range_of_its_pictures(device, towers, name):
-    model = trained(name.partition(",")[0], towers(device), **MODELS[name])
-    if shots := MODELS[name].get("shots"):
-        model.remember("nut", images(shots, 3, 40, 36).to(device))
-    pixels = images(2, 3, 40, 56).to(device).requires_grad_()
-    model(pixels, "nut")
-    with waits_on(device) as found, asked_later() as extents:
-        prediction = model(pixels, "nut")
-        (prediction.anomaly_map.mean() + prediction.image_score.sum()).backward()
-    assert found == [] and len(extents) == 1 + ("tiles" in name)
-    with waits_on(device) as found:
-        model(pixels, "nut")
-    assert len(found) == len(extents)
-
-
 def test_perturbations_wait_for_nothing(device):
     pixels, amounts = images(3, 3, 10, 14).to(device), torch.tensor([0.1, -0.2, 0.3])
     for given in (0.3, amounts, amounts.to(device).requires_grad_()):
@@ -412,17 +292,6 @@ def test_predictions_and_searches_wait_where_they_read(device, towers, pictures)
                 zsas.worst_case(model, **one, search=search, steps=steps, restarts=3, batch_size=3)
             counts.append(len(found))
         assert counts[1] - counts[0] == reads, found
-
-
-@pytest.mark.parametrize("name", LEARNED)
-def test_a_training_step_waits_once(device, towers, pictures, name):
-    model, counts, few = zsas.load_model(name, towers(device)), [], pictures.select(per_category=2)
-    fit(model, few, epochs=1, augment=False)
-    for size in (2, 1):  # one step, and two
-        with waits_on(device) as found:
-            fit(model, few, epochs=1, training_batch_size=size, augment=False)
-        counts.append(len(found))
-    assert counts[1] - counts[0] == 1, found
 
 
 def test_pictures_out_of_range_are_refused_where_they_are_read(device, towers, pictures):

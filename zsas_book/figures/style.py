@@ -10,15 +10,17 @@ from zsas_lib.perturbations import PERTURBATIONS
 
 INK = "#767676"
 PALETTE = {
-    "blue": "#045fff",
-    "amber": "#cd8403",
-    "teal": "#2ea588",
-    "red": "#b4180b",
-    "plum": "#934282",
-    "lavender": "#9787d8",
-    "violet": "#743db2",
-    "crimson": "#a43642",
-    "sand": "#ae9054",
+    "blue": "#167cff",
+    "amber": "#c68005",
+    "teal": "#0c726a",
+    "red": "#b62402",
+    "plum": "#a32c95",
+    "lavender": "#8f81d4",
+    "violet": "#9320c3",
+    "brown": "#87563c",
+    "sand": "#a1934f",
+    "indigo": "#4938f3",
+    "rose": "#f7519b",
     "grey": "#8a8a8a",
 }
 """Every colour of a line, bar or point. Any two but the grey can be told apart with each kind of colour blindness, and

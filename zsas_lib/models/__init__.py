@@ -60,12 +60,12 @@ MODELS: dict[str, ModelRecord] = {
         ModelRecord(
             "adaclip", "AdaCLIP", "adaclip:AdaCLIP", learns=True, colour="violet", paper="Cao et al., ECCV 2024"
         ),
-        ModelRecord(
-            "aa-clip", "AA-CLIP", "aa_clip:AACLIP", learns=True, colour="crimson", paper="Ma et al., CVPR 2025"
-        ),
+        ModelRecord("aa-clip", "AA-CLIP", "aa_clip:AACLIP", learns=True, colour="brown", paper="Ma et al., CVPR 2025"),
         ModelRecord(
             "af-clip", "AF-CLIP", "af_clip:AFCLIP", learns=True, colour="sand", paper="Fang et al., ACM MM 2025"
         ),
+        ModelRecord("clip", "CLIP", "plain_clip:PlainCLIP", colour="indigo", paper="Radford et al., ICML 2021"),
+        ModelRecord("coop", "CoOp", "coop:CoOp", learns=True, colour="rose", paper="Zhou et al., IJCV 2022"),
         ModelRecord("centre-distance", "distance to the centre", "trivial:CentreDistance", trivial=True, colour="grey"),
         ModelRecord("local-contrast", "local contrast", "trivial:LocalContrast", trivial=True, colour="grey"),
         ModelRecord("median-colour", "median colour distance", "trivial:MedianColour", trivial=True, colour="grey"),

@@ -4,18 +4,14 @@ Cao et al., "AdaCLIP: Adapting CLIP with Hybrid Learnable Prompts for Zero-Shot 
 released (caoyunkang/AdaCLIP).
 """
 
-import warnings
 from collections.abc import Sequence
 from functools import reduce
 from operator import add
-from typing import Any, cast
+from typing import cast
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from ..backbones.families.sizes import Size
@@ -26,6 +22,7 @@ from ..backbones.text_tower import LEARNED_WORDS, OpenClipText
 from ..base.errors import UnknownNameError
 from ..base.options import number, whole_number
 from ..losses import dice_loss, focal_loss
+from .adaclip_clusters import k_means
 from .learned import Features, LearnedModel, Recipe, names_in, spelled, two_state_maps
 from .prompts import adaclip_prompts, mean_embeddings
 
@@ -238,23 +235,11 @@ class AdaCLIP(LearnedModel):
         means = chosen.mean(2)
         if self.options["clustering"] == "highest" or means.is_meta:
             return means.mean(1)
-        labels = self._clusters(chosen.flatten(2)).to(means.device)
-        members = F.one_hot(labels).to(means.dtype)
+        labels = k_means(chosen.flatten(2), self.options["clusters"], self.options["cluster_seed"])
+        members = (labels[..., None] == torch.arange(self.options["clusters"], device=labels.device)).to(means.dtype)
         sizes = members.sum(1)
         centres = members.mT @ means / sizes.clamp_min(1)[..., None]
         return centres.sum(1) / (sizes > 0).sum(1, keepdim=True)
-
-    def _clusters(self, points: Float[Tensor, "batch point channel"]) -> Int[Tensor, "batch point"]:
-        kmeans = cast(Any, KMeans)(  # whose init scikit-learn's annotations have as a word alone
-            min(self.options["clusters"], points.shape[1]),
-            init=_seeds,
-            n_init=1,
-            random_state=self.options["cluster_seed"],
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # of fewer distinct points there are fewer clusters
-            found = [kmeans.fit_predict(own) for own in points.detach().float().cpu().numpy()]
-        return torch.stack([torch.from_numpy(own).long() for own in found])
 
     def compare(self, features: Features, size: Size) -> tuple[Tensor, Tensor]:
         logits, whole = self.logits(features)
@@ -275,21 +260,3 @@ class AdaCLIP(LearnedModel):
         if self.options["dice"] == "rows":
             map_, masks = (values.flatten(0, 1)[:, None] for values in (map_, masks))
         return dice_loss(map_, masks)
-
-
-def _seeds(points: np.ndarray, count: int, random_state: np.random.RandomState) -> np.ndarray:
-    """Where k-means begins: the points that scikit-learn's greedy k-means++ draws, with the same random numbers. That
-    measures distances anew for each of them, which takes as long as the rest of k-means; here it is done once."""
-    precise = points.astype(np.float64)
-    norms = np.einsum("pc,pc->p", precise, precise)
-    distances = np.maximum(norms[:, None] - 2 * precise @ precise.T + norms, 0)
-    chosen = [random_state.choice(len(points), p=np.full(len(points), 1 / len(points)))]
-    closest = distances[chosen[0]]
-    for _ in range(1, count):
-        drawn = random_state.uniform(size=2 + int(np.log(count))) * closest.sum()
-        tried = np.searchsorted(np.cumsum(closest), drawn).clip(None, len(points) - 1)
-        nearer = np.minimum(closest, distances[tried])
-        best = nearer.sum(1).argmin()
-        closest = nearer[best]
-        chosen.append(tried[best])
-    return points[chosen]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..backbones.backbone import Backbone
 from ..backbones.image_tower import class_embedding, local_embeddings, residual_stream
+from ..base.devices import to_device
 from ..base.errors import UnknownNameError
 from ..base.options import whole_number
 from .anovl_views import views
@@ -181,13 +182,13 @@ class AnoVL(AnomalyModel):
         with torch.random.fork_rng(devices=[]), torch.device("cpu"):
             torch.default_generator.manual_seed(self.options["seed"])
             layer = nn.Linear(embed, outputs)
-            noises = [torch.normal(0.0, NOISE, patches.shape) for _ in range(steps)]
-        layer = layer.to(patches)
+            noises = [to_device(torch.normal(0.0, NOISE, patches.shape), patches.device) for _ in range(steps)]
+        layer = layer.to(patches.device, patches.dtype, non_blocking=True)
         optimiser = torch.optim.AdamW(layer.parameters(), RATE)
         if self.options["optimiser"] == "carried" and name in self._moments:
             optimiser.load_state_dict(self._moments[name])
         for noise in noises:
-            mixed = _mixed(torch.stack([patches, patches + noise.to(patches)]), layer, bank)
+            mixed = _mixed(torch.stack([patches, patches + noise.to(patches.dtype)]), layer, bank)
             clean, noisy = (mixed / mixed.norm(dim=-1, keepdim=True) @ text.mT).softmax(-1)
             entropy = (-clean * clean.log()).sum(-1).mean()
             pushed = (-noisy[:, 1].log() - clean[:, 0].log()).mean()

@@ -9,6 +9,8 @@ from kornia.color import rgb_to_grayscale
 from kornia.geometry.transform import rotate
 from torch import Tensor
 
+from ..base.devices import to_device
+
 SIXTEENTHS = (-4, -3, -2, -1, 1, 2, 3, 4)
 """Of a half turn."""
 SHIFTS = tuple((x * size, y * size) for size in (0.2, 0.1) for x, y in ((1, 1), (-1, 1), (-1, -1), (1, -1)))
@@ -25,12 +27,15 @@ def views(images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "view 
     found += [_moved(images, [[1.0, 0.0, x], [0.0, 1.0, y]]) for x, y in SHIFTS]
     found += [images.flip(-1), rgb_to_grayscale(images).expand_as(images)]
     for degrees in (90.0, 180.0, 270.0):
-        found.append(
-            rotate(images, torch.tensor(degrees, dtype=images.dtype, device=images.device), padding_mode="reflection")
-        )
+        found.append(rotate(images, _there([degrees], images)[0], padding_mode="reflection"))
     return torch.stack(found)
 
 
 def _moved(images: Tensor, matrix: list[list[float]]) -> Tensor:
-    grid = F.affine_grid(images.new_tensor(matrix).expand(len(images), -1, -1), list(images.shape), align_corners=True)
+    grid = F.affine_grid(_there(matrix, images).expand(len(images), -1, -1), list(images.shape), align_corners=True)
     return F.grid_sample(images, grid, padding_mode="reflection", align_corners=True)
+
+
+def _there(numbers: list, images: Tensor) -> Tensor:
+    """Numbers where the images are and of their kind; nothing is waited for."""
+    return to_device(torch.tensor(numbers, dtype=images.dtype, device="cpu"), images.device)

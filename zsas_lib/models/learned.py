@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from ..backbones.families.sizes import Size, pair
 from ..backbones.registry import Backbone
+from ..base.devices import to_device
 from ..base.errors import DataError, UnknownNameError
 from ..base.files import require_place, write_atomically
 from ..base.tensors import finite_floats
@@ -280,7 +281,7 @@ def spelled(class_names: Sequence[str], device: torch.device) -> UInt8[Tensor, "
     for row, name in zip(rows, class_names):
         letters = name.encode()[:LONGEST_NAME]
         row[: len(letters)] = torch.tensor(list(letters), dtype=torch.uint8)
-    return rows.to(device)
+    return to_device(rows, device)
 
 
 def names_in(rows: UInt8[Tensor, "batch byte"]) -> list[str]:

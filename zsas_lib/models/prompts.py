@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
+from open_clip import OPENAI_IMAGENET_TEMPLATES
 from torch import Tensor
 
 from ..backbones.backbone import Backbone
@@ -172,6 +173,22 @@ def aa_clip_prompts(class_name: str, *, raw_names: bool = False) -> PromptEnsemb
         for states in (AA_CLIP_NORMAL_STATES, AA_CLIP_ABNORMAL_STATES)
     )
     return PromptEnsemble(*sentences)
+
+
+PLAIN_STATES = ("normal", "anomalous")
+
+
+@cache
+def plain_prompts(class_name: str, *, ensemble: bool = False, raw_names: bool = False) -> PromptEnsemble:
+    """What AnomalyCLIP's comparison asks plain CLIP, as far as it is known: "a photo of a normal pill." and "a photo of
+    an anomalous pill."; with ``ensemble`` (CLIP-AC) both states in each of OpenAI's 80 templates for ImageNet. For
+    `raw_names` see `class_phrase`."""
+    phrase = class_phrase(class_name, raw=raw_names)
+    if ensemble:
+        kinds = (tuple(say(f"{state} {phrase}") for say in OPENAI_IMAGENET_TEMPLATES) for state in PLAIN_STATES)
+        return PromptEnsemble(*kinds)
+    normal, anomalous = PLAIN_STATES
+    return PromptEnsemble((f"a photo of a {normal} {phrase}.",), (f"a photo of an {anomalous} {phrase}.",))
 
 
 TEXTURES = ("carpet", "leather", "grid", "tile", "wood")

@@ -168,7 +168,15 @@ def stages(name: str) -> bool:
 def test_every_model_runs_or_says_why(name):
     """The table: WinCLIP and APRIL-GAN run on all; the others on all transformers."""
     width, values, tokens = (ONE_WIDTH, NO_VALUES, NO_TOKENS) if stages(name) else ("", "", "")
-    expected = {"winclip": "", "april-gan": "", "vcpclip": width, "vcpclip+": width, "anomalyclip": values}
+    expected = {
+        "winclip": "",
+        "april-gan": "",
+        "clip": "",
+        "coop": "",
+        "vcpclip": width,
+        "vcpclip+": width,
+        "anomalyclip": values,
+    }
     expected |= {"adaclip": tokens, "aa-clip": tokens, "anovl": values}
     expected |= {"af-clip": af_clip.ONE_WIDTH if stages(name) else ""}
     assert {model: why_not(model, made(name)) for model in ON_A_BACKBONE} == expected
@@ -186,7 +194,9 @@ def test_what_runs_runs_to_its_end_and_what_does_not_is_refused_before_it_starts
             ):
                 load_model(model, backbone)
             continue
-        options = {"context": 4} if model in ("anomalyclip", "af-clip") and backbone.text.context_length < 17 else {}
+        options = (
+            {"context": 4} if model in ("anomalyclip", "af-clip", "coop") and backbone.text.context_length < 17 else {}
+        )
         with torch.device("meta"):
             loaded = load_model(model, backbone, **options)
         with as_it_begins(loaded):
@@ -199,5 +209,5 @@ def test_learned_words_need_a_text_tower_of_open_clips_own():
     backbone = made("ViT-B-32")
     with patch.dict(vars(backbone.text), {"cannot": {LEARNED_WORDS: "it reads sentences only."}}):
         assert {name for name in ON_A_BACKBONE if why_not(name, backbone)} == {
-            *("vcpclip", "vcpclip+", "anomalyclip", "adaclip", "aa-clip", "af-clip")
+            *("vcpclip", "vcpclip+", "anomalyclip", "adaclip", "aa-clip", "af-clip", "coop")
         }

@@ -12,6 +12,7 @@ from trained import trained
 from zsas_lib.evaluation.complexity import parameter_counts, shapes_only
 from zsas_lib.losses import dice_loss, focal_loss
 from zsas_lib.models.adaclip import CLUSTERED_SHARE
+from zsas_lib.models.adaclip_clusters import k_means
 from zsas_lib.models.load import load_model
 from zsas_lib.models.prompts import adaclip_prompts
 
@@ -120,19 +121,29 @@ def test_the_score_has_a_fifth_of_the_mean_of_clusters(backbone, images):
 
 
 @pytest.mark.parametrize("clusters, count", [(20, 100), (2, 10), (1, 16), (5, 30)])
-def test_clusters_are_those_that_scikit_learn_finds(backbone, clusters, count):
+def test_clusters_are_those_that_scikit_learn_finds(clusters, count):
     for seed in range(4):
         points = torch.randn(1, count, 64, generator=torch.Generator().manual_seed(seed))
         points = F.normalize(points + torch.arange(count)[:, None] % 3, dim=-1)
-        model = trained("adaclip", backbone, clusters=clusters, cluster_seed=seed)
         expected = KMeans(clusters, n_init="auto", random_state=seed).fit_predict(points[0].numpy())
-        assert model._clusters(points)[0].tolist() == expected.tolist()
+        assert k_means(points, clusters, seed)[0].tolist() == expected.tolist()
+
+
+def test_pictures_are_clustered_together_as_one_by_one_and_clusters_that_lose_their_points_are_filled():
+    generator = torch.Generator().manual_seed(0)
+    points = torch.randn(5, 30, 6, generator=generator)
+    points[1, 12:] = points[1, :1]
+    points[2, :, 1:] = 0
+    found = k_means(points, 12, 1)
+    for own, labels in zip(points.numpy(), found):
+        assert labels.tolist() == KMeans(12, n_init=1, random_state=1).fit_predict(own).tolist()
+    assert torch.equal(found[3:4], k_means(points[3:4], 12, 1))
 
 
 def test_a_picture_of_equal_patches_has_fewer_clusters_and_no_warning(backbone):
     model = trained("adaclip", backbone)
     points = torch.ones(1, 16, 8)
-    assert model._clusters(points).unique().numel() == 1
+    assert k_means(points, 20, 0).unique().numel() == 1
     assert model(torch.full((1, 3, 32, 32), 0.5), "pill").image_score.isfinite().all()
 
 

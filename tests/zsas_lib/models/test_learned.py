@@ -13,7 +13,7 @@ from zsas_lib.base.errors import DataError, UnknownNameError
 from zsas_lib.models.learned import UntrainedModelError, assign_learned, highest_mean, two_state_maps
 from zsas_lib.models.load import load_model
 
-NAMES = ["aa-clip", "adaclip", "af-clip", "anomalyclip", "april-gan", "vcpclip", "vcpclip+"]
+NAMES = ["aa-clip", "adaclip", "af-clip", "anomalyclip", "april-gan", "coop", "vcpclip", "vcpclip+"]
 
 
 @pytest.fixture

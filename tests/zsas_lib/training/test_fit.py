@@ -31,7 +31,7 @@ def learned(model):
     return torch.cat([value.flatten() for value in model.learnable().values()])
 
 
-@pytest.mark.parametrize("name", ["adaclip", "af-clip", "anomalyclip", "vcpclip", "vcpclip+", "april-gan"])
+@pytest.mark.parametrize("name", ["adaclip", "af-clip", "anomalyclip", "coop", "vcpclip", "vcpclip+", "april-gan"])
 def test_training_lowers_the_loss_of_every_model_and_leaves_the_backbone_alone(backbone, pictures, name):
     before = backbone.clip.visual.proj.clone()
     model = zsas.load_model(name, backbone)
