@@ -120,7 +120,7 @@ def carried_in_words(rows: pd.DataFrame) -> list[str]:
     best, alarms = tuple(RULES)
     sentences = []
     for name, own in rows.groupby("model", sort=False):
-        place = own.set_index(["threshold", "set on"])
+        place = own.set_index(["threshold", "set on"]).sort_index()
         carried, had = place.loc[(best, SOURCES[0])], place.loc[(best, OWN)]
         let = place.loc[(alarms, SOURCES[0])]
         word = beyond(carried.low, carried.high, "above", "below", "within chance of")
