@@ -74,7 +74,7 @@ def matched(
     return table
 
 
-def auroc_and_fpr95(known: Float[np.ndarray, " picture"], other: Float[np.ndarray, " picture"]) -> tuple[float, float]:
+def auroc_and_fpr95(known: Float[np.ndarray, " known"], other: Float[np.ndarray, " other"]) -> tuple[float, float]:
     """How well a score tells known pictures, where it is higher, from others: AUROC, in which ties count one half, and
     the share of the others that is accepted at the highest threshold that keeps `KEPT` of the known (score at least
     that)."""
