@@ -79,7 +79,7 @@ def auroc_and_fpr95(known: Float[np.ndarray, " known"], other: Float[np.ndarray,
     the share of the others that is accepted at the highest threshold that keeps `KEPT` of the known (score at least
     that)."""
     scores, labels = np.concatenate([known, other]), np.repeat([True, False], [len(known), len(other)])
-    threshold = np.sort(known)[::-1][int(np.ceil(KEPT * len(known))) - 1]
+    threshold = np.sort(known)[::-1][max(1, int(np.ceil(KEPT * len(known) - 1e-9))) - 1]
     return image_auroc(scores, labels), float((other >= threshold).mean())
 
 

@@ -49,14 +49,15 @@ def test_words_compare_pair_by_pair(made):
 
 def test_thresholds_that_do_not_fit_give_alarms(made):
     targets, auxiliary, _, _ = made
-    rows = tables.behind_thresholds(targets, auxiliary).set_index(["model", "threshold", "set on"]).sort_index()
+    table = tables.behind_thresholds(targets, auxiliary)
+    rows = table.set_index(["model", "threshold", "set on"]).sort_index()
     own = rows.loc[("winclip", "largest F1", study.OWN)]
     assert own.F1 >= rows.loc[("winclip", "largest F1")].F1.max() - 1e-9 and own.above == pytest.approx(
         own.F1 - 200 / 3
     )
     sound = ~targets["winclip"].is_anomalous
     assert rows.loc[("winclip", "5 % false alarms", study.OWN), "false alarms"] <= 5 and sound.sum() == 60
-    first, _ = tables.carried_in_words(rows.reset_index())
+    first, _ = tables.carried_in_words(table)
     alarms = rows.loc[("winclip", "5 % false alarms", "auxiliary"), "false alarms"]
     assert first.startswith(f"WinCLIP: set for 5 % false alarms on the auxiliary data, {alarms:.0f} % of the sound")
 

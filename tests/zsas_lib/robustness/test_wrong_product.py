@@ -48,7 +48,7 @@ def test_matching_is_a_softmax_of_cosines(pictures, backbone):
     with pytest.raises(OptionError, match="two products with different names, got macaroni, macaroni"):
         module.matched(backbone, pictures, ["macaroni1", "macaroni2"])
     with pytest.raises(ValueError, match="positive temperature.*got 0"):
-        module.matched(backbone, pictures, names, temperature=0)
+        module.matched(backbone, pictures, names, temperature=0.0)
 
 
 def rows(scores: dict[str, float], anomalous: float = 0.0, images: int = 10) -> pd.DataFrame:
