@@ -29,6 +29,7 @@ from .perturbations.record import Perturbation as Perturbation
 from .perturbations.rotation import derotate as derotate
 from .perturbations.rotation import rotate as rotate
 from .perturbations.rotation import valid_region as valid_region
+from .robustness.equivariance import picture_agreement as picture_agreement
 from .robustness.search.worst_case import WorstCase as WorstCase
 from .robustness.search.worst_case import worst_case as worst_case
 from .robustness.suitability import corner_error as corner_error

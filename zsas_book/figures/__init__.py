@@ -40,6 +40,7 @@ from .panels import panels as panels
 from .publish import publish as publish
 from .publish import publish_replicates as publish_replicates
 from .publish import publish_table as publish_table
+from .reliability import reliability_panels as reliability_panels
 from .settings import setting_panels as setting_panels
 from .slider import frame_slider as frame_slider
 from .steps import steps as steps

@@ -10,6 +10,24 @@ below: `evaluate` and the sweeps then compute it, tables average it, and figures
 from .aupro import aupro as aupro
 from .aupro import legacy_reach as legacy_reach
 from .bootstrap import bootstrap_std as bootstrap_std
+from .calibration import (
+    brier_score as brier_score,
+)
+from .calibration import (
+    calibration_error as calibration_error,
+)
+from .calibration import (
+    fitted_temperature as fitted_temperature,
+)
+from .calibration import (
+    negative_log_likelihood as negative_log_likelihood,
+)
+from .detection import (
+    false_positive_rate as false_positive_rate,
+)
+from .detection import (
+    known_auroc as known_auroc,
+)
 from .image import (
     image_auroc as image_auroc,
 )
@@ -43,4 +61,16 @@ from .pixel import (
 )
 from .pixel import (
     pixel_metrics as pixel_metrics,
+)
+from .retrieval import (
+    chance_of_retrieval as chance_of_retrieval,
+)
+from .retrieval import (
+    hit_rate as hit_rate,
+)
+from .retrieval import (
+    r_precision as r_precision,
+)
+from .retrieval import (
+    retrieval_average_precision as retrieval_average_precision,
 )

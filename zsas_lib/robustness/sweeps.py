@@ -125,10 +125,10 @@ def _matched(
         masks += truth
     if not motion or derotation != "valid":
         return Matched(maps, masks)
-    return _whole_regions(maps, masks, [motion.shown(value, *mask.shape) for mask in masks])
+    return whole_regions(maps, masks, [motion.shown(value, *mask.shape) for mask in masks])
 
 
-def _whole_regions(
+def whole_regions(
     maps: list[Float[Tensor, "_ _"]], masks: list[Bool[Tensor, "_ _"]], shown: list[Bool[Tensor, "_ _"]]
 ) -> Matched:
     """The pixels shown, as one row for each picture's normal ones and one for each of its regions.

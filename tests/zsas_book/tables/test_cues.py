@@ -1,0 +1,49 @@
+"""Tables and sentences about cues and sentences."""
+
+import pandas as pd
+import pytest
+
+import zsas_lib as zsas
+from zsas_book.tables import cues as tables
+from zsas_lib.evaluation.evaluate import evaluate
+from zsas_lib.robustness.cues import REMOVALS
+from zsas_lib.robustness.thresholds import calibration
+
+LOSSES = {"grey": 0.2, "hue": 0.2, "smooth": 0.0, "shuffled": 0.6}
+
+
+def losses(factor: float = 1.0) -> pd.DataFrame:
+    rows = []
+    for place, category in enumerate(["a", "b", "c", "d"]):
+        for removal, lost in LOSSES.items():
+            facts = {"category": category, "removal": removal, "cue": REMOVALS[removal].cue, "pixel_ap_before": 0.9}
+            rows.append(facts | {"pixel_ap": 0.9 - factor * lost * (1 + 0.01 * place)})
+    return pd.DataFrame(rows)
+
+
+def test_profiles_are_in_points_and_percent():
+    rows = tables.profiles({"winclip": losses(), "local-contrast": losses(0)}, "pixel_ap")
+    own = rows[rows.model == "winclip"].set_index("cue")
+    assert own.lost.tolist() == pytest.approx([20.3, 0, 60.9]) and own.share.tolist() == pytest.approx([25, 0, 75])
+    (said,) = tables.profiles_in_words(rows, ["local-contrast"], "pixel_ap")
+    assert (
+        "WinCLIP loses most" in said and "without the whole's shape (+60.9 points, 75 % of all that it loses)" in said
+    )
+    assert said.endswith("beyond chance without: colour (+20.3) and the whole's shape (+60.9).")
+    values, errors = tables.panels_of(rows, ["winclip"])
+    assert list(values["winclip"]) == list(errors["winclip"]) == ["lost", "share"]
+    mean = tables.over_trainings([losses(), losses(0)])
+    assert mean.pixel_ap.iloc[0] == pytest.approx(0.8)
+
+
+def test_fewer_sentences_are_paired_with_the_first_set():
+    names = ["ceramic_ring", "woven_sheet"]
+    pictures = zsas.load_dataset("embedded-b", categories=names, image_size=36).select(per_category=4)
+    whole, pair = (evaluate(zsas.load_model(n), pictures, resamples=6) for n in ("local-contrast", "median-colour"))
+    rows = tables.fewer_sentences({"all": whole, "one pair": pair}, ["aupro"]).set_index(["sentences", "metric"])
+    expected = 100 * (pair.loc["mean", "aupro"] - whole.loc["mean", "aupro"])
+    assert rows.loc[("one pair", "aupro"), "gap"] == pytest.approx(expected) and rows.loc[("all", "aupro"), "gap"] == 0
+    error = calibration(pair.per_image, pair.per_image.image_score.to_numpy())["ECE"].values[0]
+    assert rows.loc[("one pair", "ECE"), "mean"] == pytest.approx(100 * error)
+    (said,) = tables.sentences_in_words(rows.reset_index(), "aupro")
+    assert said.startswith("one pair, 2 sentences for 242: AUPRO") and "calibration error" in said

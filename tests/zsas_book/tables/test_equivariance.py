@@ -1,0 +1,53 @@
+"""Tables and sentences about maps that follow their pictures, from numbers made by hand."""
+
+import pandas as pd
+import pytest
+
+from zsas_book.tables import equivariance as tables
+
+CATEGORIES = ["a", "b", "c", "d"]
+
+
+def table(cosines, lost, before=0.8) -> pd.DataFrame:
+    rows = [
+        {"category": name, "placement": place, "cosine": cosine - 0.1 * (place == "mirror"), "overlap": cosine / 2}
+        | {"pixel_ap": before - loss, "pixel_ap_before": before, "pictures": 4}
+        for place in ("rotation(15)", "mirror")
+        for name, cosine, loss in zip(CATEGORIES, cosines, lost)
+    ]
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def found():
+    return {
+        "winclip": table([0.9, 0.8, 0.7, 0.6], [0.11, 0.12, 0.13, 0.14]),
+        "local-contrast": table([1.0] * 4, [0.0] * 4),
+    }
+
+
+def test_means_and_intervals_are_those_of_categories(found):
+    rows = tables.followed(found, "pixel_ap").set_index(["model", "placement"])
+    row = rows.loc[("winclip", "turned by 15 degrees")]
+    assert row.cosine == pytest.approx(75) and row.overlap == pytest.approx(37.5) and row.lost == pytest.approx(12.5)
+    assert 0 < row.low < 12.5 < row.high and row.cosine_se > 0
+    assert rows.loc[("winclip", "mirrored"), "cosine"] == pytest.approx(65)
+    alone = tables.followed({"winclip": found["winclip"].query("category == 'a'")}, "pixel_ap")
+    assert alone[["low", "high", "cosine_se"]].isna().all(axis=None)
+    values, errors = tables.panels_of(rows.reset_index(), ["winclip"])
+    assert list(values["winclip"]) == list(errors["winclip"]) == ["cosine", "overlap"]
+
+
+def test_words_say_what_is_lost_and_what_the_cosine_tells(found):
+    rows, told = tables.followed(found, "pixel_ap"), tables.told_before(found, "pixel_ap")
+    assert told.set_index(["model", "agreement"]).loc[("winclip", "cosine"), "rank correlation"] == pytest.approx(1)
+    first, second = tables.followed_in_words(rows, told, ["local-contrast"], "pixel_ap")
+    assert "WinCLIP (70); of maps without a model: local contrast (95)" in first
+    assert "WinCLIP loses most" in second and "beyond chance it loses with 2 placements of 2" in second
+    assert "the cosine tells beyond chance which categories lose (rank correlation 1.00" in second
+
+
+def test_trainings_are_averaged(found):
+    one, other = found["winclip"], found["local-contrast"]
+    mean = tables.over_trainings([one, other])
+    assert mean.cosine.iloc[0] == pytest.approx(0.95) and list(mean.category) == list(one.category)

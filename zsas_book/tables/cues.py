@@ -1,0 +1,109 @@
+"""What maps hang on, and what fewer sentences cost: tables and sentences."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from zsas_lib.evaluation.paired import paired
+from zsas_lib.evaluation.tables import MEAN, ResultTable
+from zsas_lib.robustness.cues import profile
+from zsas_lib.robustness.sentences import sentences_of
+from zsas_lib.robustness.thresholds import calibration
+
+from ..labels import label
+from ..words import beyond, how_sure, listed, points
+
+POINTS = ("gap", "se", "low", "high", "power")
+
+CLAIMS = [
+    {
+        "paper": "T",
+        "claim": "CLIP prefers shape to texture",
+        "here": "Not tested as such: no picture has one defect's shape and another's texture. The profile of what is "
+        "missed stands in.",
+    },
+    {
+        "paper": "T",
+        "claim": "Fewer prompts calibrate better and leave robustness to factors as it is",
+        "here": "Tested for WinCLIP's image score and maps, see the table of sentences.",
+    },
+]
+"""What papers say that the chapter is near to."""
+
+
+def over_trainings(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The mean of `cue_losses` of one model's trainings."""
+    return pd.concat(tables).groupby(["category", "removal", "cue"], sort=False).mean().reset_index()
+
+
+def profiles(found: Mapping[str, pd.DataFrame], metric: str) -> pd.DataFrame:
+    """`robustness.cues.profile` of each model, by name in a column model; lost in points, shares in percent."""
+    parts = []
+    for name, table in found.items():
+        own = profile(table, metric)
+        numbers = own.columns.drop("cue")
+        parts.append(own.assign(model=name, **{column: 100 * own[column] for column in numbers}))
+    rows = pd.concat(parts, ignore_index=True)
+    return rows[["model", *rows.columns.drop("model")]]
+
+
+def panels_of(rows: pd.DataFrame, names: Sequence[str]) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
+    """The profiles of some models as what `figures.dot_panels` draws: values and errors by model."""
+    own = {name: rows[rows.model == name].set_index("cue") for name in names}
+    both = ["lost", "share"]
+    errors = {name: part[[f"{c}_se" for c in both]].set_axis(both, axis=1) for name, part in own.items()}
+    return {name: part[both] for name, part in own.items()}, errors
+
+
+def profiles_in_words(rows: pd.DataFrame, trivial: Sequence[str], metric: str) -> list[str]:
+    """Which cue each model loses most with, and which losses are beyond chance, a sentence each."""
+    sentences = []
+    for name, own in rows[~rows.model.isin(trivial)].groupby("model", sort=False):
+        clear = [f"{row.cue} ({points(row.lost)})" for row in own.itertuples() if row.lost_low > 0]
+        most = own.loc[own.lost.idxmax()]
+        share = "" if np.isnan(most.share) else f", {most.share:.0f} % of all that it loses"
+        sentences.append(
+            f"{label(str(name))} loses most {label(metric)} without {most.cue} ({points(most.lost)} points{share}); "
+            f"beyond chance without: {listed(clear)}."
+        )
+    return sentences
+
+
+def fewer_sentences(tables: Mapping[str, ResultTable], metrics: Sequence[str]) -> pd.DataFrame:
+    """What each set of sentences gives beside the first, the whole ensemble: columns sentences (the set), number,
+    metric, mean in percent, and the paired difference of the means over categories: gap, se, low, high and power in
+    points, agree in percent. The calibration error of the image score (``ECE``, positive class, all pictures together)
+    has rows of its own, in which less is better."""
+    whole, *_ = tables
+    first = calibration(tables[whole].per_image, tables[whole].per_image["image_score"].to_numpy(float))
+    rows = []
+    for name, table in tables.items():
+        facts = {"sentences": name, "number": sentences_of(name)}
+        found = paired([table], [tables[whole]])
+        for row in found[(found.category == MEAN) & found.metric.isin(metrics)].to_dict("records"):
+            numbers = {part: 100 * row[part] for part in (*POINTS, "agree")}
+            rows.append(facts | {"metric": row["metric"], "mean": 100 * table.loc[MEAN, row["metric"]]} | numbers)
+        error = calibration(table.per_image, table.per_image["image_score"].to_numpy(float))["ECE"]
+        gap = error - first["ECE"]
+        sure = vars(gap.difference()) if gap.units > 1 else {"gap": float(gap.values[0])}
+        numbers = {part: 100 * sure.get(part, np.nan) for part in (*POINTS, "agree")}
+        rows.append(facts | {"metric": "ECE", "mean": 100 * float(error.values[0])} | numbers)
+    return pd.DataFrame(rows)
+
+
+def sentences_in_words(rows: pd.DataFrame, metric: str) -> list[str]:
+    """What each smaller set costs in a metric and in calibration, a sentence each."""
+    whole = rows.sentences.iloc[0]
+    sentences = []
+    for name, own in rows[rows.sentences != whole].groupby("sentences", sort=False):
+        place = own.set_index("metric")
+        cost, error = place.loc[metric], place.loc["ECE"]
+        word = beyond(cost.low, cost.high, "a gain", "a loss", "within chance")
+        mended = beyond(error.low, error.high, "worse", "better", "within chance")
+        sentences.append(
+            f"{name}, {int(cost.number)} sentences for {int(rows.number.iloc[0])}: {label(metric)} {points(cost.gap)} "
+            f"points, {word} ({how_sure(cost.low, cost.high, cost.agree / 100, cost.power)}); calibration error "
+            f"{points(error.gap)}, {mended}."
+        )
+    return sentences

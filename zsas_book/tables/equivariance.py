@@ -1,0 +1,104 @@
+"""How far maps follow their pictures, what they lose, and whether the one tells the other: tables and sentences."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from zsas_lib.evaluation.paired import over_categories
+from zsas_lib.perturbations.placement import placement_words
+from zsas_lib.robustness.equivariance import foretold, lost
+
+from ..labels import label
+from ..words import counted, listed, points
+
+AGREEMENT = ("cosine", "overlap")
+
+
+def over_trainings(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The mean of `equivariance` tables of one model's trainings."""
+    return pd.concat(tables).groupby(["category", "placement"], sort=False).mean().reset_index()
+
+
+def followed(tables: Mapping[str, pd.DataFrame], metric: str) -> pd.DataFrame:
+    """How far maps follow each placement, in the mean over categories: columns model, placement (in words), cosine and
+    overlap with their standard errors over categories (``_se``), lost (of the metric), low and high of its interval,
+    all times 100; nan where a single category has no interval. ``tables`` are `equivariance` tables by model."""
+    rows = []
+    for name, table in tables.items():
+        losses = lost(table, metric)
+        for place, own in table.groupby("placement", sort=False):
+            row: dict[str, object] = {"model": name, "placement": placement_words(str(place))}
+            for column in AGREEMENT:
+                values = own.set_index("category")[column]
+                row[column] = 100 * values.mean()
+                row[f"{column}_se"] = 100 * over_categories(values).se if len(values) > 1 else np.nan
+            gaps = losses[losses.placement == place].set_index("category").lost
+            sure = over_categories(gaps) if len(gaps) > 1 else None
+            row |= {"lost": 100 * gaps.mean()}
+            row |= {end: 100 * getattr(sure, end) if sure else np.nan for end in ("low", "high")}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def told_before(tables: Mapping[str, pd.DataFrame], metric: str) -> pd.DataFrame:
+    """Spearman's rank correlation over categories between what lacks in agreement and what the metric loses
+    (`robustness.equivariance.foretold`): columns model, agreement, rank correlation, low and high of its interval."""
+    rows = []
+    for name, table in tables.items():
+        for column in AGREEMENT:
+            found = foretold(table, column, metric)
+            numbers = {"rank correlation": found.gap, "low": found.low, "high": found.high}
+            rows.append({"model": name, "agreement": column} | numbers)
+    return pd.DataFrame(rows)
+
+
+def panels_of(rows: pd.DataFrame, names: Sequence[str]) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
+    """The rows of `followed` of some models as what `figures.dot_panels` draws: values and errors by model."""
+    own = {name: rows[rows.model == name].set_index("placement") for name in names}
+    errors = {
+        name: part[[f"{c}_se" for c in AGREEMENT]].set_axis(list(AGREEMENT), axis=1) for name, part in own.items()
+    }
+    return {name: part[list(AGREEMENT)] for name, part in own.items()}, errors
+
+
+def followed_in_words(rows: pd.DataFrame, told: pd.DataFrame, trivial: Sequence[str], metric: str) -> list[str]:
+    """Which models follow their pictures, beside maps without a model; where that costs something beyond chance; and
+    whether agreement tells it, a sentence each."""
+    means = rows.groupby("model", sort=False).cosine.mean().sort_values(ascending=False)
+    said = {
+        kind: listed([f"{label(str(name))} ({value:.0f})" for name, value in means.items() if (name in trivial) == own])
+        for kind, own in (("models", False), ("maps", True))
+    }
+    sentences = [
+        f"In the mean over placements the cosine is, in hundredths, {said['models']}; of maps without a model: "
+        f"{said['maps']}. To follow a picture is not to know what is wrong with it."
+    ]
+    for name, own in rows[~rows.model.isin(trivial)].groupby("model", sort=False):
+        clear = [f"{row.placement} ({points(row.lost)})" for row in own.itertuples() if row.low > 0]
+        worst = own.loc[own.lost.idxmax()]
+        rank = told[(told.model == name) & (told.agreement == "cosine")].iloc[0]
+        known = "no rank" if np.isnan(rank["rank correlation"]) else f"rank correlation {rank['rank correlation']:.2f}"
+        known += "" if np.isnan(rank.low) else f", 95 % interval {rank.low:.2f} to {rank.high:.2f}"
+        word = "tells" if rank.low > 0 else "does not tell"
+        sentences.append(
+            f"{label(str(name))} loses most {label(metric)} when {worst.placement} ({points(worst.lost)} points); "
+            f"beyond chance it loses with {counted(len(clear), 'placement')} of {len(own)}: {listed(clear)}. "
+            f"Without labels, the cosine {word} beyond chance which categories lose ({known})."
+        )
+    return sentences
+
+
+CLAIMS = [
+    {
+        "paper": "T",
+        "claim": "CNN towers match two views of a thing better than transformers",
+        "here": "Not tested: one tower; views of one thing need correspondences. Agreement under placements stands in.",
+    },
+    {
+        "paper": "S",
+        "claim": "A map of a turned picture is measured after it is turned back",
+        "here": "The mask is turned along, and so is the map of the picture as it was: both on the same pixels.",
+    },
+]
+"""What papers say that the chapter is near to."""
