@@ -10,6 +10,18 @@ below: `evaluate` and the sweeps then compute it, tables average it, and figures
 from .aupro import aupro as aupro
 from .aupro import legacy_reach as legacy_reach
 from .bootstrap import bootstrap_std as bootstrap_std
+from .calibration import (
+    brier_score as brier_score,
+)
+from .calibration import (
+    calibration_error as calibration_error,
+)
+from .calibration import (
+    fitted_temperature as fitted_temperature,
+)
+from .calibration import (
+    negative_log_likelihood as negative_log_likelihood,
+)
 from .image import (
     image_auroc as image_auroc,
 )
