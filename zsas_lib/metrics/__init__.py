@@ -22,6 +22,12 @@ from .calibration import (
 from .calibration import (
     negative_log_likelihood as negative_log_likelihood,
 )
+from .detection import (
+    false_positive_rate as false_positive_rate,
+)
+from .detection import (
+    known_auroc as known_auroc,
+)
 from .image import (
     image_auroc as image_auroc,
 )
@@ -55,4 +61,16 @@ from .pixel import (
 )
 from .pixel import (
     pixel_metrics as pixel_metrics,
+)
+from .retrieval import (
+    chance_of_retrieval as chance_of_retrieval,
+)
+from .retrieval import (
+    hit_rate as hit_rate,
+)
+from .retrieval import (
+    r_precision as r_precision,
+)
+from .retrieval import (
+    retrieval_average_precision as retrieval_average_precision,
 )
