@@ -30,6 +30,7 @@ from .families.sizes import Size, pair, resize
 from .hub import HUB, LOCAL
 from .own import own_backbone, own_maker, same_definition
 from .weights import assign_weights, cached_file, hub_weights, local_file, read_weights, tag_file
+from .zoo import PREFIX, zoo_registration
 
 POSITIONS = ("bicubic", "bicubic_plain", "bilinear")
 LARGEST_SEED = 2**32 - 1
@@ -218,6 +219,8 @@ def _find(name: str) -> Registration:
         return _REGISTERED[name]
     if name.startswith((HUB, LOCAL)):
         return Registration(name, name)
+    if name.startswith(PREFIX):
+        return zoo_registration(name)
     architecture, _, pretrained = name.partition(":")
     architecture = architecture.replace("/", "-")
     if architecture in open_clip.list_models():

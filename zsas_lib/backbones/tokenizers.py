@@ -1,4 +1,4 @@
-"""The tokenizers of text towers: CLIP's own, and those of Hugging Face, which need `transformers` and files."""
+"""The tokenizers of text towers: CLIP's own, those of Hugging Face, which need `transformers` and files, and words."""
 
 import json
 from collections.abc import Mapping
@@ -11,14 +11,16 @@ from open_clip.tokenizer import DEFAULT_CONTEXT_LENGTH, HFTokenizer, SimpleToken
 
 from ..base.errors import DataError, OptionError
 from .hub import hub_file, why_no_downloads
+from .words import WORDS, WordTokenizer
 
 INSTALL = "pip install transformers sentencepiece (the extra zsas-lib[hf])"
 FILES = ("tokenizer_config.json", "tokenizer.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model")
 """One of these is in every repository of a tokenizer."""
 
 
-def tokenizer_of(name: str, text: Mapping[str, Any]) -> "SimpleTokenizer | HFTokenizer":
-    """The tokenizer that open_clip takes for a model's `text_cfg`.
+def tokenizer_of(name: str, text: Mapping[str, Any]) -> "SimpleTokenizer | HFTokenizer | WordTokenizer":
+    """The tokenizer that open_clip takes for a model's `text_cfg`; of whole words, where its ``tokenizer_kwargs`` have a
+    list of "words".
 
     Raises OptionError, naming the backbone, where `transformers` is not installed; DataError if its files are neither
     here nor to be had.
@@ -42,6 +44,8 @@ def require_transformers(name: str, part: str) -> None:
 @lru_cache(maxsize=8)
 def _tokenizer(name: str, hugging_face: str | None, length: int, arguments_as_json: str):
     arguments = json.loads(arguments_as_json)
+    if words := arguments.get(WORDS):
+        return WordTokenizer(words, length)
     if not hugging_face:
         return SimpleTokenizer(context_length=length, **arguments)
     require_transformers(name, f"the tokenizer {hugging_face} of Hugging Face")
