@@ -76,7 +76,7 @@ def _measured(scores: np.ndarray, relevant: np.ndarray) -> dict[str, float]:
         "R-precision": (r_precision(scores, relevant), chance["R-precision"]),
         "AP": (retrieval_average_precision(scores, relevant), chance["average precision"]),
     }
-    found: dict[str, float] = {"queries": len(scores), "items": scores.shape[1]}
+    found: dict[str, float] = {"queries": float(len(scores)), "items": float(scores.shape[1])}
     for name, (own, random) in values.items():
         found |= {name: float(np.nanmean(own)), f"{name}{CHANCE}": float(np.nanmean(random))}
     return found
