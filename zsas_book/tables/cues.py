@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 
 from zsas_lib.evaluation.paired import paired
+from zsas_lib.evaluation.sampled import Sampled
 from zsas_lib.evaluation.tables import MEAN, ResultTable
-from zsas_lib.robustness.cues import profile
+from zsas_lib.robustness.cues import BEFORE, profile
+from zsas_lib.robustness.effective import FEWEST, effective_robustness
 from zsas_lib.robustness.sentences import sentences_of
 from zsas_lib.robustness.thresholds import calibration
 
@@ -66,6 +68,39 @@ def profiles_in_words(rows: pd.DataFrame, trivial: Sequence[str], metric: str) -
         sentences.append(
             f"{label(str(name))} loses most {label(metric)} without {most.cue} ({points(most.lost)} points{share}); "
             f"beyond chance without: {listed(clear)}."
+        )
+    return sentences
+
+
+def above_the_line(found: Mapping[str, pd.DataFrame], trivial: Sequence[str], metric: str) -> pd.DataFrame:
+    """How far models lie above the line that maps without a model make from the metric as it is to the one without a
+    cue (`robustness.effective`): columns model, removal, plain, without and expected in percent, and effective with its
+    95 % interval in points; empty with fewer than three such maps or two categories."""
+    rows = []
+    everything = pd.concat({name: table for name, table in found.items()}, names=["model"]).reset_index("model")
+    enough = len(trivial) >= FEWEST and everything["category"].nunique() > 1
+    for removal, own in everything.groupby("removal", sort=False) if enough else []:
+        plain = f"{metric}{BEFORE}"
+        flat = effective_robustness(own, plain=plain, shifted=metric, reference=trivial)
+        for name in [name for name in found if name not in trivial]:
+            part = flat[flat["model"] == name]
+            first, sure = part.iloc[0], Sampled.of(part, "effective").difference()
+            numbers = {"plain": first[plain], "without": first[metric], "expected": first["expected"]}
+            numbers |= {"effective": sure.gap, "low": sure.low, "high": sure.high}
+            rows.append({"model": name, "removal": removal} | {key: 100 * value for key, value in numbers.items()})
+    return pd.DataFrame(rows, columns=["model", "removal", "plain", "without", "expected", "effective", "low", "high"])
+
+
+def line_in_words(rows: pd.DataFrame) -> list[str]:
+    """Which models are above or below the line beyond chance, a sentence each."""
+    if rows.empty:
+        return ["Too few maps without a model, or categories, for a line."]
+    sentences = []
+    for name, own in rows.groupby("model", sort=False):
+        above = [f"{row.removal} ({points(row.effective)})" for row in own.itertuples() if row.low > 0]
+        below = [f"{row.removal} ({points(row.effective)})" for row in own.itertuples() if row.high < 0]
+        sentences.append(
+            f"{label(str(name))} is above the line beyond chance: {listed(above)}; below: {listed(below)}."
         )
     return sentences
 

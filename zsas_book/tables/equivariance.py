@@ -83,7 +83,7 @@ def followed_in_words(rows: pd.DataFrame, told: pd.DataFrame, trivial: Sequence[
         word = "tells" if rank.low > 0 else "does not tell"
         sentences.append(
             f"{label(str(name))} loses most {label(metric)} when {worst.placement} ({points(worst.lost)} points); "
-            f"beyond chance it loses with {counted(len(clear), 'placement')} of {len(own)}: {listed(clear)}. "
+            f"beyond chance it loses when {listed(clear, 'in no way')}, of {counted(len(own), 'placement')}. "
             f"Without labels, the cosine {word} beyond chance which categories lose ({known})."
         )
     return sentences

@@ -1,7 +1,7 @@
 """Whether words find defects: a sentence for each kind of defect among all pictures of a product, and the other way.
 
-*Text to defect*: a product's pictures are ranked by their cosine to a sentence about one kind of defect; those that have
-it are the ones to find. *Defect to text*: of each damaged picture the sentences about all kinds of the product's
+*Text to defect*: a product's pictures are ranked by their cosine to a sentence about one kind of defect; those that
+have it are the ones to find. *Defect to text*: of each damaged picture the sentences about all kinds of the product's
 defects, and the one about none, are ranked; its own is to come first. All is set against chance, which is high where
 kinds are few: a random order of the same pictures or sentences.
 """
@@ -29,7 +29,7 @@ NAMELESS = ("anomaly", "bad", "defective", "ko", "anomalous", "defect")
 
 
 def defect_sentence(product: str, defect: str) -> str:
-    """"a photo of a ceramic ring with a missing piece.", or of a flawless one for `SOUND`."""
+    """ "a photo of a ceramic ring with a missing piece.", or of a flawless one for `SOUND`."""
     phrase = class_phrase(product)
     if defect == SOUND:
         return f"a photo of a flawless {phrase}."
@@ -40,9 +40,9 @@ def defect_sentence(product: str, defect: str) -> str:
 def defect_retrieval(backbone: Backbone, dataset: AnomalyDataset, *, batch_size: int = 32) -> pd.DataFrame:
     """How well words find defects: a row for each category and direction (`TO_DEFECT`, `TO_TEXT`).
 
-    Columns: category, direction, queries, items, and the means over queries of hit@1, R-precision and AP, each with what
-    a random order has (``_chance``). Categories with fewer than two kinds of defects are left out. Raises OptionError
-    where none is left, as where folders do not name kinds (`NAMELESS`).
+    Columns: category, direction, queries, items, and the means over queries of hit@1, R-precision and AP, each with
+    what a random order has (``_chance``). Categories with fewer than two kinds of defects are left out. Raises
+    OptionError where none is left, as where folders do not name kinds (`NAMELESS`).
     """
     rows = []
     for category in dataset.categories:
@@ -76,7 +76,7 @@ def _measured(scores: np.ndarray, relevant: np.ndarray) -> dict[str, float]:
         "R-precision": (r_precision(scores, relevant), chance["R-precision"]),
         "AP": (retrieval_average_precision(scores, relevant), chance["average precision"]),
     }
-    found: dict[str, float] = {"queries": len(scores), "items": scores.shape[1]}
+    found: dict[str, float] = {"queries": float(len(scores)), "items": float(scores.shape[1])}
     for name, (own, random) in values.items():
         found |= {name: float(np.nanmean(own)), f"{name}{CHANCE}": float(np.nanmean(random))}
     return found

@@ -50,12 +50,12 @@ def agreement(
     """
     if not 0 < top < 1:
         raise ValueError(f"Expected a share of highest pixels in (0, 1), got {top}.")
-    both = [maps[:, shown.to(maps.device)].double() for maps in (one, other)]
+    both = [maps[:, shown.to(maps.device)] for maps in (one, other)]
     one_flat, other_flat = (values - values.mean(1, keepdim=True) for values in both)
     lengths = [values.norm(dim=1) for values in (one_flat, other_flat)]
     constant = [(values.amax(1) == values.amin(1)) for values in both]
-    cosine = (one_flat * other_flat).sum(1) / (lengths[0] * lengths[1]).clamp_min(1e-300)
-    cosine = torch.where(constant[0] | constant[1], (constant[0] & constant[1]).double(), cosine.clamp(-1, 1))
+    cosine = (one_flat * other_flat).sum(1) / (lengths[0] * lengths[1]).clamp_min(1e-30)
+    cosine = torch.where(constant[0] | constant[1], (constant[0] & constant[1]).to(cosine), cosine.clamp(-1, 1))
     kept = max(1, round(top * both[0].shape[1]))
     highest = [values >= values.topk(kept, dim=1).values[:, -1:] for values in both]
     overlap = (highest[0] & highest[1]).sum(1) / (highest[0] | highest[1]).sum(1)

@@ -22,12 +22,12 @@ from ..data.dataset import AnomalyDataset
 from ..data.record import row_name
 from ..evaluation.sampled import Difference, difference_of
 from ..metrics.bootstrap import resampled
+from ..metrics.detection import false_positive_rate, known_auroc
 from ..metrics.image import image_auroc
 from ..models.prediction import AnomalyModel, Prediction, names_of_images
 from ..models.prompts import class_phrase
 
 SENTENCE = "a photo of a {}."
-KEPT = 0.95
 RESAMPLES = 200
 NEAR, FAR = "near", "far"
 """Another product whose name shares a word with a known one's, and one whose name shares none."""
@@ -74,15 +74,6 @@ def matched(
     return table
 
 
-def auroc_and_fpr95(known: Float[np.ndarray, " known"], other: Float[np.ndarray, " other"]) -> tuple[float, float]:
-    """How well a score tells known pictures, where it is higher, from others: AUROC, in which ties count one half, and
-    the share of the others that is accepted at the highest threshold that keeps `KEPT` of the known (score at least
-    that)."""
-    scores, labels = np.concatenate([known, other]), np.repeat([True, False], [len(known), len(other)])
-    threshold = np.sort(known)[::-1][max(1, int(np.ceil(KEPT * len(known) - 1e-9))) - 1]
-    return image_auroc(scores, labels), float((other >= threshold).mean())
-
-
 def kinship(name: str, known: Sequence[str]) -> str:
     """NEAR where a product's name shares a word with a known one's, a plural s apart, else FAR."""
     words = [{word.rstrip("s") for word in class_phrase(own).lower().split()} for own in (name, *known)]
@@ -113,7 +104,7 @@ def _groups(table: pd.DataFrame, column: str) -> list[np.ndarray]:
 
 
 def _measured(known: list[np.ndarray], other: list[np.ndarray]) -> dict[str, float]:
-    values = [auroc_and_fpr95(np.concatenate(known), np.concatenate(other))]
+    values = [_told_apart(np.concatenate(known), np.concatenate(other))]
     drawn = [resampled(len(part), RESAMPLES, seed) for seed, part in enumerate((known, other))]
     if min(len(known), len(other)) > 1:
         for counts in zip(*drawn):
@@ -121,12 +112,16 @@ def _measured(known: list[np.ndarray], other: list[np.ndarray]) -> dict[str, flo
                 np.concatenate([np.tile(own, n) for own, n in zip(part, count)])
                 for part, count in zip((known, other), counts)
             ]
-            values.append(auroc_and_fpr95(*sides))
+            values.append(_told_apart(*sides))
     found: dict[str, float] = {}
     for place, name in enumerate(("AUROC", "FPR95")):
         sure = _sure(np.array([value[place] for value in values]), min(len(known), len(other)))
         found |= {name: sure.gap, f"{name}_se": sure.se, f"{name}_low": sure.low, f"{name}_high": sure.high}
     return found
+
+
+def _told_apart(known: np.ndarray, other: np.ndarray) -> tuple[float, float]:
+    return known_auroc(known, other), false_positive_rate(known, other)
 
 
 def _sure(values: np.ndarray, units: int) -> Difference:
@@ -144,7 +139,7 @@ def expected_or_not(table: pd.DataFrame) -> pd.Series:
     for name in [name for name in dict.fromkeys(sound["category"]) if name in table]:
         own = (sound["category"] == name).to_numpy()
         values = sound[name].to_numpy(dtype=float)
-        found[str(name)] = auroc_and_fpr95(values[own], values[~own])[0]
+        found[str(name)] = known_auroc(values[own], values[~own])
     return pd.Series(found, dtype=float)
 
 

@@ -47,3 +47,19 @@ def test_fewer_sentences_are_paired_with_the_first_set():
     assert rows.loc[("one pair", "ECE"), "mean"] == pytest.approx(100 * error)
     (said,) = tables.sentences_in_words(rows.reset_index(), "aupro")
     assert said.startswith("one pair, 2 sentences for 242: AUPRO") and "calibration error" in said
+
+
+def test_a_model_is_set_against_the_line_of_maps_without_a_model():
+    trivial = ["centre-distance", "local-contrast", "median-colour"]
+    found = {
+        name: losses(0).assign(pixel_ap_before=before, pixel_ap=before)
+        for name, before in zip(trivial, [0.2, 0.3, 0.4])
+    }
+    found["winclip"] = losses(0).assign(pixel_ap_before=0.5, pixel_ap=0.4)
+    rows = tables.above_the_line(found, trivial, "pixel_ap")
+    assert rows.effective.tolist() == pytest.approx([-10] * 4, abs=1e-3) and rows.expected.tolist() == pytest.approx(
+        [50] * 4, abs=1e-3
+    )
+    (said,) = tables.line_in_words(rows)
+    assert said.startswith("WinCLIP is above the line beyond chance: none; below: grey (-10.0), hue (-10.0), smooth")
+    assert "Too few" in tables.line_in_words(tables.above_the_line(found, trivial[:2], "pixel_ap"))[0]

@@ -43,7 +43,10 @@ def test_words_say_what_is_lost_and_what_the_cosine_tells(found):
     assert told.set_index(["model", "agreement"]).loc[("winclip", "cosine"), "rank correlation"] == pytest.approx(1)
     first, second = tables.followed_in_words(rows, told, ["local-contrast"], "pixel_ap")
     assert "WinCLIP (70); of maps without a model: local contrast (95)" in first
-    assert "WinCLIP loses most" in second and "beyond chance it loses with 2 placements of 2" in second
+    assert (
+        "WinCLIP loses most" in second
+        and "beyond chance it loses when turned by 15 degrees (+12.5) and mirrored (+12.5), of 2 placements" in second
+    )
     assert "the cosine tells beyond chance which categories lose (rank correlation 1.00" in second
 
 
