@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -201,7 +202,7 @@ def learn(
     *,
     begin: Member | None = None,
     kept: np.ndarray | None = None,
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] = partial(print, flush=True),
 ) -> Member:
     """A member by its recipe, on the ``kept`` of its pictures (None for all), from its checkpoint in ``folder`` if
     there is one. The random numbers of a step depend on seed and step only, so a run that was stopped ends as if it had not

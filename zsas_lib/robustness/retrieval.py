@@ -1,0 +1,51 @@
+"""Finding pictures by a name and names by a picture, beside what chance gives.
+
+One direction asks each held-out name for its pictures among those of all held-out names in plain view; the other asks
+each picture for its name among the held-out names. Numbers are by name, so that intervals are over resampled names.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from ..data.embedded.naming import HELD_OUT, NAMES
+from ..metrics.retrieval import chance_of_retrieval, hit_rate, r_precision, retrieval_average_precision
+from .naming import CLEAN, Answers, by_seed
+
+PICTURES, NAMED = "name to pictures", "picture to name"
+CHANCE = "chance"
+METRICS = ("hit@1", "hit@5", "R-precision", "mAP")
+
+
+def retrieved(found: Sequence[Answers], kind: str = CLEAN, level: int = 0) -> pd.DataFrame:
+    """How well every member finds, in one set of pictures: a flat table by member and direction with ``run``.
+
+    Columns: `METRICS`. The member `CHANCE` is what a random order gives, of which a single seed is said.
+    """
+    places, tables = [NAMES.index(name) for name in HELD_OUT], []
+    for own in (answers.of(kind, level) for answers in found):
+        scores = np.asarray(own.cosines[:, places], float)
+        relevant = own.rows["name"].to_numpy()[:, None] == np.array(HELD_OUT)
+        for direction, values, wanted in ((NAMED, scores, relevant), (PICTURES, scores.T, relevant.T)):
+            names = own.rows["name"] if direction == NAMED else pd.Series(HELD_OUT)
+            known = {"member": own.card.name, "seed": own.card.seed, "direction": direction}
+            tables.append(_by_name(names, _measured(values, wanted), known))
+            if own.card == found[0].card:
+                tables.append(_by_name(names, _chance(wanted), known | {"member": CHANCE}))
+    return by_seed(pd.concat(tables, ignore_index=True), ["member", "direction"])
+
+
+def _measured(scores: np.ndarray, relevant: np.ndarray) -> dict[str, np.ndarray]:
+    own = (hit_rate(scores, relevant, 1), hit_rate(scores, relevant, 5), r_precision(scores, relevant))
+    return dict(zip(METRICS, (*own, retrieval_average_precision(scores, relevant))))
+
+
+def _chance(relevant: np.ndarray) -> dict[str, np.ndarray]:
+    one, five = (chance_of_retrieval(relevant, k) for k in (1, 5))
+    return dict(zip(METRICS, (one["hit rate"], five["hit rate"], five["R-precision"], five["average precision"])))
+
+
+def _by_name(names: pd.Series, values: dict[str, np.ndarray], known: dict[str, object]) -> pd.DataFrame:
+    table = pd.DataFrame({"category": names.to_numpy(dtype=str)} | values)
+    return table.groupby("category", sort=True)[list(METRICS)].mean().reset_index().assign(**known)

@@ -1,0 +1,109 @@
+"""Naming products of which one visual factor changes: what each member of the zoo loses, and whether more than its
+accuracy in plain view foretells.
+
+Every picture of a factor shows the product, pose and seed of a picture in plain view, so that drops are paired; all
+intervals are over resampled names. Seeds of a member are its runs, and what they differ by is part of its interval.
+"""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from ..data.embedded.naming import HELD_OUT
+from .effective import FEWEST, effective_robustness
+from .naming import CLEAN, Answers, by_seed
+
+ALL = "all factors"
+AMONG, OF_ALL = "accuracy", "accuracy_of_all"
+"""Columns: named right among the held-out names, and among all names that there are, most of which were learnt."""
+
+
+def accuracies(found: Sequence[Answers], levels: Sequence[int] | None = None) -> pd.DataFrame:
+    """The accuracy of every member for every name, in plain view and under each factor, averaged over ``levels`` (None:
+    all that were asked).
+
+    Columns: member, seed, factor ("clean" for plain view), category (the name), `AMONG` and `OF_ALL`. Learnt names and
+    strangers are left out.
+    """
+    parts = []
+    for own in found:
+        rows = own.rows.assign(**{AMONG: own.right(HELD_OUT), OF_ALL: own.right()})
+        asked = rows["name"].isin(HELD_OUT) & ((rows["set"] == CLEAN) | (rows["level"] > 0))
+        if levels is not None:
+            asked &= (rows["set"] == CLEAN) | rows["level"].isin(levels)
+        means = rows[asked].groupby(["set", "name"], sort=False)[[AMONG, OF_ALL]].mean().reset_index()
+        means = means.rename(columns={"set": "factor", "name": "category"})
+        parts.append(means.assign(member=own.card.name, seed=own.card.seed))
+    whole = pd.concat(parts, ignore_index=True)
+    return whole[["member", "seed", "factor", "category", AMONG, OF_ALL]]
+
+
+def with_mean(table: pd.DataFrame) -> pd.DataFrame:
+    """`accuracies` and, as the factor `ALL`, the mean over the factors."""
+    keys = ["member", "seed", "category"]
+    mean = table[table["factor"] != CLEAN].groupby(keys, sort=False)[[AMONG, OF_ALL]].mean().reset_index()
+    return pd.concat([table, mean.assign(factor=ALL)], ignore_index=True)[list(table.columns)]
+
+
+def means(table: pd.DataFrame) -> pd.DataFrame:
+    """The mean over names of `accuracies`, a row for each member and a column for each factor, in plain view first; the
+    seeds of a member averaged."""
+    return table.groupby(["member", "factor"], sort=False)[AMONG].mean().unstack("factor")
+
+
+def drops(table: pd.DataFrame) -> pd.DataFrame:
+    """What each factor takes from plain view, of each member, seed by seed: a flat table by member and factor with
+    ``run``. Columns: loss, in the accuracy's unit."""
+    whole = with_mean(table)
+    gaps = whole.assign(loss=_losses(whole))[whole["factor"] != CLEAN]
+    return by_seed(gaps[["member", "seed", "factor", "category", "loss"]], ["member", "factor"])
+
+
+def against(table: pd.DataFrame, reference: str = "reference") -> pd.DataFrame:
+    """How much more accurate each other member is than the reference of its own seed, in plain view and under each
+    factor: a flat table by member and factor with ``run``, of the seeds that both have. Columns: gain, and ``kept``,
+    how much less each factor takes from it (in plain view 0).
+
+    Raises ValueError where the reference is not there.
+    """
+    whole = with_mean(table)
+    if reference not in set(whole["member"]):
+        raise ValueError(f"Expected the member {reference!r} among them, got {', '.join(sorted(set(whole['member'])))}.")
+    whole = whole.assign(loss=_losses(whole))
+    own = whole[whole["member"] == reference].set_index(["seed", "factor", "category"])
+    rows = whole[whole["member"] != reference].set_index(["seed", "factor", "category"])
+    rows = rows[rows.index.isin(own.index)]
+    beside = own.reindex(rows.index)
+    gaps = rows.assign(gain=rows[AMONG] - beside[AMONG], kept=beside["loss"] - rows["loss"]).reset_index()
+    return by_seed(gaps[["member", "seed", "factor", "category", "gain", "kept"]], ["member", "factor"])
+
+
+def _losses(whole: pd.DataFrame) -> pd.Series:
+    keys = ["member", "seed", "category"]
+    plain = whole[whole["factor"] == CLEAN].set_index(keys)[AMONG]
+    indexed = whole.set_index(keys)
+    return pd.Series((plain.reindex(indexed.index) - indexed[AMONG]).to_numpy(), index=whole.index)
+
+
+def factor_robustness(table: pd.DataFrame, reference: Sequence[str], resamples: int = 200) -> pd.DataFrame:
+    """The effective robustness of every member to each factor and to all: a flat table by member and factor with
+    ``run``, its columns those of `effective.effective_robustness`.
+
+    The line is fitted to all seeds of the ``reference`` members. Raises as `effective_robustness`, also for too few.
+    """
+    whole = with_mean(table)
+    whole = whole.assign(model=whole["member"] + ":" + whole["seed"].astype(str))
+    plain = whole[whole["factor"] == CLEAN].set_index(["model", "category"])[AMONG]
+    names = list(dict.fromkeys(whole.loc[whole["member"].isin(reference), "model"]))
+    if len(names) < FEWEST:
+        raise ValueError(f"Expected at least {FEWEST} reference networks, got {len(names)}: no line can be fitted.")
+    parts = []
+    for factor in dict.fromkeys(whole.loc[whole["factor"] != CLEAN, "factor"]):
+        rows = whole[whole["factor"] == factor].set_index(["model", "category"])
+        both = rows.assign(plain=plain.reindex(rows.index)).reset_index()
+        own = effective_robustness(both, plain="plain", shifted=AMONG, reference=names, resamples=resamples)
+        known = own["model"].str.rsplit(":", n=1, expand=True)
+        own.insert(0, "member", known[0])
+        own.insert(1, "factor", factor)
+        parts.append(own.drop(columns="model").assign(run=known[1].astype(int)))
+    return pd.concat(parts, ignore_index=True)
