@@ -63,6 +63,12 @@ def _perturbations() -> list[str]:
     return list(PERTURBATIONS)
 
 
+def _corruptions() -> list[str]:
+    from zsas_lib.perturbations.corruptions import DEPTH_FREE
+
+    return list(DEPTH_FREE)
+
+
 def _metrics() -> list[str]:
     from zsas_lib.metrics import list_metrics
 
@@ -79,6 +85,7 @@ KINDS: dict[str, Callable[[], list[str]]] = {
     "model that learns nothing": _models_that_learn_nothing,
     "model with a backbone": _models_with_backbone,
     "perturbation": _perturbations,
+    "corruption": _corruptions,
     "metric": _metrics,
 }
 
