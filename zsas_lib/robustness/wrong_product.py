@@ -87,12 +87,12 @@ def rejected(known: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
     categories, AUROC and FPR95, each with its standard error and 95 % interval (``_se``, ``_low``, ``_high``) over
     resampled categories of both sides.
     """
-    sound, strange = known[~known["is_anomalous"]], others[~others["is_anomalous"]]
+    sound, strange = (pd.DataFrame(table[~table["is_anomalous"]]) for table in (known, others))
     names = list(dict.fromkeys(sound["category"]))
     kinds = {name: kinship(name, names) for name in dict.fromkeys(strange["category"])}
     rows = []
     for kind in (NEAR, FAR):
-        part = strange[strange["category"].map(kinds) == kind]
+        part = pd.DataFrame(strange[[kinds[name] == kind for name in strange["category"]]])
         if len(part):
             one, other = (_groups(table, "matching") for table in (sound, part))
             rows.append({"product": kind, "categories": len(other)} | _measured(one, other))
@@ -134,7 +134,7 @@ def _sure(values: np.ndarray, units: int) -> Difference:
 def expected_or_not(table: pd.DataFrame) -> pd.Series:
     """AUROC of the probability of a category's own name between its sound pictures and those of all other categories of
     a `matched` table, by category: known products in the place of another."""
-    sound = table[~table["is_anomalous"]]
+    sound = pd.DataFrame(table[~table["is_anomalous"]])
     found = {}
     for name in [name for name in dict.fromkeys(sound["category"]) if name in table]:
         own = (sound["category"] == name).to_numpy()
