@@ -57,7 +57,7 @@ def told_apart(rejected: pd.DataFrame, expected: pd.Series, strangers: pd.Series
 def _of_categories(values: pd.Series) -> dict[str, float]:
     known = values.dropna()
     sure = over_categories(known) if len(known) > 1 else None
-    ends = {f"AUROC_{end}": 100 * getattr(sure, end) if sure else np.nan for end in ("low", "high")}
+    ends = {f"AUROC_{end}": 100 * np.clip(getattr(sure, end), 0, 1) if sure else np.nan for end in ("low", "high")}
     return {"AUROC": 100 * known.mean()} | ends
 
 

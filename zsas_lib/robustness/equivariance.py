@@ -100,9 +100,9 @@ def equivariance(
     pixels, so that nothing but the model tells them apart; nan without masks. Raises as `picture_agreement`.
     """
     pictures, measured = _measured(model, dataset, placements, top, batch_size)
-    means = pictures.groupby(["category", "placement"], sort=False)[["cosine", "overlap"]].mean()
-    counts = pictures.groupby(["category", "placement"], sort=False).size().rename("pictures")
-    return measured.join(counts, on=["category", "placement"]).join(means, on=["category", "placement"])
+    means = {"pictures": ("path", "size"), "cosine": ("cosine", "mean"), "overlap": ("overlap", "mean")}
+    found = pd.DataFrame(pictures.groupby(["category", "placement"], sort=False).agg(**means))
+    return measured.join(found, on=["category", "placement"])
 
 
 def _measured(

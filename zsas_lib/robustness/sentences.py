@@ -1,6 +1,7 @@
 """WinCLIP with fewer sentences: what its ensemble of 242 is worth."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
@@ -48,7 +49,7 @@ class FewerSentences(WinCLIP):
     for another set, and what WinCLIP raises.
     """
 
-    def __init__(self, backbone: Backbone, sentences: str = "all", **options: object):
+    def __init__(self, backbone: Backbone, sentences: str = "all", **options: Any):
         fewer_prompts("object", sentences)
         super().__init__(backbone, **options)
         self.options["sentences"] = sentences

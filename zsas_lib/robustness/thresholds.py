@@ -80,7 +80,7 @@ def probabilities(
     found: dict[str, np.ndarray] = {}
     for category in categories:
         own = (target["category"] == category).to_numpy()
-        made = _fitted(target["image_score"].to_numpy(float)[own], target[~own], native)
+        made = _fitted(target["image_score"].to_numpy(float)[own], pd.DataFrame(target[~own]), native)
         for way, values in made.items():
             found.setdefault(way, np.empty(len(target)))[own] = values
     return found

@@ -20,7 +20,6 @@ from ..base.devices import to_device
 from ..base.errors import OptionError
 from ..data.dataset import AnomalyDataset
 from ..data.record import row_name
-from ..evaluation.sampled import Difference, difference_of
 from ..metrics.bootstrap import resampled
 from ..metrics.detection import false_positive_rate, known_auroc
 from ..metrics.image import image_auroc
@@ -84,15 +83,15 @@ def rejected(known: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
     """How well other products are told from the known ones by `matched` tables of both, of sound pictures alone.
 
     A row for the others whose names are near and for those that are far, where there are some. Columns: product,
-    categories, AUROC and FPR95, each with its standard error and 95 % interval (``_se``, ``_low``, ``_high``) over
-    resampled categories of both sides.
+    categories, AUROC and FPR95, each with what holds 95 % of its values over resampled categories of both sides
+    (``_low``, ``_high``; percentiles, for both are often near an end of their range), nan for one category on a side.
     """
-    sound, strange = known[~known["is_anomalous"]], others[~others["is_anomalous"]]
+    sound, strange = (pd.DataFrame(table[~table["is_anomalous"]]) for table in (known, others))
     names = list(dict.fromkeys(sound["category"]))
     kinds = {name: kinship(name, names) for name in dict.fromkeys(strange["category"])}
     rows = []
     for kind in (NEAR, FAR):
-        part = strange[strange["category"].map(kinds) == kind]
+        part = pd.DataFrame(strange[[kinds[name] == kind for name in strange["category"]]])
         if len(part):
             one, other = (_groups(table, "matching") for table in (sound, part))
             rows.append({"product": kind, "categories": len(other)} | _measured(one, other))
@@ -115,8 +114,9 @@ def _measured(known: list[np.ndarray], other: list[np.ndarray]) -> dict[str, flo
             values.append(_told_apart(*sides))
     found: dict[str, float] = {}
     for place, name in enumerate(("AUROC", "FPR95")):
-        sure = _sure(np.array([value[place] for value in values]), min(len(known), len(other)))
-        found |= {name: sure.gap, f"{name}_se": sure.se, f"{name}_low": sure.low, f"{name}_high": sure.high}
+        first, *drawn_values = (value[place] for value in values)
+        low, high = np.quantile(drawn_values, [0.025, 0.975]) if drawn_values else (np.nan, np.nan)
+        found |= {name: first, f"{name}_low": float(low), f"{name}_high": float(high)}
     return found
 
 
@@ -124,17 +124,10 @@ def _told_apart(known: np.ndarray, other: np.ndarray) -> tuple[float, float]:
     return known_auroc(known, other), false_positive_rate(known, other)
 
 
-def _sure(values: np.ndarray, units: int) -> Difference:
-    if len(values) < 3:
-        return Difference(float(values[0]), *[float("nan")] * 5)
-    variance = float(np.var(values[1:], ddof=1)) * units / (units - 1)
-    return difference_of(float(values[0]), [(variance, units - 1)])
-
-
 def expected_or_not(table: pd.DataFrame) -> pd.Series:
     """AUROC of the probability of a category's own name between its sound pictures and those of all other categories of
     a `matched` table, by category: known products in the place of another."""
-    sound = table[~table["is_anomalous"]]
+    sound = pd.DataFrame(table[~table["is_anomalous"]])
     found = {}
     for name in [name for name in dict.fromkeys(sound["category"]) if name in table]:
         own = (sound["category"] == name).to_numpy()
