@@ -210,7 +210,7 @@ def members(
     for name in names or ():
         if name not in RECIPES:
             raise UnknownNameError("member of the zoo", name, RECIPES)
-    asked = [(name, seed) for seed in (SEEDS if seeds is None else seeds) for name in (names or RECIPES)]
+    asked = [(name, seed) for seed in (SEEDS if seeds is None else seeds) for name in (names or RECIPES) if seed in RECIPES[name].seeds]
     known = {(card.name, card.seed): card for card in zoo_cards()}
     found = [known[own] for own in asked if own in known]
     return found, {f"{name}:{seed}": "it is not trained yet" for name, seed in asked if (name, seed) not in known}
