@@ -30,6 +30,7 @@ from ..data.embedded.shapes import FULL_FRAME
 from ..data.embedded.shoot import Setting
 from ..evaluation.paired import flat_gaps
 from ..store.results import load_or_compute_all
+from ..training.zoo.recipes import RECIPES, SEEDS
 
 CLEAN, LEARNT = "clean", "learnt"
 STRANGERS: dict[str, tuple[str, ...]] = {
@@ -201,18 +202,18 @@ def _read(card: Card, table: pd.DataFrame) -> Answers:
     return Answers(card, rows, values[~(names | last)], values[names], float(values[last][0, 0]))
 
 
-def members(names: Sequence[str] | None = None, seeds: Sequence[int] | None = None) -> list[Card]:
-    """The cards of those members that there are, of ``names`` and ``seeds`` where given. Raises UnknownNameError for a
-    name that no member has."""
-    known = {card.name for card in zoo_cards()}
+def members(
+    names: Sequence[str] | None = None, seeds: Sequence[int] | None = None
+) -> tuple[list[Card], dict[str, str]]:
+    """The cards of the networks that there are, of ``names`` and ``seeds`` where given, and why others cannot be had,
+    by "NAME:SEED". Raises UnknownNameError for a name that the zoo has no recipe for."""
     for name in names or ():
-        if name not in known:
-            raise UnknownNameError("member of the zoo", name, known)
-    return [
-        card
-        for card in zoo_cards()
-        if (names is None or card.name in names) and (seeds is None or card.seed in seeds)
-    ]
+        if name not in RECIPES:
+            raise UnknownNameError("member of the zoo", name, RECIPES)
+    asked = [(name, seed) for seed in (SEEDS if seeds is None else seeds) for name in (names or RECIPES) if seed in RECIPES[name].seeds]
+    known = {(card.name, card.seed): card for card in zoo_cards()}
+    found = [known[own] for own in asked if own in known]
+    return found, {f"{name}:{seed}": "it is not trained yet" for name, seed in asked if (name, seed) not in known}
 
 
 def by_seed(gaps: pd.DataFrame, by: list[str]) -> pd.DataFrame:

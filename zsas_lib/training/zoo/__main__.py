@@ -89,7 +89,7 @@ def main(members: list[str], seeds: list[int], folder: Path | None, output: Path
     output.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)  # else the numbers depend on how many there are
     for seed in seeds:
-        for recipe in (RECIPES[name] for name in members):
+        for recipe in (RECIPES[name] for name in members if seed in RECIPES[name].seeds):
             own = folder / f"{recipe.name}-{seed}"
             done = output / (NAMES_FILE if recipe.loss == "prompt" else WEIGHTS_FILE).format(recipe.name, seed)
             if not done.exists():

@@ -202,11 +202,14 @@ def learn(
     *,
     begin: Member | None = None,
     kept: np.ndarray | None = None,
+    stop: int | None = None,
     say: Callable[[str], None] = partial(print, flush=True),
 ) -> Member:
     """A member by its recipe, on the ``kept`` of its pictures (None for all), from its checkpoint in ``folder`` if
-    there is one. The random numbers of a step depend on seed and step only, so a run that was stopped ends as if it had not
-    been."""
+    there is one, to its last step or to ``stop``.
+
+    The random numbers of a step depend on seed and step only, so a run that was stopped ends as if it had not been.
+    """
     torch.manual_seed(seed)
     member = Member(recipe)
     if begin is not None:
@@ -228,7 +231,8 @@ def learn(
     claimed = claimed_names(recipe, pictures, seed)
     kept = np.arange(len(claimed)) if kept is None else kept
     clock, running = time.process_time(), 0.0
-    for step in range(start, recipe.steps):
+    last = stop or recipe.steps
+    for step in range(start, last):
         loss = step_loss(recipe, member, draw_batch(recipe, pictures, claimed, kept, seed, step))
         member.zero_grad(set_to_none=True)
         loss.backward()
@@ -236,7 +240,7 @@ def learn(
         for part in optimisers + schedules:
             part.step()
         running += loss.item() / 80
-        if (step + 1) % 80 == 0 or step + 1 == recipe.steps:
+        if (step + 1) % 80 == 0 or step + 1 == last:
             used, clock = used + time.process_time() - clock, time.process_time()
             say(f"{recipe.name} {seed}: step {step + 1}/{recipe.steps}  loss {running:.3f}  {used:.0f} s of CPU")
             running = 0.0

@@ -1,7 +1,7 @@
 """The zoo's networks as recipes: a reference, and others that differ from it in exactly one thing."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from ...backbones.words import WORDS as VOCABULARY
@@ -24,13 +24,13 @@ class Recipe:
     """What one network of the zoo is made by.
 
     :param axis: what this member varies, in words; :param value: how, and :param baseline: how the reference has it.
-    :param vision: the image tower, as open_clip's ``vision_cfg``. :param style: of `naming.STYLES`, the source of its
+    :param vision: the image tower, as open_clip's ``vision_cfg``. :param style: of `shoot.STYLES`, the source of its
         pictures and captions. :param pictures: how many there are. :param wrong: the share of captions of another
         picture; :param filtered: leave out those that the noisy member itself finds unlikely.
     :param loss: "softmax" or "sigmoid" over pairs of pictures and captions, or "labels": cross-entropy over materials
         and shapes, without any text. :param steps: of `BATCH` pictures.
-    :param begins: the member that it is fine-tuned from, with :param learns: "all" by labels ("labels") or by captions
-        ("captions"), or the words before a name only ("prompt").
+    :param begins: the member that it is fine-tuned from, by captions ("softmax"), by labels ("tuned"), or the words
+        before a name only ("prompt"). :param seeds: that it is trained with; the zoo has 20 MB for all.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Recipe:
     loss: str = "softmax"
     steps: int = STEPS
     begins: str | None = None
+    seeds: tuple[int, ...] = SEEDS
 
     @property
     def architecture(self) -> dict[str, Any]:
@@ -72,7 +73,7 @@ RECIPES: Mapping[str, Recipe] = {
         Recipe("noisy", "captions", "15 % wrong", "all right", wrong=0.15),
         Recipe("filtered", "captions", "15 % wrong, filtered", "all right", wrong=0.15, filtered=True),
         Recipe("few", "pictures", f"{PICTURES // 10:,}", f"{PICTURES:,}", pictures=PICTURES // 10),
-        Recipe("wide", "size", "width 10", "width 6", vision={**RESNET, "width": 10}),
+        Recipe("wide", "size", "width 10", "width 6", vision={**RESNET, "width": 10}, seeds=(0,)),
         Recipe("narrow", "size", "width 4", "width 6", vision={**RESNET, "width": 4}),
         Recipe("sigmoid", "loss", "sigmoid", "softmax", loss="sigmoid"),
         Recipe("labels", "loss", "labels without text", "softmax", loss="labels"),
@@ -83,7 +84,3 @@ RECIPES: Mapping[str, Recipe] = {
 }
 """By name, in the order in which they are trained: those that others begin with first."""
 
-
-def with_steps(recipe: Recipe, steps: int | None) -> Recipe:
-    """The same with another number of steps; None for its own."""
-    return recipe if steps is None else replace(recipe, steps=steps)

@@ -1,0 +1,112 @@
+from dataclasses import asdict, replace
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from zsas_lib.backbones.words import WordTokenizer
+from zsas_lib.data.embedded.naming import HELD_OUT, NAMED_SHAPES, NAMES, TRAINED, NamedPictures
+from zsas_lib.data.embedded.products import AUXILIARY, EVALUATION
+from zsas_lib.training.zoo.captions import WORDS, caption, subjects
+from zsas_lib.training.zoo.learn import FlatMuon, claimed_names, learn, sigmoid_loss, softmax_loss
+from zsas_lib.training.zoo.recipes import CONTEXT, RECIPES
+
+
+def noise(count=300):
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (count, 64, 64, 3), np.uint8)
+    return NamedPictures(pictures, rng.integers(len(TRAINED), size=count))
+
+
+def small(**changes):
+    return replace(RECIPES["narrow"], pictures=300, steps=3, **changes)
+
+
+def test_held_out_names_are_made_of_words_that_were_learnt():
+    assert len(HELD_OUT) >= 96 and not {*HELD_OUT} & {*TRAINED} and {*HELD_OUT, *TRAINED} == {*NAMES}
+    named = {product.name for product in AUXILIARY + EVALUATION if product.shape in NAMED_SHAPES}
+    assert named <= {*HELD_OUT}
+    for place in (0, 1):
+        assert {name.split()[place] for name in HELD_OUT} <= {name.split()[place] for name in TRAINED}
+
+
+def test_members_differ_from_the_reference_in_one_thing():
+    reference = asdict(RECIPES["reference"])
+    for recipe in RECIPES.values():
+        changed = {key for key, value in asdict(recipe).items() if value != reference[key]}
+        changed -= {"name", "axis", "value", "baseline", "seeds"}
+        expected = {"filtered": {"wrong", "filtered"}, "tuned": {"loss", "steps", "begins"}}
+        expected |= {"prompt": expected["tuned"], "tuned-captions": {"steps", "begins"}}
+        assert changed == expected.get(recipe.name, changed)
+        assert len(changed) <= 1 or recipe.name in expected
+
+
+def test_captions_are_within_the_vocabulary_and_the_context():
+    rng, tokenizer = np.random.default_rng(0), WordTokenizer(WORDS, CONTEXT)
+    said = [caption(rng, about, style) for about in subjects("wooden ring") for style in ("photograph", "drawing")]
+    assert not (tokenizer(said * 5) == 2).any()
+    assert subjects("wooden ring") == ("wooden ring", "wooden part", "ring")
+
+
+def test_the_softmax_loss_is_clips_where_all_captions_differ():
+    logits = torch.randn(6, 6, generator=torch.Generator().manual_seed(0))
+    found = softmax_loss(logits, torch.arange(6))
+    assert found.item() == pytest.approx(
+        (F.cross_entropy(logits, torch.arange(6)) + F.cross_entropy(logits.T, torch.arange(6))).item() / 2
+    )
+    again = softmax_loss(logits[:, :1].expand(-1, 2), torch.tensor([0, 0, 1, 1, 1, 1]))  # two captions, alike
+    pictures = -logits[:, 0].log_softmax(0)
+    expected = (np.log(2) + (pictures[:2].mean() + pictures[2:].mean()).item() / 2) / 2
+    assert again.item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_sigmoid_loss_is_that_of_open_clip():
+    image, text = F.normalize(torch.randn(2, 5, 8, generator=torch.Generator().manual_seed(0)), dim=-1)
+    scale, bias = torch.tensor(10.0), torch.tensor(-6.0)
+    expected = open_clip.loss.SigLipLoss()(image, text, scale, bias)
+    assert sigmoid_loss(scale * image @ text.T + bias, torch.arange(5)).item() == pytest.approx(expected.item())
+
+
+def test_kernels_are_stepped_as_the_matrices_of_their_rows():
+    torch.manual_seed(0)
+    kernel, gradient = torch.randn(6, 4, 3, 3), torch.randn(6, 4, 3, 3)
+    weight = nn.Parameter(kernel.clone().contiguous(memory_format=torch.channels_last))
+    matrix = nn.Parameter(kernel.permute(0, 2, 3, 1).flatten(1).clone())
+    own = FlatMuon([weight], 0.1)
+    other = torch.optim.Muon([matrix], lr=0.1, weight_decay=0.05, adjust_lr_fn="match_rms_adamw")
+    for _ in range(2):
+        weight.grad = gradient.contiguous(memory_format=torch.channels_last)
+        matrix.grad = gradient.permute(0, 2, 3, 1).flatten(1)
+        own.step(), other.step()
+    assert torch.allclose(weight.permute(0, 2, 3, 1).flatten(1), matrix, atol=1e-6)
+    assert (weight - kernel).abs().max() > 1e-3
+
+
+def test_the_share_of_wrong_captions_is_asked_for():
+    pictures = noise(3000)
+    right = claimed_names(replace(RECIPES["reference"], pictures=3000), pictures, 0)
+    wrong = claimed_names(replace(RECIPES["noisy"], pictures=3000), pictures, 0)
+    assert torch.equal(right, torch.from_numpy(pictures.names))
+    assert (wrong != right).float().mean().item() == pytest.approx(0.15, abs=0.02)
+
+
+def test_a_stopped_training_ends_as_one_that_was_not(tmp_path):
+    pictures, quiet = noise(), {"say": lambda line: None}
+    whole = learn(small(), pictures, 0, tmp_path / "one", **quiet)
+    learn(small(), pictures, 0, tmp_path / "two", stop=2, **quiet)
+    again = learn(small(), pictures, 0, tmp_path / "two", **quiet)
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+    assert whole.core_seconds > 0
+
+
+def test_a_prompt_learns_nothing_else(tmp_path):
+    begin = learn(small(), noise(), 0, tmp_path, say=lambda line: None)
+    recipe = replace(RECIPES["prompt"], vision=RECIPES["narrow"].vision, pictures=300, steps=2)
+    tuned = learn(recipe, noise(), 0, tmp_path, begin=begin, say=lambda line: None)
+    changed = {name for name, value in tuned.state_dict().items() if not torch.equal(value, begin.state_dict()[name])}
+    assert changed == {"prompt", "materials", "shapes"}  # the last two begin as the text tower has them
+    assert tuned.named(recipe).norm(dim=-1).tolist() == pytest.approx([1.0] * len(NAMES), abs=1e-5)

@@ -1,0 +1,59 @@
+"""Charts of the zoo: networks by their accuracy in plain view and elsewhere."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from scipy.special import expit
+
+from zsas_lib.evaluation.sampled import ITSELF
+from zsas_lib.robustness.effective import huber_line, logits_of
+
+from .panels import legend, panels
+from .style import INK
+
+SMALLEST = 0.02
+"""Where axes of accuracy begin, as a fraction."""
+
+
+def factor_lines(robustness: pd.DataFrame, reference: list[str], colours: Mapping[str, str], columns: int = 5) -> Figure:
+    """A panel for each factor: every network by its accuracy in plain view (across) and under the factor (upwards), in
+    percent on axes of logits, with the line of the ``reference`` members. ``robustness`` is a flat table of
+    `visual_factors.factor_robustness`; members in ``colours`` are told apart, others are grey."""
+    own = robustness[robustness["replicate"] == ITSELF]
+    factors = list(dict.fromkeys(own["factor"]))
+    rows = -(-len(factors) // columns)
+    figure, axes = panels(columns, rows, height=2.1 * rows + 0.5, share="xy")
+    flat = np.atleast_1d(axes).ravel()
+    for axis, factor in zip(flat, factors):
+        here = own[own["factor"] == factor]
+        fitted = here[here["member"].isin(reference)]
+        slope, intercept = huber_line(*(logits_of(fitted[name].to_numpy()) for name in ("plain", "accuracy")))
+        across = np.linspace(max(SMALLEST, here["plain"].min() - 0.02), min(0.98, here["plain"].max() + 0.02), 50)
+        axis.plot(100 * across, 100 * expit(slope * logits_of(across) + intercept), color=INK, linewidth=1)
+        for member, part in here.groupby("member", sort=False):
+            known = colours.get(str(member))
+            label = str(member) if known and factor == factors[0] else None
+            axis.plot(100 * part["plain"], 100 * part["accuracy"], "o", color=known or INK, markersize=5, label=label)
+        axis.set_title(factor)
+    for axis in flat[len(factors) :]:
+        axis.set_visible(False)
+    figure.supxlabel("accuracy in plain view (%)")
+    figure.supylabel("accuracy under the factor (%)")
+    legend(figure)
+    return figure
+
+
+def foretelling(table: pd.DataFrame, across: str, up: Mapping[str, str], chance: Mapping[str, float]) -> Figure:
+    """A panel for each column of ``up`` (a name, its axis): networks by accuracy in plain view and by it, and a line at
+    its ``chance``."""
+    figure, axes = panels(len(up), height=3.0)
+    for axis, (column, named) in zip(np.atleast_1d(axes).ravel(), up.items()):
+        axis.plot(100 * table[across], 100 * table[column], "o", color=INK, markersize=5)
+        for row in table.drop_duplicates("member").to_dict("records"):
+            axis.annotate(str(row["member"]), (100 * row[across], 100 * row[column]), fontsize=7, alpha=0.8)
+        if column in chance:
+            axis.axhline(100 * chance[column], color=INK, linewidth=1, linestyle=":")
+        axis.set(xlabel="accuracy in plain view (%)", ylabel=named)
+    return figure

@@ -1,0 +1,127 @@
+"""Tables and sentences about the zoo: cards, numbers of members with their intervals, and what stands out."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from zsas_lib.backbones.zoo import Card
+from zsas_lib.data.embedded.naming import HELD_OUT
+from zsas_lib.evaluation.sampled import ITSELF, Difference, Sampled, keys_of
+from zsas_lib.robustness.naming import CLEAN, Answers
+
+from ..words import counted, how_sure, listed, points
+
+
+def cards_table(cards: Sequence[Card]) -> pd.DataFrame:
+    """A row for each member: what it varies, what it saw and what it cost, the mean over its seeds."""
+    rows = {}
+    for name in dict.fromkeys(card.name for card in cards):
+        own = [card for card in cards if card.name == name]
+        first = own[0]
+        rows[name] = {
+            "varies": first.axis,
+            "how": first.value,
+            "in place of": "" if name == "reference" else first.baseline,
+            "pictures": f"{first.pictures:,}",
+            "seen": f"{first.pictures_seen:,}",
+            "image tower": f"{first.parameters / 1e3:.0f} k",
+            "core seconds": sum(card.core_seconds for card in own) / len(own),
+            "seeds": len(own),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("member")
+
+
+def absent_in_words(absent: Mapping[str, str]) -> str:
+    """Which networks the page goes without."""
+    if not absent:
+        return ""
+    reasons = {why: [name for name, own in absent.items() if own == why] for why in dict.fromkeys(absent.values())}
+    return "; ".join(f"left out: {listed(names)} ({why})" for why, names in reasons.items())
+
+
+def intervals(whole: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """A metric of a flat table with its interval: its keys, and the columns of `Difference`, nan where there is none."""
+    keys, rows = keys_of(whole), []
+    for place, own in whole.groupby(keys, sort=False):
+        sampled = Sampled.of(own, metric)
+        known = sampled.difference() if sampled.units > 1 else Difference(float(sampled.values[0]), *[float("nan")] * 5)
+        rows.append(dict(zip(keys, place)) | vars(known))
+    return pd.DataFrame(rows)
+
+
+def wide(sure: pd.DataFrame, row: str, column: str, value: str = "gap") -> pd.DataFrame:
+    """`intervals` as a table with a row and a column for each value of two keys, in their order."""
+    return sure.pivot(index=row, columns=column, values=value).loc[
+        list(dict.fromkeys(sure[row])), list(dict.fromkeys(sure[column]))
+    ]
+
+
+def clear(sure: pd.DataFrame, key: str, unit: float = 100.0) -> str:
+    """What of `intervals` has one that leaves 0 out, highest first: "a +3.1 points (95 % ...), b ..."; "none" else."""
+    known = sure[(sure["low"] > 0) | (sure["high"] < 0)].sort_values("gap", ascending=False)
+    said = [
+        f"{own[key]} {points(unit * own['gap'])} ({points(unit * own['low'])} to {points(unit * own['high'])})"
+        for own in known.to_dict("records")
+    ]
+    return listed(said)
+
+
+def foretold(found: Difference, networks: int) -> str:
+    """A rank correlation over networks and how sure it is."""
+    if found.low != found.low:
+        return f"unknown over {counted(networks, 'network')}"
+    return (
+        f"{found.gap:+.2f} over {counted(networks, 'network')} (95 % interval {found.low:+.2f} to {found.high:+.2f} over "
+        "resampled networks)"
+    )
+
+
+def one(sure: pd.DataFrame, **keys: str) -> str:
+    """One row of `intervals` in points, in words, with how sure it is."""
+    chosen = sure[(sure[list(keys)] == pd.Series(keys)).all(axis=1)]
+    if chosen.empty:
+        return "unknown, for it is left out"
+    own = chosen.iloc[0]
+    sure_words = how_sure(100 * own["low"], 100 * own["high"], own["agree"], 100 * own["power"])
+    return f"{points(100 * own['gap'])} points ({sure_words})"
+
+
+def changes_of_ways(errors: pd.DataFrame, before: str, after: str, metrics: Sequence[str]) -> pd.DataFrame:
+    """By how much metrics are higher after than before, way by way: a row for each member, set and metric, with the
+    columns of `Difference`. ``errors`` is a flat table by member, set and way."""
+    rows = []
+    for (member, kind), own in errors.groupby(["member", "set"], sort=False):
+        sides = [own[own["way"] == way] for way in (after, before)]
+        for metric in metrics:
+            later, earlier = (Sampled.of(side, metric) for side in sides)
+            gap = (later - earlier).difference()
+            rows.append({"member": member, "set": kind, "metric": metric} | vars(gap))
+    return pd.DataFrame(rows)
+
+
+def of_changes(changes: pd.DataFrame, kind: str, metric: str, unit: float = 100.0, named: str = "points") -> str:
+    """Changes of all members in one set, in words: their mean, and how many are beyond chance either way."""
+    own = changes[(changes["set"] == kind) & (changes["metric"] == metric)]
+    lower, higher = int((own["high"] < 0).sum()), int((own["low"] > 0).sum())
+    mean = f"{unit * own['gap'].mean():+z.{1 if unit > 1 else 2}f} {named} in the mean over {counted(len(own), 'member')}"
+    return f"{mean} (beyond chance down in {lower}, up in {higher})"
+
+
+def _accuracy(found: Sequence[Answers]) -> pd.DataFrame:
+    known = [(own.card.name, own.card.seed, float(own.of(CLEAN).right(HELD_OUT).mean())) for own in found]
+    return pd.DataFrame(known, columns=["member", "run", "accuracy"])
+
+
+def networks(found: Sequence[Answers], told: pd.DataFrame, score: str) -> pd.DataFrame:
+    """A row for each network that has this score: member, run (its seed), accuracy in plain view, and the AUROC for
+    each kind of strangers."""
+    own = told[(told["replicate"] == ITSELF) & (told["score"] == score)]
+    kinds = own.pivot(index=["member", "run"], columns="strangers", values="auroc").reset_index()
+    return _accuracy(found).merge(kinds, on=["member", "run"])
+
+
+def networks_found(found: Sequence[Answers], retrieved: pd.DataFrame) -> pd.DataFrame:
+    """A row for each network: member, run (its seed), accuracy in plain view, and mAP in each direction."""
+    own = retrieved[retrieved["replicate"] == ITSELF]
+    directions = own.pivot(index=["member", "run"], columns="direction", values="mAP").reset_index()
+    return _accuracy(found).merge(directions, on=["member", "run"])
