@@ -121,18 +121,31 @@ def launch_links(notebook: Path, address: Mapping[str, str]) -> dict[str, str]:
 
 
 def trim_contents(path: Path, names: set[str]) -> None:
-    """Leave the computed pages that are not among `names`, which a profile does not make, out of the contents."""
+    """Leave the computed pages that are not among `names`, which a profile does not make, out of the contents, which
+    are those of the embedded profile. A page that only another profile has stands behind the one whose name begins
+    its own ("vcp_comparison_btad" behind "vcp_comparison")."""
     if not path.is_file():
         return
     contents = yaml.safe_load(path.read_text(encoding="utf-8"))
+    folder = Path(COMPUTED).name
+    listed = set(re.findall(rf"{folder}/(\w+)", path.read_text(encoding="utf-8")))
+    more: dict[str, list[str]] = {}
+    for name in sorted(names - listed):
+        if begun := [own for own in listed if name.startswith(f"{own}_")]:
+            more.setdefault(max(begun, key=len), []).append(name)
 
-    def kept(entry: dict) -> bool:
-        folder, _, name = str(entry.get("file", "")).removesuffix(".ipynb").partition("/")
-        return folder != Path(COMPUTED).name or name in names
+    def page_of(entry: dict) -> str | None:
+        place, _, name = str(entry.get("file", "")).removesuffix(".ipynb").partition("/")
+        return name if place == folder else None
+
+    def own_and_more(entry: dict) -> list[dict]:
+        name = page_of(entry)
+        kept = [trimmed(entry)] if name is None or name in names else []
+        return kept + [{"file": f"{folder}/{one}"} for one in more.get(name or "", [])]
 
     def trimmed(entry: dict) -> dict:
         lists = {
-            key: [trimmed(one) for one in entry[key] if kept(one)]
+            key: [one for each in entry[key] for one in own_and_more(each)]
             for key in ("parts", "chapters", "sections")
             if key in entry
         }

@@ -59,8 +59,9 @@ def costs(
 ) -> pd.DataFrame:
     """What models take for one picture on this device, one row each by its name in ``model``.
 
-    Columns: the median, the fastest and the slowest of ``repeats`` `milliseconds`; `peak_memory` (MB); all weights as
-    float32 (MB); and how many parameters are learned. A model that has learned nothing yet is timed as it begins.
+    Columns: the median, the fastest and the slowest of ``repeats`` `milliseconds`; `peak_memory` (MB); how many
+    sentences are encoded for each picture; all weights as float32 (MB); and how many parameters are learned. A model
+    that has learned nothing yet is timed as it begins.
     """
     rows = []
     for name, model in models.items():
@@ -75,6 +76,7 @@ def costs(
                 "fastest": min(times),
                 "slowest": max(times),
                 "peak MB": peak,
+                "sentences per picture": getattr(model, "sentences_per_picture", 0),
                 "weights MB": 4 * parameters.total / 1e6,
                 "learned": parameters.learned,
             }

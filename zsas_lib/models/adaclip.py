@@ -24,7 +24,7 @@ from ..base.options import number, whole_number
 from ..losses import dice_loss, focal_loss
 from .adaclip_clusters import k_means
 from .learned import Features, LearnedModel, Recipe, names_in, spelled, two_state_maps
-from .prompts import adaclip_prompts, mean_embeddings
+from .prompts import NAMELESS, adaclip_prompts, mean_embeddings
 
 LAYERS = (0.25, 0.5, 0.75, 1.0)
 TEMPERATURE = 0.01
@@ -143,6 +143,13 @@ class AdaCLIP(LearnedModel):
     @staticmethod
     def _tower(backbone: Backbone) -> OpenClipText:
         return cast(OpenClipText, backbone.text)  # the only ones that learned words are put into
+
+    @property
+    def sentences_per_picture(self) -> int:
+        if "L" not in self.options["towers"] or "D" not in self.options["prompts"]:
+            return 0
+        prompts = adaclip_prompts(NAMELESS)
+        return len(prompts.normal) + len(prompts.abnormal)
 
     def reset_parameters(self) -> None:
         for child in self.children():

@@ -9,7 +9,7 @@ from typing import cast
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from ..backbones.families.sizes import Size, pair
@@ -92,15 +92,17 @@ class AFCLIP(LearnedModel):
         ends = (words.ends + self.context.shape[1]).clamp_max(min(room, tokens.shape[1]) - 1)
         return F.normalize(text.read(tokens, ends), dim=-1)
 
-    def tokens(self, features: Features) -> tuple[Tensor, Tensor]:
-        """Unit vectors of the class tokens (batch, map, embed) and of the patches (batch, map, patch, embed)."""
+    def tokens(self, features: Features, chosen: Int[Tensor, " patch"] | None = None) -> tuple[Tensor, Tensor]:
+        """Unit vectors of the class tokens (batch, map, embed) and of the patches (batch, map, patch, embed), or of
+        those that are ``chosen``, which costs as much less as they are fewer: attention asks for them alone."""
         image, prefix = self.backbone.image, self.backbone.image.prefix
+        asked = None if chosen is None else torch.cat([torch.arange(prefix, device=chosen.device), chosen + prefix])
         whole, patches = [], []
         for states in features["tokens"].unbind(1):
             planes = states[:, prefix:].mT.unflatten(-1, image.grid)
             for side in NEIGHBOURHOODS:
                 around = _averaged(planes, side).flatten(2).mT
-                adapted = self.adapter(torch.cat([states[:, :prefix], around], 1))
+                adapted = self.adapter(torch.cat([states[:, :prefix], around], 1), asked)
                 whole.append(image.embedding(adapted))
                 patches.append(image.dense(adapted))
         return F.normalize(torch.stack(whole, 1), dim=-1), F.normalize(torch.stack(patches, 1), dim=-1)
@@ -116,14 +118,29 @@ class AFCLIP(LearnedModel):
         maps = F.interpolate(planes, pair(size), mode="bilinear", align_corners=False)[:, 0]
         return maps, self._probabilities(whole, text)
 
+    def _under(self, size: tuple[int, int]) -> Int[Tensor, " patch"] | None:
+        """The patches that the middles of so many rows and columns of pixels lie in; None where there are as many
+        pixels as patches or more."""
+        grid = self.backbone.patches
+        if size[0] >= grid[0] or size[1] >= grid[1]:
+            return None
+        places = [(2 * torch.arange(own, device=self.device) + 1) * all_ // (2 * own) for own, all_ in zip(size, grid)]
+        return (places[0][:, None] * grid[1] + places[1]).flatten()
+
     def loss(
         self, features: Features, masks: Bool[Tensor, "batch height width"], is_anomalous: Bool[Tensor, " batch"]
     ) -> Tensor:
         """Focal losses of pictures and patches, the absolute error of patches, and their alignment. Masks are read at
-        the patches' centres, where just halfway is a half."""
-        (whole, patches), text = self.tokens(features), self.text_features()
-        truth = F.interpolate(self.covered(masks)[:, None].to(whole), self.backbone.patches, mode="bilinear")
-        truth = torch.where(truth == 0.5, truth, (truth > 0.5).to(truth)).flatten(1)
+        the patches' centres, where just halfway is a half; of masks with fewer pixels than there are patches, each
+        pixel is compared with the patch that it lies in, and the other patches are not asked for."""
+        masks = self.covered(masks)
+        chosen = self._under(tuple(masks.shape[1:]))
+        (whole, patches), text = self.tokens(features, chosen), self.text_features()
+        truth = masks[:, None].to(whole)
+        if chosen is None:
+            truth = F.interpolate(truth, self.backbone.patches, mode="bilinear")
+            truth = torch.where(truth == 0.5, truth, (truth > 0.5).to(truth))
+        truth = truth.flatten(1)
         maps = self._probabilities(patches, text)
         local = _focal(maps, truth) + F.l1_loss(maps, truth)
         aligned = self.options["align"] * _misaligned(patches, truth) if self.options["align"] else 0.0
@@ -144,9 +161,14 @@ class Attention(nn.Module):
         for part in self.children():
             cast(nn.Linear, part).reset_parameters()
 
-    def forward(self, tokens: Float[Tensor, "batch token channel"]) -> Float[Tensor, "batch token channel"]:
+    def forward(
+        self, tokens: Float[Tensor, "batch token channel"], asked: Int[Tensor, " asked"] | None = None
+    ) -> Float[Tensor, "batch asked channel"]:
+        """What comes out for all tokens, or for those at ``asked``."""
         tokens = self.norm(tokens)
-        parts = [own(tokens).unflatten(-1, (HEADS, -1)).transpose(1, 2) for own in (self.query, self.key, self.value)]
+        queries = tokens if asked is None else tokens[:, asked]
+        of_parts = (self.query, queries), (self.key, tokens), (self.value, tokens)
+        parts = [own(read).unflatten(-1, (HEADS, -1)).transpose(1, 2) for own, read in of_parts]
         return self.output(F.scaled_dot_product_attention(*parts).transpose(1, 2).flatten(2))
 
 
@@ -154,10 +176,17 @@ def _averaged(planes: Float[Tensor, "batch channel row column"], side: int) -> T
     """Gaussian means over ``side`` x ``side`` patches; beyond the edge there is nothing, which weighs as much."""
     if side == 1:
         return planes
-    weights = torch.exp(-((torch.arange(side, device=planes.device) - (side - 1) / 2) ** 2) / (2 * SIGMA**2)).to(planes)
-    kernel = torch.outer(weights, weights) / weights.sum() ** 2
-    channels = planes.shape[1]
-    return F.conv2d(planes, kernel.expand(channels, 1, -1, -1), padding=side // 2, groups=channels)
+    within = (torch.arange(side, device=planes.device) - side // 2) ** 2 / (2 * SIGMA**2)
+    whole = torch.exp(-within).sum()
+    rows, columns = (_neighbours(count, side, planes) / whole for count in planes.shape[-2:])
+    return rows.to(planes) @ planes @ columns.to(planes)
+
+
+def _neighbours(count: int, side: int, like: Tensor) -> Float[Tensor, "count count"]:
+    """What every one of so many patches in a row weighs for each, 0 where it is no neighbour."""
+    places = torch.arange(count, device=like.device)
+    apart = places[:, None] - places
+    return torch.exp(-(apart**2) / (2 * SIGMA**2)) * (apart.abs() <= side // 2)
 
 
 def _focal(probability: Tensor, truth: Tensor) -> Float[Tensor, ""]:
@@ -168,12 +197,10 @@ def _focal(probability: Tensor, truth: Tensor) -> Float[Tensor, ""]:
 def _misaligned(patches: Float[Tensor, "batch map patch embed"], truth: Float[Tensor, "batch patch"]) -> Tensor:
     """The mean cosine of a normal to an abnormal patch of a picture less that of two alike, 0 where it is less; mean of
     the maps. 0 without patches of both kinds."""
-    signs = torch.where(truth == 0, -1.0, truth)
-    pairs = signs[:, :, None] * signs[:, None]
-    unlike, alike = (pairs == -1).to(patches), (pairs == 1).to(patches)
-    found = []
-    for rows in patches.unbind(1):
-        cosines = rows @ rows.mT
-        apart = [(cosines * kind).sum() / kind.sum().clamp_min(1) for kind in (unlike, alike)]
-        found.append((apart[0] - apart[1]).clamp_min(0) * (unlike.sum() > 0))
-    return torch.stack(found).mean()
+    kinds = torch.stack([truth == 0, truth == 1], 1).to(patches)
+    sums = torch.einsum("bkp,bmpe->mbke", kinds, patches)  # cosines of all pairs add up to those of two sums
+    counts = kinds.sum(-1)
+    unlike = 2 * (sums[:, :, 0] * sums[:, :, 1]).sum((1, 2)), 2 * counts.prod(1).sum()
+    alike = sums.square().sum((1, 2, 3)), counts.square().sum()
+    apart, together = (total / number.clamp_min(1) for total, number in (unlike, alike))
+    return ((apart - together).clamp_min(0) * (unlike[1] > 0)).mean()

@@ -82,6 +82,11 @@ class AnomalyModel(nn.Module):
         return {}
 
     @property
+    def sentences_per_picture(self) -> int:
+        """How many sentences the text tower reads anew for every picture: none, where they are of a class."""
+        return 0
+
+    @property
     def looks_cheaply(self) -> bool:
         """Whether there is a `rough_map`."""
         return False

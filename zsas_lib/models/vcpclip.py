@@ -152,6 +152,10 @@ class VCPCLIP(LearnedModel):
         fixed = self.options["temperature"] != "learned"
         return "vcpclip+" if fixed and all(self.options[switch] for switch in ("uniop", "loreb", "idp")) else "vcpclip"
 
+    @property
+    def sentences_per_picture(self) -> int:
+        return len(SENTENCES)
+
     def reset_parameters(self) -> None:
         learned = [child for child in self.children() if child is not self.backbone]
         for part in (part for child in learned for part in reversed([*child.modules()])):

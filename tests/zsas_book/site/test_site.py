@@ -269,6 +269,8 @@ def test_pages_of_other_profiles_are_not_in_the_table_of_contents(tmp_path):
     assert "_computed/embedded_benchmark" not in listed and {"_computed/audit", "_made/results", "glossary"} <= set(
         listed
     )
+    first = listed.index("_computed/vcp_comparison")
+    assert listed[first : first + 4] == [f"_computed/vcp_comparison{end}" for end in ("", "_btad", "_mpdd", "_visa")]
 
 
 @pytest.fixture

@@ -49,5 +49,6 @@ def test_costs_have_a_row_per_model_and_leave_an_untrained_one_untrained(backbon
     assert table.learned.to_dict() == {"first": 0, "second": learned}
     assert table["weights MB"].tolist() == pytest.approx([4e-6 * weights, 4e-6 * (weights + learned)])
     assert (table["peak MB"] > 0).all()
+    assert table["sentences per picture"].to_dict() == {"first": 0, "second": 2}
     with pytest.raises(UntrainedModelError):
         models["second"](images, "nut")

@@ -147,6 +147,13 @@ def test_a_picture_of_equal_patches_has_fewer_clusters_and_no_warning(backbone):
     assert model(torch.full((1, 3, 32, 32), 0.5), "pill").image_score.isfinite().all()
 
 
+@pytest.mark.parametrize(
+    ("options", "count"), [({}, 48), ({"towers": "V"}, 0), ({"prompts": "S"}, 0), ({"prompts": "D", "towers": "L"}, 48)]
+)
+def test_as_many_sentences_a_picture_as_its_prompts_depend_on_it(backbone, options, count):
+    assert load_model("adaclip", backbone, **options).sentences_per_picture == count
+
+
 def test_the_loss_counts_rows_as_released_or_pictures(backbone, images):
     masks = torch.zeros(2, 32, 32, dtype=torch.bool)
     masks[0, 5:20, 3:9] = True

@@ -81,3 +81,33 @@ def test_nothing_is_said_of_the_product(backbone):
     features = model.features(images, ["pill"] * 2)
     aligned, apart = (trained("af-clip", backbone, align=weight).loss(features, masks, labels) for weight in (5.0, 0.0))
     assert aligned >= apart
+
+
+def test_few_patches_are_what_they_are_among_all_and_are_compared_with_the_pixels_that_lie_in_them(backbone):
+    model = trained("af-clip", backbone, align=0.5)
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    features, labels = model.features(images, ["pill"] * 2), torch.tensor([True, False])
+    chosen = torch.tensor([5, 7, 13, 15])  # the second and fourth of four rows and columns
+    assert torch.equal(model._under((2, 2)), chosen) and model._under((4, 4)) is model._under((32, 32)) is None
+    (whole, patches), (all_whole, all_patches) = model.tokens(features, chosen), model.tokens(features)
+    torch.testing.assert_close(whole, all_whole, atol=1e-5, rtol=0)
+    torch.testing.assert_close(patches, all_patches[:, :, chosen], atol=1e-5, rtol=0)
+    masks = torch.tensor([[[True, False], [False, False]], [[False] * 2] * 2])
+    maps, truth = model._probabilities(patches, model.text_features()), masks.flatten(1).float()
+    expected = _focal(model._probabilities(whole, model.text_features()), labels.float()) + _focal(maps, truth)
+    expected = expected + (maps - truth).abs().mean() + 0.5 * _misaligned(patches, truth)
+    torch.testing.assert_close(model.loss(features, masks, labels), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_the_alignment_of_patches_half_covered_counts_in_no_pair():
+    patches = F.normalize(torch.randn(2, 3, 6, 8, generator=torch.Generator().manual_seed(2)), dim=-1)
+    patches[:, :, 1] = patches[:, :, 0]  # an abnormal patch like a normal one
+    truth = torch.tensor([[0.0, 1, 0.5, 0, 0, 0.5], [0.0, 1, 1, 0.5, 0, 0]])
+    signs = torch.where(truth == 0, -1.0, truth)
+    pairs = signs[:, :, None] * signs[:, None]
+    expected = []
+    for rows in patches.unbind(1):
+        cosines = rows @ rows.mT
+        unlike, alike = (cosines[pairs == kind].mean() for kind in (-1, 1))
+        expected.append((unlike - alike).clamp_min(0))
+    torch.testing.assert_close(_misaligned(patches, truth), torch.stack(expected).mean())
