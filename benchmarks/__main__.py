@@ -30,6 +30,7 @@ from .table import NotRun, Settings, kept, machine, printed
 
 BENCHMARKS = (
     "rotation",
+    "corruptions",
     "aupro",
     "worst_case",
     "winclip",
@@ -42,7 +43,7 @@ BENCHMARKS = (
     "engine",
 )
 LONG = ("learned", "search", "towers")
-ON_GPU = ("rotation", "winclip")
+ON_GPU = ("rotation", "corruptions", "winclip")
 PEER = Path(".peers", "anomalib")
 PINS = Path("benchmarks", "anomalib.txt")
 

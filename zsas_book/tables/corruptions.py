@@ -73,27 +73,32 @@ def parameters_table(corruptions: Sequence[str]) -> pd.DataFrame:
 
 
 def in_words(whole: pd.DataFrame, sweeps: Sweeps, metric: str) -> list[str]:
-    """What each model keeps and where least, how its false alarms grow, and who keeps more than the first, pair by
-    pair."""
+    """What each model keeps and where least, how its false alarms and what it misses grow, and how what is left differs
+    from the first one's, pair by pair."""
     kept, said = {}, []
     for name, own in whole.groupby("model", sort=False):
-        left, alarms = (samples(own, quantity, "corruption") for quantity in ("retained", "alarms"))
-        kept[str(name)] = mean_of(left)
-        least, worst = (
-            min(left, key=lambda key: left[key].values[0]),
-            max(alarms, key=lambda key: alarms[key].values[0]),
-        )
+        of = {quantity: samples(own, quantity, "corruption") for quantity in QUANTITIES}
+        kept[str(name)] = mean_of(of["retained"])
+        least = min(of["retained"], key=lambda key: of["retained"][key].values[0])
         clean = pd.concat([s[(s["category"] == MEAN) & (s["corruption"] == CLEAN)] for s in sweeps[str(name)]])
-        before = 100 * (1 - clean["tnr"].mean())
+        called, lowest = label(str(name)), 100 * of["retained"][least].values[0]
         said.append(
-            f"{label(str(name))} keeps {100 * kept[str(name)].values[0]:.0f} % of its {label(metric)} in the mean over "
-            f"corruptions, least under {label(least)} ({100 * left[least].values[0]:.0f} %). At its clean threshold it "
-            f"calls {before:.0f} % of sound clean pictures damaged, and {points(100 * mean_of(alarms).values[0])} "
-            f"points more of corrupted ones, most under {label(worst)}: {gain(alarms[worst])}."
+            f"{called[:1].upper()}{called[1:]} keeps {100 * kept[str(name)].values[0]:.0f} % of its {label(metric)} in "
+            f"the mean over corruptions, least under {label(least)} ({lowest:.0f} %). At "
+            f"its clean threshold it calls {100 * (1 - clean['tnr'].mean()):.0f} % of sound clean pictures damaged, "
+            f"{_more(of['alarms'])}; it misses {100 * (1 - clean['tpr'].mean()):.0f} % of damaged clean ones, "
+            f"{_more(of['missed'])}."
         )
     first, *others = kept
-    said += [f"{label(name)} keeps {gain(kept[name] - kept[first])} more than {label(first)}." for name in others]
+    said += [
+        f"Of what is left, {label(name)} has {gain(kept[name] - kept[first])} to {label(first)}." for name in others
+    ]
     return said
+
+
+def _more(of: Mapping[str, Sampled]) -> str:
+    most = max(of, key=lambda key: of[key].values[0])
+    return f"{points(100 * mean_of(of).values[0])} points of corrupted ones, most under {label(most)}, {gain(of[most])}"
 
 
 def mean_of(numbers: Mapping[str, Sampled]) -> Sampled:

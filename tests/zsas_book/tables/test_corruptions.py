@@ -1,0 +1,74 @@
+"""Tables and sentences of what corruptions leave, from sweeps of a toy model."""
+
+import pandas as pd
+import pytest
+from toy import Glow, toy_dataset
+
+from zsas_book.tables.corruptions import (
+    by_severity,
+    effects_table,
+    in_words,
+    mean_of,
+    parameters_table,
+    whole_effects,
+)
+from zsas_lib.evaluation.paired import samples
+from zsas_lib.robustness.corruptions import corruption_sweep
+
+
+@pytest.fixture(scope="module")
+def sweeps(tmp_path_factory):
+    pictures = toy_dataset(tmp_path_factory.mktemp("toy"), {"lamp": 3, "star": 3})
+    runs = {"winclip": [Glow()], "local-contrast": [Glow(0), Glow(1)]}
+    settings = (pictures, ["fog", "jpeg"], [2, 5])
+    return {name: [corruption_sweep(own, *settings, resamples=8) for own in models] for name, models in runs.items()}
+
+
+def row(sweep, corruption, severity):
+    return sweep.set_index(["category", "corruption", "severity"]).loc[("mean", corruption, severity)]
+
+
+def test_a_row_for_each_corruption_and_model(sweeps):
+    table = effects_table(whole_effects(sweeps, "pixel_ap"))
+    assert list(zip(table.corruption, table.model)) == [
+        (corruption, model) for corruption in ("fog", "jpeg") for model in sweeps
+    ]
+    own, sweep = table.iloc[0], sweeps["winclip"][0]
+    kept = [row(sweep, "fog", severity)["pixel_ap"] / row(sweep, "none", 0)["pixel_ap"] for severity in (2, 5)]
+    assert own["left (%)"] == pytest.approx(100 * sum(kept) / 2)
+    alarms = [row(sweep, "none", 0)["tnr"] - row(sweep, "fog", severity)["tnr"] for severity in (2, 5)]
+    assert own["more false alarms (points)"] == pytest.approx(100 * sum(alarms) / 2)
+    assert own["left (%), low"] <= own["left (%)"] <= own["left (%), high"]
+
+
+def test_severities_in_percent_in_the_mean_over_trainings(sweeps):
+    table = by_severity(sweeps, "pixel_ap").set_index(["model", "corruption", "severity"])
+    own = [row(sweep, "jpeg", 5) for sweep in sweeps["local-contrast"]]
+    found = table.loc[("local-contrast", "jpeg", 5)]
+    assert found["pixel_ap"] == pytest.approx(50 * sum(one["pixel_ap"] for one in own))
+    assert found["false_alarms"] == pytest.approx(100 - 50 * sum(one["tnr"] for one in own))
+    assert len(table) == 2 * 5
+
+
+def test_parameters_are_those_of_the_records():
+    table = parameters_table(["jpeg", "fog"])
+    assert list(table.loc[0, ["1", "5"]]) == ["25", "7"] and table.loc[1, "3"] == "0.5"
+    assert list(table["values of"]) == ["Hendrycks and Dietterich 2019", "this book"]
+
+
+def test_sentences_say_what_is_kept_and_who_keeps_more(sweeps):
+    whole = whole_effects(sweeps, "pixel_ap")
+    first, second, gap = in_words(whole, sweeps, "pixel_ap")
+    left = samples(whole[whole.model == "winclip"], "retained", "corruption")
+    mean = (left["fog"].values[0] + left["jpeg"].values[0]) / 2
+    assert mean_of(left).values[0] == pytest.approx(mean)
+    assert first.startswith(
+        f"WinCLIP keeps {100 * mean:.0f} % of its pixel AP in the mean over corruptions, least under"
+    )
+    assert "points of corrupted ones, most under fog, " in first
+    other = whole[(whole.model == "local-contrast") & (whole.replicate == -1)]
+    difference = 100 * (other.retained.mean() - mean)
+    assert second.startswith("Local contrast keeps")
+    assert gap.startswith(f"Of what is left, local contrast has {difference:+.1f} points (95 % interval")
+    assert gap.endswith(" to WinCLIP.")
+    assert isinstance(whole, pd.DataFrame) and list(whole.columns[:2]) == ["model", "corruption"]
