@@ -109,8 +109,8 @@ def line_in_words(rows: pd.DataFrame) -> list[str]:
 def fewer_sentences(tables: Mapping[str, ResultTable], metrics: Sequence[str]) -> pd.DataFrame:
     """What each set of sentences gives beside the first, the whole ensemble: columns sentences (the set), number,
     metric, mean in percent, and the paired difference of the means over categories: gap, gap_se, low, high and power
-    in points, agree in percent. The calibration error of the image score (``ECE``, positive class, all pictures together)
-    has rows of its own, in which less is better."""
+    in points, agree in percent. The calibration error of the image score (``ECE``, positive class, all pictures
+    together) has rows of its own, in which less is better."""
     whole, *_ = tables
     first = calibration(tables[whole].per_image, tables[whole].per_image["image_score"].to_numpy(float))
     rows = []

@@ -74,7 +74,7 @@ def probabilities(
     """
     if source == SOURCES[0]:
         found = _fitted(target["image_score"].to_numpy(float), auxiliary, native)
-        share = float(auxiliary["is_anomalous"].mean())
+        share = float(auxiliary["is_anomalous"].to_numpy(bool).mean())
         return found | {WAYS[4]: shifted_prior(found[WAYS[3]], share, estimated_prior(found[WAYS[3]], share))}
     categories = target["category"].unique()
     if len(categories) < 2:
