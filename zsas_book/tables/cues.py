@@ -16,7 +16,8 @@ from zsas_lib.robustness.thresholds import calibration
 from ..labels import label
 from ..words import beyond, how_sure, listed, points
 
-POINTS = ("gap", "se", "low", "high", "power")
+POINTS = {"gap": "gap", "gap_se": "se", "low": "low", "high": "high", "power": "power", "agree": "agree"}
+"""Columns of the table of sentences, and what `Difference` calls them."""
 
 CLAIMS = [
     {
@@ -107,9 +108,9 @@ def line_in_words(rows: pd.DataFrame) -> list[str]:
 
 def fewer_sentences(tables: Mapping[str, ResultTable], metrics: Sequence[str]) -> pd.DataFrame:
     """What each set of sentences gives beside the first, the whole ensemble: columns sentences (the set), number,
-    metric, mean in percent, and the paired difference of the means over categories: gap, se, low, high and power in
-    points, agree in percent. The calibration error of the image score (``ECE``, positive class, all pictures together)
-    has rows of its own, in which less is better."""
+    metric, mean in percent, and the paired difference of the means over categories: gap, gap_se, low, high and power
+    in points, agree in percent. The calibration error of the image score (``ECE``, positive class, all pictures
+    together) has rows of its own, in which less is better."""
     whole, *_ = tables
     first = calibration(tables[whole].per_image, tables[whole].per_image["image_score"].to_numpy(float))
     rows = []
@@ -117,12 +118,12 @@ def fewer_sentences(tables: Mapping[str, ResultTable], metrics: Sequence[str]) -
         facts = {"sentences": name, "number": sentences_of(name)}
         found = paired([table], [tables[whole]])
         for row in found[(found.category == MEAN) & found.metric.isin(metrics)].to_dict("records"):
-            numbers = {part: 100 * row[part] for part in (*POINTS, "agree")}
+            numbers = {column: 100 * row[part] for column, part in POINTS.items()}
             rows.append(facts | {"metric": row["metric"], "mean": 100 * table.loc[MEAN, row["metric"]]} | numbers)
         error = calibration(table.per_image, table.per_image["image_score"].to_numpy(float))["ECE"]
         gap = error - first["ECE"]
         sure = vars(gap.difference()) if gap.units > 1 else {"gap": float(gap.values[0])}
-        numbers = {part: 100 * sure.get(part, np.nan) for part in (*POINTS, "agree")}
+        numbers = {column: 100 * sure.get(part, np.nan) for column, part in POINTS.items()}
         rows.append(facts | {"metric": "ECE", "mean": 100 * float(error.values[0])} | numbers)
     return pd.DataFrame(rows)
 

@@ -76,6 +76,7 @@ def followed_in_words(rows: pd.DataFrame, told: pd.DataFrame, trivial: Sequence[
     ]
     for name, own in rows[~rows.model.isin(trivial)].groupby("model", sort=False):
         clear = [f"{row.placement} ({points(row.lost)})" for row in own.itertuples() if row.low > 0]
+        when = f"when {listed(clear)}" if clear else "in no way"
         worst = own.loc[own.lost.idxmax()]
         rank = told[(told.model == name) & (told.agreement == "cosine")].iloc[0]
         known = "no rank" if np.isnan(rank["rank correlation"]) else f"rank correlation {rank['rank correlation']:.2f}"
@@ -83,7 +84,7 @@ def followed_in_words(rows: pd.DataFrame, told: pd.DataFrame, trivial: Sequence[
         word = "tells" if rank.low > 0 else "does not tell"
         sentences.append(
             f"{label(str(name))} loses most {label(metric)} when {worst.placement} ({points(worst.lost)} points); "
-            f"beyond chance it loses when {listed(clear, 'in no way')}, of {counted(len(own), 'placement')}. "
+            f"beyond chance it loses {when}, of {counted(len(own), 'placement')}. "
             f"Without labels, the cosine {word} beyond chance which categories lose ({known})."
         )
     return sentences

@@ -64,9 +64,8 @@ def calibration_error(
     >>> round(zsas.metrics.calibration_error(probabilities, labels), 3)
     0.275
     """
-    table = reliability(probabilities, truth, bins=bins, kind=kind)
-    images, probability, share = (table[name].to_numpy(dtype=float) for name in ("images", "probability", "share"))
-    return float(images @ np.abs(share - probability) / images.sum())
+    _, counts, believed, found = _in_bins(probabilities, truth, bins, kind)
+    return float(np.abs(found - believed).sum() / counts.sum())
 
 
 def reliability(
@@ -77,14 +76,22 @@ def reliability(
     Columns: low and high (its ends), images (how many), probability (their mean) and share (of those that are
     anomalous; of several classes: that are named right).
     """
-    confidence, right = _believed(probabilities, truth)
-    edges = bin_edges(confidence, bins, kind)
-    places = np.searchsorted(edges[1:-1], confidence)
-    counts, believed, found = (np.bincount(places, own, minlength=bins) for own in (None, confidence, right))
+    edges, counts, believed, found = _in_bins(probabilities, truth, bins, kind)
     some = counts > 0
     columns = {"low": edges[:-1][some], "high": edges[1:][some], "images": counts[some]}
     columns |= {"probability": believed[some] / counts[some], "share": found[some] / counts[some]}
     return pd.DataFrame(columns)
+
+
+def _in_bins(
+    probabilities: Probabilities, truth: Truth, bins: int, kind: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The ends of bins, and of each how many images it has, the sum of their probabilities, and how many came true."""
+    confidence, right = _believed(probabilities, truth)
+    edges = bin_edges(confidence, bins, kind)
+    places = np.searchsorted(edges[1:-1], confidence)
+    counts, believed, found = (np.bincount(places, own, minlength=bins) for own in (None, confidence, right))
+    return edges, counts, believed, found
 
 
 def bin_edges(confidence: Float[np.ndarray, " image"], bins: int, kind: str) -> Float[np.ndarray, " edge"]:

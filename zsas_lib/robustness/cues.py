@@ -29,8 +29,8 @@ from ..perturbations.colour import shift_hue
 
 SQUARES = 4
 """In how many rows and columns of squares a picture is cut."""
-SMOOTHED = 1 / 30
-"""The side of the median's window, in parts of the picture's shorter side: 5 pixels of 144."""
+SMOOTHED = 1 / 60
+"""The side of the median's window, in parts of the picture's shorter side, to the next odd one: 5 pixels of 240."""
 MEASURED = ("pixel_auroc", "pixel_ap", "aupro")
 BEFORE = "_before"  # ends the name of a column with what the picture as it is has
 

@@ -68,12 +68,14 @@ def probabilities(
     Both tables have category, is_anomalous and image_score. Everything is fitted on ``auxiliary``, or, for the source
     "other categories", for each category on the target's others. "prior shift" takes the score for one that was made
     for as many sound as damaged pictures, and moves it to the share where it is fitted; "Platt, prior estimated" moves
-    Platt's from there to the share that the target's scores make most likely, without its labels. Raises ValueError
-    for data to fit on without sound or without damaged pictures, and for fewer than two categories of the second
-    source.
+    Platt's from there to the share that all of the target's scores make most likely, without its labels; it is not
+    made for the second source, where a single category would have to tell it. Raises ValueError for data to fit on
+    without sound or without damaged pictures, and for fewer than two categories of the second source.
     """
     if source == SOURCES[0]:
-        return _fitted(target["image_score"].to_numpy(float), auxiliary, native)
+        found = _fitted(target["image_score"].to_numpy(float), auxiliary, native)
+        share = float(auxiliary["is_anomalous"].to_numpy(bool).mean())
+        return found | {WAYS[4]: shifted_prior(found[WAYS[3]], share, estimated_prior(found[WAYS[3]], share))}
     categories = target["category"].unique()
     if len(categories) < 2:
         raise ValueError("Expected at least two categories, so that each has others to fit on, got one.")
@@ -97,7 +99,6 @@ def _fitted(scores: Float[np.ndarray, " image"], known: pd.DataFrame, native: bo
         found |= {WAYS[0]: scores, WAYS[1]: Calibrator(1 / temperature)(logits(scores))}
         found |= {WAYS[2]: shifted_prior(scores, 0.5, share)}
     found[WAYS[3]] = fitted_platt(values, labels)(scores)
-    found[WAYS[4]] = shifted_prior(found[WAYS[3]], share, estimated_prior(found[WAYS[3]], share))
     return found
 
 

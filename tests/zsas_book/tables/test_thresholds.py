@@ -29,7 +29,7 @@ def test_every_way_that_makes_a_probability_has_a_row(made):
     targets, _, _, found = made
     table = tables.calibration_table(found)
     rows = table.groupby("model", sort=False).size()
-    assert rows["winclip"] == 1 + 4 + 4 and rows["local-contrast"] == 2 + 2
+    assert rows["winclip"] == 1 + 4 + 3 and rows["local-contrast"] == 2 + 1
     first = table.iloc[0]
     assert (first["probability"], first["fitted on"]) == ("as it is", "")
     known = study.calibration(targets["winclip"], targets["winclip"].image_score.to_numpy())

