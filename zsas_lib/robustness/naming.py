@@ -30,7 +30,7 @@ from ..data.embedded.shapes import FULL_FRAME
 from ..data.embedded.shoot import Setting
 from ..evaluation.paired import flat_gaps
 from ..store.results import load_or_compute_all
-from ..training.zoo.recipes import RECIPES, SEEDS
+from ..training.zoo.recipes import RECIPES
 
 CLEAN, LEARNT = "clean", "learnt"
 STRANGERS: dict[str, tuple[str, ...]] = {
@@ -55,7 +55,7 @@ class Questions:
 
     factors: tuple[str, ...] = tuple(FACTORS)
     levels: tuple[int, ...] = (2,)
-    per_name: int = 4
+    per_name: int = 3
     seed: int = 0
 
     def __post_init__(self):
@@ -125,8 +125,9 @@ class Answers:
 
     @property
     def truth(self) -> Int[np.ndarray, " picture"]:
-        """The number of each picture's name in `NAMES`."""
-        return np.array([NAMES.index(name) for name in self.rows["name"]])
+        """The number of each picture's name in `NAMES`, -1 for a stranger."""
+        numbers = {name: number for number, name in enumerate(NAMES)}
+        return np.array([numbers.get(name, -1) for name in self.rows["name"]])
 
     def right(self, among: Sequence[str] | None = None) -> Float[np.ndarray, " picture"]:
         """1 where the highest of all names, or of those ``among`` them, is the picture's, else 0."""
@@ -210,7 +211,13 @@ def members(
     for name in names or ():
         if name not in RECIPES:
             raise UnknownNameError("member of the zoo", name, RECIPES)
-    asked = [(name, seed) for seed in (SEEDS if seeds is None else seeds) for name in (names or RECIPES) if seed in RECIPES[name].seeds]
+    every = sorted({seed for recipe in RECIPES.values() for seed in recipe.seeds})
+    asked = [
+        (name, seed)
+        for seed in (every if seeds is None else seeds)
+        for name in (names or RECIPES)
+        if seeds is not None or seed in RECIPES[name].seeds
+    ]
     known = {(card.name, card.seed): card for card in zoo_cards()}
     found = [known[own] for own in asked if own in known]
     return found, {f"{name}:{seed}": "it is not trained yet" for name, seed in asked if (name, seed) not in known}
