@@ -17,7 +17,9 @@ SMALLEST = 0.02
 """Where axes of accuracy begin, as a fraction."""
 
 
-def factor_lines(robustness: pd.DataFrame, reference: list[str], colours: Mapping[str, str], columns: int = 5) -> Figure:
+def factor_lines(
+    robustness: pd.DataFrame, reference: list[str], colours: Mapping[str, str], columns: int = 5
+) -> Figure:
     """A panel for each factor: every network by its accuracy in plain view (across) and under the factor (upwards), in
     percent on axes of logits, with the line of the ``reference`` members. ``robustness`` is a flat table of
     `visual_factors.factor_robustness`; members in ``colours`` are told apart, others are grey."""

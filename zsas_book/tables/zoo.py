@@ -43,7 +43,7 @@ def absent_in_words(absent: Mapping[str, str]) -> str:
 
 
 def intervals(whole: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """A metric of a flat table with its interval: its keys, and the columns of `Difference`, nan where there is none."""
+    """A metric of a flat table with its interval: its keys, and the columns of `Difference`, nan where none is."""
     keys, rows = keys_of(whole), []
     for place, own in whole.groupby(keys, sort=False):
         sampled = Sampled.of(own, metric)
@@ -113,7 +113,9 @@ def of_changes(changes: pd.DataFrame, kind: str, metric: str, unit: float = 100.
     """Changes of all members in one set, in words: their mean, and how many are beyond chance either way."""
     own = changes[(changes["set"] == kind) & (changes["metric"] == metric)]
     lower, higher = int((own["high"] < 0).sum()), int((own["low"] > 0).sum())
-    mean = f"{unit * own['gap'].mean():+z.{1 if unit > 1 else 2}f} {named} in the mean over {counted(len(own), 'member')}"
+    mean = (
+        f"{unit * own['gap'].mean():+z.{1 if unit > 1 else 2}f} {named} in the mean over {counted(len(own), 'member')}"
+    )
     return f"{mean} (beyond chance down in {lower}, up in {higher})"
 
 

@@ -70,9 +70,9 @@ def effective_robustness(
     """How far models lie above the line of the reference ones, as a flat table with its replicates.
 
     ``table`` has a row for each model (column ``by``) and category (``over``) with a metric in [0, 1] in plain view and
-    under the shift; all models the same categories. A reference model is part of its own line. Columns: ``by``, those of
-    `replicates.REPLICATE` but for the category, and the metrics ``plain``, ``shifted`` (means over categories), expected
-    and effective.
+    under the shift; all models the same categories. A reference model is part of its own line. Columns: ``by``, those
+    of `replicates.REPLICATE` but for the category, and the metrics ``plain``, ``shifted`` (means over categories),
+    expected and effective.
 
     Raises ValueError for fewer than `FEWEST` reference models or two categories, and where a model lacks a category.
 

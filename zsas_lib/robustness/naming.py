@@ -49,8 +49,8 @@ BATCH = 250
 @dataclass(frozen=True)
 class Questions:
     """Which pictures are asked about: ``per_name`` of each held-out name in plain view and at each of the ``levels`` (1
-    to 3) of every one of ``factors``, half as many of each learnt name, and of each kind of strangers a quarter as many as
-    there are clean ones. Raises UnknownNameError for a factor that there is not, OptionError for a level or number
+    to 3) of every one of ``factors``, half as many of each learnt name, and of each kind of strangers a quarter as
+    many as there are clean ones. Raises UnknownNameError for a factor that there is not, OptionError for a level or number
     that cannot be."""
 
     factors: tuple[str, ...] = tuple(FACTORS)
@@ -142,9 +142,7 @@ def drawn(settings: Sequence[Setting]) -> UInt8[np.ndarray, "picture height widt
     return np.stack([np.round(own.shoot(SIZE).image * 255).astype(np.uint8) for own in settings])
 
 
-def answers(
-    cards: Sequence[Card], questions: Questions | None = None, *, store: Path | None = None
-) -> list[Answers]:
+def answers(cards: Sequence[Card], questions: Questions | None = None, *, store: Path | None = None) -> list[Answers]:
     """What members of the zoo make of the same pictures, from the store where it has been made before; the pictures
     are drawn once for all that are missing.
 
@@ -224,8 +222,8 @@ def members(
 
 
 def by_seed(gaps: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """The `flat_gaps` of each seed, one below the other with the seed as ``run``: ``gaps`` has the columns ``by``, seed,
-    category and metrics."""
+    """The `flat_gaps` of each seed, one below the other with the seed as ``run``: ``gaps`` has the columns ``by``,
+    seed, category and metrics."""
     parts = [
         flat_gaps(own.drop(columns="seed"), by).assign(run=int(str(seed)))
         for seed, own in gaps.groupby("seed", sort=True)

@@ -30,8 +30,8 @@ def calibration_of_names(found: Sequence[Answers], resamples: int = 200) -> tupl
     """The errors of every member by set of pictures and way, and the temperatures.
 
     The first is a flat table by member, set and way with ``run``; its sets are "clean", each factor (its levels pooled)
-    and `ALL`, its metrics `METRICS`: calibration error of the top label, negative log-likelihood in nats, Brier score in
-    [0, 2], mean highest probability, and accuracy among all names. The second has a row for each network and set:
+    and `ALL`, its metrics `METRICS`: calibration error of the top label, negative log-likelihood in nats, Brier score
+    in [0, 2], mean highest probability, and accuracy among all names. The second has a row for each network and set:
     member, seed, set, carried and own (temperatures).
     """
     parts, rows = [], []

@@ -68,7 +68,9 @@ def against(table: pd.DataFrame, reference: str = "reference") -> pd.DataFrame:
     """
     whole = with_mean(table)
     if reference not in set(whole["member"]):
-        raise ValueError(f"Expected the member {reference!r} among them, got {', '.join(sorted(set(whole['member'])))}.")
+        raise ValueError(
+            f"Expected the member {reference!r} among them, got {', '.join(sorted(set(whole['member'])))}."
+        )
     whole = whole.assign(loss=_losses(whole))
     own = whole[whole["member"] == reference].set_index(["seed", "factor", "category"])
     rows = whole[whole["member"] != reference].set_index(["seed", "factor", "category"])

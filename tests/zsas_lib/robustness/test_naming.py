@@ -101,7 +101,9 @@ def test_strangers_are_told_as_the_metrics_say(found):
     told = strangers_told(found[:1], resamples=5)
     own = told[(told["strangers"] == "unseen shape") & (told["replicate"] == ITSELF)].set_index("score")
     for score, factor in ((MATCHING, 1.0), (PROBABILITY, 12.0)):
-        known, strange = (softmax(factor * found[0].of(kind).cosines, axis=1).max(1) for kind in (CLEAN, "unseen shape"))
+        known, strange = (
+            softmax(factor * found[0].of(kind).cosines, axis=1).max(1) for kind in (CLEAN, "unseen shape")
+        )
         assert own.loc[score, "auroc"] == pytest.approx(known_auroc(known, strange))
     assert told[told["replicate"] != ITSELF]["fpr95"].isna().all()
     assert told[(told["replicate"] != ITSELF) & (told["strangers"] == "photograph")]["auroc"].std() > 0

@@ -1,7 +1,7 @@
 """Pictures to name: sound parts of every material and shape, as a wide choice of cameras and lamps may show them.
 
-A name is "MATERIAL SHAPE". Of the names of the 16 materials and 15 shapes, those whose numbers add up to 0 or 1 modulo 5
-are held out, and so are the products of both embedded data sets: a network that names them has put words together that
+A name is "MATERIAL SHAPE". Of the names of the 16 materials and 15 shapes, those whose numbers add up to 0 or 1 modulo
+5 are held out, and so are the products of both embedded data sets: a network that names them has put words together that
 it has seen apart only. Three shapes more, and real photographs as a material, are seen by no network of the zoo.
 """
 
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed
 from jaxtyping import UInt8
+from joblib import Parallel, delayed
 from numpy.random import default_rng
 
 from .materials import MATERIALS
