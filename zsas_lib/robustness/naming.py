@@ -50,8 +50,8 @@ BATCH = 250
 class Questions:
     """Which pictures are asked about: ``per_name`` of each held-out name in plain view and at each of the ``levels`` (1
     to 3) of every one of ``factors``, half as many of each learnt name, and of each kind of strangers a quarter as
-    many as there are clean ones. Raises UnknownNameError for a factor that there is not, OptionError for a level or number
-    that cannot be."""
+    many as there are clean ones. Raises UnknownNameError for a factor that there is not, OptionError for a level or
+    number that cannot be."""
 
     factors: tuple[str, ...] = tuple(FACTORS)
     levels: tuple[int, ...] = (2,)

@@ -1,8 +1,8 @@
 """Strangers among products that are named: pictures that no known name is right for.
 
 *Maximum concept matching* (Ming et al., NeurIPS 2022) scores a picture by the highest softmax of its cosines to the
-known names at a temperature of 1, where all values lie in a narrow band above 1 / names and only their order counts. The
-same at the temperature that the tower has learnt is its highest probability (maximum softmax probability), which is all
+known names at a temperature of 1, where all values lie in a narrow band above 1 / names and only their order counts.
+The same at the temperature that the tower has learnt is its highest probability (maximum softmax probability), which is all
 that a network of labels has. **Known pictures are the positive class**: see `metrics.detection` for what libraries do.
 """
 
@@ -35,8 +35,8 @@ def strangers_told(found: Sequence[Answers], resamples: int = 200) -> pd.DataFra
     """How well each member tells strangers of each kind from known products with held-out names in plain view.
 
     A flat table by member, strangers and score with ``run``. Columns: auroc, whose replicates resample the names on
-    both sides (of photographs, the pictures), and fpr95, the share of strangers accepted where 95 % of the known are; its
-    replicates are nan, for it hangs on a single picture.
+    both sides (of photographs, the pictures), and fpr95, the share of strangers accepted where 95 % of the known are;
+    its replicates are nan, for it hangs on a single picture.
     """
     parts = []
     for own in found:

@@ -1,8 +1,8 @@
 """Pictures to name: sound parts of every material and shape, as a wide choice of cameras and lamps may show them.
 
 A name is "MATERIAL SHAPE". Of the names of the 16 materials and 15 shapes, those whose numbers add up to 0 or 1 modulo
-5 are held out, and so are the products of both embedded data sets: a network that names them has put words together that
-it has seen apart only. Three shapes more, and real photographs as a material, are seen by no network of the zoo.
+5 are held out, and so are the products of both embedded data sets: a network that names them has put words together
+that it has seen apart only. Three shapes more, and real photographs as a material, are seen by no network of the zoo.
 """
 
 import json
