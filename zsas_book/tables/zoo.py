@@ -39,7 +39,7 @@ def absent_in_words(absent: Mapping[str, str]) -> str:
     if not absent:
         return ""
     reasons = {why: [name for name, own in absent.items() if own == why] for why in dict.fromkeys(absent.values())}
-    return "; ".join(f"left out: {listed(names)} ({why})" for why, names in reasons.items())
+    return " ".join(f"Left out: {listed(names)} ({why})." for why, names in reasons.items())
 
 
 def intervals(whole: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -85,7 +85,7 @@ def foretold_in_words(table: pd.DataFrame) -> list[str]:
     for row in table.to_dict("records"):
         interval = f"95 % interval {row['low']:+.2f} to {row['high']:+.2f} over resampled networks"
         over = f"over {counted(row['networks'], 'network')}" + ("" if np.isnan(row["low"]) else f", {interval}")
-        said.append(f"accuracy in plain view and {row[named]}: rank correlation {row['rank']:+.2f} ({over})")
+        said.append(f"Accuracy in plain view and {row[named]}: rank correlation {row['rank']:+.2f} ({over}).")
     return said
 
 

@@ -2,8 +2,9 @@
 
 *Maximum concept matching* (Ming et al., NeurIPS 2022) scores a picture by the highest softmax of its cosines to the
 known names at a temperature of 1, where all values lie in a narrow band above 1 / names and only their order counts.
-The same at the temperature that the tower has learnt is its highest probability (maximum softmax probability), which is all
-that a network of labels has. **Known pictures are the positive class**: see `metrics.detection` for what libraries do.
+The same at the temperature that the tower has learnt is its highest probability (maximum softmax probability), which is
+all that a network of labels has. **Known pictures are the positive class**: see `metrics.detection` for what libraries
+do.
 """
 
 from collections.abc import Sequence

@@ -24,7 +24,7 @@ def test_cards_have_a_row_for_each_member():
 def test_absent_networks_are_named_with_their_reason():
     assert tables.absent_in_words({}) == ""
     found = tables.absent_in_words({"vit:7": "it is not trained yet", "few:7": "it is not trained yet"})
-    assert found == "left out: vit:7 and few:7 (it is not trained yet)"
+    assert found == "Left out: vit:7 and few:7 (it is not trained yet)."
 
 
 def test_intervals_become_wide_tables_in_their_order():
@@ -51,7 +51,7 @@ def test_ranks_over_networks_have_an_interval():
     table = pd.DataFrame({"accuracy": np.arange(6.0), "mAP": np.arange(6.0) ** 2})
     found = tables.ranks(table, ["mAP"], "direction")
     assert found.loc[0, "rank"] == pytest.approx(1) and found.loc[0, "networks"] == 6
-    assert tables.foretold_in_words(found)[0].startswith("accuracy in plain view and mAP: rank correlation +1.00 (")
+    assert tables.foretold_in_words(found)[0].startswith("Accuracy in plain view and mAP: rank correlation +1.00 (")
 
 
 def test_a_page_has_its_claims_of_paper_t():
