@@ -75,17 +75,6 @@ def effective_robustness(
     expected and effective.
 
     Raises ValueError for fewer than `FEWEST` reference models or two categories, and where a model lacks a category.
-
-    >>> rows = [("a", 0.2, 0.1), ("b", 0.4, 0.25), ("c", 0.6, 0.43), ("d", 0.5, 0.6)]
-    >>> table = pd.DataFrame(
-    ...     [(name, own, x, y) for name, x, y in rows for own in ("pill", "nut")],
-    ...     columns=["model", "category", "plain", "shifted"],
-    ... )
-    >>> found = effective_robustness(
-    ...     table, plain="plain", shifted="shifted", reference=["a", "b", "c"]
-    ... )
-    >>> found[found["replicate"] == -1].set_index("model")["effective"].round(2)["d"]
-    0.27
     """
     sides = [table.pivot(index=over, columns=by, values=column) for column in (plain, shifted)]
     names = list(dict.fromkeys(table[by]))
