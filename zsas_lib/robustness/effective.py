@@ -8,6 +8,7 @@ line and the distances are made anew, so that the line's own uncertainty is part
 """
 
 from collections.abc import Sequence
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -109,7 +110,7 @@ def rank_correlation(
 ) -> Difference:
     """Spearman's rank correlation over models and its percentile interval over resampled models: whether one number
     foretells another. ``power`` is not known (nan), and all but ``gap`` is nan of fewer than four models."""
-    gap = float(spearmanr(across, up).statistic)
+    gap = _spearman(across, up)
     if len(across) < 4:
         return Difference(gap, *[float("nan")] * 5)
     rng = np.random.default_rng(seed)
@@ -117,8 +118,13 @@ def rank_correlation(
     while len(found) < resamples:
         drawn = rng.integers(len(across), size=len(across))
         if min(len(np.unique(across[drawn])), len(np.unique(up[drawn]))) > 1:
-            found.append(spearmanr(across[drawn], up[drawn]).statistic)
+            found.append(_spearman(across[drawn], up[drawn]))
     values = np.array(found)
     low, high = np.quantile(values, [0.025, 0.975])
     agree = float(np.mean(np.sign(values) == np.sign(gap)))
     return Difference(gap, float(values.std(ddof=1)), float(low), float(high), agree, float("nan"))
+
+
+def _spearman(across: np.ndarray, up: np.ndarray) -> float:
+    found: Any = spearmanr(across, up)
+    return float(found.statistic)

@@ -109,9 +109,10 @@ class Answers:
         """Those of one set at one level. Raises UnknownNameError for one that was not asked."""
         chosen = ((self.rows["set"] == kind) & (self.rows["level"] == level)).to_numpy()
         if not chosen.any():
-            asked = [f"{own.set} {own.level}" for own in self.rows[["set", "level"]].drop_duplicates().itertuples()]
+            asked = {f"{own} {at}" for own, at in zip(self.rows["set"], self.rows["level"])}
             raise UnknownNameError("set of pictures", f"{kind} {level}", asked)
-        return Answers(self.card, self.rows[chosen].reset_index(drop=True), self.images[chosen], self.names, self.scale)
+        rows = pd.DataFrame(self.rows[chosen]).reset_index(drop=True)
+        return Answers(self.card, rows, self.images[chosen], self.names, self.scale)
 
     @property
     def cosines(self) -> Float[np.ndarray, "picture name"]:
@@ -197,7 +198,7 @@ def _read(card: Card, table: pd.DataFrame) -> Answers:
     facts = ["set", "level", "name", "number"]
     values = table.drop(columns=facts).to_numpy()
     names, last = (table["set"] == "(name)").to_numpy(), (table["set"] == "(scale)").to_numpy()
-    rows = table.loc[~(names | last), facts].reset_index(drop=True)
+    rows = pd.DataFrame(table.loc[~(names | last), facts]).reset_index(drop=True)
     return Answers(card, rows, values[~(names | last)], values[names], float(values[last][0, 0]))
 
 

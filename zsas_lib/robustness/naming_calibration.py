@@ -42,7 +42,7 @@ def calibration_of_names(found: Sequence[Answers], resamples: int = 200) -> tupl
         tested = own.rows["number"].to_numpy() >= _half(plain)
         for kind, chosen in _sets(own.rows).items():
             part = chosen & tested
-            logits, truth, names = own.logits[part], own.truth[part], own.rows.loc[part, "name"]
+            logits, truth, names = own.logits[part], own.truth[part], pd.Series(own.rows.loc[part, "name"])
             best = fitted_temperature(logits, truth)
             rows.append({"member": own.card.name, "seed": own.card.seed, "set": kind, "carried": carried, "own": best})
             for way, temperature in zip(WAYS, (1.0, carried, best)):
@@ -55,7 +55,7 @@ def calibration_of_names(found: Sequence[Answers], resamples: int = 200) -> tupl
 
 
 def _half(plain: Answers) -> int:
-    return (int(plain.rows["number"].max()) + 1) // 2
+    return (int(plain.rows["number"].to_numpy().max()) + 1) // 2
 
 
 def _sets(rows: pd.DataFrame) -> dict[str, np.ndarray]:

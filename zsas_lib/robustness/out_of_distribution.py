@@ -49,9 +49,8 @@ def strangers_told(found: Sequence[Answers], resamples: int = 200) -> pd.DataFra
             for strange in STRANGERS:
                 other = own.of(strange)
                 second = score(other, kind)
-                single = other.rows["name"].nunique() == 1
-                groups = other.rows["number"].astype(str) if single else other.rows["name"]
-                part = _auroc(first, known.rows["name"], second, groups, resamples)
+                by = "number" if len(STRANGERS[strange]) == 1 else "name"
+                part = _auroc(first, _column(known, "name"), second, _column(other, by), resamples)
                 rate = false_positive_rate(first, second)
                 part["fpr95"] = np.where(part["replicate"] == ITSELF, rate, np.nan)
                 for place, (name, value) in enumerate((("member", own.card.name), ("strangers", strange))):
@@ -61,17 +60,21 @@ def strangers_told(found: Sequence[Answers], resamples: int = 200) -> pd.DataFra
     return pd.concat(parts, ignore_index=True)
 
 
+def _column(own: Answers, name: str) -> np.ndarray:
+    return own.rows[name].to_numpy().astype(str)
+
+
 def _auroc(
     known: Float[np.ndarray, " known"],
-    names: pd.Series,
+    names: np.ndarray,
     strangers: Float[np.ndarray, " stranger"],
-    groups: pd.Series,
+    groups: np.ndarray,
     resamples: int,
 ) -> pd.DataFrame:
     """An AUROC and its replicates: wins are counted once for each pair of names, then weighted."""
     wins = (known[:, None] > strangers) + 0.5 * (known[:, None] == strangers)
-    one, own = np.unique(names.to_numpy(dtype=str), return_inverse=True)
-    two, other = np.unique(groups.to_numpy(dtype=str), return_inverse=True)
+    one, own = np.unique(names, return_inverse=True)
+    two, other = np.unique(groups, return_inverse=True)
     first, second = np.eye(len(one))[own], np.eye(len(two))[other]
     by_names = first.T @ wins @ second
     sides = [resampled(len(one), resamples, 0), resampled(len(two), resamples, 1)]

@@ -7,8 +7,10 @@ that it has seen apart only. Three shapes more, and real photographs as a materi
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from jaxtyping import UInt8
@@ -72,8 +74,11 @@ def named_pictures(folder: Path, count: int, seed: int, style: str = "photograph
         folder.mkdir(parents=True, exist_ok=True)
         pictures = np.lib.format.open_memmap(file, "w+", np.uint8, (count, SIZE, SIZE, 3))
         names = []
-        drawn = Parallel(n_jobs=os.cpu_count(), return_as="generator")(
-            delayed(_draw)(index, seed, style, wide) for index in range(count)
+        drawn = cast(  # a list, or None, where `return_as` says so
+            Iterator,
+            Parallel(n_jobs=os.cpu_count(), return_as="generator")(
+                delayed(_draw)(index, seed, style, wide) for index in range(count)
+            ),
         )
         for index, (picture, name) in enumerate(drawn):
             pictures[index] = picture
