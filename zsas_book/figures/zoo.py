@@ -17,10 +17,12 @@ SMALLEST = 0.02
 """Where axes of accuracy begin, as a fraction."""
 
 
-def factor_lines(robustness: pd.DataFrame, reference: list[str], colours: Mapping[str, str], columns: int = 5) -> Figure:
+def factor_lines(
+    robustness: pd.DataFrame, reference: list[str], colours: Mapping[str, str], columns: int = 4
+) -> Figure:
     """A panel for each factor: every network by its accuracy in plain view (across) and under the factor (upwards), in
-    percent on axes of logits, with the line of the ``reference`` members. ``robustness`` is a flat table of
-    `visual_factors.factor_robustness`; members in ``colours`` are told apart, others are grey."""
+    percent, with the line of the ``reference`` members, which is straight between logits. ``robustness`` is a flat
+    table of `visual_factors.factor_robustness`; members in ``colours`` are told apart, others are grey."""
     own = robustness[robustness["replicate"] == ITSELF]
     factors = list(dict.fromkeys(own["factor"]))
     rows = -(-len(factors) // columns)

@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from zsas_lib.backbones.zoo import Card
 from zsas_lib.data.embedded.naming import HELD_OUT
 from zsas_lib.evaluation.sampled import ITSELF, Difference, Sampled, keys_of
+from zsas_lib.papers import claims
+from zsas_lib.robustness.effective import rank_correlation
 from zsas_lib.robustness.naming import CLEAN, Answers
 
-from ..words import counted, how_sure, listed, points
+from ..words import counted, listed, points
 
 
 def cards_table(cards: Sequence[Card]) -> pd.DataFrame:
@@ -36,11 +39,11 @@ def absent_in_words(absent: Mapping[str, str]) -> str:
     if not absent:
         return ""
     reasons = {why: [name for name, own in absent.items() if own == why] for why in dict.fromkeys(absent.values())}
-    return "; ".join(f"left out: {listed(names)} ({why})" for why, names in reasons.items())
+    return " ".join(f"Left out: {listed(names)} ({why})." for why, names in reasons.items())
 
 
 def intervals(whole: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """A metric of a flat table with its interval: its keys, and the columns of `Difference`, nan where there is none."""
+    """A metric of a flat table with its interval: its keys, and the columns of `Difference`, nan where none is."""
     keys, rows = keys_of(whole), []
     for place, own in whole.groupby(keys, sort=False):
         sampled = Sampled.of(own, metric)
@@ -66,24 +69,31 @@ def clear(sure: pd.DataFrame, key: str, unit: float = 100.0) -> str:
     return listed(said)
 
 
-def foretold(found: Difference, networks: int) -> str:
-    """A rank correlation over networks and how sure it is."""
-    if found.low != found.low:
-        return f"unknown over {counted(networks, 'network')}"
-    return (
-        f"{found.gap:+.2f} over {counted(networks, 'network')} (95 % interval {found.low:+.2f} to {found.high:+.2f} over "
-        "resampled networks)"
-    )
+def ranks(table: pd.DataFrame, columns: Sequence[str], named: str) -> pd.DataFrame:
+    """Over networks, the rank correlation of each column with the accuracy in plain view: a row each, with the columns
+    ``named`` (which column), rank, rank_se, low, high (its 95 % interval over resampled networks) and networks."""
+    rows = []
+    for column in columns:
+        found = rank_correlation(table["accuracy"].to_numpy(), table[column].to_numpy())
+        rows.append({named: column, "rank": found.gap, "rank_se": found.se, "low": found.low, "high": found.high})
+    return pd.DataFrame(rows).assign(networks=len(table))
 
 
-def one(sure: pd.DataFrame, **keys: str) -> str:
-    """One row of `intervals` in points, in words, with how sure it is."""
-    chosen = sure[(sure[list(keys)] == pd.Series(keys)).all(axis=1)]
-    if chosen.empty:
-        return "unknown, for it is left out"
-    own = chosen.iloc[0]
-    sure_words = how_sure(100 * own["low"], 100 * own["high"], own["agree"], 100 * own["power"])
-    return f"{points(100 * own['gap'])} points ({sure_words})"
+def foretold_in_words(table: pd.DataFrame) -> list[str]:
+    """A sentence for each row of `ranks`."""
+    named, said = table.columns[0], []
+    for row in table.to_dict("records"):
+        interval = f"95 % interval {row['low']:+.2f} to {row['high']:+.2f} over resampled networks"
+        over = f"over {counted(row['networks'], 'network')}" + ("" if np.isnan(row["low"]) else f", {interval}")
+        said.append(f"Accuracy in plain view and {row[named]}: rank correlation {row['rank']:+.2f} ({over}).")
+    return said
+
+
+def claims_of(page: str) -> pd.DataFrame:
+    """What paper T says that this page tests, with our note; the verdicts are on the page of claims."""
+    table = claims()
+    own = table[(table["paper"] == "T") & table["pages"].str.split().apply(lambda names: page in names)]
+    return own[["claim", "place", "note"]].reset_index(drop=True)
 
 
 def changes_of_ways(errors: pd.DataFrame, before: str, after: str, metrics: Sequence[str]) -> pd.DataFrame:
@@ -103,7 +113,9 @@ def of_changes(changes: pd.DataFrame, kind: str, metric: str, unit: float = 100.
     """Changes of all members in one set, in words: their mean, and how many are beyond chance either way."""
     own = changes[(changes["set"] == kind) & (changes["metric"] == metric)]
     lower, higher = int((own["high"] < 0).sum()), int((own["low"] > 0).sum())
-    mean = f"{unit * own['gap'].mean():+z.{1 if unit > 1 else 2}f} {named} in the mean over {counted(len(own), 'member')}"
+    mean = (
+        f"{unit * own['gap'].mean():+z.{1 if unit > 1 else 2}f} {named} in the mean over {counted(len(own), 'member')}"
+    )
     return f"{mean} (beyond chance down in {lower}, up in {higher})"
 
 

@@ -19,8 +19,8 @@ FILES = ("tokenizer_config.json", "tokenizer.json", "vocab.txt", "spiece.model",
 
 
 def tokenizer_of(name: str, text: Mapping[str, Any]) -> "SimpleTokenizer | HFTokenizer | WordTokenizer":
-    """The tokenizer that open_clip takes for a model's `text_cfg`; of whole words, where its ``tokenizer_kwargs`` have a
-    list of "words".
+    """The tokenizer that open_clip takes for a model's `text_cfg`; of whole words, where its ``tokenizer_kwargs``
+    have a list of "words".
 
     Raises OptionError, naming the backbone, where `transformers` is not installed; DataError if its files are neither
     here nor to be had.

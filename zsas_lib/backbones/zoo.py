@@ -5,7 +5,7 @@ Made by ``python -m zsas_lib.training.zoo``. A member is known by its name and s
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -98,8 +98,3 @@ def zoo_registration(name: str) -> Registration:
     member, _, seed = name.removeprefix(PREFIX).partition(":")
     card = zoo_card(member, int(seed) if seed.isdigit() else 0)
     return Registration(card.architecture, card.weights, label=f"{card.name}, seed {card.seed}", licence="MIT")
-
-
-def seeds_of(cards: Sequence[Card]) -> list[int]:
-    """The seeds that cards have, sorted."""
-    return sorted({card.seed for card in cards})

@@ -30,7 +30,7 @@ from ..data.embedded.shapes import FULL_FRAME
 from ..data.embedded.shoot import Setting
 from ..evaluation.paired import flat_gaps
 from ..store.results import load_or_compute_all
-from ..training.zoo.recipes import RECIPES, SEEDS
+from ..training.zoo.recipes import RECIPES
 
 CLEAN, LEARNT = "clean", "learnt"
 STRANGERS: dict[str, tuple[str, ...]] = {
@@ -49,13 +49,13 @@ BATCH = 250
 @dataclass(frozen=True)
 class Questions:
     """Which pictures are asked about: ``per_name`` of each held-out name in plain view and at each of the ``levels`` (1
-    to 3) of every one of ``factors``, half as many of each learnt name, and of each kind of strangers a quarter as many as
-    there are clean ones. Raises UnknownNameError for a factor that there is not, OptionError for a level or number
-    that cannot be."""
+    to 3) of every one of ``factors``, half as many of each learnt name, and of each kind of strangers a quarter as
+    many as there are clean ones. Raises UnknownNameError for a factor that there is not, OptionError for a level or
+    number that cannot be."""
 
     factors: tuple[str, ...] = tuple(FACTORS)
     levels: tuple[int, ...] = (2,)
-    per_name: int = 4
+    per_name: int = 3
     seed: int = 0
 
     def __post_init__(self):
@@ -109,9 +109,10 @@ class Answers:
         """Those of one set at one level. Raises UnknownNameError for one that was not asked."""
         chosen = ((self.rows["set"] == kind) & (self.rows["level"] == level)).to_numpy()
         if not chosen.any():
-            asked = [f"{own.set} {own.level}" for own in self.rows[["set", "level"]].drop_duplicates().itertuples()]
+            asked = {f"{own} {at}" for own, at in zip(self.rows["set"], self.rows["level"])}
             raise UnknownNameError("set of pictures", f"{kind} {level}", asked)
-        return Answers(self.card, self.rows[chosen].reset_index(drop=True), self.images[chosen], self.names, self.scale)
+        rows = pd.DataFrame(self.rows[chosen]).reset_index(drop=True)
+        return Answers(self.card, rows, self.images[chosen], self.names, self.scale)
 
     @property
     def cosines(self) -> Float[np.ndarray, "picture name"]:
@@ -125,8 +126,9 @@ class Answers:
 
     @property
     def truth(self) -> Int[np.ndarray, " picture"]:
-        """The number of each picture's name in `NAMES`."""
-        return np.array([NAMES.index(name) for name in self.rows["name"]])
+        """The number of each picture's name in `NAMES`, -1 for a stranger."""
+        numbers = {name: number for number, name in enumerate(NAMES)}
+        return np.array([numbers.get(name, -1) for name in self.rows["name"]])
 
     def right(self, among: Sequence[str] | None = None) -> Float[np.ndarray, " picture"]:
         """1 where the highest of all names, or of those ``among`` them, is the picture's, else 0."""
@@ -141,9 +143,7 @@ def drawn(settings: Sequence[Setting]) -> UInt8[np.ndarray, "picture height widt
     return np.stack([np.round(own.shoot(SIZE).image * 255).astype(np.uint8) for own in settings])
 
 
-def answers(
-    cards: Sequence[Card], questions: Questions | None = None, *, store: Path | None = None
-) -> list[Answers]:
+def answers(cards: Sequence[Card], questions: Questions | None = None, *, store: Path | None = None) -> list[Answers]:
     """What members of the zoo make of the same pictures, from the store where it has been made before; the pictures
     are drawn once for all that are missing.
 
@@ -198,7 +198,7 @@ def _read(card: Card, table: pd.DataFrame) -> Answers:
     facts = ["set", "level", "name", "number"]
     values = table.drop(columns=facts).to_numpy()
     names, last = (table["set"] == "(name)").to_numpy(), (table["set"] == "(scale)").to_numpy()
-    rows = table.loc[~(names | last), facts].reset_index(drop=True)
+    rows = pd.DataFrame(table.loc[~(names | last), facts]).reset_index(drop=True)
     return Answers(card, rows, values[~(names | last)], values[names], float(values[last][0, 0]))
 
 
@@ -210,15 +210,21 @@ def members(
     for name in names or ():
         if name not in RECIPES:
             raise UnknownNameError("member of the zoo", name, RECIPES)
-    asked = [(name, seed) for seed in (SEEDS if seeds is None else seeds) for name in (names or RECIPES) if seed in RECIPES[name].seeds]
+    every = sorted({seed for recipe in RECIPES.values() for seed in recipe.seeds})
+    asked = [
+        (name, seed)
+        for seed in (every if seeds is None else seeds)
+        for name in (names or RECIPES)
+        if seeds is not None or seed in RECIPES[name].seeds
+    ]
     known = {(card.name, card.seed): card for card in zoo_cards()}
     found = [known[own] for own in asked if own in known]
     return found, {f"{name}:{seed}": "it is not trained yet" for name, seed in asked if (name, seed) not in known}
 
 
 def by_seed(gaps: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """The `flat_gaps` of each seed, one below the other with the seed as ``run``: ``gaps`` has the columns ``by``, seed,
-    category and metrics."""
+    """The `flat_gaps` of each seed, one below the other with the seed as ``run``: ``gaps`` has the columns ``by``,
+    seed, category and metrics."""
     parts = [
         flat_gaps(own.drop(columns="seed"), by).assign(run=int(str(seed)))
         for seed, own in gaps.groupby("seed", sort=True)

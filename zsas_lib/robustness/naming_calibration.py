@@ -30,8 +30,8 @@ def calibration_of_names(found: Sequence[Answers], resamples: int = 200) -> tupl
     """The errors of every member by set of pictures and way, and the temperatures.
 
     The first is a flat table by member, set and way with ``run``; its sets are "clean", each factor (its levels pooled)
-    and `ALL`, its metrics `METRICS`: calibration error of the top label, negative log-likelihood in nats, Brier score in
-    [0, 2], mean highest probability, and accuracy among all names. The second has a row for each network and set:
+    and `ALL`, its metrics `METRICS`: calibration error of the top label, negative log-likelihood in nats, Brier score
+    in [0, 2], mean highest probability, and accuracy among all names. The second has a row for each network and set:
     member, seed, set, carried and own (temperatures).
     """
     parts, rows = [], []
@@ -42,7 +42,7 @@ def calibration_of_names(found: Sequence[Answers], resamples: int = 200) -> tupl
         tested = own.rows["number"].to_numpy() >= _half(plain)
         for kind, chosen in _sets(own.rows).items():
             part = chosen & tested
-            logits, truth, names = own.logits[part], own.truth[part], own.rows.loc[part, "name"]
+            logits, truth, names = own.logits[part], own.truth[part], pd.Series(own.rows.loc[part, "name"])
             best = fitted_temperature(logits, truth)
             rows.append({"member": own.card.name, "seed": own.card.seed, "set": kind, "carried": carried, "own": best})
             for way, temperature in zip(WAYS, (1.0, carried, best)):
@@ -55,7 +55,7 @@ def calibration_of_names(found: Sequence[Answers], resamples: int = 200) -> tupl
 
 
 def _half(plain: Answers) -> int:
-    return (int(plain.rows["number"].max()) + 1) // 2
+    return (int(plain.rows["number"].to_numpy().max()) + 1) // 2
 
 
 def _sets(rows: pd.DataFrame) -> dict[str, np.ndarray]:

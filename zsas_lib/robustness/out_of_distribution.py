@@ -1,9 +1,10 @@
 """Strangers among products that are named: pictures that no known name is right for.
 
-*Maximum concept matching* (Ming et al., NeurIPS 2022) scores a picture by the highest softmax of its cosines to the known
-names at a temperature of 1, where all values lie in a narrow band above 1 / names and only their order counts. The same
-at the temperature that the tower has learnt is its highest probability (maximum softmax probability), which is all that a
-network of labels has. **Known pictures are the positive class**: see `metrics.detection` for what libraries do.
+*Maximum concept matching* (Ming et al., NeurIPS 2022) scores a picture by the highest softmax of its cosines to the
+known names at a temperature of 1, where all values lie in a narrow band above 1 / names and only their order counts.
+The same at the temperature that the tower has learnt is its highest probability (maximum softmax probability), which is
+all that a network of labels has. **Known pictures are the positive class**: see `metrics.detection` for what libraries
+do.
 """
 
 from collections.abc import Sequence
@@ -34,9 +35,9 @@ def score(own: Answers, kind: str) -> Float[np.ndarray, " picture"]:
 def strangers_told(found: Sequence[Answers], resamples: int = 200) -> pd.DataFrame:
     """How well each member tells strangers of each kind from known products with held-out names in plain view.
 
-    A flat table by member, strangers and score with ``run``. Columns: auroc, whose replicates resample the names on both
-    sides (of photographs, the pictures), and fpr95, the share of strangers accepted where 95 % of the known are; its
-    replicates are nan, for it hangs on a single picture.
+    A flat table by member, strangers and score with ``run``. Columns: auroc, whose replicates resample the names on
+    both sides (of photographs, the pictures), and fpr95, the share of strangers accepted where 95 % of the known are;
+    its replicates are nan, for it hangs on a single picture.
     """
     parts = []
     for own in found:
@@ -48,9 +49,8 @@ def strangers_told(found: Sequence[Answers], resamples: int = 200) -> pd.DataFra
             for strange in STRANGERS:
                 other = own.of(strange)
                 second = score(other, kind)
-                single = other.rows["name"].nunique() == 1
-                groups = other.rows["number"].astype(str) if single else other.rows["name"]
-                part = _auroc(first, known.rows["name"], second, groups, resamples)
+                by = "number" if len(STRANGERS[strange]) == 1 else "name"
+                part = _auroc(first, _column(known, "name"), second, _column(other, by), resamples)
                 rate = false_positive_rate(first, second)
                 part["fpr95"] = np.where(part["replicate"] == ITSELF, rate, np.nan)
                 for place, (name, value) in enumerate((("member", own.card.name), ("strangers", strange))):
@@ -60,17 +60,21 @@ def strangers_told(found: Sequence[Answers], resamples: int = 200) -> pd.DataFra
     return pd.concat(parts, ignore_index=True)
 
 
+def _column(own: Answers, name: str) -> np.ndarray:
+    return own.rows[name].to_numpy().astype(str)
+
+
 def _auroc(
     known: Float[np.ndarray, " known"],
-    names: pd.Series,
+    names: np.ndarray,
     strangers: Float[np.ndarray, " stranger"],
-    groups: pd.Series,
+    groups: np.ndarray,
     resamples: int,
 ) -> pd.DataFrame:
     """An AUROC and its replicates: wins are counted once for each pair of names, then weighted."""
     wins = (known[:, None] > strangers) + 0.5 * (known[:, None] == strangers)
-    one, own = np.unique(names.to_numpy(dtype=str), return_inverse=True)
-    two, other = np.unique(groups.to_numpy(dtype=str), return_inverse=True)
+    one, own = np.unique(names, return_inverse=True)
+    two, other = np.unique(groups, return_inverse=True)
     first, second = np.eye(len(one))[own], np.eye(len(two))[other]
     by_names = first.T @ wins @ second
     sides = [resampled(len(one), resamples, 0), resampled(len(two), resamples, 1)]

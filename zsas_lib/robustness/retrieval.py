@@ -28,8 +28,8 @@ def retrieved(found: Sequence[Answers], kind: str = CLEAN, level: int = 0) -> pd
         scores = np.asarray(own.cosines[:, places], float)
         relevant = own.rows["name"].to_numpy()[:, None] == np.array(HELD_OUT)
         for direction, values, wanted in ((NAMED, scores, relevant), (PICTURES, scores.T, relevant.T)):
-            names = own.rows["name"] if direction == NAMED else pd.Series(HELD_OUT)
-            known = {"member": own.card.name, "seed": own.card.seed, "direction": direction}
+            names = own.rows["name"].to_numpy() if direction == NAMED else np.array(HELD_OUT)
+            known: dict[str, object] = {"member": own.card.name, "seed": own.card.seed, "direction": direction}
             tables.append(_by_name(names, _measured(values, wanted), known))
             if own.card == found[0].card:
                 tables.append(_by_name(names, _chance(wanted), known | {"member": CHANCE}))
@@ -46,6 +46,7 @@ def _chance(relevant: np.ndarray) -> dict[str, np.ndarray]:
     return dict(zip(METRICS, (one["hit rate"], five["hit rate"], five["R-precision"], five["average precision"])))
 
 
-def _by_name(names: pd.Series, values: dict[str, np.ndarray], known: dict[str, object]) -> pd.DataFrame:
-    table = pd.DataFrame({"category": names.to_numpy(dtype=str)} | values)
-    return table.groupby("category", sort=True)[list(METRICS)].mean().reset_index().assign(**known)
+def _by_name(names: np.ndarray, values: dict[str, np.ndarray], known: dict[str, object]) -> pd.DataFrame:
+    table = pd.DataFrame({"category": names.astype(str)} | values)
+    means = pd.DataFrame(table.groupby("category", sort=True)[list(METRICS)].mean())
+    return means.reset_index().assign(**known)

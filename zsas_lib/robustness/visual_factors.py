@@ -31,32 +31,33 @@ def accuracies(found: Sequence[Answers], levels: Sequence[int] | None = None) ->
         asked = rows["name"].isin(HELD_OUT) & ((rows["set"] == CLEAN) | (rows["level"] > 0))
         if levels is not None:
             asked &= (rows["set"] == CLEAN) | rows["level"].isin(levels)
-        means = rows[asked].groupby(["set", "name"], sort=False)[[AMONG, OF_ALL]].mean().reset_index()
-        means = means.rename(columns={"set": "factor", "name": "category"})
+        means = pd.DataFrame(rows[asked].groupby(["set", "name"], sort=False)[[AMONG, OF_ALL]].mean())
+        means = means.reset_index().rename(columns={"set": "factor", "name": "category"})
         parts.append(means.assign(member=own.card.name, seed=own.card.seed))
     whole = pd.concat(parts, ignore_index=True)
-    return whole[["member", "seed", "factor", "category", AMONG, OF_ALL]]
+    return pd.DataFrame(whole[["member", "seed", "factor", "category", AMONG, OF_ALL]])
 
 
 def with_mean(table: pd.DataFrame) -> pd.DataFrame:
     """`accuracies` and, as the factor `ALL`, the mean over the factors."""
     keys = ["member", "seed", "category"]
-    mean = table[table["factor"] != CLEAN].groupby(keys, sort=False)[[AMONG, OF_ALL]].mean().reset_index()
-    return pd.concat([table, mean.assign(factor=ALL)], ignore_index=True)[list(table.columns)]
+    mean = pd.DataFrame(table[table["factor"] != CLEAN].groupby(keys, sort=False)[[AMONG, OF_ALL]].mean())
+    whole = pd.concat([table, mean.reset_index().assign(factor=ALL)], ignore_index=True)
+    return whole.reindex(columns=list(table.columns))
 
 
 def means(table: pd.DataFrame) -> pd.DataFrame:
     """The mean over names of `accuracies`, a row for each member and a column for each factor, in plain view first; the
     seeds of a member averaged."""
-    return table.groupby(["member", "factor"], sort=False)[AMONG].mean().unstack("factor")
+    return table.pivot_table(index="member", columns="factor", values=AMONG, sort=False)
 
 
 def drops(table: pd.DataFrame) -> pd.DataFrame:
     """What each factor takes from plain view, of each member, seed by seed: a flat table by member and factor with
     ``run``. Columns: loss, in the accuracy's unit."""
     whole = with_mean(table)
-    gaps = whole.assign(loss=_losses(whole))[whole["factor"] != CLEAN]
-    return by_seed(gaps[["member", "seed", "factor", "category", "loss"]], ["member", "factor"])
+    gaps = pd.DataFrame(whole.assign(loss=_losses(whole))[whole["factor"] != CLEAN])
+    return by_seed(gaps.reindex(columns=["member", "seed", "factor", "category", "loss"]), ["member", "factor"])
 
 
 def against(table: pd.DataFrame, reference: str = "reference") -> pd.DataFrame:
@@ -68,14 +69,17 @@ def against(table: pd.DataFrame, reference: str = "reference") -> pd.DataFrame:
     """
     whole = with_mean(table)
     if reference not in set(whole["member"]):
-        raise ValueError(f"Expected the member {reference!r} among them, got {', '.join(sorted(set(whole['member'])))}.")
+        raise ValueError(
+            f"Expected the member {reference!r} among them, got {', '.join(sorted(set(whole['member'])))}."
+        )
     whole = whole.assign(loss=_losses(whole))
     own = whole[whole["member"] == reference].set_index(["seed", "factor", "category"])
     rows = whole[whole["member"] != reference].set_index(["seed", "factor", "category"])
     rows = rows[rows.index.isin(own.index)]
     beside = own.reindex(rows.index)
     gaps = rows.assign(gain=rows[AMONG] - beside[AMONG], kept=beside["loss"] - rows["loss"]).reset_index()
-    return by_seed(gaps[["member", "seed", "factor", "category", "gain", "kept"]], ["member", "factor"])
+    columns = ["member", "seed", "factor", "category", "gain", "kept"]
+    return by_seed(gaps.reindex(columns=columns), ["member", "factor"])
 
 
 def _losses(whole: pd.DataFrame) -> pd.Series:

@@ -1,18 +1,20 @@
 """Pictures to name: sound parts of every material and shape, as a wide choice of cameras and lamps may show them.
 
-A name is "MATERIAL SHAPE". Of the names of the 16 materials and 15 shapes, those whose numbers add up to 0 or 1 modulo 5
-are held out, and so are the products of both embedded data sets: a network that names them has put words together that
-it has seen apart only. Three shapes more, and real photographs as a material, are seen by no network of the zoo.
+A name is "MATERIAL SHAPE". Of the names of the 16 materials and 15 shapes, those whose numbers add up to 0 or 1 modulo
+5 are held out, and so are the products of both embedded data sets: a network that names them has put words together
+that it has seen apart only. Three shapes more, and real photographs as a material, are seen by no network of the zoo.
 """
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
-from joblib import Parallel, delayed
 from jaxtyping import UInt8
+from joblib import Parallel, delayed
 from numpy.random import default_rng
 
 from .materials import MATERIALS
@@ -72,8 +74,11 @@ def named_pictures(folder: Path, count: int, seed: int, style: str = "photograph
         folder.mkdir(parents=True, exist_ok=True)
         pictures = np.lib.format.open_memmap(file, "w+", np.uint8, (count, SIZE, SIZE, 3))
         names = []
-        drawn = Parallel(n_jobs=os.cpu_count(), return_as="generator")(
-            delayed(_draw)(index, seed, style, wide) for index in range(count)
+        drawn = cast(  # a list, or None, where `return_as` says so
+            Iterator,
+            Parallel(n_jobs=os.cpu_count(), return_as="generator")(
+                delayed(_draw)(index, seed, style, wide) for index in range(count)
+            ),
         )
         for index, (picture, name) in enumerate(drawn):
             pictures[index] = picture

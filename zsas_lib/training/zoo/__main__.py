@@ -115,7 +115,7 @@ def trained(recipe: Recipe, seed: int, folder: Path) -> Member:
     """A member that was trained before, from its last checkpoint. Raises FileNotFoundError where it was not."""
     member = Member(recipe)
     member.load_state_dict(torch.load(folder / f"{recipe.name}-{seed}" / "checkpoint.pt", weights_only=True)["member"])
-    return member.to(memory_format=torch.channels_last).eval()
+    return member.in_channels_last().eval()
 
 
 if __name__ == "__main__":

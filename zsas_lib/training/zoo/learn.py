@@ -59,6 +59,11 @@ class Member(nn.Module):
         self.prompt = nn.Parameter(torch.randn(PROMPT_WORDS, width) * 0.02)
         self.core_seconds = 0.0
 
+    def in_channels_last(self) -> "Member":
+        """Itself with kernels whose channels are last in memory, which is faster."""
+        owner: Any = self  # torch's types know no `to` with a memory format alone
+        return owner.to(memory_format=torch.channels_last)
+
     def image(self, pictures: Tensor) -> Float[Tensor, "picture embed"]:
         return self.clip.encode_image(pictures, normalize=True).float()
 
@@ -215,7 +220,7 @@ def learn(
     if begin is not None:
         member.load_state_dict(copy.deepcopy(begin.state_dict()))
         member.start_labels()
-    member.to(memory_format=torch.channels_last).train()
+    member.in_channels_last().train()
     if recipe.loss == "prompt":
         member.requires_grad_(False).eval().prompt.requires_grad_(True)
     peak = PEAK * (1 if recipe.begins is None or recipe.loss == "prompt" else TUNED)

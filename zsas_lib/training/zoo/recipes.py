@@ -83,4 +83,3 @@ RECIPES: Mapping[str, Recipe] = {
     )
 }
 """By name, in the order in which they are trained: those that others begin with first."""
-

@@ -1,0 +1,154 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import softmax
+
+from zsas_lib.backbones.zoo import zoo_card
+from zsas_lib.base.errors import OptionError, UnknownNameError
+from zsas_lib.data.embedded.naming import HELD_OUT, NAMES, TRAINED
+from zsas_lib.evaluation.sampled import ITSELF, Sampled
+from zsas_lib.metrics import brier_score, calibration_error, known_auroc, negative_log_likelihood
+from zsas_lib.metrics.calibration import fitted_temperature
+from zsas_lib.robustness.naming import CLEAN, STRANGERS, Answers, Questions, answers, members
+from zsas_lib.robustness.naming_calibration import CARRIED, calibration_of_names
+from zsas_lib.robustness.out_of_distribution import MATCHING, PROBABILITY, strangers_told
+from zsas_lib.robustness.retrieval import CHANCE, NAMED, PICTURES, retrieved
+from zsas_lib.robustness.visual_factors import ALL, accuracies, against, drops, factor_robustness
+
+
+def pretended(member="reference", seed=0, noise=0.4, shifted=0.6, per_name=4):
+    """Answers whose pictures lie around their names, farther under a factor, and strangers anywhere."""
+    rng = np.random.default_rng([seed, int(100 * noise)])
+    names = rng.normal(size=(len(NAMES), 16))
+    names /= np.linalg.norm(names, axis=1, keepdims=True)
+    facts, images = [], []
+    for kind, level, far in ((CLEAN, 0, noise), ("lighting", 2, shifted), ("colour", 2, noise)):
+        for name in HELD_OUT:
+            for number in range(per_name):
+                facts.append((kind, level, name, number))
+                images.append(names[NAMES.index(name)] + far * rng.normal(size=16))
+    for kind, own in STRANGERS.items():
+        for place in range(40):
+            facts.append((kind, 0, own[place % len(own)], place // len(own)))
+            images.append(rng.normal(size=16))
+    vectors = np.array(images)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    rows = pd.DataFrame(facts, columns=["set", "level", "name", "number"])
+    return Answers(zoo_card(member, seed), rows, vectors, names, 12.0)
+
+
+@pytest.fixture(scope="module")
+def found():
+    strengths = {"reference": 0.4, "noisy": 0.5, "few": 0.6, "vit": 0.45}
+    return [pretended(name, seed, noise) for name, noise in strengths.items() for seed in (0, 1)]
+
+
+def test_accuracies_are_by_name_and_drops_are_paired(found):
+    table = accuracies(found)
+    own = found[0].of("lighting", 2)
+    right = own.right(HELD_OUT)
+    rows = table[(table["member"] == "reference") & (table["seed"] == 0) & (table["factor"] == "lighting")]
+    assert rows["accuracy"].mean() == pytest.approx(right.mean()) and len(rows) == len(HELD_OUT)
+    assert (rows["accuracy"] >= rows["accuracy_of_all"]).all()
+    whole = drops(table)
+    one = whole[(whole["member"] == "reference") & (whole["factor"] == "lighting")]
+    plain = [run.of(CLEAN).right(HELD_OUT).mean() for run in found[:2]]
+    shifted = [run.of("lighting", 2).right(HELD_OUT).mean() for run in found[:2]]
+    assert Sampled.of(one, "loss").values[0] == pytest.approx(np.mean(plain) - np.mean(shifted))
+    assert Sampled.of(one[one["run"] == 0], "loss").difference().low > 0
+    mean = whole[(whole["factor"] == ALL) & (whole["replicate"] == ITSELF)].groupby("member")["loss"].mean()
+    parts = whole[(whole["factor"] != ALL) & (whole["replicate"] == ITSELF)].groupby("member")["loss"].mean()
+    assert mean.to_dict() == pytest.approx(parts.to_dict())
+
+
+def test_a_member_is_compared_with_the_reference_of_its_seed(found):
+    table = accuracies(found)
+    whole = against(table)
+    own = whole[(whole["member"] == "few") & (whole["factor"] == CLEAN) & (whole["replicate"] == ITSELF)]
+    means = table[table["factor"] == CLEAN].groupby(["member", "seed"])["accuracy"].mean()
+    expected = [means["few", seed] - means["reference", seed] for seed in (0, 1)]
+    assert own["gain"].tolist() == pytest.approx(expected) and own["kept"].tolist() == pytest.approx([0, 0])
+    with pytest.raises(ValueError, match="Expected the member 'wide'"):
+        against(table, "wide")
+
+
+def test_effective_robustness_is_by_network_and_factor(found):
+    whole = factor_robustness(accuracies(found), ["reference", "noisy", "few"], resamples=5)
+    assert {*whole["factor"]} == {"lighting", "colour", ALL} and {*whole["run"]} == {0, 1}
+    itself = whole[whole["replicate"] == ITSELF]
+    assert itself["effective"].to_numpy() == pytest.approx((itself["accuracy"] - itself["expected"]).to_numpy())
+    with pytest.raises(ValueError, match="at least 3 reference networks, got 2"):
+        factor_robustness(accuracies(found), ["reference"])
+
+
+def test_calibration_is_that_of_the_metrics_on_the_half_that_no_temperature_saw(found):
+    errors, temperatures = calibration_of_names(found[:1], resamples=5)
+    own = found[0]
+    plain, shifted = own.of(CLEAN), own.of("lighting", 2)
+    first, later = (plain.rows["number"] < 2).to_numpy(), (shifted.rows["number"] >= 2).to_numpy()
+    temperature = fitted_temperature(plain.logits[first], plain.truth[first])
+    assert temperatures["carried"].tolist() == pytest.approx([temperature] * 4)
+    probabilities, truth = softmax(shifted.logits[later] / temperature, axis=1), shifted.truth[later]
+    row = errors[(errors["set"] == "lighting") & (errors["way"] == CARRIED) & (errors["replicate"] == ITSELF)].iloc[0]
+    assert row["ece"] == pytest.approx(calibration_error(probabilities, truth))
+    assert row["nll"] == pytest.approx(negative_log_likelihood(probabilities, truth), abs=1e-6)
+    assert row["brier"] == pytest.approx(brier_score(probabilities, truth))
+    assert row["accuracy"] == pytest.approx((probabilities.argmax(1) == truth).mean())
+    assert errors.groupby(["set", "way"]).size().eq(6).all()
+
+
+def test_strangers_are_told_as_the_metrics_say(found):
+    told = strangers_told(found[:1], resamples=5)
+    own = told[(told["strangers"] == "unseen shape") & (told["replicate"] == ITSELF)].set_index("score")
+    for score, factor in ((MATCHING, 1.0), (PROBABILITY, 12.0)):
+        known, strange = (
+            softmax(factor * found[0].of(kind).cosines, axis=1).max(1) for kind in (CLEAN, "unseen shape")
+        )
+        assert own.loc[score, "auroc"] == pytest.approx(known_auroc(known, strange))
+    assert told[told["replicate"] != ITSELF]["fpr95"].isna().all()
+    assert told[(told["replicate"] != ITSELF) & (told["strangers"] == "photograph")]["auroc"].std() > 0
+    assert {*strangers_told([pretended("labels")], resamples=5)["score"]} == {PROBABILITY}
+
+
+def test_retrieval_in_both_directions_beside_chance(found):
+    whole = retrieved(found[:2])
+    itself = whole[(whole["replicate"] == ITSELF) & (whole["run"] == 0)].set_index(["member", "direction"])
+    plain = found[0].of(CLEAN)
+    assert itself.loc[("reference", NAMED), "hit@1"] == pytest.approx(plain.right(HELD_OUT).mean())
+    assert itself.loc[(CHANCE, NAMED), "hit@1"] == pytest.approx(1 / len(HELD_OUT))
+    assert itself.loc[(CHANCE, PICTURES), "R-precision"] == pytest.approx(1 / len(HELD_OUT))
+    assert itself.loc[("reference", PICTURES), "mAP"] > 5 * itself.loc[(CHANCE, PICTURES), "mAP"]
+
+
+def test_questions_ask_each_picture_in_plain_view_and_under_each_factor():
+    settings = Questions(factors=("lighting", "colour"), levels=(2,), per_name=2).settings()
+    sets = pd.Series([own[0] for own in settings]).value_counts()
+    assert sets[CLEAN] == sets["lighting"] == sets["colour"] == 2 * len(HELD_OUT)
+    assert sets["learnt"] == len(TRAINED) and all(sets[kind] == len(HELD_OUT) // 2 for kind in STRANGERS)
+    plain, lit, coloured = (own[4] for own in settings[:3])
+    assert lit.product == plain.product and lit.pose == coloured.pose == plain.pose
+    assert lit.light.exposure < plain.light.exposure and coloured.product.colour != plain.product.colour
+
+
+def test_a_member_names_better_than_chance_and_is_asked_once(tmp_path, monkeypatch):
+    questions = Questions(factors=("lighting",), per_name=2)
+    cards, absent = members(["reference", "narrow"], [0, 7])
+    assert [card.name for card in cards] == ["reference", "narrow"] and {*absent} == {"reference:7", "narrow:7"}
+    both = answers(cards, questions, store=tmp_path)
+    assert both[0].of(CLEAN).right(HELD_OUT).mean() > 5 / len(HELD_OUT)
+    monkeypatch.setattr("zsas_lib.robustness.naming.drawn", None)  # what is stored needs no picture
+    again = answers(cards[:1], questions, store=tmp_path)[0]
+    assert np.array_equal(again.images, both[0].images) and again.scale == both[0].scale
+
+
+def test_bad_questions_are_refused():
+    with pytest.raises(UnknownNameError, match="factor 'ligthing'.*Did you mean 'lighting'"):
+        Questions(factors=("ligthing",))
+    with pytest.raises(OptionError, match="level"):
+        Questions(levels=(4,))
+    with pytest.raises(OptionError, match="per_name"):
+        Questions(per_name=1)
+    with pytest.raises(UnknownNameError, match="member of the zoo 'vitt'"):
+        members(["vitt"])
+    with pytest.raises(OptionError, match="Expected members of the zoo, got none"):
+        answers([])
