@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from zsas_lib.studies.recommendation import ALARMS, FOUND
+from zsas_lib.studies.recommendation import ALARMS, FOUND, WORST
 
 from ..labels import label
 from ..words import how_sure, points
@@ -15,6 +15,8 @@ def in_words(table: pd.DataFrame) -> list[str]:
     sentences = []
     for row in table.itertuples():
         what = f"{100 * row.value:.1f} % {label(row.measured)}"
+        if row.measured == WORST:
+            what = f"{100 * row.value:.1f} % AUPRO in its worst category"
         if row.measured == ALARMS:
             what += f" where {100 * FOUND:.0f} % of the damaged pictures are found"
         said = f"For {row.need}: {label(row.method)}, {what}"

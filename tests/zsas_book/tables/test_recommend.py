@@ -23,7 +23,7 @@ def test_a_sentence_for_each_need():
     assert recommend.in_words(TABLE) == [
         "For the best map: VCP-CLIP+, 81.0 % AUPRO, by +2.0 points before WinCLIP (95 % interval +1.0 to +3.0, 100 % "
         "of resamples agree in sign, power 1.4).",
-        "For no bad category: CLIP, 40.0 % worst category, by +10.0 points before WinCLIP (no interval).",
+        "For no bad category: CLIP, 40.0 % AUPRO in its worst category, by +10.0 points before WinCLIP (no interval).",
         "For few false alarms: WinCLIP, 20.0 % false alarms where 95 % of the damaged pictures are found, by +5.0 "
         "points before CLIP (95 % interval -3.0 to +13.0, 90 % of resamples agree in sign, power 10.0), which is "
         "within chance.",
