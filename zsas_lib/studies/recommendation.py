@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -82,24 +83,29 @@ def recommended(runs: Mapping[str, Sequence[ResultTable]], table: pd.DataFrame) 
     categories, which are not the same, there is none with an interval, and where one method is left no gap (nan).
     """
     whole = flat_models(runs)
-    of_means = whole[whole["category"] == "mean"].drop(columns="category")
+    of_means = pd.DataFrame(whole[whole["category"] == "mean"]).drop(columns="category")
+    columns: dict[str, dict[str, Any]] = {str(name): own.to_dict() for name, own in table.items()}
     rows = []
     for need in NEEDS:
-        left = table[~table["learns"]] if need.untrained else table
-        left = left[left[need.cost] <= NEAR * left[need.cost].min()] if need.cost else left
-        order = left[need.metric].sort_values(ascending=need.metric == ALARMS).dropna()
-        if order.empty:
+        left = [name for name, learns in columns["learns"].items() if not (need.untrained and learns)]
+        if need.cost:
+            least = min(columns[need.cost][name] for name in left)
+            left = [name for name in left if columns[need.cost][name] <= NEAR * least]
+        measured = {name: float(columns[need.metric][name]) for name in left}
+        known = [name for name, value in measured.items() if np.isfinite(value)]
+        if not known:
             continue
-        first, second = order.index[0], order.index[1] if len(order) > 1 else ""
+        first, *others = sorted(known, key=lambda name: measured[name] if need.metric == ALARMS else -measured[name])
+        second = others[0] if others else ""
         rows.append(
             {
                 "need": need.name,
                 "of": len(left),
                 "method": first,
                 "measured": need.metric,
-                "value": order.iloc[0],
+                "value": measured[first],
                 "before": second,
-                **vars(_gap(need.metric, first, second, order, of_means, runs)),
+                **vars(_gap(need.metric, first, second, measured, of_means, runs)),
             }
         )
     return pd.DataFrame(rows)
@@ -109,7 +115,7 @@ def _gap(
     metric: str,
     first: str,
     second: str,
-    order: pd.Series,
+    measured: Mapping[str, float],
     of_means: pd.DataFrame,
     runs: Mapping[str, Sequence[ResultTable]],
 ) -> Difference:
@@ -117,14 +123,14 @@ def _gap(
     if not second:
         return Difference(float("nan"), *unknown)
     if metric == ALARMS:
-        gaps = (_alarms(runs[second]) - _alarms(runs[first])).dropna()
-        return over_categories(gaps) if len(gaps) > 1 else Difference(float(gaps.mean()), *unknown)
+        gaps = pd.Series(_alarms(runs[second]) - _alarms(runs[first])).dropna()
+        return over_categories(gaps) if len(gaps) > 1 else Difference(float(np.mean(gaps)), *unknown)
     if metric == WORST:
-        return Difference(float(order[first] - order[second]), *unknown)
+        return Difference(measured[first] - measured[second], *unknown)
     of = samples(of_means, metric, "model")
     gap = of[first] - of[second]
     return gap.difference() if gap.units > 1 else Difference(float(gap.values[0]), *unknown)
 
 
 def _alarms(own: Sequence[ResultTable]) -> pd.Series:
-    return pd.concat([alarms_by_category(table) for table in own], axis=1).mean(axis=1)
+    return pd.Series(pd.concat([alarms_by_category(table) for table in own], axis=1).mean(axis=1))
