@@ -164,7 +164,7 @@ class AdaCLIP(LearnedModel):
 
     def features(self, images: Float[Tensor, "batch 3 height width"], class_names: Sequence[str]) -> Features:
         start = self.backbone.embed_patches(images)
-        whole = self.backbone.image.encoded(start)
+        whole, _ = self.backbone.image.pooled(start, ())  # all blocks but the last, and of that the class token
         return {"start": start, "whole": whole, "class name": spelled(class_names, start.device)}
 
     def _tokens(self, tower: str, whole: Tensor) -> Float[Tensor, "batch block token channel"] | None:

@@ -6,6 +6,7 @@ cluster that has lost its points, it does so itself.
 """
 
 import warnings
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -98,4 +99,5 @@ def _nearest(products: np.ndarray, shares: Float[np.ndarray, "batch point cluste
 def _by_scikit_learn(points: Float[np.ndarray, "point channel"], clusters: int, seed: int) -> Int[np.ndarray, " point"]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # of fewer distinct points there are fewer clusters
-        return KMeans(clusters, n_init=1, random_state=seed).fit_predict(points)
+        kmeans = cast(Any, KMeans)  # whose annotations have n_init as a word alone
+        return kmeans(clusters, n_init=1, random_state=seed).fit_predict(points)

@@ -134,7 +134,7 @@ class AFCLIP(LearnedModel):
         the patches' centres, where just halfway is a half; of masks with fewer pixels than there are patches, each
         pixel is compared with the patch that it lies in, and the other patches are not asked for."""
         masks = self.covered(masks)
-        chosen = self._under(tuple(masks.shape[1:]))
+        chosen = self._under((masks.shape[1], masks.shape[2]))
         (whole, patches), text = self.tokens(features, chosen), self.text_features()
         truth = masks[:, None].to(whole)
         if chosen is None:

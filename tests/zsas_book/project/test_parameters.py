@@ -175,7 +175,7 @@ def test_values_are_coerced_by_the_declared_type(given, expected):
             "model that learns nothing",
             "median-colour",
             "vcpclip",
-            ", ".join(sorted([*list_trivial_maps(), "anovl", "winclip"])),
+            ", ".join(sorted([*list_trivial_maps(), "anovl", "clip", "winclip"])),
         ),
         (
             "model with a backbone",

@@ -30,7 +30,7 @@ MEASURED |= {"processor": "Some CPU", "cores": 2, "threads": 2, "torch": "2.12",
 STAGES = {
     "name": "RN50",
     "family": "ResNet",
-    "runs": "winclip april-gan",
+    "runs": "winclip april-gan clip coop",
     "why_not": "vcpclip: one width. | vcpclip+: one width.",
 }
 
