@@ -98,7 +98,8 @@ def in_words(whole: pd.DataFrame, sweeps: Sweeps, metric: str) -> list[str]:
 
 def _more(of: Mapping[str, Sampled]) -> str:
     most = max(of, key=lambda key: of[key].values[0])
-    return f"{points(100 * mean_of(of).values[0])} points of corrupted ones, most under {label(most)}, {gain(of[most])}"
+    mean = points(100 * mean_of(of).values[0])
+    return f"which changes by {mean} points on corrupted ones, most under {label(most)}, by {gain(of[most])}"
 
 
 def mean_of(numbers: Mapping[str, Sampled]) -> Sampled:

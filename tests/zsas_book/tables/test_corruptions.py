@@ -65,10 +65,9 @@ def test_sentences_say_what_is_kept_and_who_keeps_more(sweeps):
     assert first.startswith(
         f"WinCLIP keeps {100 * mean:.0f} % of its pixel AP in the mean over corruptions, least under"
     )
-    assert "points of corrupted ones, most under fog, " in first
+    assert "points on corrupted ones, most under fog, by " in first
     other = whole[(whole.model == "local-contrast") & (whole.replicate == -1)]
     difference = 100 * (other.retained.mean() - mean)
     assert second.startswith("Local contrast keeps")
-    assert gap.startswith(f"Of what is left, local contrast has {difference:+.1f} points (95 % interval")
-    assert gap.endswith(" to WinCLIP.")
+    assert f"differs from what is left of WinCLIP by {difference:+.1f} points (95 % interval" in gap
     assert isinstance(whole, pd.DataFrame) and list(whole.columns[:2]) == ["model", "corruption"]
