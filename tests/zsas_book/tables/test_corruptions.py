@@ -11,6 +11,7 @@ from zsas_book.tables.corruptions import (
     mean_of,
     parameters_table,
     whole_effects,
+    with_reach,
 )
 from zsas_lib.evaluation.paired import samples
 from zsas_lib.robustness.corruptions import corruption_sweep
@@ -38,6 +39,10 @@ def test_a_row_for_each_corruption_and_model(sweeps):
     assert own["left (%)"] == pytest.approx(100 * sum(kept) / 2)
     alarms = [row(sweep, "none", 0)["tnr"] - row(sweep, "fog", severity)["tnr"] for severity in (2, 5)]
     assert own["more false alarms (points)"] == pytest.approx(100 * sum(alarms) / 2)
+    numbers, reach = with_reach(table)
+    column = "left (%)"
+    assert numbers.loc[("fog", "winclip"), column] == own[column]
+    assert reach.loc[("fog", "winclip"), column] == pytest.approx(own[column] - own["left (%), low"])
     assert own["left (%), low"] <= own["left (%)"] <= own["left (%), high"]
 
 
