@@ -49,6 +49,13 @@ def effects_table(whole: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values("corruption", key=lambda names: names.map(order), kind="stable").reset_index(drop=True)
 
 
+def with_reach(effects: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The numbers of an `effects_table`, by corruption and model, and half of their 95 % intervals."""
+    columns, rows = list(QUANTITIES.values()), effects.set_index(["corruption", "model"])
+    high = rows[[f"{column}, high" for column in columns]].set_axis(columns, axis=1)
+    return pd.DataFrame(rows[columns]), pd.DataFrame(high - rows[columns])
+
+
 def by_severity(sweeps: Sweeps, metric: str) -> pd.DataFrame:
     """The means over categories and runs of a metric and of false alarms at the clean threshold, in percent, by model,
     corruption and severity."""
@@ -90,15 +97,16 @@ def in_words(whole: pd.DataFrame, sweeps: Sweeps, metric: str) -> list[str]:
             f"{_more(of['missed'])}."
         )
     first, *others = kept
-    said += [
-        f"Of what is left, {label(name)} has {gain(kept[name] - kept[first])} to {label(first)}." for name in others
-    ]
+    for name in others:
+        gap = gain(kept[name] - kept[first])
+        said.append(f"What is left of {label(name)} differs from what is left of {label(first)} by {gap}.")
     return said
 
 
 def _more(of: Mapping[str, Sampled]) -> str:
     most = max(of, key=lambda key: of[key].values[0])
-    return f"{points(100 * mean_of(of).values[0])} points of corrupted ones, most under {label(most)}, {gain(of[most])}"
+    mean = points(100 * mean_of(of).values[0])
+    return f"which changes by {mean} points on corrupted ones, most under {label(most)}, by {gain(of[most])}"
 
 
 def mean_of(numbers: Mapping[str, Sampled]) -> Sampled:

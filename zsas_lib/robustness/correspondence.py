@@ -34,14 +34,16 @@ def view_correspondence(
     tilts: Sequence[int | float] = (15, 30, 45),
     *,
     views: int = 2,
+    rolls: bool = True,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Recall of nearest-neighbour matches between a view from above and tilted ones, for each layer of a tower.
 
-    Of every product ``views`` settings are drawn; the camera tilts (degrees) to a random side, in perspective. A patch
-    of the view from above that shows the part is matched with the patch of the tilted view whose features have the
-    highest cosine, and is right if that shows a point of the bench at most one patch (of the upright view) away; those
-    whose point is hidden there are left out.
+    Of every product ``views`` settings are drawn; the camera tilts (degrees) to a random side, in perspective, and with
+    ``rolls`` turns by any angle around its own axis: without, most points stay where they are in the picture up to some
+    30 degrees, and a tower that only knows places finds them. A patch of the view from above that shows the part is
+    matched with the patch of the tilted view whose features have the highest cosine, and is right if that shows a point
+    of the bench at most one patch (of the upright view) away; those whose point is hidden there are left out.
 
     Returns one row per product, tilt and layer (from 1): category, tilt, layer, recall, and for the same patches what
     needs no features: in_place, the patch at the same place of the picture, and chance, any patch. All in [0, 1]; nan
@@ -62,7 +64,9 @@ def view_correspondence(
             for view in range(views):
                 own = np.random.default_rng([seed, number, view])
                 setting = replace(draw_setting(product, int(own.integers(2**31))), lift=LIFT)
-                camera = Camera(float(np.deg2rad(tilt)), float(own.uniform(0, 2 * np.pi)), perspective=True)
+                side, roll = own.uniform(0, 2 * np.pi, 2)
+                angle = float(np.deg2rad(tilt))
+                camera = Camera(angle, float(side), float(roll) if rolls else 0.0, perspective=True)
                 pair = [replace(setting, camera=one).shoot(backbone.size[0]) for one in (Camera(), camera)]
                 found.append(_recalls(backbone, *pair))
             mean = torch.stack(found).nanmean(0)

@@ -11,6 +11,7 @@ from zsas_book.tables.corruptions import (
     mean_of,
     parameters_table,
     whole_effects,
+    with_reach,
 )
 from zsas_lib.evaluation.paired import samples
 from zsas_lib.robustness.corruptions import corruption_sweep
@@ -38,6 +39,10 @@ def test_a_row_for_each_corruption_and_model(sweeps):
     assert own["left (%)"] == pytest.approx(100 * sum(kept) / 2)
     alarms = [row(sweep, "none", 0)["tnr"] - row(sweep, "fog", severity)["tnr"] for severity in (2, 5)]
     assert own["more false alarms (points)"] == pytest.approx(100 * sum(alarms) / 2)
+    numbers, reach = with_reach(table)
+    column = "left (%)"
+    assert numbers.loc[("fog", "winclip"), column] == own[column]
+    assert reach.loc[("fog", "winclip"), column] == pytest.approx(own[column] - own["left (%), low"])
     assert own["left (%), low"] <= own["left (%)"] <= own["left (%), high"]
 
 
@@ -65,10 +70,9 @@ def test_sentences_say_what_is_kept_and_who_keeps_more(sweeps):
     assert first.startswith(
         f"WinCLIP keeps {100 * mean:.0f} % of its pixel AP in the mean over corruptions, least under"
     )
-    assert "points of corrupted ones, most under fog, " in first
+    assert "points on corrupted ones, most under fog, by " in first
     other = whole[(whole.model == "local-contrast") & (whole.replicate == -1)]
     difference = 100 * (other.retained.mean() - mean)
     assert second.startswith("Local contrast keeps")
-    assert gap.startswith(f"Of what is left, local contrast has {difference:+.1f} points (95 % interval")
-    assert gap.endswith(" to WinCLIP.")
+    assert f"differs from what is left of WinCLIP by {difference:+.1f} points (95 % interval" in gap
     assert isinstance(whole, pd.DataFrame) and list(whole.columns[:2]) == ["model", "corruption"]
