@@ -8,6 +8,7 @@ line and the distances are made anew, so that the line's own uncertainty is part
 """
 
 from collections.abc import Sequence
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -75,17 +76,6 @@ def effective_robustness(
     expected and effective.
 
     Raises ValueError for fewer than `FEWEST` reference models or two categories, and where a model lacks a category.
-
-    >>> rows = [("a", 0.2, 0.1), ("b", 0.4, 0.25), ("c", 0.6, 0.43), ("d", 0.5, 0.6)]
-    >>> table = pd.DataFrame(
-    ...     [(name, own, x, y) for name, x, y in rows for own in ("pill", "nut")],
-    ...     columns=["model", "category", "plain", "shifted"],
-    ... )
-    >>> found = effective_robustness(
-    ...     table, plain="plain", shifted="shifted", reference=["a", "b", "c"]
-    ... )
-    >>> found[found["replicate"] == -1].set_index("model")["effective"].round(2)["d"]
-    0.27
     """
     sides = [table.pivot(index=over, columns=by, values=column) for column in (plain, shifted)]
     names = list(dict.fromkeys(table[by]))
@@ -120,7 +110,7 @@ def rank_correlation(
 ) -> Difference:
     """Spearman's rank correlation over models and its percentile interval over resampled models: whether one number
     foretells another. ``power`` is not known (nan), and all but ``gap`` is nan of fewer than four models."""
-    gap = float(spearmanr(across, up).statistic)
+    gap = _spearman(across, up)
     if len(across) < 4:
         return Difference(gap, *[float("nan")] * 5)
     rng = np.random.default_rng(seed)
@@ -128,8 +118,13 @@ def rank_correlation(
     while len(found) < resamples:
         drawn = rng.integers(len(across), size=len(across))
         if min(len(np.unique(across[drawn])), len(np.unique(up[drawn]))) > 1:
-            found.append(spearmanr(across[drawn], up[drawn]).statistic)
+            found.append(_spearman(across[drawn], up[drawn]))
     values = np.array(found)
     low, high = np.quantile(values, [0.025, 0.975])
     agree = float(np.mean(np.sign(values) == np.sign(gap)))
     return Difference(gap, float(values.std(ddof=1)), float(low), float(high), agree, float("nan"))
+
+
+def _spearman(across: np.ndarray, up: np.ndarray) -> float:
+    found: Any = spearmanr(across, up)
+    return float(found.statistic)
