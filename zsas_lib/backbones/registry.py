@@ -101,7 +101,7 @@ def load_backbone(
     seed: int = 0,
 ) -> Backbone:
     """A frozen CLIP by name: a registered one, "ARCHITECTURE:PRETRAINED" of open_clip's, "hf-hub:ORG/NAME", or
-    "local-dir:FOLDER", a copy of such a repository; or "zoo:NAME:SEED", one of the small ones that come with the library.
+    "local-dir:FOLDER", a copy of such a repository; or "zoo:NAME:SEED", a small one that comes with the library.
 
     `weights`: None for those registered, "random" (from `seed`; the global random state is left alone) or a local
     file: safetensors or the index of its shards, an open_clip checkpoint, OpenAI's archive; transformers' CLIP and
