@@ -93,7 +93,7 @@ def test_what_is_found_of_a_small_tower(kind):
 
 def test_the_text_side_of_hugging_face_takes_no_learned_words():
     facts = towers.facts_of("roberta-ViT-B-32")
-    assert facts["runs"] == "winclip april-gan anovl" and "one of Hugging Face's" in facts["why_not"]
+    assert facts["runs"] == "winclip april-gan anovl clip" and "one of Hugging Face's" in facts["why_not"]
     assert (facts["family"], facts["size"], facts["grid"]) == ("class token", "224", "7 x 7")
 
 
