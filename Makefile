@@ -1,6 +1,6 @@
 # Two commands: `make book` and `make test`. Each makes what it needs, in .venv, from requirements.lock.
 #
-#   make book PROFILE=paper DATA=/data    the benchmarks in /data/mvtec, /data/visa; add DRY=1 to see what it would take
+#   make book PROFILE=paper DATA=/data    the benchmarks in /data/mvtec, visa, btad, mpdd; add DRY=1 to see what it would take
 #   make book EXECUTOR=slurm              the jobs on a Slurm cluster; PARTITION= and ACCOUNT= where it asks for them
 #   make book SHARDS=1                    pages whose work can be cut are computed in pieces, side by side
 #   make book PYTHON=python               an environment of your own (conda, say) in which everything is installed

@@ -43,12 +43,12 @@ def test_the_paper_profile_is_listed_whole_and_refused_for_each_thing_that_is_mi
     assert len(names) == len(set(names)) > 150
     assert "shard sweep_rotation_visa/pcb1" in names
     assert "page  audit" in names
-    assert set(plan.datasets) == {"mvtec", "visa"}
+    assert set(plan.datasets) == {"mvtec", "visa", "btad", "mpdd"}
     assert plan.missing_weights == ("vit-b-16-plus-240", "vit-l-14-336")
-    assert len(plan.problems) == 4
+    assert len(plan.problems) == 6
     assert all(
         any(word in problem for problem in plan.problems)
-        for word in ("'mvtec' needs root", "'visa' needs root", "No weights of vit-l-14-336")
+        for word in ("'mvtec' needs root", "'visa' needs root", "'btad' needs root", "No weights of vit-l-14-336")
     )
     lines = report(plan, "paper", REPOSITORY)
     assert sum("GPU hours  not computed yet" in line for line in lines) >= 150
@@ -61,9 +61,11 @@ def test_the_paper_profile_is_listed_whole_and_refused_for_each_thing_that_is_mi
 
 def test_nothing_is_in_the_way_where_data_weights_and_disk_are_there(tmp_path, monkeypatch, weights):
     kinds = {"good": 2, "broken": 2}
-    categories = {name: official.categories(name) for name in ("mvtec", "visa")}
+    categories = {name: official.categories(name) for name in ("mvtec", "visa", "mpdd")}
     mvtec = layouts.write_mvtec(tmp_path / "data" / "mvtec", {name: kinds for name in categories["mvtec"]})
     layouts.write_visa(tmp_path / "data" / "visa", categories["visa"])
+    layouts.write_mvtec(tmp_path / "data" / "mpdd", {name: kinds for name in categories["mpdd"]})
+    layouts.write_btad(tmp_path / "data" / "btad")
     monkeypatch.setenv("ZSAS_DATA", str(tmp_path / "data"))
     assert make_plan(REPOSITORY, "paper").problems == ()
     assert set(load_dataset("mvtec").categories) == set(categories["mvtec"])

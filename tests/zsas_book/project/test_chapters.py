@@ -32,7 +32,9 @@ SMOKE = load_pages(REPOSITORY, "smoke")
 SOURCES = sorted([*REPOSITORY.glob("notebooks/*.md"), *REPOSITORY.glob("tests/notebooks/*.md")])
 PROFILES = yaml.safe_load((REPOSITORY / "chapters.yaml").read_text())["profiles"]
 CODE_BLOCK = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
-STORING_NOTHING = {"perturbed_samples", "rotation_selection", "rotation_selection_visa", "vcp_complexity"}
+STORING_NOTHING = {
+    *("perturbed_samples", "rotation_selection", "rotation_selection_visa", "vcp_complexity", "defect_retrieval")
+}
 DRAWN_AT_ONCE = {"visual_factors", "calibration", "out_of_distribution", "retrieval"}
 """Pages whose pictures are drawn while they run and lie nowhere: their record says which."""
 FEWER = {"values": [0.0, 45.0], "pictures_per_category": 4, "resamples": 10}  # shortens the printed commands
