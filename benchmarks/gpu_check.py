@@ -93,7 +93,12 @@ class Step:
     share: float
 
 
-TESTS = ("tests/zsas_lib/test_devices.py", "tests/zsas_lib/perturbations/test_perturbations.py")
+TESTS = (
+    "tests/zsas_lib/test_devices.py",
+    "tests/zsas_lib/test_devices_models.py",
+    "tests/zsas_lib/perturbations/test_perturbations.py",
+    "tests/zsas_lib/perturbations/test_corruptions_elsewhere.py",
+)
 """The files that hold tests marked ``gpu``."""
 STEPS = (
     Step("tests", ("-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider", *TESTS), 0.5),

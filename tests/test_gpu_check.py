@@ -91,7 +91,8 @@ def test_a_benchmark_that_is_interrupted_keeps_what_it_found(monkeypatch, tmp_pa
 
 def test_every_file_with_a_test_for_gpus_is_run_and_everything_needed_is_pinned():
     files = [file for file in (REPOSITORY / "tests").rglob("test_*.py") if file.name != "test_gpu_check.py"]
-    marked = {file for file in files if re.search(r"mark\.gpu|import .*\bDEVICES\b", file.read_text(encoding="utf-8"))}
+    on_devices = r"mark\.gpu|import .*\bDEVICES\b|def test_\w+\([^)]*\bdevice\b"  # or by a fixture
+    marked = {file for file in files if re.search(on_devices, file.read_text(encoding="utf-8"))}
     assert {file.relative_to(REPOSITORY).as_posix() for file in marked} == set(gpu_check.TESTS) <= set(STEPS[0].words)
     lock = (REPOSITORY / "requirements.lock").read_text()
     assert [name for name in gpu_check.NEEDED.values() if f"\n{name}==" not in f"\n{lock}"] == []

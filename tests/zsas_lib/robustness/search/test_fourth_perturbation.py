@@ -189,5 +189,5 @@ def test_what_is_not_registered_is_unknown(data, batch):
         shared_amounts(Glow(), data, over=["brightness", "hue"])
     with pytest.raises(UnknownNameError, match=message):
         study_cost(Glow(), data, combinations=[("brightness",)])
-    with pytest.raises(UnknownNameError, match=message):
-        zsas.uniform_sweep(Glow(), data, "brightness")
+    with pytest.raises(UnknownNameError, match="perturbation 'glare'; known: .*hue.*rotation.*saturation"):
+        zsas.uniform_sweep(Glow(), data, "glare")
