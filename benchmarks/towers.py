@@ -317,5 +317,6 @@ CONFIGURATION = open_clip.get_model_config
 def _without_hugging_face(name: str) -> dict:
     model = deepcopy(CONFIGURATION(name))
     if "hf_model_name" in model["text_cfg"]:
-        model["text_cfg"] = {"context_length": 77}
+        given = model["text_cfg"].get("output_tokens", False)  # CoCa's model asks its text tower for its tokens too
+        model["text_cfg"] = {"context_length": 77, "output_tokens": given}
     return model
