@@ -52,5 +52,6 @@ from .style import PALETTE as PALETTE
 from .style import SERIES as SERIES
 from .style import TRUTH_COLOUR as TRUTH_COLOUR
 from .style import use_style as use_style
+from .zoo import choice_dots as choice_dots
 from .zoo import factor_lines as factor_lines
 from .zoo import foretelling as foretelling

@@ -1,6 +1,7 @@
 """Charts of the zoo: networks by their accuracy in plain view and elsewhere."""
 
 from collections.abc import Mapping
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -8,10 +9,12 @@ from matplotlib.figure import Figure
 from scipy.special import expit
 
 from zsas_lib.evaluation.sampled import ITSELF
+from zsas_lib.robustness.design_choices import MORE_IS_BETTER, WITHIN
 from zsas_lib.robustness.effective import huber_line, logits_of
 
+from .dots import ROW, dots
 from .panels import legend, panels
-from .style import INK
+from .style import INK, SERIES
 
 SMALLEST = 0.02
 """Where axes of accuracy begin, as a fraction."""
@@ -58,4 +61,21 @@ def foretelling(table: pd.DataFrame, across: str, up: Mapping[str, str], chance:
         if column in chance:
             axis.axhline(100 * chance[column], color=INK, linewidth=1, linestyle=":")
         axis.set(xlabel="accuracy in plain view (%)", ylabel=named)
+    return figure
+
+
+def choice_dots(sure: pd.DataFrame) -> Figure:
+    """A panel for each axis of robustness, a row for each member of the zoo: its difference in points with its 95 %
+    interval, filled where that leaves 0 out. ``sure`` is of `robustness.design_choices`."""
+    axes_of_all = list(dict.fromkeys(sure["axis"]))
+    members = list(dict.fromkeys(sure["member"]))
+    figure, axes = panels(len(axes_of_all), height=ROW * len(members) + 1.4, share="y")
+    for axis, name in zip(np.atleast_1d(axes).ravel(), axes_of_all):
+        own = sure[sure["axis"] == name].set_index("member").reindex(members)
+        axis.axvline(0.0, color=INK, linewidth=1)
+        within = own.index[own["seen"] == WITHIN]
+        dots(axis, 100 * own["gap"], 100 * (own["high"] - own["gap"]), colour=SERIES[0], hollow=set(within))
+        axis.set_title(fill(name, 12))
+        axis.set_xlabel("better \N{RIGHTWARDS ARROW}" if MORE_IS_BETTER[name] else "\N{LEFTWARDS ARROW} better")
+    figure.supxlabel("difference (points)")
     return figure

@@ -54,6 +54,18 @@ def calibration_of_names(found: Sequence[Answers], resamples: int = 200) -> tupl
     return pd.concat(parts, ignore_index=True), pd.DataFrame(rows)
 
 
+def errors_as_they_are(found: Sequence[Answers], resamples: int = 200) -> pd.DataFrame:
+    """Of `calibration_of_names` the errors over `ALL` factors `AS_IT_IS`, which need no temperature: a flat table by
+    member with ``run``."""
+    parts = []
+    for own in found:
+        part = _sets(own.rows)[ALL] & (own.rows["number"].to_numpy() >= _half(own.of(CLEAN)))
+        errors = _errors(own.logits[part], own.truth[part], pd.Series(own.rows.loc[part, "name"]), resamples)
+        errors.insert(0, "member", own.card.name)
+        parts.append(errors.assign(run=own.card.seed))
+    return pd.concat(parts, ignore_index=True)
+
+
 def _half(plain: Answers) -> int:
     return (int(plain.rows["number"].to_numpy().max()) + 1) // 2
 

@@ -1,0 +1,87 @@
+"""What each design choice of the zoo does on each axis of robustness: members against the one that they differ from.
+
+Nothing is evaluated here. All axes are of the same `naming.Answers`, and differences are paired: of the same names in
+every resample, seed by seed.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from ..base.errors import OptionError
+from ..evaluation.sampled import Sampled
+from .effective import FEWEST
+from .naming import CLEAN, Answers, by_seed
+from .naming_calibration import errors_as_they_are
+from .out_of_distribution import PROBABILITY, strangers_told
+from .retrieval import CHANCE, PICTURES, retrieved
+from .visual_factors import ALL, AMONG, accuracies, factor_robustness, relatives
+
+REFERENCE = "reference"
+ACCURACY, FACTORS, CALIBRATION = "plain accuracy", "effective robustness", "calibration error"
+TOLD, FOUND = "strangers told", "retrieval"
+MORE_IS_BETTER: Mapping[str, bool] = {ACCURACY: True, FACTORS: True, CALIBRATION: False, TOLD: True, FOUND: True}
+"""The axes: accuracy among the held-out names in plain view; the distance from the relatives' line over all factors;
+the calibration error (ECE of the top label, as it is) over all factors; the AUROC of the highest probability, which
+networks of labels have too, the mean over kinds of strangers; and the mAP of names that look for pictures."""
+BETTER, WORSE, WITHIN = "better", "worse", "within chance"
+
+
+def on_all_axes(found: Sequence[Answers]) -> pd.DataFrame:
+    """Every member on every axis, a flat table by member and axis with ``run``; column: value, a fraction. Without
+    `FACTORS` where fewer than `FEWEST` networks are `relatives`, for there is no line then."""
+    plain = accuracies(found)
+    names = relatives([own.card for own in found])
+    clean = pd.DataFrame(plain.loc[plain["factor"] == CLEAN, ["member", "seed", "category", AMONG]])
+    axes = {ACCURACY: by_seed(clean, ["member"]).rename(columns={AMONG: "value"})}
+    if sum(own.card.name in names for own in found) >= FEWEST:
+        axes[FACTORS] = factor_robustness(plain, names, factors=[ALL]).rename(columns={"effective": "value"})
+    axes[CALIBRATION] = errors_as_they_are(found).rename(columns={"ece": "value"})
+    told = strangers_told(found)
+    known = ["member", "run", "replicate"]
+    kinds = told[told["score"] == PROBABILITY].groupby(known, sort=False)
+    axes[TOLD] = kinds.agg(
+        draw=("draw", "sum"),
+        pictures=("pictures", "sum"),
+        units=("units", "min"),
+        freedom=("freedom", "min"),
+        value=("auroc", "mean"),
+    ).reset_index()
+    one = retrieved(found)
+    axes[FOUND] = one[(one["direction"] == PICTURES) & (one["member"] != CHANCE)].rename(columns={"mAP": "value"})
+    columns = ["member", "axis", "replicate", "draw", "pictures", "units", "freedom", "value", "run"]
+    return pd.concat([own.assign(axis=axis).reindex(columns=columns) for axis, own in axes.items()], ignore_index=True)
+
+
+def design_choices(found: Sequence[Answers]) -> tuple[pd.DataFrame, dict[str, str]]:
+    """What each member has more than the one that it begins with, or than the reference, and why others are left out.
+
+    A row for each member and axis: member, against, seeds (how many both have; with one the interval is over names
+    alone), axis, the columns of `Difference` (fractions), and what is seen: `BETTER`, `WORSE` or `WITHIN`, as the 95 %
+    interval and `MORE_IS_BETTER` say. Raises OptionError where no member has anything to be compared with.
+    """
+    whole = on_all_axes(found)
+    cards = {own.card.name: own.card for own in found}
+    runs = {name: {own.card.seed for own in found if own.card.name == name} for name in cards}
+    rows, absent = [], {}
+    for name, card in cards.items():
+        base = card.begins or REFERENCE
+        if name == REFERENCE:
+            continue
+        if not (seeds := runs[name] & runs.get(base, set())):
+            absent[name] = f"there is no {base} of its seeds to compare it with"
+            continue
+        for axis, own in whole[whole["run"].isin(seeds)].groupby("axis", sort=False):
+            one, other = (Sampled.of(own[own["member"] == side], "value") for side in (name, base))
+            gap = (one - other).difference()
+            up = (gap.low > 0) - (gap.high < 0)
+            seen = {0: WITHIN, 1: BETTER, -1: WORSE}[up if MORE_IS_BETTER[str(axis)] else -up]
+            rows.append(
+                {"member": name, "against": base, "seeds": len(seeds), "axis": axis} | vars(gap) | {"seen": seen}
+            )
+    if not rows:
+        raise OptionError(
+            f"Expected members and what they differ from, such as {REFERENCE} and vit with a seed in common, got "
+            f"{', '.join(cards)}."
+        )
+    return pd.DataFrame(rows), absent
