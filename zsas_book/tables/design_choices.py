@@ -77,8 +77,8 @@ def limits(sure: pd.DataFrame) -> list[str]:
         power = own.set_index("member")["power"]
         undecided = own.loc[own["seen"] == WITHIN, "member"]
         said.append(
-            f"In {axis} a true difference shows in {100 * POWER:.0f} % of all cases {extremes(100 * power)} points "
-            f"upwards; undecided: {listed(undecided)}."
+            f"In {axis} a true difference shows in {100 * POWER:.0f} % of all cases "
+            f"{extremes(100 * power, unit='points')} upwards; undecided: {listed(undecided)}."
         )
     return said
 
