@@ -44,8 +44,9 @@ def advice(sure: pd.DataFrame) -> list[str]:
     kinds: dict[tuple[bool, bool], list[str]] = {}
     for member, own in several.groupby("member", sort=False):
         seen = set(own["seen"])
-        kinds.setdefault((BETTER in seen, WORSE in seen), []).append(_told(str(member), own))
-    alone = [_told(str(member), own) for member, own in one.groupby("member", sort=False)]
+        both = {BETTER, WORSE} <= seen
+        kinds.setdefault((BETTER in seen, WORSE in seen), []).append(_told(str(member), own, both))
+    alone = [_told(str(member), own, True) for member, own in one.groupby("member", sort=False)]
     said = (
         (kinds.get((True, False)), "Better somewhere and worse nowhere, so worth choosing"),
         (kinds.get((False, True)), "Worse somewhere and better nowhere, so better left"),
@@ -56,10 +57,13 @@ def advice(sure: pd.DataFrame) -> list[str]:
     return [f"{kind}: {listed(members)}." for members, kind in said if members]
 
 
-def _told(member: str, own: pd.DataFrame) -> str:
-    """A member and the axes that its interval leaves 0 out on: "vit (retrieval -8.6, worse)"."""
-    clear = own[own["seen"] != WITHIN]
-    parts = [f"{row['axis']} {points(100 * row['gap'])}, {row['seen']}" for row in clear.to_dict("records")]
+def _told(member: str, own: pd.DataFrame, words: bool) -> str:
+    """A member and the axes that its interval leaves 0 out on: "vit (retrieval -8.6)", or with ``words`` "vit
+    (retrieval -8.6, worse)"."""
+    parts = [
+        f"{row['axis']} {points(100 * row['gap'])}" + (f", {row['seen']}" if words else "")
+        for row in own[own["seen"] != WITHIN].to_dict("records")
+    ]
     return f"{member} ({'; '.join(parts)})" if parts else member
 
 

@@ -43,10 +43,14 @@ def test_arrows_go_with_the_number_and_words_say_whether_that_is_good():
 
 def test_advice_sorts_choices_by_what_is_seen_of_them():
     better, worse, weighed, equal, alone = tables.advice(SURE)
-    assert better == "Better somewhere and worse nowhere, so worth choosing: sigmoid (calibration error -3.0, better)."
-    assert worse == "Worse somewhere and better nowhere, so better left: vit (plain accuracy -3.1, worse)."
+    assert better == "Better somewhere and worse nowhere, so worth choosing: sigmoid (calibration error -3.0)."
+    assert worse == "Worse somewhere and better nowhere, so better left: vit (plain accuracy -3.1)."
     assert weighed.endswith("to be weighed: labels (plain accuracy +2.0, better; calibration error +3.0, worse).")
-    assert equal.endswith(": narrow.") and alone.startswith("From one seed") and "wide (plain acc" in alone
+    assert (
+        equal.endswith(": narrow.")
+        and alone.startswith("From one seed")
+        and alone.endswith(": wide (plain accuracy +2.0, better).")
+    )
     only = tables.advice(SURE[SURE["member"] == "wide"])
     assert len(only) == 1 and only[0].startswith("From one seed")
 
