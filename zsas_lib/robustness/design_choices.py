@@ -48,7 +48,8 @@ def on_all_axes(found: Sequence[Answers]) -> pd.DataFrame:
         value=("auroc", "mean"),
     ).reset_index()
     one = retrieved(found)
-    axes[FOUND] = one[(one["direction"] == PICTURES) & (one["member"] != CHANCE)].rename(columns={"mAP": "value"})
+    one = pd.DataFrame(one[(one["direction"] == PICTURES) & (one["member"] != CHANCE)])
+    axes[FOUND] = one.rename(columns={"mAP": "value"})
     columns = ["member", "axis", "replicate", "draw", "pictures", "units", "freedom", "value", "run"]
     return pd.concat([own.assign(axis=axis).reindex(columns=columns) for axis, own in axes.items()], ignore_index=True)
 
@@ -71,8 +72,8 @@ def design_choices(found: Sequence[Answers]) -> tuple[pd.DataFrame, dict[str, st
         if not (seeds := runs[name] & runs.get(base, set())):
             absent[name] = f"there is no {base} of its seeds to compare it with"
             continue
-        for axis, own in whole[whole["run"].isin(seeds)].groupby("axis", sort=False):
-            one, other = (Sampled.of(own[own["member"] == side], "value") for side in (name, base))
+        for axis, own in whole[whole["run"].isin(list(seeds))].groupby("axis", sort=False):
+            one, other = (Sampled.of(pd.DataFrame(own[own["member"] == side]), "value") for side in (name, base))
             gap = (one - other).difference()
             up = (gap.low > 0) - (gap.high < 0)
             seen = {0: WITHIN, 1: BETTER, -1: WORSE}[up if MORE_IS_BETTER[str(axis)] else -up]
