@@ -9,7 +9,7 @@ beside them its rows of names and its scale, so that accuracy, calibration, stra
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from zlib import crc32
 
 import numpy as np
@@ -97,6 +97,7 @@ class Questions:
         return pd.DataFrame([own[:4] for own in settings], columns=FACTS), drawn([own[4] for own in settings])
 
 
+@runtime_checkable
 class Asked(Protocol):
     """What `answers` takes, a dataclass that can be stored: `Questions`, or others."""
 

@@ -80,13 +80,13 @@ def test_a_finer_layer_is_the_mean_of_its_patches():
 
 def test_several_towers_see_the_same_pairs_and_are_asked_once(tower, tmp_path, monkeypatch):
     small = tiny_backbone(tiny(image_size=64, patch_size=4))
-    products = correspondence.named_products(["steel ring", "rubber gear"])
-    assert [product.name for product in products] == ["steel ring", "rubber gear"]
+    products = correspondence.named_products(["ceramic ring", "rubber gear"])
+    assert [product.name for product in products] == ["ceramic ring", "rubber gear"]
     both = correspondences({"large": tower, "small": small}, products, [20], views=1, store=tmp_path)
     alone = view_correspondence(tower, products, [20], views=1)
     pd.testing.assert_frame_equal(both["large"], alone, check_like=True)
     assert both["small"].in_place.tolist() == both["large"].in_place.tolist()
-    monkeypatch.setattr(correspondence, "view_pairs", None)  # what is stored needs no picture
+    monkeypatch.setattr(correspondence, "draw_setting", None)  # what is stored needs no picture
     again = correspondences({"small": small, "large": tower}, products, [20], views=1, store=tmp_path)
     assert again["small"].equals(both["small"])
     with pytest.raises(ValueError, match="got 4 x 4"):

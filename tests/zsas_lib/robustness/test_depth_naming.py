@@ -93,7 +93,7 @@ def test_answers_are_stored_under_their_questions(few_names, tmp_path, monkeypat
     questions = DepthQuestions(("fog_3d",), (3,), per_name=1)
     one = answers(cards, questions, store=tmp_path)[0]
     assert len(one.rows) == 9 and {*one.rows["set"]} == {CLEAN, "fog_3d", "fog"}
-    monkeypatch.setattr(DepthQuestions, "pictures", None)  # what is stored needs no picture
+    monkeypatch.setattr(DepthQuestions, "view", None)  # what is stored needs no picture
     assert np.array_equal(answers(cards, questions, store=tmp_path)[0].images, one.images)
 
 
