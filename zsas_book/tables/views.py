@@ -111,7 +111,8 @@ def loss_panels(losses: pd.DataFrame, added: pd.DataFrame) -> tuple[dict[str, pd
 
 def architectures(losses: pd.DataFrame, robustness: pd.DataFrame, transformer: str) -> pd.DataFrame:
     """How much less each corruption takes from each other member than from the transformer, and how much higher it is
-    above the line than that, with 95 % intervals, in points, paired by name: a row for each way, corruption, member."""
+    above the line than that (nan for those that ``robustness`` does not have), with 95 % intervals, in points, paired
+    by name: a row for each way, corruption and member."""
     keys = ["way", "factor", "member"]
     less = against(losses, "loss", "member", transformer, keys[:2]).set_index(keys)
     above = against(robustness, "effective", "member", transformer, keys[:2]).set_index(keys).reindex(less.index)

@@ -116,11 +116,11 @@ def added(ways: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def robustness(ways: Mapping[str, pd.DataFrame], reference: list[str], kinds: Mapping[str, str]) -> pd.DataFrame:
-    """The effective robustness of every member to each corruption, both ways (`visual_factors.factor_robustness`): a
+    """The effective robustness of every member to all corruptions, both ways (`visual_factors.factor_robustness`): a
     flat table by way, kind (of ``kinds``, by member; "" for others), member and factor with ``run``."""
     parts = []
     for way, table in ways.items():
-        own = _named(factor_robustness(table, reference), way)
+        own = _named(factor_robustness(table, reference, factors=[ALL]), way)
         own.insert(1, "kind", [kinds.get(name, "") for name in own["member"]])
         parts.append(own)
     return pd.concat(parts, ignore_index=True)

@@ -89,9 +89,11 @@ def _losses(whole: pd.DataFrame) -> pd.Series:
     return pd.Series((plain.reindex(indexed.index) - indexed[AMONG]).to_numpy(), index=whole.index)
 
 
-def factor_robustness(table: pd.DataFrame, reference: Sequence[str], resamples: int = 200) -> pd.DataFrame:
-    """The effective robustness of every member to each factor and to all: a flat table by member and factor with
-    ``run``, its columns those of `effective.effective_robustness`.
+def factor_robustness(
+    table: pd.DataFrame, reference: Sequence[str], resamples: int = 200, factors: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """The effective robustness of every member to each of ``factors`` (None: each that there is, and all): a flat table
+    by member and factor with ``run``, its columns those of `effective.effective_robustness`.
 
     The line is fitted to all seeds of the ``reference`` members. Raises as `effective_robustness`, also for too few.
     """
@@ -102,7 +104,7 @@ def factor_robustness(table: pd.DataFrame, reference: Sequence[str], resamples: 
     if len(names) < FEWEST:
         raise ValueError(f"Expected at least {FEWEST} reference networks, got {len(names)}: no line can be fitted.")
     parts = []
-    for factor in dict.fromkeys(whole.loc[whole["factor"] != CLEAN, "factor"]):
+    for factor in factors or dict.fromkeys(whole.loc[whole["factor"] != CLEAN, "factor"]):
         rows = whole[whole["factor"] == factor].set_index(["model", "category"])
         both = rows.assign(plain=plain.reindex(rows.index)).reset_index()
         own = effective_robustness(both, plain="plain", shifted=AMONG, reference=names, resamples=resamples)

@@ -4,6 +4,7 @@ import pytest
 
 from zsas_book.tables import views as tables
 from zsas_lib.backbones.zoo import zoo_card
+from zsas_lib.evaluation.sampled import ITSELF
 from zsas_lib.robustness import correspondence, depth_naming
 from zsas_lib.robustness.naming import CLEAN, by_seed
 from zsas_lib.robustness.visual_factors import AMONG
@@ -107,6 +108,12 @@ def test_architectures_are_set_against_the_transformer(naming):
     assert {*table["member"]} == {"reference"} and {*table["way"]} == {*WAYS}
     assert table["loses less"].tolist() == pytest.approx([5] * 4, abs=1)
     assert (table["low"] <= table["loses less"]).all() and (table["loses less"] <= table["high"]).all()
+    line = table.set_index(["way", "corruption"])["more above the line"]
+    known = {way: robustness[(robustness["way"] == way) & (robustness["replicate"] == ITSELF)] for way in WAYS}
+    for way, own in known.items():
+        means = own.groupby("member")["effective"].mean()
+        assert line[way, depth_naming.EVERY] == pytest.approx(100 * (means["reference"] - means["vit"]))
+        assert np.isnan(line[way, "near_focus"])
     said = tables.architectures_in_words(table, "vit")
     assert said[0].startswith("Under corruptions with depth the reference loses less than the vit (+")
     assert said[1].startswith("Under their twins without depth the reference loses less than the vit (+")
