@@ -14,6 +14,8 @@ from .cases import bound_dots as bound_dots
 from .cases import case_tiles as case_tiles
 from .costs import quality_and_cost as quality_and_cost
 from .costs import quality_and_worst as quality_and_worst
+from .depth import depth_gallery as depth_gallery
+from .depth import view_gallery as view_gallery
 from .dots import dot_panels as dot_panels
 from .dots import dots as dots
 from .frames import tile_slider as tile_slider

@@ -9,6 +9,7 @@ beside them its rows of names and its scale, so that accuracy, calibration, stra
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 from zlib import crc32
 
 import numpy as np
@@ -44,6 +45,8 @@ FAR = ("surface", "photograph")
 SENTENCE = "{}"
 """How a name is put: as all sources of captions put it at times."""
 BATCH = 250
+FACTS = ["set", "level", "name", "number"]
+"""What is known of a picture."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,20 @@ class Questions:
                 name, number = names[place % len(names)], place // len(names)
                 found.append((kind, 0, name, number, draw_named(name, self.seed, crc32(name.encode()), number)))
         return found
+
+    def pictures(self) -> tuple[pd.DataFrame, UInt8[np.ndarray, "picture height width 3"]]:
+        """A row for each picture (its set, level, name and number), and the pictures."""
+        settings = self.settings()
+        return pd.DataFrame([own[:4] for own in settings], columns=FACTS), drawn([own[4] for own in settings])
+
+
+@runtime_checkable
+class Asked(Protocol):
+    """What `answers` takes, a dataclass that can be stored: `Questions`, or others."""
+
+    def pictures(self) -> tuple[pd.DataFrame, UInt8[np.ndarray, "picture height width 3"]]:
+        """A row for each picture, with the columns `FACTS`, and the pictures."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -143,7 +160,7 @@ def drawn(settings: Sequence[Setting]) -> UInt8[np.ndarray, "picture height widt
     return np.stack([np.round(own.shoot(SIZE).image * 255).astype(np.uint8) for own in settings])
 
 
-def answers(cards: Sequence[Card], questions: Questions | None = None, *, store: Path | None = None) -> list[Answers]:
+def answers(cards: Sequence[Card], questions: Asked | None = None, *, store: Path | None = None) -> list[Answers]:
     """What members of the zoo make of the same pictures, from the store where it has been made before; the pictures
     are drawn once for all that are missing.
 
@@ -158,13 +175,11 @@ def answers(cards: Sequence[Card], questions: Questions | None = None, *, store:
     ]
 
     def compute(missing: list[int]) -> list[pd.DataFrame]:
-        settings = questions.settings()
-        rows = pd.DataFrame([own[:4] for own in settings], columns=["set", "level", "name", "number"])
-        pictures = drawn([own[4] for own in settings])
+        rows, pictures = questions.pictures()
         return [_embedded(cards[place], rows, pictures) for place in missing]
 
     tables = load_or_compute_all(
-        "naming", asked, compute, sources=source_digest(_embedded, Questions, naming), store=store
+        "naming", asked, compute, sources=source_digest(_embedded, type(questions), naming), store=store
     )
     return [_read(card, table) for card, table in zip(cards, tables)]
 
@@ -195,10 +210,9 @@ def _embedded(card: Card, rows: pd.DataFrame, pictures: UInt8[np.ndarray, "pictu
 
 
 def _read(card: Card, table: pd.DataFrame) -> Answers:
-    facts = ["set", "level", "name", "number"]
-    values = table.drop(columns=facts).to_numpy()
+    values = table.drop(columns=FACTS).to_numpy()
     names, last = (table["set"] == "(name)").to_numpy(), (table["set"] == "(scale)").to_numpy()
-    rows = pd.DataFrame(table.loc[~(names | last), facts]).reset_index(drop=True)
+    rows = pd.DataFrame(table.loc[~(names | last), FACTS]).reset_index(drop=True)
     return Answers(card, rows, values[~(names | last)], values[names], float(values[last][0, 0]))
 
 

@@ -1,13 +1,15 @@
 """Matches between views whose right answers are known: features that are the points themselves, and none at all."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from tiny_clip import tiny, tiny_backbone
 
 from zsas_lib.data.embedded.products import EVALUATION
+from zsas_lib.evaluation.sampled import ITSELF, Sampled
 from zsas_lib.robustness import correspondence
-from zsas_lib.robustness.correspondence import view_correspondence
+from zsas_lib.robustness.correspondence import correspondences, view_correspondence
 
 PRODUCTS = [product for product in EVALUATION if product.name in ("ceramic ring", "leather sheet")]
 TILTS = [10, 40]
@@ -20,7 +22,7 @@ def tower():
 
 def shown_points(views):
     """Features that say which point of the bench a patch shows, by waves of it."""
-    points = torch.stack([correspondence._per_patch(np.stack([view.x, view.y]), (16, 16)) for view in views])
+    points = torch.stack([correspondence._per_patch(np.stack([view.x, view.y])) for view in views])
     waves = torch.cat([points * 2.0**octave for octave in range(4)], -1)
     return torch.cat([waves.sin(), waves.cos()], -1)
 
@@ -62,3 +64,68 @@ def test_a_tower_is_measured_at_every_layer_and_alike_each_time(tower):
 def test_a_grid_that_is_too_coarse_is_refused():
     with pytest.raises(ValueError, match="at least 16 x 16 patches, got 4 x 4; load it with another image_size"):
         view_correspondence(tiny_backbone(), PRODUCTS)
+
+
+def test_a_finer_layer_is_the_mean_of_its_patches():
+    fine = torch.arange(2 * 32 * 32, dtype=torch.float32).reshape(2, 32 * 32, 1).repeat(1, 1, 2)
+    fine[..., 1] = 1.0
+    points = correspondence._on_grid(fine)
+    mean = fine[0, :, 0].reshape(32, 32)[:2, 2:4].mean()
+    assert points.shape == (2, 256, 2)
+    assert points[0, 1].tolist() == pytest.approx(
+        (torch.tensor([mean, 1.0]) / torch.hypot(mean, torch.ones(()))).tolist()
+    )
+    assert correspondence._on_grid(fine[:, :64]) is None
+
+
+def test_several_towers_see_the_same_pairs_and_are_asked_once(tower, tmp_path, monkeypatch):
+    small = tiny_backbone(tiny(image_size=64, patch_size=4))
+    products = correspondence.named_products(["ceramic ring", "rubber gear"])
+    assert [product.name for product in products] == ["ceramic ring", "rubber gear"]
+    both = correspondences({"large": tower, "small": small}, products, [20], views=1, store=tmp_path)
+    alone = view_correspondence(tower, products, [20], views=1)
+    pd.testing.assert_frame_equal(both["large"], alone, check_like=True)
+    assert both["small"].in_place.tolist() == both["large"].in_place.tolist()
+    monkeypatch.setattr(correspondence, "draw_setting", None)  # what is stored needs no picture
+    again = correspondences({"small": small, "large": tower}, products, [20], views=1, store=tmp_path)
+    assert again["small"].equals(both["small"])
+    with pytest.raises(ValueError, match="got 4 x 4"):
+        correspondences({"coarse": tiny_backbone()}, products, [20])
+
+
+def recalled(tower, recalls, seed=0, kind="CNN"):
+    """Recalls of four products by layer, the same at both tilts, nan for a layer beyond."""
+    return pd.DataFrame(
+        [
+            {"kind": kind, "tower": tower, "seed": seed, "category": name, "tilt": tilt, "layer": layer}
+            | {"recall": own, "in_place": 0.1, "chance": 0.01}
+            for place, name in enumerate("abcd")
+            for tilt in (15, 45)
+            for layer, own in enumerate([*recalls[place], np.nan], 1)
+        ]
+    )
+
+
+def test_the_layer_is_chosen_on_the_other_half():
+    # layer 1 is best of a and c, layer 2 of b and d: each half is told the other's
+    found = recalled("reference", [(0.5, 0.2), (0.3, 0.6), (0.5, 0.2), (0.3, 0.6)])
+    whole = correspondence.at_chosen_layer(found)
+    itself = whole[whole["replicate"] == ITSELF].set_index("tilt")
+    assert list(itself.index) == ["15", "45", correspondence.EVERY] and "layer" not in whole
+    assert itself["recall"].tolist() == pytest.approx([(0.2 + 0.3) / 2] * 3)
+    assert itself["over_place"].tolist() == pytest.approx([0.15] * 3)
+    layers = correspondence.by_layer(found)
+    first = layers[(layers["replicate"] == ITSELF) & (layers["tilt"] == 15)]
+    assert first["layer"].tolist() == [1, 2] and first["recall"].tolist() == pytest.approx([0.4, 0.4])
+
+
+def test_seeds_and_towers_are_on_the_same_products():
+    parts = [recalled("reference", [(0.5,)] * 4, seed) for seed in (0, 1)]
+    parts.append(recalled("vit", [(0.2, 0.3)] * 4, kind="transformer"))
+    whole = correspondence.at_chosen_layer(pd.concat(parts, ignore_index=True))
+    own = whole[whole["tilt"] == correspondence.EVERY]
+    one, other = (Sampled.of(rows, "recall") for _, rows in own.groupby("tower", sort=False))
+    assert (one - other).difference().gap == pytest.approx(0.2) and {*own.loc[own["tower"] == "reference", "run"]} == {
+        0,
+        1,
+    }
