@@ -139,7 +139,7 @@ def architectures_in_words(table: pd.DataFrame, transformer: str) -> list[str]:
     """Whether members lose less over all corruptions than the transformer, as they are and beyond the line."""
     said = []
     for row in table[table["corruption"] == ALL_CORRUPTIONS].to_dict("records"):
-        raw = beyond(row["low"], row["high"], "loses less than", "loses more than", "within chance loses as much as")
+        raw = beyond(row["low"], row["high"], "loses less than", "loses more than", "differs within chance from")
         line = beyond(row["line low"], row["line high"], "above", "below", "within chance of")
         way = "their twins without" if row["way"] == TWIN else "corruptions with"
         said.append(
