@@ -161,11 +161,12 @@ def at_chosen_layer(found: pd.DataFrame, by: Sequence[str] = ("kind", "tower")) 
     for _, own in rows.groupby(list(by), sort=False):
         for half in (False, True):
             others, mine = (own[second.reindex(own.index) == side] for side in (not half, half))
-            best = (others if len(others) else mine).groupby("layer")["recall"].mean().idxmax()
+            best = pd.Series((others if len(others) else mine).groupby("layer")["recall"].mean()).idxmax()
             parts.append(mine[mine["layer"] == best])
     chosen = pd.concat(parts)
     keys = [*by, "seed", "category"]
-    mean = chosen.groupby(keys, sort=False)[["recall", "in_place", "chance"]].mean().reset_index().assign(tilt=EVERY)
+    mean = pd.DataFrame(chosen.groupby(keys, sort=False)[["recall", "in_place", "chance"]].mean())
+    mean = mean.reset_index().assign(tilt=EVERY)
     whole = pd.concat([chosen.assign(tilt=chosen["tilt"].map(str)), mean], ignore_index=True)
     place = {name: number for number, name in enumerate(names)}
     whole = whole.sort_values("category", key=lambda column: column.map(place), kind="stable")

@@ -91,10 +91,10 @@ def both_ways(accuracy: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """`visual_factors.accuracies` of the answers to `DepthQuestions`, once of the corruptions that take depth and once
     of their twins, which stand under the names of those whose twins they are, both with the clean pictures."""
     asked = [name for name in WITH_DEPTH if name in set(accuracy["factor"])]
-    clean = accuracy[accuracy["factor"] == CLEAN]
+    clean, with_depth = (pd.DataFrame(accuracy[accuracy["factor"].isin(own)]) for own in ([CLEAN], asked))
     twins = [accuracy[accuracy["factor"] == CORRUPTIONS[name].twin].assign(factor=name) for name in asked]
     return {
-        DEPTH: pd.concat([clean, accuracy[accuracy["factor"].isin(asked)]], ignore_index=True),
+        DEPTH: pd.concat([clean, with_depth], ignore_index=True),
         TWIN: pd.concat([clean, *twins], ignore_index=True),
     }
 
@@ -110,8 +110,8 @@ def added(ways: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     a flat table by member and factor with ``run``. Columns: added."""
     keys = ["member", "seed", "factor", "category"]
     one, other = (with_mean(ways[way]).set_index(keys)[AMONG] for way in (DEPTH, TWIN))
-    gaps = (other.reindex(one.index) - one).rename("added").reset_index()
-    gaps = gaps[gaps["factor"] != CLEAN]
+    gaps = pd.DataFrame({"added": other.reindex(one.index) - one}).reset_index()
+    gaps = pd.DataFrame(gaps[gaps["factor"] != CLEAN])
     return by_seed(gaps.replace({"factor": {ALL: EVERY}}), ["member", "factor"])
 
 
