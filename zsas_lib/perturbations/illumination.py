@@ -86,5 +86,4 @@ def brightness(images: Images, severity: Amount) -> Images:
 def contrast(images: Images, severity: Amount) -> Images:
     """Every channel drawn towards its mean over the picture."""
     mean = images.mean((2, 3), keepdim=True)
-    share = at_severity(CONTRASTS, severity, images)
-    return torch.addcmul(mean * (1 - share), images, share)
+    return torch.lerp(mean, images, at_severity(CONTRASTS, severity, images))
