@@ -86,7 +86,7 @@ def test_the_books_own_table_has_every_architecture_and_says_what_runs_on_each()
     table = towers_table(REPOSITORY)
     assert len(table) == 144 and table.name.is_unique and np.isfinite(table.parameters_m).all()
     stages = table.family.isin(["hierarchical", "ResNet"])
-    assert (table[stages].runs == "winclip april-gan").all()
+    assert (table[stages].runs == "winclip april-gan clip coop").all()
     text = table.why_not.str.contains("Hugging Face's")
     assert text.sum() == 10 and set(table[~stages & ~text].runs) == {" ".join(known_models(table))}
     assert {"winclip", "april-gan", "anomalyclip", "vcpclip", "vcpclip+"} <= {*known_models(table)}
