@@ -8,8 +8,9 @@ import pandas as pd
 from zsas_lib.evaluation.paired import paired
 from zsas_lib.evaluation.sampled import Sampled
 from zsas_lib.evaluation.tables import MEAN, ResultTable
-from zsas_lib.robustness.cues import BEFORE, profile
+from zsas_lib.robustness.cues import profile
 from zsas_lib.robustness.effective import FEWEST, effective_robustness
+from zsas_lib.robustness.equivariance import BEFORE
 from zsas_lib.robustness.sentences import sentences_of
 from zsas_lib.robustness.thresholds import calibration
 

@@ -131,6 +131,17 @@ def difference_of(gap: float, parts: Sequence[tuple[float, int]], agree: float |
     return Difference(gap, se, gap - reach * se, gap + reach * se, agree, (reach + more) * se)
 
 
+def of_resamples(values: np.ndarray, units: int, *, by_sign: bool = False) -> Difference:
+    """Of a number and of what resamples of its ``units`` units make of it, ``values[0]`` and the rest. Those that are
+    not finite take no part; there is no interval (nan) where the number is not, or fewer than two of them are left.
+    ``by_sign``: agree is the share of them that has the number's sign, else as in `difference_of`."""
+    number, known = float(values[0]), values[1:][np.isfinite(values[1:])]
+    if not np.isfinite(number) or len(known) < 2:
+        return Difference(number, *[float("nan")] * 5)
+    agree = float(np.mean(np.sign(known) == np.sign(number))) if by_sign else None
+    return difference_of(number, [(float(np.var(known, ddof=1)) * units / (units - 1), units - 1)], agree)
+
+
 def keys_of(flat: pd.DataFrame) -> list[str]:
     """The columns that tell rows apart in a `replicates.flat` table, or in several put together: those before
     ``replicate``."""

@@ -20,19 +20,18 @@ from ..base.errors import UnknownNameError
 from ..data.dataset import AnomalyDataset
 from ..data.record import row_name
 from ..evaluation.evaluate import predict
-from ..evaluation.sampled import Difference, difference_of
+from ..evaluation.sampled import of_resamples
 from ..metrics.bootstrap import resampled
 from ..metrics.pixel import gathered_metrics
 from ..metrics.ranking import gathered
 from ..models.prediction import AnomalyModel
 from ..perturbations.colour import shift_hue
+from .equivariance import BEFORE, MEASURED
 
 SQUARES = 4
 """In how many rows and columns of squares a picture is cut."""
 SMOOTHED = 1 / 60
 """The side of the median's window, in parts of the picture's shorter side, to the next odd one: 5 pixels of 240."""
-MEASURED = ("pixel_auroc", "pixel_ap", "aupro")
-BEFORE = "_before"  # ends the name of a column with what the picture as it is has
 
 
 @dataclass(frozen=True)
@@ -146,14 +145,7 @@ def profile(table: pd.DataFrame, metric: str = "pixel_ap", resamples: int = 200)
     for place, cue in enumerate(wide):
         row: dict[str, object] = {"cue": cue}
         for name, numbers in (("lost", means[:, place]), ("share", shares[:, place])):
-            sure = _sure(numbers, count)
+            sure = of_resamples(numbers, count)
             row |= {name: sure.gap, f"{name}_se": sure.se, f"{name}_low": sure.low, f"{name}_high": sure.high}
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _sure(values: np.ndarray, units: int) -> Difference:
-    known = values[1:][np.isfinite(values[1:])]
-    if len(known) < 2 or not np.isfinite(values[0]):
-        return Difference(float(values[0]), *[float("nan")] * 5)
-    return difference_of(float(values[0]), [(float(np.var(known, ddof=1)) * units / (units - 1), units - 1)])

@@ -19,7 +19,7 @@ from ..base.devices import to_device
 from ..data.dataset import AnomalyDataset
 from ..data.record import row_name
 from ..evaluation.evaluate import predict
-from ..evaluation.sampled import Difference, difference_of
+from ..evaluation.sampled import Difference, of_resamples
 from ..metrics.bootstrap import resampled
 from ..metrics.pixel import gathered_metrics
 from ..metrics.ranking import gathered
@@ -33,7 +33,7 @@ TOP = 0.05
 """The share of a map's pixels whose place is compared."""
 MEASURED = ("pixel_auroc", "pixel_ap", "aupro")
 RESAMPLES = 200
-BEFORE = "_before"  # ends the name of a column with what the map moved alike has
+BEFORE = "_before"  # ends the name of a column with what was measured without the change
 
 
 def agreement(
@@ -161,12 +161,7 @@ def foretold(table: pd.DataFrame, agreement: str = "cosine", metric: str = "pixe
     drawn = resampled(count, RESAMPLES, 0)
     places = [np.repeat(np.arange(count), own) for own in [np.ones(count, dtype=int), *drawn]]
     values = np.array([_rank_correlation(*(part[own] for part in both)) for own in places])
-    known = values[1:][np.isfinite(values[1:])]
-    if not np.isfinite(values[0]) or len(known) < 2:
-        return Difference(float(values[0]), *[float("nan")] * 5)
-    variance = float(np.var(known, ddof=1)) * count / (count - 1)
-    agree = float(np.mean(np.sign(known) == np.sign(values[0])))
-    return difference_of(float(values[0]), [(variance, count - 1)], agree)
+    return of_resamples(values, count, by_sign=True)
 
 
 def lost(table: pd.DataFrame, metric: str = "pixel_ap") -> pd.DataFrame:
