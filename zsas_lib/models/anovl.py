@@ -17,6 +17,7 @@ from ..base.devices import to_device
 from ..base.errors import UnknownNameError
 from ..base.options import whole_number
 from .anovl_views import views
+from .learned import of_whole_images
 from .prediction import AnomalyModel, Prediction, names_of_images
 from .prompts import TEXTURES, PromptEnsemble, anovl_prompts, mean_embeddings
 
@@ -132,12 +133,9 @@ class AnoVL(AnomalyModel):
         text = torch.stack([self.text_features(name) for name in names])
         planes = self._abnormal(self._adapted(patches, text, names), text).unflatten(-1, backbone.patches)[:, None]
         planes = F.avg_pool2d(F.pad(planes, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-        maps = F.interpolate(planes, backbone.image.seen, mode="bilinear", align_corners=True)
-        missing = [whole - part for whole, part in zip(backbone.size, backbone.image.seen)]
-        maps = F.pad(maps, (0, missing[1], 0, missing[0]), mode="replicate")
-        if images.shape[-2:] != backbone.size:
-            maps = F.interpolate(maps, images.shape[-2:], mode="bilinear", align_corners=False)
-        return Prediction(maps[:, 0], self._scores(images, normalised, stream[-1], text))
+        maps = F.interpolate(planes, backbone.image.seen, mode="bilinear", align_corners=True)[:, 0]
+        maps = of_whole_images(maps, backbone, 0.0, images.shape[-2:])
+        return Prediction(maps, self._scores(images, normalised, stream[-1], text))
 
     def _scores(self, images: Tensor, normalised: Tensor, last: Tensor, text: Tensor) -> Float[Tensor, " batch"]:
         whole = F.normalize(class_embedding(self.backbone, last), dim=-1)

@@ -97,6 +97,20 @@ def _nothing_to_learn(name: str) -> NothingToLearnError:
     return NothingToLearnError(f"{name} learns nothing; expected a model such as vcpclip+.")
 
 
+def of_whole_images(
+    maps: Float[Tensor, "batch rows columns"], backbone: Backbone, smoothing: int | float, size: Sequence[int]
+) -> Float[Tensor, "batch height width"]:
+    """Maps of what the patches of a picture cover (`ImageTower.seen`), at the images' ``size``: what lies beyond gets
+    the nearest value, and all is smoothed by ``smoothing`` pixels at 518."""
+    whole, seen = backbone.size, backbone.image.seen
+    if seen != whole:
+        maps = F.pad(maps, (0, whole[1] - seen[1], 0, whole[0] - seen[0]), mode="replicate")
+    maps = gaussian_smoothed(maps, smoothing * max(whole) / REFERENCE_SIZE)
+    if tuple(size) != whole:
+        maps = F.interpolate(maps[:, None], size, mode="bilinear", align_corners=False)[:, 0]
+    return maps
+
+
 class LearnedModel(AnomalyModel):
     """A model that learns a few parameters beside a frozen backbone.
 
@@ -184,14 +198,9 @@ class LearnedModel(AnomalyModel):
         loading, ValueError if the number of names is not that of the images.
         """
         self.require_trained()
-        size, seen = self.backbone.size, self.backbone.image.seen
-        maps, scores = self.compare(self.features(images, names_of_images(class_names, len(images))), seen)
-        if seen != size:
-            maps = F.pad(maps, (0, size[1] - seen[1], 0, size[0] - seen[0]), mode="replicate")
-        maps = gaussian_smoothed(maps, self.options["smoothing"] * max(size) / REFERENCE_SIZE)
-        if images.shape[-2:] != size:
-            maps = F.interpolate(maps[:, None], images.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
-        return Prediction(maps, scores)
+        features = self.features(images, names_of_images(class_names, len(images)))
+        maps, scores = self.compare(features, self.backbone.image.seen)
+        return Prediction(of_whole_images(maps, self.backbone, self.options["smoothing"], images.shape[-2:]), scores)
 
     def require_trained(self) -> None:
         """Raises UntrainedModelError before training or loading."""

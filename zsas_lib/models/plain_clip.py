@@ -15,8 +15,7 @@ from ..backbones.backbone import Backbone
 from ..backbones.image_tower import class_embedding, dense_embeddings, local_embeddings, residual_stream
 from ..base.errors import UnknownNameError
 from ..base.options import number
-from ..perturbations.smoothing import gaussian_smoothed
-from .learned import REFERENCE_SIZE
+from .learned import of_whole_images
 from .prediction import AnomalyModel, Prediction, names_of_images
 from .prompts import mean_embeddings, plain_prompts
 
@@ -87,12 +86,8 @@ class PlainCLIP(AnomalyModel):
         patches = baseline_patches(backbone, stream, self.options["local"])
         whole = F.normalize(class_embedding(backbone, stream[-1]), dim=-1)
         planes = _abnormal(patches, text).unflatten(-1, backbone.patches)[:, None]
-        maps = F.interpolate(planes, backbone.image.seen, mode="bilinear", align_corners=False)
-        missing = [side - part for side, part in zip(backbone.size, backbone.image.seen)]
-        maps = F.pad(maps, (0, missing[1], 0, missing[0]), mode="replicate")[:, 0]
-        maps = gaussian_smoothed(maps, self.options["smoothing"] * max(backbone.size) / REFERENCE_SIZE)
-        if images.shape[-2:] != backbone.size:
-            maps = F.interpolate(maps[:, None], images.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
+        maps = F.interpolate(planes, backbone.image.seen, mode="bilinear", align_corners=False)[:, 0]
+        maps = of_whole_images(maps, backbone, self.options["smoothing"], images.shape[-2:])
         return Prediction(maps, _abnormal(whole[:, None], text)[:, 0])
 
 
