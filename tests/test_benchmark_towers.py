@@ -14,6 +14,7 @@ from benchmarks import towers
 from benchmarks.processes import in_own_process
 from benchmarks.table import Measurement, Settings
 from zsas_book.site.towers_page import towers_table
+from zsas_lib.backbones.families.linear import FrozenLinear
 from zsas_lib.base.errors import UnknownNameError
 
 SETTINGS = Settings(Path(sys.executable), rounds=2)
@@ -89,6 +90,18 @@ def test_what_is_found_of_a_small_tower(kind):
     assert set(found) <= set(FOUND) and all(value > 0 for value in found.values())
     backbone.image.embedding = lambda last, normed=True: torch.zeros(len(last), 24)
     assert towers.image_error(backbone) == pytest.approx(1)
+
+
+def test_open_clips_own_products_are_torchs():
+    backbone = small("class token")
+
+    def frozen():
+        return [name for name, part in backbone.clip.named_modules() if isinstance(part, FrozenLinear)]
+
+    before = frozen()
+    with towers.torchs_products(backbone):
+        assert before and not frozen()
+    assert frozen() == before
 
 
 def test_the_text_side_of_hugging_face_takes_no_learned_words():

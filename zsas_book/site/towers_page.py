@@ -31,9 +31,10 @@ PAGE = (
 Every architecture that open_clip can build, by family: the millions of parameters of its image tower, the size of its
 pictures in pixels, its grid of patches, and which models run on it. What is measured is measured with random weights
 and one picture at a time, for towers of less than 200 million parameters: the picture's embedding here and by
-open_clip's own forward pass, WinCLIP's map with all its windows (encoded one by one where the tower can, else pooled),
-and the most memory that this map holds beside the weights. *Pooled* is how many of open_clip's forward passes the
-picture takes together with all its windows, pooled. The page *One head, many towers* has what towers are worth.
+open_clip's own forward pass (with this library's faster products of matrices, so that it is no worse for its slower
+ones), WinCLIP's map with all its windows (encoded one by one where the tower can, else pooled), and the most memory
+that this map holds beside the weights. *Pooled* is how many of open_clip's forward passes the picture takes together
+with all its windows, pooled. The page *One head, many towers* has what towers are worth.
 
 {summary}
 

@@ -4,6 +4,7 @@ learned bias for relative ones, with or without a convolutional stem (ViTamin, M
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from timm.layers.pos_embed_sincos import apply_rot_embed_cat
 from timm.models.eva import Eva, EvaBlock, EvaBlockPostNorm
 from timm.models.vision_transformer import Block, VisionTransformer
@@ -11,7 +12,7 @@ from timm.models.vision_transformer_relpos import RelPosBlock, VisionTransformer
 from torch import Tensor, nn
 
 from ...base.errors import OptionError
-from .linear import linear
+from .linear import FrozenLinear, linear
 from .parts import Trunk
 
 KINDS = (VisionTransformer, Eva, VisionTransformerRelPos)
@@ -75,7 +76,8 @@ class TimmTrunk(Trunk):
             return torch.cat([part(normed) for part in (attention.q_proj, attention.k_proj, attention.v_proj)], -1)
         if getattr(attention, "q_bias", None) is None:
             return attention.qkv(normed)
-        return linear(normed, attention.qkv.weight, torch.cat([attention.q_bias, attention.k_bias, attention.v_bias]))
+        product = linear if isinstance(attention.qkv, FrozenLinear) else F.linear
+        return product(normed, attention.qkv.weight, torch.cat([attention.q_bias, attention.k_bias, attention.v_bias]))
 
     def split(
         self, number: int, projected: Tensor, windows: Tensor | None = None, *, placed: bool = True
