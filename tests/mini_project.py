@@ -72,9 +72,9 @@ chapters:
   - file: references
 """
 CLAIMS = """\
-paper,place,claim,pages,test,note
-S,Table 1,The count grows,first,first:counts[category=b][count] > first:counts[category=a][count],
-S,Table 2,The second is there,second,second:counts[category=b][count] > 0,
+paper,place,claim,pages,test,printed,note
+S,Table 1,The count grows,first,first:counts[category=b][count] > first:counts[category=a][count],,
+S,Table 2,The second is there,second,second:counts[category=b][count] > 0,,
 """
 COUNTS = """\
 import os

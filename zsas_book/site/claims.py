@@ -1,7 +1,7 @@
 """The papers' claims, where the book tests them, and verdicts computed from the numbers that its pages publish.
 
-``papers/claims.csv`` has one claim a row: paper, place, claim (in our words), pages, test, note. A test is one that
-`judging.judge` reads. A claim that is within chance has beside it what would decide it.
+``papers/claims.csv`` has one claim a row: paper, place, claim (in our words), pages, test, printed, note. A
+test is one that `judging.judge` reads, with the printed size of its difference. A claim that is within chance has beside it what would decide it.
 """
 
 from collections.abc import Sequence
@@ -43,12 +43,14 @@ Where a page publishes what its numbers would have been with other pictures, a v
 both sides are taken from the same resampled pictures (for a mean over categories, from the same resampled categories),
 so that what is easy or hard for both drops out; trainings from several seeds add what they differ by. Behind it stand
 its 95 % interval, how many of the resamples agree with it in sign, and its *power*: the smallest difference that would
-have shown in four of five such tests. An interval that holds 0 is *within chance here*; beside it stands how many times
-as many pictures, categories and trainings like these would show a difference of this size in four of five tests, and
-what the papers' own data and backbone would take. *Not paired* are sides about different pictures: each has its own
-chance, and the interval is wider. Of a highest or lowest row it is that row's. Where only ± stands, a
-difference within two such standard errors is within chance, both sides taken as independent, which makes it too large
-where they are not; where nothing stands, the page publishes no spread for this number. {profile}
+have shown in four of five such tests. Where the paper prints both sides, its own difference stands beside ours. An
+interval that holds 0 is *within chance here*, unless it leaves out the paper's own difference: of that size it *does
+not hold here*, for it would have shown. Beside what is within chance stands how many times as many pictures,
+categories and trainings like these would show a difference of this size in four of five tests, and what the papers'
+own data and backbone would take. *Not paired* are sides about different pictures: each has its own chance, and the
+interval is wider. Of a highest or lowest row it is that row's. Where only ± stands, a difference within two such
+standard errors is within chance, both sides taken as independent, which makes it too large where they are not; where
+nothing stands, the page publishes no spread for this number. {profile}
 
 {counts}
 
@@ -60,7 +62,7 @@ where they are not; where nothing stands, the page publishes no spread for this 
 def verdict(claim: pd.Series, computed: Path) -> Verdict:
     """The verdict of one row of `claims`."""
     if claim.test:
-        return judge(claim.test, computed)
+        return judge(claim.test, computed, float(claim.printed) if claim.printed else None)
     return Verdict(ELSEWHERE if claim.pages else UNTESTED)
 
 

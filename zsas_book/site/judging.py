@@ -10,6 +10,9 @@ both sides: paired where both are of the same pictures (`evaluation.sampled`), e
 chance where the 95 % interval has 0 in it. Of ``max`` and ``min`` it is that of the row that is highest or lowest.
 Without replicates, a column NAME may have its standard error beside it in a column NAME_se, and a difference within two
 of them, both sides taken as independent, is within chance.
+
+A claim of a printed size does not hold where its difference is within chance and that size is outside of the interval:
+one of that size would have shown.
 """
 
 import re
@@ -68,8 +71,9 @@ class _Side:
         return _Side(self.value - other.value, float(np.hypot(self.error, other.error)), both)
 
 
-def judge(test: str, computed: Path) -> Verdict:
-    """The verdict of a test on the computed pages in the folder `computed`, see the module's head.
+def judge(test: str, computed: Path, printed: float | None = None) -> Verdict:
+    """The verdict of a test on the computed pages in the folder `computed`, see the module's head; ``printed`` is what
+    the paper has the left side above the right one by.
 
     "not computed" where a page, table, row or column is not there. Raises ClaimError for a test that cannot be read.
     """
@@ -94,8 +98,12 @@ def judge(test: str, computed: Path) -> Verdict:
     said = HOLDS if RELATIONS[relation](one.value, other.value) else FAILS
     if found:
         gap, kind = found
+        evidence = f"{asked} {kind} difference {in_words(gap)}"
+        outside = printed is not None and not gap.low <= printed <= gap.high
+        if printed is not None:
+            evidence += f"; the paper's own, {printed:g}, is {'outside' if outside else 'inside'} of the interval"
         unclear = gap.se and gap.low <= 0 <= gap.high
-        return Verdict(CHANCE if unclear else said, f"{asked} {kind} difference {in_words(gap)}", gap)
+        return Verdict((FAILS if outside else CHANCE) if unclear else said, evidence, gap)
     unclear = error and abs(one.value - other.value) <= 2 * error
     return Verdict(CHANCE if unclear else said, asked + (f" ± {error:.2g}" if error else ""))
 

@@ -61,8 +61,10 @@ def reported(paper: str, table: str | int) -> pd.DataFrame:
 
 
 def claims() -> pd.DataFrame:
-    """What the papers claim, one claim a row: paper, place, claim (in our words), pages that take it up, test, note.
+    """What the papers claim, one claim a row: paper, place, claim (in our words), pages that take it up, test, printed,
+    note.
 
+    ``printed`` is by how much the paper itself has the left side of the test above the right one, where it prints both.
     All columns are text; an empty cell is an empty string. The book's page of claims says how a test is written.
     """
     return pd.read_csv(Path(__file__).parent / "claims.csv", dtype=str, keep_default_na=False)

@@ -73,6 +73,20 @@ def test_what_is_hard_for_both_is_taken_out_of_a_difference(publish, tmp_path):
     assert single.word == HOLDS and "paired difference" in single.evidence
 
 
+def test_a_printed_size_that_would_have_shown_does_not_hold(publish, tmp_path):
+    own = table({"none": 0.9 - HARD, "one": 0.9 - HARD - 0.1 * (HARD > 0.29)})
+    publish("page", own, "bounds", flat(own))
+    test = f"{side('page', 'none')} > {side('page', 'one')}"
+    assert judge(test, tmp_path).word == CHANCE and "the paper's own" not in judge(test, tmp_path).evidence
+    gap = judge(test, tmp_path).gap
+    assert gap.low < 0 < gap.high < 0.07
+    inside, outside = judge(test, tmp_path, 0.02), judge(test, tmp_path, 0.07)
+    assert inside.word == CHANCE and inside.evidence.endswith("the paper's own, 0.02, is inside of the interval")
+    assert outside.word == FAILS and outside.evidence.endswith("the paper's own, 0.07, is outside of the interval")
+    assert judge(f"0.05 > {side('page', 'none')}", tmp_path, 0.9).word == FAILS  # decided by its sign alone
+    assert judge(f"0.05 < {side('page', 'none')}", tmp_path, -0.9).word == HOLDS
+
+
 def test_sides_about_other_pictures_are_not_paired(publish, tmp_path):
     first = table({"none": 0.9 - HARD, "worst": 0.87 - HARD + NOISE})
     other = table({"none": 0.85 - HARD, "worst": 0.83 - HARD + NOISE}, pictures=50)
