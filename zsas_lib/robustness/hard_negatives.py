@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from ..base.errors import UnknownNameError
 from ..data.dataset import AnomalyDataset
 from ..evaluation.evaluate import category_predictions
 from ..evaluation.sampled import Sampled
@@ -74,9 +75,9 @@ def weights_of(alarms: Float[np.ndarray, " picture"], seed: int | None = None) -
 
 def settings_of(arm: str, plain: LearnedModel, auxiliary: AnomalyDataset, seed: int) -> dict[str, Any]:
     """What one of `ARMS` is trained with beside the settings of the ``plain`` training of the same seed, which it was
-    trained on ``auxiliary`` with. Raises ValueError for another arm."""
+    trained on ``auxiliary`` with. Raises UnknownNameError for another arm."""
     if arm not in ARMS:
-        raise ValueError(f"Expected one of {', '.join(ARMS)}, got {arm!r}.")
+        raise UnknownNameError("training", arm, ARMS)
     if arm == LONGER:
         return {"epochs": 2 * (plain.trained or {})["epochs"]}
     if arm == PLAIN:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from ..base.errors import UnknownNameError
 from ..evaluation.paired import flat_runs
 from ..evaluation.sampled import Difference, Sampled
 from ..evaluation.tables import MEAN
@@ -32,7 +33,10 @@ the gap between the two is smaller."""
 
 def trainings(names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The settings of these `TRAININGS`, on pictures that are neither augmented nor cut, so that what the towers say of
-    all copies is read once. Raises KeyError for another name."""
+    all copies is read once. Raises UnknownNameError for another name."""
+    for name in names:
+        if name not in TRAININGS:
+            raise UnknownNameError("training", name, TRAININGS)
     return {name: {"augment": False, "zoom": 0.0, **TRAININGS[name]} for name in names}
 
 
