@@ -58,16 +58,15 @@ def shown_rows(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def in_words(rows: pd.DataFrame, metric: str) -> list[str]:
-    """For each model and training under perturbations how much of the gap closes, and what pictures as they are pay."""
+    """For each model and training under perturbations what worst cases and pictures as they are gain or pay, and how
+    much of the gap between them closes."""
     sentences = []
-    for row in rows[rows["passes"] > 1].itertuples():
-        closes = beyond(row.closed_low, row.closed_high, "beyond chance", "wider beyond chance", "within chance")
-        pays = beyond(row.clean_low, row.clean_high, "a gain", "a loss", "within chance")
-        closed = how_sure(row.closed_low, row.closed_high, row.closed_agree / 100, row.closed_power)
-        clean = how_sure(row.clean_low, row.clean_high, row.clean_agree / 100, row.clean_power)
-        sentences.append(
-            f"{label(row.model)}, {row.training}: the gap of {label(metric)} closes by {points(row.closed_gap)} "
-            f"points, {row.share:.0f} % of it, {closes} ({closed}); pictures as they are {points(row.clean_gap)} "
-            f"points, {pays} ({clean})."
-        )
+    for row in rows[rows["passes"] > 1].to_dict("records"):
+        said = []
+        for what, words in (("worst", "worst cases"), ("clean", "pictures as they are"), ("closed", "gap closed")):
+            gap, low, high, agree, power = (row[f"{what}_{part}"] for part in ("gap", "low", "high", "agree", "power"))
+            word = beyond(low, high, "a gain", "a loss", "within chance")
+            share = f", {row['share']:.0f} % of it" if what == "closed" else ""
+            said.append(f"{words} {points(gap)} points{share}, {word} ({how_sure(low, high, agree / 100, power)})")
+        sentences.append(f"{label(row['model'])}, {row['training']}, {label(metric)}: {'; '.join(said)}.")
     return sentences
