@@ -73,7 +73,8 @@ def changes(
 
 def _mean(runs: Sequence[pd.DataFrame], combination: str, metric: str) -> Sampled:
     whole = flat_runs(runs)
-    return Sampled.of(whole[(whole["category"] == MEAN) & (whole["combination"] == combination)], metric)
+    rows = whole[(whole["category"] == MEAN) & (whole["combination"] == combination)]
+    return Sampled.of(pd.DataFrame(rows), metric)
 
 
 def _difference(sampled: Sampled) -> Difference:
