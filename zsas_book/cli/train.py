@@ -35,6 +35,10 @@ def train(
     zoom: Annotated[float | None, typer.Option(help="How often a picture is cut to a part of itself, in 0..1.")] = None,
     decay: Annotated[bool | None, typer.Option(help="Whether the rate falls to zero.")] = None,
     loss_size: Annotated[int | None, typer.Option(help="Side in pixels at which maps meet masks.")] = None,
+    perturbed: Annotated[
+        list[str] | None, typer.Option(help="A perturbation that pictures are met under, such as rotation; or several.")
+    ] = None,
+    looks: Annotated[int | None, typer.Option(help="Of so many copies under these the worst is taken.")] = None,
 ) -> None:
     """Train a model's learnable parts on an auxiliary data set; a run that was stopped goes on from its last epoch.
 
@@ -56,6 +60,8 @@ def train(
         "zoom": zoom,
         "decay": decay,
         "loss_size": loss_size,
+        "perturbed": perturbed or None,
+        "looks": looks,
     }
     settings = {**of_recipe.fit, **{name: value for name, value in given.items() if value is not None}}
     require_settings(seed=seed, **{name: settings[name] for name in settings.keys() - {"augment", "decay"}})

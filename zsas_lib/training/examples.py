@@ -5,7 +5,7 @@ for the next training on the same pictures: variants of one model differ in what
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import cast
 from weakref import WeakKeyDictionary
 
@@ -17,6 +17,7 @@ from ..base.devices import to_device
 from ..data.dataset import AnomalyDataset, Sample, stacked
 from ..models.learned import Features, LearnedModel
 from .augmentation import augmented, zoomed
+from .perturbed import COPIES, changed, drawn_amounts, looked_at
 
 CACHED_BYTES = 4 * 2**30
 """Features of all pictures are kept up to this size; larger ones are computed anew in every epoch."""
@@ -28,18 +29,59 @@ _kept: WeakKeyDictionary[torch.nn.Module, tuple[str, Batch]] = WeakKeyDictionary
 
 class Examples:
     """The pictures to train ``model`` on, in batches of what it reads: features, masks and which are anomalous; with
-    ``augment`` changed at random each time, with ``zoom`` cut to a part of themselves with that probability."""
+    ``augment`` changed at random each time, with ``zoom`` cut to a part of themselves with that probability.
 
-    def __init__(self, model: LearnedModel, dataset: AnomalyDataset, augment: bool, zoom: float = 0.0):
+    With ``perturbed`` a picture is one of its copies under these (`training.perturbed`), of ``looks`` copies the worst.
+    With ``weights``, one for each picture, it is met that often in proportion, in as many steps.
+    """
+
+    def __init__(
+        self,
+        model: LearnedModel,
+        dataset: AnomalyDataset,
+        augment: bool,
+        zoom: float = 0.0,
+        perturbed: Sequence[str] = (),
+        looks: int = 1,
+        weights: Sequence[float] | None = None,
+    ):
         self.model, self.dataset, self.augment, self.zoom = model, dataset, augment, zoom
+        self.perturbed, self.looks = tuple(perturbed), looks
+        self.weights = None if weights is None else torch.tensor(weights, dtype=torch.float64)
         self.samples: dict[int, Sample] = {}
         self.room = CACHED_BYTES
         self.whole = None if augment or zoom else self._read()
 
     def shuffled(self, training_batch_size: int) -> Iterator[Batch]:
         """One epoch, in an order drawn from torch's global random numbers, on the backbone's device."""
-        for indices in torch.randperm(len(self.dataset)).split(training_batch_size):
-            yield self._picked(indices) if self.whole else self._batch(indices.tolist())
+        for indices in self._order().split(training_batch_size):
+            if not self.perturbed:
+                yield self._picked(indices) if self.whole else self._batch(indices.tolist())
+                continue
+            features, masks, is_anomalous = self._copies(indices)
+            if self.looks > 1:
+                found = looked_at(self.model, features, masks).view(self.looks, len(indices)).argmax(0)
+                rows = found * len(indices) + torch.arange(len(indices), device=found.device)
+                features = {name: values[rows] for name, values in features.items()}
+                masks, is_anomalous = masks[rows], is_anomalous[rows]
+            yield features, masks, is_anomalous
+
+    def _order(self) -> Tensor:
+        """Which pictures an epoch meets: each once; with weights the whole numbers next to what these ask for."""
+        count = len(self.dataset)
+        if self.weights is None:
+            return torch.randperm(count)
+        ends = self.weights.cumsum(0) / self.weights.sum() * count
+        drawn = torch.searchsorted(ends, torch.arange(count) + torch.rand(()).double(), right=True)
+        return drawn.clamp(max=count - 1)[torch.randperm(count)]
+
+    def _copies(self, indices: Tensor) -> Batch:
+        """Copies of these pictures, as many of each as it is looked at, all first copies first."""
+        if not self.whole:
+            amounts = drawn_amounts(self.perturbed, len(indices) * self.looks, kept=1 / COPIES)
+            return self._batch(indices.tolist() * self.looks, amounts)
+        copies = torch.rand(len(indices), COPIES).argsort(1)[:, : self.looks]
+        return self._picked((copies * len(self.dataset) + indices[:, None]).T.flatten())
 
     def _picked(self, indices: Tensor) -> Batch:
         """These pictures of the whole, which there must be."""
@@ -56,15 +98,21 @@ class Examples:
             self.dataset.digest,
             self.dataset.image_size,
             str(backbone.device),
+            *self.perturbed,
         ]
         key = json.dumps(what)
         if backbone in _kept and _kept[backbone][0] == key:
             return _kept[backbone][1]
         parts: list[Batch] = []
-        for start in range(0, len(self.dataset), READ_TOGETHER):
-            parts.append(self._batch(list(range(start, min(start + READ_TOGETHER, len(self.dataset))))))
-            if not start and _bytes(parts[0]) * len(self.dataset) / len(parts[0][1]) > CACHED_BYTES:
-                return None
+        count = len(self.dataset)
+        for copy in range(COPIES if self.perturbed else 1):
+            drawn = torch.Generator().manual_seed(copy)
+            amounts = drawn_amounts(self.perturbed, count, generator=drawn) if copy else None
+            for start in range(0, count, READ_TOGETHER):
+                indices = list(range(start, min(start + READ_TOGETHER, count)))
+                parts.append(self._batch(indices, None if amounts is None else amounts[indices]))
+                if len(parts) == 1 and _bytes(parts[0]) / len(indices) * self._rows > CACHED_BYTES:
+                    return None
         rows, masks, is_anomalous = zip(*parts)
         whole = (
             {name: torch.cat([row[name] for row in rows]) for name in rows[0]},
@@ -74,7 +122,12 @@ class Examples:
         _kept[backbone] = key, whole
         return whole
 
-    def _batch(self, indices: list[int]) -> Batch:
+    @property
+    def _rows(self) -> int:
+        """How many pictures or copies of pictures there are to keep."""
+        return len(self.dataset) * (COPIES if self.perturbed else 1)
+
+    def _batch(self, indices: list[int], amounts: Tensor | None = None) -> Batch:
         device = self.model.backbone.device
         batch = stacked([self._sample(index) for index in indices])
         images, masks = batch.images, batch.masks
@@ -82,6 +135,8 @@ class Examples:
             images, masks = zoomed(images, masks, self.zoom)
         if self.augment:
             images, masks = augmented(images, masks)
+        if amounts is not None:
+            images, masks = changed(images, masks, self.perturbed, amounts)
         with torch.no_grad():
             features = self.model.features(to_device(images, device), batch.categories)
         return features, to_device(masks, device), to_device(batch.is_anomalous, device)

@@ -29,7 +29,7 @@ from ..evaluation.evaluate import evaluate
 from ..models.learned import Features, LearnedModel, require_learnable
 from ..models.prediction import AnomalyModel
 from .examples import Examples
-from .settings import require_settings
+from .settings import require_settings, require_weights
 from .stages import Epoch, planned
 
 SELECTED_BY = "pixel_ap"
@@ -49,6 +49,9 @@ def fit(
     decay: bool = False,
     loss_size: int | None = None,
     rates: Mapping[str, float] | None = None,
+    perturbed: Sequence[str] = (),
+    looks: int = 1,
+    weights: Sequence[float] | None = None,
     held_out: Sequence[str] = (),
     checkpoint: str | Path | None = None,
     output: str | Path | None = None,
@@ -72,6 +75,11 @@ def fit(
             teaches the same.
         rates: learning rates of single parameters, by name; the recipe's others keep their proportion to ``rate``
             (`proportional_rates`).
+        perturbed: names of `PERTURBATIONS` at random amounts of which pictures and masks are met, which no paper does
+            (`training.perturbed`); without augmentation and zoom each picture has a few copies, whose amounts are the
+            same in every training.
+        looks: of so many copies of a picture a step takes the one that the model then segments worst; 1 takes any.
+        weights: how often each picture that is trained on is met, in proportion; an epoch has as many steps as without.
         held_out: categories of this data set that are not trained on but choose the epoch, by the best pixel AP.
             Without any the last epoch's parameters are kept.
         checkpoint: a file that is rewritten atomically after every epoch and from which the same call goes on; it is
@@ -109,6 +117,8 @@ def fit(
         loss_size=loss_size,
         largest_size=side,
         rates=rates,
+        perturbed=(perturbed := [perturbed] if isinstance(perturbed, str) else list(perturbed)),
+        looks=looks,
     )
     held_out = [held_out] if isinstance(held_out, str) else held_out
     rates = {**proportional_rates(model, rate), **(rates or {})}
@@ -121,6 +131,7 @@ def fit(
     if len(set(places)) < len(places):
         raise OptionError(f"fit got checkpoint and output {output}; expected two files.")
     chosen, judges = _split(dataset, held_out, side)
+    require_weights(weights, len(chosen))
     settings = {
         "data": [dataset.name, chosen.digest],
         "seed": seed,
@@ -133,10 +144,13 @@ def fit(
         "decay": decay,
         "held_out": list(held_out),
         "loss_size": loss_size or side,
+        "perturbed": perturbed,
+        "looks": looks,
+        "weights": None if weights is None else [float(weight) for weight in weights],
     }
     plan = planned(recipe, epochs, given, len(chosen))
     run = _Run(model, seed, plan, None if checkpoint is None else Path(checkpoint), settings)
-    examples = Examples(model, chosen, augment, zoom)
+    examples = Examples(model, chosen, augment, zoom, perturbed, looks, weights)
     with tqdm(
         total=len(plan), initial=run.epoch, desc=f"fit {model.name}", unit=" epochs", disable=None, leave=False
     ) as progress:

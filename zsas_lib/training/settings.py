@@ -1,8 +1,10 @@
 """What a training may be asked for, judged before the backbone is loaded or a picture is read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from ..base.errors import OptionError
 from ..base.options import number, whole_number
+from .perturbed import require_perturbed
 
 LARGEST_SEED = 2**32 - 1
 LARGEST_COUNT = 2**31 - 1
@@ -20,8 +22,11 @@ def require_settings(
     loss_size: object = None,
     largest_size: int | None = None,
     rates: Mapping[str, object] | None = None,
+    perturbed: Sequence[str] = (),
+    looks: object = 1,
 ) -> None:
-    """Raises OptionError, naming the setting, for what no training can be done with; None is the paper's own.
+    """Raises OptionError, naming the setting, for what no training can be done with, and UnknownNameError for what is
+    no perturbation; None is the paper's own.
 
     `loss_size` is at most ``largest_size``, the backbone's size of pictures, where that is known.
     """
@@ -36,3 +41,17 @@ def require_settings(
     number("fit", "zoom", zoom, 0, 1, expected="a probability")
     if loss_size is not None:
         whole_number("fit", "loss_size", loss_size, 1, largest_size, expected="a side in pixels")
+    require_perturbed(perturbed, looks)
+
+
+def require_weights(weights: Sequence[float] | None, pictures: int) -> None:
+    """Raises OptionError for weights that are not one for each picture, finite, at least 0 and not all 0."""
+    if weights is None:
+        return
+    for place, weight in enumerate(weights):
+        number("fit", f"weights[{place}]", weight, 0, expected="a weight")
+    if len(weights) != pictures or not sum(weights) > 0:
+        raise OptionError(
+            f"fit got {len(weights)} weights that sum up to {sum(weights):g}; expected one for each of {pictures} "
+            "pictures to train on, some of them above 0."
+        )

@@ -1,0 +1,42 @@
+"""Tables and sentences about means over changed copies."""
+
+import pandas as pd
+import pytest
+
+import zsas_lib as zsas
+from zsas_book.tables import averaging as tables
+from zsas_lib.evaluation.evaluate import evaluate
+
+
+@pytest.fixture(scope="module")
+def runs():
+    names = ["ceramic_ring", "leather_sheet", "rubber_gear", "woven_sheet"]
+    pictures = zsas.load_dataset("embedded-b", categories=names, image_size=36).select(per_category=4)
+    one, other = (evaluate(zsas.load_model(n), pictures, resamples=6) for n in ("local-contrast", "median-colour"))
+    return {"winclip": {"single pass": [one], "turned": [other]}}
+
+
+def test_ways_are_paired_with_the_single_pass(runs):
+    one, other = (own[0] for own in runs["winclip"].values())
+    rows = tables.means(runs, "aupro").set_index("way")
+    assert rows.passes.tolist() == [1, 4] and rows.gap["single pass"] == 0
+    assert rows.gap["turned"] == pytest.approx(100 * (other.aupro["mean"] - one.aupro["mean"]))
+    (said,) = tables.means_in_words(rows.reset_index(), "aupro")
+    assert said.startswith(f"WinCLIP, {100 * one.aupro['mean']:.1f} % AUPRO in a single pass: turned ")
+    assert "points for 4 passes, " in said
+
+
+def test_kinds_of_objects_are_told_apart(runs):
+    fit = pd.Series({"ceramic_ring": True, "leather_sheet": True, "rubber_gear": False, "woven_sheet": False})
+    rows = tables.categories(runs, "aupro", fit)
+    one, other = (own[0] for own in runs["winclip"].values())
+    assert rows.way.unique().tolist() == ["turned"] and rows.turns.tolist() == fit.tolist()
+    gaps = 100 * (other.aupro - one.aupro).drop("mean")
+    assert rows.gap.tolist() == pytest.approx(gaps.tolist())
+    values, errors = tables.panels_of(rows)
+    assert values["turned"].winclip["rubber_gear"] == pytest.approx(gaps["rubber_gear"])
+    assert list(errors["turned"].index) == sorted(fit.index)
+    (said,) = tables.kinds_in_words(rows)
+    assert said.startswith("WinCLIP, turned: ") and "in 2 categories that may be turned (" in said
+    assert "in 2 categories that may not (" in said
+    assert tables.kinds_in_words(rows.assign(turns=None)) == []

@@ -1,0 +1,50 @@
+"""Tables and sentences about trainings under perturbations."""
+
+import pytest
+
+import zsas_lib as zsas
+from zsas_book.tables import averaging, robust_training
+from zsas_lib.perturbations import OF_PAPER_S
+from zsas_lib.robustness.robust_training import changes
+from zsas_lib.robustness.search.whole_sets import bounds
+
+
+@pytest.fixture(scope="module")
+def found():
+    names = ["ceramic_ring", "woven_sheet"]
+    pictures = zsas.load_dataset("embedded-b", categories=names, image_size=36).select(per_category=4)
+    searching = {"combinations": [OF_PAPER_S], "search": "random", "steps": 3, "resamples": 12}
+    return [bounds(zsas.load_model(name), pictures, **searching) for name in ("local-contrast", "median-colour")]
+
+
+def test_rows_are_in_percent_with_what_a_training_costs(found):
+    one, other = found
+    rows = robust_training.over_models({"anomalyclip": {"plain": [one], "worst of looks": [other]}}, "aupro")
+    expected = changes({"plain": [one], "worst of looks": [other]}, "aupro")
+    assert rows.closed_gap.tolist() == pytest.approx((100 * expected.closed_gap).tolist())
+    assert rows[["model", "training", "passes", "looks"]].to_numpy().tolist() == [
+        ["anomalyclip", "plain", 1, 1],
+        ["anomalyclip", "worst of looks", 8, 4],
+    ]
+    values, errors = robust_training.panels_of(rows)
+    assert values["anomalyclip"].loc["worst of looks"].tolist() == pytest.approx(
+        rows.loc[1, ["clean_gap", "worst_gap", "closed_gap"]].tolist()
+    )
+    assert list(errors["anomalyclip"]) == list(robust_training.PANELS.values())
+    bare = robust_training.shown_rows(rows)
+    assert bare.model.tolist() == ["AnomalyCLIP"] * 2 and bare["closed high"].iloc[1] == rows.closed_high[1]
+    rows = rows.assign(closed_gap=3.0, closed_low=1.0, closed_high=5.0, share=20.0, clean_gap=-2.0, clean_low=-3.0)
+    rows = rows.assign(clean_high=-1.0)
+    (said,) = robust_training.in_words(rows, "aupro")
+    assert said.startswith("AnomalyCLIP, worst of looks, AUPRO: worst cases ")
+    assert "gap closed +3.0 points, 20 % of it, a gain (95 % interval +1.0 to +5.0" in said
+    assert "pictures as they are -2.0 points, a loss (95 % interval -3.0 to -1.0" in said
+
+
+def test_ways_at_their_own_worst_case(found):
+    one, other = found
+    rows = averaging.at_worst({"winclip": {"single pass": [one], "turned": [other]}}, "aupro")
+    assert rows.way.tolist() == ["single pass", "turned"] and rows.columns[0] == "model"
+    (said,) = averaging.worst_in_words(rows.assign(closed_gap=-1.0, closed_low=-3.0, closed_high=1.0), "aupro")
+    assert said.startswith("WinCLIP, turned: the gap of AUPRO to its own worst case closes by -1.0 points")
+    assert ", within chance (95 % interval -3.0 to +1.0" in said

@@ -1,0 +1,57 @@
+"""Gaps between clean pictures and worst cases, compared between trainings."""
+
+import pytest
+
+import zsas_lib as zsas
+from zsas_lib.base.errors import UnknownNameError
+from zsas_lib.perturbations import OF_PAPER_S
+from zsas_lib.robustness import robust_training as study
+from zsas_lib.robustness.search.whole_sets import NONE, bounds, combination_name
+from zsas_lib.training.perturbed import COPIES, require_perturbed
+
+WORST = combination_name(OF_PAPER_S)
+
+
+@pytest.fixture(scope="module")
+def tables():
+    """Bounds of two maps without a model, as if they were trainings."""
+    names = ["ceramic_ring", "woven_sheet"]
+    pictures = zsas.load_dataset("embedded-b", categories=names, image_size=36).select(per_category=4)
+    searching = {"combinations": [OF_PAPER_S], "search": "random", "steps": 3, "resamples": 12}
+    return [bounds(zsas.load_model(name), pictures, **searching) for name in ("local-contrast", "median-colour")]
+
+
+def mean(table, combination, metric="aupro"):
+    return table[(table.category == "mean") & (table.combination == combination)][metric].iloc[0]
+
+
+def test_the_gap_of_each_training_is_set_against_the_first(tables):
+    one, other = tables
+    rows = study.changes({"plain": [one], "random": [other]}, "aupro").set_index("training")
+    gaps = {name: mean(own, NONE) - mean(own, WORST) for name, own in zip(rows.index, tables)}
+    assert rows.gap.to_dict() == pytest.approx(gaps)
+    assert rows.clean_gap["random"] == pytest.approx(mean(other, NONE) - mean(one, NONE))
+    assert rows.worst_gap["random"] == pytest.approx(mean(other, WORST) - mean(one, WORST))
+    assert rows.closed_gap["random"] == pytest.approx(gaps["plain"] - gaps["random"])
+    assert rows.share["random"] == pytest.approx(1 - gaps["random"] / gaps["plain"])
+    assert rows.closed_low["random"] < rows.closed_gap["random"] < rows.closed_high["random"]
+    assert rows.loc["plain", ["clean_gap", "worst_gap", "closed_gap", "closed_se"]].tolist() == [0, 0, 0, 0]
+
+
+def test_runs_are_averaged_and_a_single_category_has_no_interval(tables):
+    one, other = tables
+    rows = study.changes({"first": [one, other], "second": [other, one]}, "aupro", by="way")
+    assert rows.way.tolist() == ["first", "second"] and rows.closed_gap.tolist() == pytest.approx([0, 0])
+    assert rows.closed_se[0] == 0 < rows.closed_se[1], "trainings apart"
+
+
+def test_trainings_differ_in_the_copies_alone():
+    made = study.trainings([*study.TRAININGS])
+    assert list(made) == ["plain", "random", "worst of looks"]
+    assert [own["looks"] for own in made.values()] == [1, 1, study.LOOKS]
+    assert {(own["augment"], own["zoom"]) for own in made.values()} == {(False, 0.0)}
+    for own in made.values():
+        require_perturbed(own["perturbed"], own["looks"])
+    assert [study.tower_passes(name) for name in made] == [1, COPIES, COPIES]
+    with pytest.raises(UnknownNameError, match="Unknown training 'adversarial'"):
+        study.trainings(["adversarial"])

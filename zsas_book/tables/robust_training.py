@@ -1,0 +1,72 @@
+"""What trainings under perturbations close of the gap to the worst case, and at what cost: tables and sentences."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from zsas_lib.robustness.robust_training import CHANGES, TRAININGS, changes, tower_passes
+
+from ..labels import label
+from ..words import beyond, how_sure, points
+
+CLAIMS = [
+    {
+        "paper": "S",
+        "claim": "Models are not trained with heavy augmentation; future work could put semantic augmentations into "
+        "training (sec. 4)",
+        "here": "Done for what a model learns beside the frozen backbone, see the table; the backbone itself is not "
+        "trained anew.",
+    },
+]
+"""What paper S says of this; it prints no number."""
+PANELS = {"clean": "pictures as they are", "worst": "worst cases", "closed": "gap closed"}
+FACTS = ["model", "training", "passes", "looks"]
+
+
+def over_models(found: Mapping[str, Mapping[str, Sequence[pd.DataFrame]]], metric: str) -> pd.DataFrame:
+    """`robustness.robust_training.changes` of each model, in percent and points, a row for each model and training,
+    with how often the towers read a picture (``passes``) and how many copies a step looks at (``looks``)."""
+    parts = []
+    for model, own in found.items():
+        rows = changes(own, metric)
+        numbers = rows.columns.drop("training")
+        rows[numbers] = 100 * rows[numbers]
+        rows.insert(0, "model", model)
+        rows.insert(2, "passes", [tower_passes(str(name)) for name in rows["training"]])
+        rows.insert(3, "looks", [TRAININGS[str(name)]["looks"] for name in rows["training"]])
+        parts.append(rows)
+    return pd.concat(parts, ignore_index=True)
+
+
+def panels_of(rows: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
+    """The changes of every model but those of the first training as what `figures.dot_panels` draws."""
+    values, errors = {}, {}
+    for model, own in rows.groupby("model", sort=False):
+        changed = own.iloc[1:].set_index("training")
+        for part, parts in (("gap", values), ("se", errors)):
+            columns = [f"{what}_{part}" for what in CHANGES]
+            parts[str(model)] = changed[columns].set_axis(list(PANELS.values()), axis=1)
+    return values, errors
+
+
+def shown_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """The table as the page shows it: what is reached, and the changes that matter with their intervals."""
+    named = {f"{what}_{part}": f"{what} {part}" for what in ("clean", "closed") for part in ("gap", "low", "high")}
+    kept = rows[[*FACTS, "clean", "worst", "gap", "share", *named]].rename(columns=named)
+    kept = kept.rename(columns={"clean gap": "clean change", "closed gap": "closed"})
+    return kept.assign(model=kept["model"].map(label))
+
+
+def in_words(rows: pd.DataFrame, metric: str) -> list[str]:
+    """For each model and training under perturbations what worst cases and pictures as they are gain or pay, and how
+    much of the gap between them closes."""
+    sentences = []
+    for row in rows[rows["passes"] > 1].to_dict("records"):
+        said = []
+        for what, words in (("worst", "worst cases"), ("clean", "pictures as they are"), ("closed", "gap closed")):
+            gap, low, high, agree, power = (row[f"{what}_{part}"] for part in ("gap", "low", "high", "agree", "power"))
+            word = beyond(low, high, "a gain", "a loss", "within chance")
+            share = f", {row['share']:.0f} % of it" if what == "closed" else ""
+            said.append(f"{words} {points(gap)} points{share}, {word} ({how_sure(low, high, agree / 100, power)})")
+        sentences.append(f"{label(row['model'])}, {row['training']}, {label(metric)}: {'; '.join(said)}.")
+    return sentences
