@@ -4,10 +4,11 @@ its forward pass? Random weights, one architecture at a time, each in a process 
 A row of ``benchmarks/towers.csv`` for each, which a page of the book shows: what is known without weights, the
 relative errors (L2) of image embeddings, as its towers give them and at the end of the stream, and of sentence
 embeddings, against open_clip's with torch's own products, and for image towers of less than 200 million parameters
-times in turn with open_clip's forward pass of the picture, which has this library's products there. A row is written as soon as it is found; those that this machine has measured are not measured again, unless
-named by ``--only``. Where Hugging Face's tokenizer or text tower cannot be had, CLIP's ids with the right end, or
-CLIP's text tower, stand in. The table of benchmarks gets each family's largest errors, the times of one name of each
-kind, and WinCLIP's against those of the commit before the families.
+times in turn with open_clip's forward pass of the picture, which has this library's products there. A row is written
+as soon as it is found; those that this machine has measured are not measured again, unless named by ``--only``. Where
+Hugging Face's tokenizer or text tower cannot be had, CLIP's ids with the right end, or CLIP's text tower, stand in.
+The table of benchmarks gets each family's largest errors, the times of one name of each kind, and WinCLIP's against
+those of the commit before the families.
 """
 
 import sys

@@ -1,7 +1,8 @@
 """The papers' claims, where the book tests them, and verdicts computed from the numbers that its pages publish.
 
-``papers/claims.csv`` has one claim a row: paper, place, claim (in our words), pages, test, printed, note. A
-test is one that `judging.judge` reads, with the printed size of its difference. A claim that is within chance has beside it what would decide it.
+``papers/claims.csv`` has one claim a row: paper, place, claim (in our words), pages, test, printed, note. A test is
+one that `judging.judge` reads, with the printed size of its difference. A claim that is within chance has beside it
+what would decide it.
 """
 
 from collections.abc import Sequence
