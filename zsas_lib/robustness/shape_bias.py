@@ -41,8 +41,8 @@ and the shape's share of answers by a cue."""
 @dataclass(frozen=True)
 class ConflictQuestions:
     """Which pictures are asked about: ``fitted`` of each name with both cues and of each control to fit heads to,
-    ``per_name`` of the same to ask, and ``per_pair`` of each material on each shape of another name; each cue is drawn at full strength
-    and at each of ``strengths``, which fall. Raises OptionError for what cannot be."""
+    ``per_name`` of the same to ask, and ``per_pair`` of each material on each shape of another name; each cue is drawn
+    at full strength and at each of ``strengths``, which fall. Raises OptionError for what cannot be."""
 
     fitted: int = 20
     per_name: int = 12
@@ -134,7 +134,7 @@ def shape_bias(answered: pd.DataFrame) -> pd.DataFrame:
 
 def _balanced(
     levels: Int[np.ndarray, " level"], cube: Float[np.ndarray, "level replicate metric"]
-) -> Float[np.ndarray, "replicate metric"]:
+) -> Float[np.ndarray, "replicate metric_and_level"]:
     """Of each replicate its metrics where the controls are read alike, and at which level that is."""
     full = list(levels).index(0)
     gaps = cube[..., METRICS.index("shape_alone")] - cube[..., METRICS.index("material_alone")]
@@ -182,7 +182,7 @@ def _by_level(
         return (weights @ right) / (weights @ np.bincount(material[part], minlength=len(TOLD)))
 
     both, found = share(BOTH, 0), {}
-    for level in sorted(set(level_of[kinds == CONFLICT])):
+    for level in map(int, sorted(set(level_of[kinds == CONFLICT]))):
         part = (kinds == CONFLICT) & (level_of == level)
         counts = np.zeros((3, len(TOLD), len(TOLD)))
         asked = (material[part], shape[part])
@@ -193,7 +193,7 @@ def _by_level(
             bias = by_shape / (by_shape + by_material)
         shares = [by_shape / total, by_material / total, 1 - (by_shape + by_material) / total]
         controls = [share(SHAPE, max(level, 0)), share(MATERIAL, max(-level, 0))]
-        found[int(level)] = np.column_stack([both, *controls, *shares, bias])
+        found[level] = np.column_stack([both, *controls, *shares, bias])
     return found
 
 
