@@ -12,6 +12,8 @@ from .bars import model_bars as model_bars
 from .boxes import boxes as boxes
 from .cases import bound_dots as bound_dots
 from .cases import case_tiles as case_tiles
+from .conflicts import bias_lines as bias_lines
+from .conflicts import cue_gallery as cue_gallery
 from .costs import quality_and_cost as quality_and_cost
 from .costs import quality_and_worst as quality_and_worst
 from .depth import depth_gallery as depth_gallery

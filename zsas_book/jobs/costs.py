@@ -1,6 +1,7 @@
 """The forward passes that a chapter says it takes, as ``costs`` of ``chapters.yaml`` write them.
 
-A cost is a formula for each kind of model, "winclip" (with its windows) or "learned"::
+A cost is a formula for each kind of model, "winclip" (with its windows), "learned", or "tower" (one that embeds a
+picture once)::
 
     costs:
       winclip_vs_anomalyclip: {winclip: pictures, learned: seeds * (pictures + training)}

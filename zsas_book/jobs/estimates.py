@@ -30,6 +30,8 @@ NOMINAL = 40.0
 """TFLOP/s of float32 that one H100 sustains in such networks, about 60 % of its printed 67."""
 UNKNOWN_TFLOP = 1.0
 """Of a picture, for a backbone or kind of model of which no more is known."""
+EMBEDDING_TFLOP = 0.2
+"""Of a picture that is embedded once, about what a ViT-L/14 takes at 224 pixels."""
 UNCOUNTED_PICTURES = 100
 USUAL_EPOCHS = 12
 MINUTES_LEAST, MARGIN, MINUTES_UNKNOWN = 10, 2.0, 24 * 60
@@ -97,6 +99,10 @@ def _longest_of(folder: Path, modified: int) -> float:
 
 def _pictures(values: Mapping[str, object]) -> int:
     categories = values.get(CATEGORIES) or ([values["category"]] if values.get("category") else None)
+    if several := values.get("datasets") if values.get("towers") else None:
+        each = int(values.get("per_name") or UNCOUNTED_PICTURES)
+        names = [*several, values["strangers"]] if values.get("strangers") else several
+        return sum(each * len(official.categories(name) or range(8)) for name in names)
     dataset, limit = str(values.get("dataset")), values.get("pictures_per_category")
     if limit is not None and (normal := values.get("normal_per_category")) is not None:
         limit = -(-int(limit) // 2) + min(int(normal), int(limit) // 2)
@@ -121,5 +127,7 @@ def _training(values: Mapping[str, object]) -> int:
 def _tflop(kind: str, values: Mapping[str, object], backbone: str) -> float:
     if kind == "winclip" and values.get("winclip_backbone"):
         backbone = str(values["winclip_backbone"])
+    if kind == "tower":
+        return EMBEDDING_TFLOP
     record = ALIASES.get(backbone)
     return (record and record.tflop or {}).get(kind, UNKNOWN_TFLOP)

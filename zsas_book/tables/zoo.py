@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from zsas_lib.backbones.zoo import Card
-from zsas_lib.data.embedded.naming import HELD_OUT
 from zsas_lib.evaluation.sampled import ITSELF, Difference, Sampled, keys_of
 from zsas_lib.papers import claims
 from zsas_lib.robustness.effective import rank_correlation
@@ -25,8 +24,8 @@ def cards_table(cards: Sequence[Card]) -> pd.DataFrame:
             "varies": first.axis,
             "how": first.value,
             "in place of": "" if name == "reference" else first.baseline,
-            "pictures": f"{first.pictures:,}",
-            "seen": f"{first.pictures_seen:,}",
+            "pictures": f"{first.pictures:,}" if first.pictures else "not known",
+            "seen": f"{first.pictures_seen:,}" if first.pictures_seen else "not known",
             "image tower": f"{first.parameters / 1e3:.0f} k",
             "core seconds": sum(card.core_seconds for card in own) / len(own),
             "seeds": len(own),
@@ -120,7 +119,7 @@ def of_changes(changes: pd.DataFrame, kind: str, metric: str, unit: float = 100.
 
 
 def _accuracy(found: Sequence[Answers]) -> pd.DataFrame:
-    known = [(own.card.name, own.card.seed, float(own.of(CLEAN).right(HELD_OUT).mean())) for own in found]
+    known = [(own.card.name, own.card.seed, float(own.of(CLEAN).right(own.asked).mean())) for own in found]
     return pd.DataFrame(known, columns=["member", "run", "accuracy"])
 
 

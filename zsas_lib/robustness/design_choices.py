@@ -29,7 +29,8 @@ BETTER, WORSE, WITHIN = "better", "worse", "within chance"
 
 def on_all_axes(found: Sequence[Answers]) -> pd.DataFrame:
     """Every member on every axis, a flat table by member and axis with ``run``; column: value, a fraction. Without
-    `FACTORS` where fewer than `FEWEST` networks are `relatives`, for there is no line then."""
+    `FACTORS` where fewer than `FEWEST` networks are `relatives`, for there is no line then, and without `TOLD` where no
+    strangers were asked about."""
     plain = accuracies(found)
     names = relatives([own.card for own in found])
     clean = pd.DataFrame(plain.loc[plain["factor"] == CLEAN, ["member", "seed", "category", AMONG]])
@@ -37,16 +38,8 @@ def on_all_axes(found: Sequence[Answers]) -> pd.DataFrame:
     if sum(own.card.name in names for own in found) >= FEWEST:
         axes[FACTORS] = factor_robustness(plain, names, factors=[ALL]).rename(columns={"effective": "value"})
     axes[CALIBRATION] = errors_as_they_are(found).rename(columns={"ece": "value"})
-    told = strangers_told(found)
-    known = ["member", "run", "replicate"]
-    kinds = told[told["score"] == PROBABILITY].groupby(known, sort=False)
-    axes[TOLD] = kinds.agg(
-        draw=("draw", "sum"),
-        pictures=("pictures", "sum"),
-        units=("units", "min"),
-        freedom=("freedom", "min"),
-        value=("auroc", "mean"),
-    ).reset_index()
+    if all(own.strangers for own in found):
+        axes[TOLD] = _told(strangers_told(found))
     one = retrieved(found)
     one = pd.DataFrame(one[(one["direction"] == PICTURES) & (one["member"] != CHANCE)])
     axes[FOUND] = one.rename(columns={"mAP": "value"})
@@ -54,7 +47,19 @@ def on_all_axes(found: Sequence[Answers]) -> pd.DataFrame:
     return pd.concat([own.assign(axis=axis).reindex(columns=columns) for axis, own in axes.items()], ignore_index=True)
 
 
-def design_choices(found: Sequence[Answers]) -> tuple[pd.DataFrame, dict[str, str]]:
+def _told(told: pd.DataFrame) -> pd.DataFrame:
+    kinds = told[told["score"] == PROBABILITY].groupby(["member", "run", "replicate"], sort=False)
+    mean = kinds.agg(
+        draw=("draw", "sum"),
+        pictures=("pictures", "sum"),
+        units=("units", "min"),
+        freedom=("freedom", "min"),
+        value=("auroc", "mean"),
+    )
+    return mean.reset_index()
+
+
+def design_choices(found: Sequence[Answers], reference: str = REFERENCE) -> tuple[pd.DataFrame, dict[str, str]]:
     """What each member has more than the one that it begins with, or than the reference, and why others are left out.
 
     A row for each member and axis: member, against, seeds (how many both have; with one the interval is over names
@@ -66,8 +71,8 @@ def design_choices(found: Sequence[Answers]) -> tuple[pd.DataFrame, dict[str, st
     runs = {name: {own.card.seed for own in found if own.card.name == name} for name in cards}
     rows, absent = [], {}
     for name, card in cards.items():
-        base = card.begins or REFERENCE
-        if name == REFERENCE:
+        base = card.begins or reference
+        if name == reference:
             continue
         if not (seeds := runs[name] & runs.get(base, set())):
             absent[name] = f"there is no {base} of its seeds to compare it with"
@@ -82,7 +87,7 @@ def design_choices(found: Sequence[Answers]) -> tuple[pd.DataFrame, dict[str, st
             )
     if not rows:
         raise OptionError(
-            f"Expected members and what they differ from, such as {REFERENCE} and vit with a seed in common, got "
+            f"Expected members and what they differ from, such as {reference} and vit with a seed in common, got "
             f"{', '.join(cards)}."
         )
     return pd.DataFrame(rows), absent

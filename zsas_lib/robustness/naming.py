@@ -7,7 +7,7 @@ beside them its rows of names and its scale, so that accuracy, calibration, stra
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 from zlib import crc32
@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float, Int, UInt8
+from torch import Tensor
 
 from ..backbones.registry import load_backbone
 from ..backbones.zoo import Card, zoo_cards, zoo_names
@@ -109,13 +110,17 @@ class Asked(Protocol):
 @dataclass(frozen=True)
 class Answers:
     """What one member makes of the pictures. ``rows`` has for each its set, level, name and number; ``images`` are unit
-    vectors, ``names`` one row for each of `NAMES`, of length one where they are sentences."""
+    vectors, ``names`` one row for each name that is ``known``, of length one where they are sentences. ``asked`` are
+    the names that pictures in plain view have, ``strangers`` the sets that no known name is right for."""
 
     card: Card
     rows: pd.DataFrame
     images: Float[np.ndarray, "picture embed"]
     names: Float[np.ndarray, "name embed"]
     scale: float
+    known: tuple[str, ...] = NAMES
+    asked: tuple[str, ...] = HELD_OUT
+    strangers: tuple[str, ...] = tuple(STRANGERS)
 
     @property
     def reads(self) -> bool:
@@ -129,7 +134,7 @@ class Answers:
             asked = {f"{own} {at}" for own, at in zip(self.rows["set"], self.rows["level"])}
             raise UnknownNameError("set of pictures", f"{kind} {level}", asked)
         rows = pd.DataFrame(self.rows[chosen]).reset_index(drop=True)
-        return Answers(self.card, rows, self.images[chosen], self.names, self.scale)
+        return replace(self, rows=rows, images=self.images[chosen])
 
     @property
     def cosines(self) -> Float[np.ndarray, "picture name"]:
@@ -143,15 +148,15 @@ class Answers:
 
     @property
     def truth(self) -> Int[np.ndarray, " picture"]:
-        """The number of each picture's name in `NAMES`, -1 for a stranger."""
-        numbers = {name: number for number, name in enumerate(NAMES)}
+        """The number of each picture's name among those known, -1 for a stranger."""
+        numbers = {name: number for number, name in enumerate(self.known)}
         return np.array([numbers.get(name, -1) for name in self.rows["name"]])
 
     def right(self, among: Sequence[str] | None = None) -> Float[np.ndarray, " picture"]:
         """1 where the highest of all names, or of those ``among`` them, is the picture's, else 0."""
         if among is None:
             return (self.cosines.argmax(1) == self.truth).astype(float)
-        places = np.array([NAMES.index(name) for name in among])
+        places = np.array([self.known.index(name) for name in among])
         return (places[self.cosines[:, places].argmax(1)] == self.truth).astype(float)
 
 
@@ -181,7 +186,7 @@ def answers(cards: Sequence[Card], questions: Asked | None = None, *, store: Pat
     tables = load_or_compute_all(
         "naming", asked, compute, sources=source_digest(_embedded, type(questions), naming), store=store
     )
-    return [_read(card, table) for card, table in zip(cards, tables)]
+    return [read_answers(card, table) for card, table in zip(cards, tables)]
 
 
 def _names_digest(card: Card) -> str:
@@ -190,7 +195,6 @@ def _names_digest(card: Card) -> str:
 
 
 def _embedded(card: Card, rows: pd.DataFrame, pictures: UInt8[np.ndarray, "picture height width 3"]) -> pd.DataFrame:
-    """`rows` with a column for each dimension, then the names', and in the last row the scale."""
     backbone = load_backbone(card.backbone)
     names = zoo_names(card)
     if names is None:
@@ -201,19 +205,38 @@ def _embedded(card: Card, rows: pd.DataFrame, pictures: UInt8[np.ndarray, "pictu
             images = torch.from_numpy(pictures[start : start + BATCH]).permute(0, 3, 1, 2) / 255
             parts.append(backbone.encode_image(images.to(backbone.device)).cpu())
     scale = float(backbone.clip.logit_scale.exp().clamp(max=100))
+    return with_names(rows, torch.cat(parts), NAMES, names.cpu(), scale)
+
+
+def with_names(
+    rows: pd.DataFrame,
+    images: Float[Tensor, "picture embed"],
+    known: Sequence[str],
+    names: Float[Tensor, "name embed"],
+    scale: float,
+) -> pd.DataFrame:
+    """``rows`` with a column for each dimension, then the names', and in the last row the scale."""
     last = torch.zeros(1, names.shape[1])
     last[0, 0] = scale
-    values = torch.cat([*parts, names.cpu(), last]).numpy()
-    facts = [("(name)", 0, name, 0) for name in NAMES] + [("(scale)", 0, "", 0)]
+    values = torch.cat([images, names, last]).numpy()
+    facts = [("(name)", 0, name, 0) for name in known] + [("(scale)", 0, "", 0)]
     whole = pd.concat([rows, pd.DataFrame(facts, columns=rows.columns)], ignore_index=True)
     return pd.concat([whole, pd.DataFrame(values, columns=[f"f{i}" for i in range(values.shape[1])])], axis=1)
 
 
-def _read(card: Card, table: pd.DataFrame) -> Answers:
+def read_answers(
+    card: Card,
+    table: pd.DataFrame,
+    known: Sequence[str] = NAMES,
+    asked: Sequence[str] = HELD_OUT,
+    strangers: Sequence[str] = tuple(STRANGERS),
+) -> Answers:
+    """The answers that a table of `with_names` holds."""
     values = table.drop(columns=FACTS).to_numpy()
     names, last = (table["set"] == "(name)").to_numpy(), (table["set"] == "(scale)").to_numpy()
     rows = pd.DataFrame(table.loc[~(names | last), FACTS]).reset_index(drop=True)
-    return Answers(card, rows, values[~(names | last)], values[names], float(values[last][0, 0]))
+    images, scale = values[~(names | last)], float(values[last][0, 0])
+    return Answers(card, rows, images, values[names], scale, tuple(known), tuple(asked), tuple(strangers))
 
 
 def members(

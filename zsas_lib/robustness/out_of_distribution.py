@@ -15,11 +15,12 @@ import pandas as pd
 from jaxtyping import Float
 from scipy.special import softmax
 
+from ..base.errors import OptionError
 from ..evaluation.replicates import checksums
 from ..evaluation.sampled import ITSELF
 from ..metrics.bootstrap import resampled
 from ..metrics.detection import false_positive_rate
-from .naming import CLEAN, STRANGERS, Answers
+from .naming import CLEAN, Answers
 
 MATCHING, PROBABILITY = "concept matching", "highest probability"
 SCORES = (MATCHING, PROBABILITY)
@@ -37,8 +38,10 @@ def strangers_told(found: Sequence[Answers], resamples: int = 200) -> pd.DataFra
 
     A flat table by member, strangers and score with ``run``. Columns: auroc, whose replicates resample the names on
     both sides (of photographs, the pictures), and fpr95, the share of strangers accepted where 95 % of the known are;
-    its replicates are nan, for it hangs on a single picture.
+    its replicates are nan, for it hangs on a single picture. Raises OptionError where no strangers were asked about.
     """
+    if not any(own.strangers for own in found):
+        raise OptionError("Expected pictures of strangers among those that are asked about, got none; name a data set.")
     parts = []
     for own in found:
         known = own.of(CLEAN)
@@ -46,10 +49,10 @@ def strangers_told(found: Sequence[Answers], resamples: int = 200) -> pd.DataFra
             if kind == MATCHING and not own.reads:
                 continue
             first = score(known, kind)
-            for strange in STRANGERS:
+            for strange in own.strangers:
                 other = own.of(strange)
                 second = score(other, kind)
-                by = "number" if len(STRANGERS[strange]) == 1 else "name"
+                by = "number" if other.rows["name"].nunique() == 1 else "name"
                 part = _auroc(first, _column(known, "name"), second, _column(other, by), resamples)
                 rate = false_positive_rate(first, second)
                 part["fpr95"] = np.where(part["replicate"] == ITSELF, rate, np.nan)

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ..data.embedded.naming import HELD_OUT, NAMES
 from ..metrics.retrieval import chance_of_retrieval, hit_rate, r_precision, retrieval_average_precision
 from .naming import CLEAN, Answers, by_seed
 
@@ -23,12 +22,13 @@ def retrieved(found: Sequence[Answers], kind: str = CLEAN, level: int = 0) -> pd
 
     Columns: `METRICS`. The member `CHANCE` is what a random order gives, of which a single seed is said.
     """
-    places, tables = [NAMES.index(name) for name in HELD_OUT], []
+    tables = []
     for own in (answers.of(kind, level) for answers in found):
+        places = [own.known.index(name) for name in own.asked]
         scores = np.asarray(own.cosines[:, places], float)
-        relevant = own.rows["name"].to_numpy()[:, None] == np.array(HELD_OUT)
+        relevant = own.rows["name"].to_numpy()[:, None] == np.array(own.asked)
         for direction, values, wanted in ((NAMED, scores, relevant), (PICTURES, scores.T, relevant.T)):
-            names = own.rows["name"].to_numpy() if direction == NAMED else np.array(HELD_OUT)
+            names = own.rows["name"].to_numpy() if direction == NAMED else np.array(own.asked)
             known: dict[str, object] = {"member": own.card.name, "seed": own.card.seed, "direction": direction}
             tables.append(_by_name(names, _measured(values, wanted), known))
             if own.card == found[0].card:
@@ -36,13 +36,18 @@ def retrieved(found: Sequence[Answers], kind: str = CLEAN, level: int = 0) -> pd
     return by_seed(pd.concat(tables, ignore_index=True), ["member", "direction"])
 
 
+def _five(relevant: np.ndarray) -> int:
+    """Of fewer than five things all."""
+    return min(5, relevant.shape[1])
+
+
 def _measured(scores: np.ndarray, relevant: np.ndarray) -> dict[str, np.ndarray]:
-    own = (hit_rate(scores, relevant, 1), hit_rate(scores, relevant, 5), r_precision(scores, relevant))
+    own = (hit_rate(scores, relevant, 1), hit_rate(scores, relevant, _five(relevant)), r_precision(scores, relevant))
     return dict(zip(METRICS, (*own, retrieval_average_precision(scores, relevant))))
 
 
 def _chance(relevant: np.ndarray) -> dict[str, np.ndarray]:
-    one, five = (chance_of_retrieval(relevant, k) for k in (1, 5))
+    one, five = (chance_of_retrieval(relevant, k) for k in (1, _five(relevant)))
     return dict(zip(METRICS, (one["hit rate"], five["hit rate"], five["R-precision"], five["average precision"])))
 
 

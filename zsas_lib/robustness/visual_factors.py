@@ -7,10 +7,10 @@ intervals are over resampled names. Seeds of a member are its runs, and what the
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from ..backbones.zoo import Card
-from ..data.embedded.naming import HELD_OUT
 from .effective import FEWEST, effective_robustness
 from .naming import CLEAN, Answers, by_seed
 
@@ -28,8 +28,8 @@ def accuracies(found: Sequence[Answers], levels: Sequence[int] | None = None) ->
     """
     parts = []
     for own in found:
-        rows = own.rows.assign(**{AMONG: own.right(HELD_OUT), OF_ALL: own.right()})
-        asked = rows["name"].isin(HELD_OUT) & ((rows["set"] == CLEAN) | (rows["level"] > 0))
+        rows = own.rows.assign(**{AMONG: own.right(own.asked), OF_ALL: own.right()})
+        asked = rows["name"].isin(own.asked) & ((rows["set"] == CLEAN) | (rows["level"] > 0))
         if levels is not None:
             asked &= (rows["set"] == CLEAN) | rows["level"].isin(levels)
         means = pd.DataFrame(rows[asked].groupby(["set", "name"], sort=False)[[AMONG, OF_ALL]].mean())
@@ -66,7 +66,7 @@ def against(table: pd.DataFrame, reference: str = "reference") -> pd.DataFrame:
     factor: a flat table by member and factor with ``run``, of the seeds that both have. Columns: gain, and ``kept``,
     how much less each factor takes from it (in plain view 0).
 
-    Raises ValueError where the reference is not there.
+    Raises ValueError where the reference is not there, or no other.
     """
     whole = with_mean(table)
     if reference not in set(whole["member"]):
@@ -77,6 +77,8 @@ def against(table: pd.DataFrame, reference: str = "reference") -> pd.DataFrame:
     own = whole[whole["member"] == reference].set_index(["seed", "factor", "category"])
     rows = whole[whole["member"] != reference].set_index(["seed", "factor", "category"])
     rows = rows[rows.index.isin(own.index)]
+    if rows.empty:
+        raise ValueError(f"Expected other members to compare with {reference!r}, of its seeds, got none.")
     beside = own.reindex(rows.index)
     gaps = rows.assign(gain=rows[AMONG] - beside[AMONG], kept=beside["loss"] - rows["loss"]).reset_index()
     columns = ["member", "seed", "factor", "category", "gain", "kept"]
@@ -121,3 +123,20 @@ def factor_robustness(
         own.insert(1, "factor", factor)
         parts.append(own.drop(columns="model").assign(run=known[1].astype(int)))
     return pd.concat(parts, ignore_index=True)
+
+
+def robustness_or_none(table: pd.DataFrame, reference: Sequence[str]) -> pd.DataFrame:
+    """`factor_robustness`; of fewer than `FEWEST` reference networks the same table, in which what is expected and how
+    far from it they are is not known (nan)."""
+    networks = table.loc[table["member"].isin(reference), ["member", "seed"]].drop_duplicates()
+    if len(networks) >= FEWEST:
+        return factor_robustness(table, reference)
+    whole = with_mean(table)
+    keys = ["member", "seed", "category"]
+    plain = whole[whole["factor"] == CLEAN].set_index(keys)[AMONG]
+    rows = pd.DataFrame(whole[whole["factor"] != CLEAN])
+    rows.insert(0, "plain", plain.reindex(pd.MultiIndex.from_frame(rows[keys])).to_numpy())
+    found = by_seed(rows.reindex(columns=[*keys, "factor", "plain", AMONG]), ["member", "factor"])
+    found.insert(list(found.columns).index("run"), "expected", np.nan)
+    found.insert(list(found.columns).index("run"), "effective", np.nan)
+    return found

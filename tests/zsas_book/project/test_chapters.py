@@ -35,7 +35,10 @@ CODE_BLOCK = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
 STORING_NOTHING = {
     *("perturbed_samples", "rotation_selection", "rotation_selection_visa", "vcp_complexity", "defect_retrieval")
 }
-DRAWN_AT_ONCE = {"visual_factors", "calibration", "out_of_distribution", "retrieval", "views", "design_choices"}
+DRAWN_AT_ONCE = {
+    *("visual_factors", "calibration", "out_of_distribution", "retrieval", "views", "design_choices", "shape_bias"),
+    "answering",
+}
 """Pages whose pictures are drawn while they run and lie nowhere: their record says which."""
 FEWER = {"values": [0.0, 45.0], "pictures_per_category": 4, "resamples": 10}  # shortens the printed commands
 

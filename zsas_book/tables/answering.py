@@ -1,0 +1,43 @@
+"""Multiple choice in a table and in words: what an answerer adds, and what the choice of questions adds by itself."""
+
+import pandas as pd
+
+from zsas_lib.evaluation.sampled import Sampled
+from zsas_lib.robustness.answering import ANSWERERS, FAILURES, HEAD, MASTERED, NEUTRAL, OTHER, SECOND, TOWER
+
+from ..words import gain
+from .zoo import intervals
+
+
+def answers_table(answered: pd.DataFrame) -> pd.DataFrame:
+    """A row for each member and kind of questions, in percent: its share of the pictures, who is right in how many, and
+    what the answerer has more than the tower, with its 95 % interval."""
+    itself = answered[answered["replicate"] == -1]
+    means = itself.groupby(["member", "questions"], sort=False)[["share", "chance", *ANSWERERS]].mean()
+    sure = intervals(answered, "over_tower").set_index(["member", "questions"])[["gap", "low", "high"]]
+    sure.columns = ["more than tower", "low", "high"]
+    return (100 * means.join(sure)).reset_index()
+
+
+def answers_in_words(answered: pd.DataFrame, member: str) -> list[str]:
+    """What one member's answers say, with what was to be expected by the choice of questions alone."""
+    own = answered[answered["member"] == member]
+    kinds = {str(kind): rows for kind, rows in own.groupby("questions", sort=False)}
+
+    def percent(kind: str, who: str) -> str:
+        return f"{100 * Sampled.of(kinds[kind], who).values[0]:.1f} %"
+
+    caught = Sampled.of(kinds[FAILURES], "over_tower")
+    said = [
+        f"Of what the {member}'s own naming gets wrong, the answerer has {percent(FAILURES, HEAD)} right, which is "
+        f"{gain(caught)} more than the tower, whose {percent(FAILURES, TOWER)} is no measurement.",
+        f"Told that its first answer is wrong, the tower alone has {percent(FAILURES, SECOND)} right.",
+    ]
+    if not kinds[FAILURES][OTHER].isna().all():
+        said.append(f"The same network from another seed, no better, has {percent(FAILURES, OTHER)}.")
+    said += [
+        f"Of what the tower masters, the answerer can only lose: it has {percent(MASTERED, HEAD)}.",
+        f"Where the wrong names were drawn at random, the tower has {percent(NEUTRAL, TOWER)} and the answerer "
+        f"{percent(NEUTRAL, HEAD)}: {gain(Sampled.of(kinds[NEUTRAL], 'over_tower'))}.",
+    ]
+    return said
