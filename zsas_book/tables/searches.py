@@ -4,8 +4,9 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from zsas_lib.data.dataset import AnomalyDataset
+from zsas_lib.robustness.search.comparison import SURE
 
-from ..words import listed, points
+from ..words import how_sure, listed, points
 from .shown import shown
 
 ADAM, PARTIAL = "Adam", "Adam, image term's gradient only"
@@ -15,12 +16,15 @@ REACHED, GAP = f"passes to {ADAM}'s bound", f"minus {ADAM}"
 
 
 def shown_tightness(tightness: pd.DataFrame) -> Styler:
-    """`comparison.tightness` against Adam as a page shows it, the error beside the difference."""
+    """`comparison.tightness` against Adam as a page shows it, the interval beside the difference."""
     short = {f"at least as tight as {ADAM} in": "as tight in", REACHED: f"passes to {ADAM}"}
-    readable = tightness.drop(columns="±").rename(columns=short)
-    errors = tightness[["±"]].set_axis([GAP], axis=1)
+    interval = [
+        "" if pd.isna(low) else f"{points(low)} to {points(high)}" for low, high in zip(tightness.low, tightness.high)
+    ]
+    readable = tightness.drop(columns=list(SURE)).rename(columns=short)
+    readable.insert(list(readable).index(GAP) + 1, "95 % interval", interval)
     reached = tightness[REACHED].map(lambda passes: "not reached" if pd.isna(passes) else f"{passes:.0f}")
-    return shown(readable.assign(**{short[REACHED]: reached}), errors=errors)
+    return shown(readable.assign(**{short[REACHED]: reached}))
 
 
 def tightness_in_words(tightness: pd.DataFrame, passes: int, pictures: int) -> list[str]:
@@ -46,10 +50,10 @@ def tightness_in_words(tightness: pd.DataFrame, passes: int, pictures: int) -> l
             "whole gradient."
         )
     if pictures > 1:
-        error = tightness.loc["two fidelities", "±"]
+        own = tightness.loc["two fidelities"]
         said.append(
-            f"The difference of two fidelities and Adam has a standard error of {error:.1f} points over {pictures} "
-            "pictures."
+            f"On the same {pictures} pictures two fidelities end {points(own[GAP])} points from Adam "
+            f"({how_sure(*own[list(SURE)])})."
         )
     return said
 

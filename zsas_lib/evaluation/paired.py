@@ -15,8 +15,8 @@ from .tables import ResultTable
 
 
 def over_categories(gaps: pd.Series) -> Difference:
-    """The mean of what two numbers differ by in each category, resampled by category. Raises ValueError for fewer than
-    two categories."""
+    """The mean of what two numbers differ by in each category (or picture, where there is one number for each),
+    resampled by category. Raises ValueError for fewer than two."""
     rows = pd.DataFrame({"category": [str(name) for name in gaps.index], "gap": gaps.to_numpy(dtype=float)})
     return Sampled.of(flat_gaps(rows), "gap").difference()
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from ...data.dataset import AnomalyDataset, stacked
 from ...data.record import row_name
+from ...evaluation.paired import over_categories
 from ...evaluation.tables import with_means
 from ...models.prediction import AnomalyModel
 from ...perturbations import OF_PAPER_S
@@ -15,6 +16,8 @@ from . import adam
 from .history import bound_curve
 from .worst_case import worst_case
 
+SURE = ("low", "high", "agree", "power")
+"""Of a `Difference`, what a row of `tightness` has beside its gap."""
 READINGS = 24
 """At how many numbers of passes a curve is read, at most; evenly on a logarithmic scale."""
 
@@ -70,8 +73,9 @@ def tightness(curves: Mapping[str, pd.DataFrame], yardstick: str) -> pd.DataFram
     (rows) and number of passes so far (columns), the same for all searches.
 
     Columns: ``a tenth of the passes`` and ``all passes``, the mean bound then; ``minus YARDSTICK``, the mean difference
-    from that search after all passes, ``±``, its standard error over pictures (nan for one); ``at least as tight as
-    YARDSTICK in``, how many pictures; ``passes to YARDSTICK's bound``, after how many the mean is as low as where the
+    from that search after all passes on the same pictures, with ``low``, ``high``, ``agree`` and ``power`` of
+    `Difference` over pictures (nan for one, and for the yardstick itself); ``at least as tight as YARDSTICK in``, how
+    many pictures; ``passes to YARDSTICK's bound``, after how many the mean is as low as where the
     yardstick ends (nan: not reached).
     """
     end = max(curves[yardstick])
@@ -79,12 +83,13 @@ def tightness(curves: Mapping[str, pd.DataFrame], yardstick: str) -> pd.DataFram
     rows = {}
     for name, curve in curves.items():
         gap = curve[end] - curves[yardstick][end]
+        sure = over_categories(gap) if len(gap) > 1 and name != yardstick else None
         reached = [passes for passes, bound in means[name].items() if bound <= means[yardstick][end]]
         rows[name] = {
             "a tenth of the passes": means[name][max(passes for passes in curve if passes <= max(2, end // 10))],
             "all passes": means[name][end],
             f"minus {yardstick}": gap.mean(),
-            "±": gap.sem() if len(gap) > 1 else np.nan,
+            **{part: getattr(sure, part) if sure else np.nan for part in SURE},
             f"at least as tight as {yardstick} in": (gap <= 1e-9).sum(),
             f"passes to {yardstick}'s bound": float(reached[0]) if reached else np.nan,
         }

@@ -51,7 +51,10 @@ def test_tightness_is_measured_against_the_yardstick_s_end():
     }
     table = tightness(curves, "Adam")
     assert table["a tenth of the passes"].tolist() == [85, 65, 85] and table["all passes"].tolist() == [70, 60, 80]
-    assert table["minus Adam"].tolist() == [0, -10, 10] and table["±"].tolist() == [0, 0, 10]
+    assert table["minus Adam"].tolist() == [0, -10, 10]
+    assert table.loc["grid", ["low", "high", "agree"]].tolist() == [-10, -10, 1], "the same in both pictures"
+    wide = table.loc["random"]
+    assert wide.high - 10 == pytest.approx(10 - wide.low) and wide.low < 0 and np.isnan(table.low["Adam"])
     assert table["at least as tight as Adam in"].tolist() == [2, 2, 1]
     assert table["passes to Adam's bound"].tolist()[:2] == [40, 4] and np.isnan(table["passes to Adam's bound"].iloc[2])
-    assert tightness({"Adam": curves["Adam"].iloc[:1]}, "Adam")["±"].isna().all(), "one picture has no error"
+    assert tightness({"Adam": curves["Adam"].iloc[:1]}, "Adam")["low"].isna().all(), "one picture has no interval"
