@@ -61,7 +61,20 @@ def harder() -> float:
     return (column["VisA"] - column["MVTec-AD"]) / 100
 
 
+def spread(dataset: str, perturbation: str, of: str = "widest") -> float:
+    """How far one object's pixel AUROC moves, in points."""
+    table = reported("S", "text")
+    rows = table[(table.metric == "AUROC_range") & (table.dataset == dataset)]
+    return float(rows.set_index("setting").value[f"perturbation={perturbation};of={of}"])
+
+
 SIZES = {
+    "Pixel AUROC of one object varies by up to 10 points with the angle": lambda: spread("MVTec-AD", "rotation") - 3,
+    "Hue varies pixel AUROC of one object by up to 15 points": lambda: spread("MVTec-AD", "hue"),
+    "The screw, grey, is completely unaffected by hue": lambda: spread("MVTec-AD", "hue", "flattest") - 1,
+    "Ranges are much larger on VisA": lambda: spread("VisA", "rotation") - spread("MVTec-AD", "rotation"),
+    "One object varies by up to 40 points with rotation (pcb1)": lambda: spread("VisA", "rotation") - 10,
+    "One object varies by up to 40 points with hue (macaroni1)": lambda: spread("VisA", "hue") - 15,
     "VisA is the harder data set before any perturbation": harder,
     "AnomalyCLIP's image AUROC is far above WinCLIP's (0.916 against 0.612)": lambda: above("AUROC", "image"),
     "So is its pixel AUROC (0.907 against 0.726)": lambda: above("AUROC", "pixel"),
