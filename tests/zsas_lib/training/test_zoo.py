@@ -8,11 +8,22 @@ import torch.nn.functional as F
 from torch import nn
 
 from zsas_lib.backbones.words import WordTokenizer
-from zsas_lib.data.embedded.naming import HELD_OUT, NAMED_SHAPES, NAMES, TRAINED, NamedPictures
+from zsas_lib.data.embedded.naming import HELD_OUT, MATERIALS, NAMED_SHAPES, NAMES, TRAINED, NamedPictures
 from zsas_lib.data.embedded.products import AUXILIARY, EVALUATION
 from zsas_lib.training.zoo.captions import WORDS, caption, subjects
-from zsas_lib.training.zoo.learn import FlatMuon, claimed_names, learn, sigmoid_loss, softmax_loss
-from zsas_lib.training.zoo.recipes import CONTEXT, RECIPES
+from zsas_lib.training.zoo.learn import (
+    TOKENIZER,
+    FlatMuon,
+    Member,
+    claimed_names,
+    draw_batch,
+    fair,
+    learn,
+    sigmoid_loss,
+    softmax_loss,
+    step_loss,
+)
+from zsas_lib.training.zoo.recipes import BATCH, CONTEXT, RECIPES
 
 
 def noise(count=300):
@@ -53,11 +64,13 @@ def test_captions_are_within_the_vocabulary_and_the_context():
 
 def test_the_softmax_loss_is_clips_where_all_captions_differ():
     logits = torch.randn(6, 6, generator=torch.Generator().manual_seed(0))
-    found = softmax_loss(logits, torch.arange(6))
+    every = torch.ones(6, 6, dtype=torch.bool)
+    found = softmax_loss(logits, torch.arange(6), every)
     assert found.item() == pytest.approx(
         (F.cross_entropy(logits, torch.arange(6)) + F.cross_entropy(logits.T, torch.arange(6))).item() / 2
     )
-    again = softmax_loss(logits[:, :1].expand(-1, 2), torch.tensor([0, 0, 1, 1, 1, 1]))  # two captions, alike
+    alike = logits[:, :1].expand(-1, 2)
+    again = softmax_loss(alike, torch.tensor([0, 0, 1, 1, 1, 1]), every[:, :2])  # two captions
     pictures = -logits[:, 0].log_softmax(0)
     expected = (np.log(2) + (pictures[:2].mean() + pictures[2:].mean()).item() / 2) / 2
     assert again.item() == pytest.approx(expected, abs=1e-5)
@@ -67,7 +80,63 @@ def test_the_sigmoid_loss_is_that_of_open_clip():
     image, text = F.normalize(torch.randn(2, 5, 8, generator=torch.Generator().manual_seed(0)), dim=-1)
     scale, bias = torch.tensor(10.0), torch.tensor(-6.0)
     expected = open_clip.loss.SigLipLoss()(image, text, scale, bias)
-    assert sigmoid_loss(scale * image @ text.T + bias, torch.arange(5)).item() == pytest.approx(expected.item())
+    logits, every = scale * image @ text.T + bias, torch.ones(5, 5, dtype=torch.bool)
+    assert sigmoid_loss(logits, torch.arange(5), every).item() == pytest.approx(expected.item())
+
+
+def test_what_is_held_out_is_never_held_against_a_picture():
+    """Of all pairs of a learnt name and a caption of another one: by the list of held-out names itself."""
+    every, held = torch.arange(len(TRAINED)), {*HELD_OUT}
+    parts = [name.split() for name in TRAINED]
+    crossed = {
+        "name": lambda own, other: {f"{other[0]} {own[1]}", f"{own[0]} {other[1]}"},
+        "material": lambda own, other: {f"{other[0]} {own[1]}"},
+        "shape": lambda own, other: {f"{own[0]} {other[1]}"},
+    }
+    for kind, combined in crossed.items():
+        expected = [[not combined(own, other) & held for other in parts] for own in parts]
+        found = fair(every, every, kind)
+        assert torch.equal(found, torch.tensor(expected)) and found.diagonal().all() and not found.all()
+
+
+@pytest.mark.parametrize("loss", [softmax_loss, sigmoid_loss])
+def test_what_is_not_fair_changes_no_loss(loss):
+    drawn = torch.Generator().manual_seed(0)
+    logits, said = torch.randn(4, 3, generator=drawn), torch.tensor([0, 1, 2, 2])
+    may = torch.ones(4, 3, dtype=torch.bool)
+    may[0, 2] = may[3, 0] = False
+    others = torch.where(may, logits, torch.randn(4, 3, generator=drawn))
+    assert torch.equal(loss(logits, said, may), loss(others, said, may))
+    assert loss(logits, said, may) < loss(logits, said, torch.ones_like(may))
+
+
+@pytest.mark.parametrize("name", ["labels", "prompt"])
+def test_labels_are_not_held_against_a_picture_either(name):
+    recipe = RECIPES[name]
+    torch.manual_seed(0)
+    member = Member(recipe).eval()
+    pictures = noise(BATCH)
+    batch = draw_batch(recipe, pictures, torch.from_numpy(pictures.names), np.arange(BATCH), 0, 0)
+    one = replace(
+        batch,
+        pictures=batch.pictures[:1],
+        names=batch.names[:1],
+        said=[own[:1] for own in batch.said],
+        fair=[own[:1] for own in batch.fair],
+    )
+    material, shape = TRAINED[one.names[0]].split()
+    step_loss(recipe, member, one).backward()
+    if name == "labels":
+        moved = member.materials.grad.abs().sum(1) > 0
+        expected = [f"{other} {shape}" in TRAINED for other in MATERIALS]
+        assert moved.tolist() == expected and not all(expected)
+        moved = member.shapes.grad.abs().sum(1) > 0
+        assert moved.tolist() == [f"{material} {other}" in TRAINED for other in NAMED_SHAPES]
+    else:
+        assert member.prompt.grad.abs().sum() > 0
+        words = member.clip.token_embedding.weight.grad.abs().sum(1) > 0
+        moved = words[TOKENIZER(list(MATERIALS))[:, 1]]
+        assert moved.tolist() == [f"{other} {shape}" in TRAINED for other in MATERIALS]
 
 
 def test_kernels_are_stepped_as_the_matrices_of_their_rows():

@@ -1,7 +1,7 @@
 """``python -m zsas_lib.training.zoo``: train the networks of the zoo that are not there yet, and write their weights.
 
 Each is a file of at most 2 MB in half precision, whose metadata are its card. A run that was stopped goes on from its
-last checkpoints, and ends as if it had not been. About a minute on one core each, the ViT two; the pictures, which are
+last checkpoints, and ends as if it had not been. Two minutes on one core each, the ViT four; the pictures, which are
 drawn once, one more.
 """
 

@@ -13,14 +13,14 @@ import numpy as np
 import open_clip
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy.random import default_rng
 from torch import Tensor, nn
 
 from ...backbones.configuration import build, named_configuration
 from ...backbones.words import WordTokenizer
 from ...data.embedded.naming import MATERIALS, NAMED_SHAPES, NAMES, TRAINED, NamedPictures
-from .captions import WORDS, caption, subjects
+from .captions import KINDS, WORDS, caption, subjects
 from .recipes import BATCH, CONTEXT, Recipe
 
 PEAK = 3e-3
@@ -30,19 +30,28 @@ PROMPT_WORDS = 4
 """Learned words before a name."""
 _MATERIAL = torch.tensor([list(MATERIALS).index(name.split()[0]) for name in TRAINED])
 _SHAPE = torch.tensor([NAMED_SHAPES.index(name.split()[1]) for name in TRAINED])
+SEEN = torch.zeros(len(MATERIALS), len(NAMED_SHAPES), dtype=torch.bool)
+"""Which shapes a material is learnt in. What is held out is never held against a picture (`Batch.fair`): a network that
+is told "not wood" of every gear, because no wooden gear is learnt, learns that no gear is of wood. With such negatives
+and 2,000 steps the reference named 56 in 100 pictures of learnt names and 9 of held-out ones."""
+SEEN[_MATERIAL, _SHAPE] = True
+FAR = -1e4
+"""A logit that is out of the question."""
 TOKENIZER = WordTokenizer(WORDS, CONTEXT)
 
 
 @dataclass(frozen=True)
 class Batch:
     """``tokens`` are the batch's different captions, kind by kind (`KINDS`), as many of each as ``counts``; ``said``
-    are the numbers, within each kind, of those that a picture has."""
+    are the numbers, within each kind, of those that a picture has, and ``fair`` says which of the kind may be held
+    against it: those whose material is learnt in its shape, and whose shape in its material."""
 
     pictures: Float[Tensor, "picture 3 height width"]
     names: Int[Tensor, " picture"]
     tokens: Int[Tensor, "caption token"]
     counts: list[int]
     said: list[Int[Tensor, " picture"]]
+    fair: list[Bool[Tensor, "picture _"]]
 
 
 class Member(nn.Module):
@@ -123,27 +132,45 @@ def draw_batch(
     mirrored = rng.random(BATCH) < 0.5
     taken[mirrored] = taken[mirrored][:, :, ::-1]
     names = claimed[torch.from_numpy(chosen)]
-    sentences, counts, said = [], [], []
-    for of_kind in zip(*(subjects(TRAINED[name]) for name in names.tolist())):
+    sentences, counts, said, may = [], [], [], []
+    for kind, of_kind in zip(KINDS, zip(*(subjects(TRAINED[name]) for name in names.tolist()))):
         different = sorted(set(of_kind))
+        may.append(fair(names, names[[of_kind.index(about) for about in different]], kind))
         sentences += [caption(rng, about, recipe.style) for about in different]
         counts.append(len(different))
         said.append(torch.tensor([different.index(about) for about in of_kind]))
-    return Batch(normalised(taken), names, TOKENIZER(sentences), counts, said)
+    return Batch(normalised(taken), names, TOKENIZER(sentences), counts, said, may)
 
 
-def softmax_loss(logits: Float[Tensor, "picture text"], said: Int[Tensor, " picture"]) -> Tensor:
+def fair(
+    names: Int[Tensor, " picture"], others: Int[Tensor, " caption"], kind: str = "name"
+) -> Bool[Tensor, "picture caption"]:
+    """Which captions of a kind, of pictures with the names ``others``, may be held against pictures with ``names``."""
+    may = torch.ones(len(names), len(others), dtype=torch.bool)
+    if kind != "shape":
+        may &= SEEN[_MATERIAL[others], _SHAPE[names][:, None]]
+    if kind != "material":
+        may &= SEEN[_MATERIAL[names][:, None], _SHAPE[others]]
+    return may
+
+
+def softmax_loss(
+    logits: Float[Tensor, "picture text"], said: Int[Tensor, " picture"], fair: Bool[Tensor, "picture text"]
+) -> Tensor:
     """CLIP's, in both directions, where equal captions are one: the cross-entropy of each picture's caption, and of
-    each caption's pictures, as often as they are."""
+    each caption's pictures, as often as they are, among those that are fair."""
+    logits = logits.masked_fill(~fair, FAR)
     true = F.one_hot(said, logits.shape[1]).T.float()
     pictures = -(true / true.sum(1, keepdim=True) * logits.T.log_softmax(1)).sum(1).mean()
     return (F.cross_entropy(logits, said) + pictures) / 2
 
 
-def sigmoid_loss(logits: Float[Tensor, "picture text"], said: Int[Tensor, " picture"]) -> Tensor:
-    """SigLIP's: each pair by itself, summed over texts."""
+def sigmoid_loss(
+    logits: Float[Tensor, "picture text"], said: Int[Tensor, " picture"], fair: Bool[Tensor, "picture text"]
+) -> Tensor:
+    """SigLIP's: each pair that is fair by itself, summed over texts."""
     true = F.one_hot(said, logits.shape[1]).float()
-    return F.binary_cross_entropy_with_logits(logits, true, reduction="none").sum(1).mean()
+    return F.binary_cross_entropy_with_logits(logits, true, fair.float(), reduction="none").sum(1).mean()
 
 
 def step_loss(recipe: Recipe, member: Member, batch: Batch) -> Tensor:
@@ -153,16 +180,20 @@ def step_loss(recipe: Recipe, member: Member, batch: Batch) -> Tensor:
         text = member.text(batch.tokens) if recipe.loss in ("softmax", "sigmoid") else None
     scale = member.clip.logit_scale.exp().clamp(max=100)
     if text is not None:
-        parts = zip((scale * image @ text.T).split(batch.counts, 1), batch.said)
+        parts = zip((scale * image @ text.T).split(batch.counts, 1), batch.said, batch.fair)
         if recipe.loss == "softmax":
-            losses = [softmax_loss(logits, said) for logits, said in parts]
+            losses = [softmax_loss(*part) for part in parts]
         else:
-            losses = [sigmoid_loss(logits + member.clip.logit_bias, said) for logits, said in parts]
+            losses = [sigmoid_loss(logits + member.clip.logit_bias, said, may) for logits, said, may in parts]
         return torch.stack(losses).mean()
     if recipe.loss == "prompt":
-        return F.cross_entropy(scale * image @ member.prompted(TRAINED).T, batch.names)
+        logits = scale * image @ member.prompted(TRAINED).T
+        return F.cross_entropy(logits.masked_fill(~fair(batch.names, torch.arange(len(TRAINED))), FAR), batch.names)
+    materials, shapes = _MATERIAL[batch.names], _SHAPE[batch.names]
     material, shape = (scale * image @ rows.T for rows in (member.materials, member.shapes))
-    return F.cross_entropy(material, _MATERIAL[batch.names]) + F.cross_entropy(shape, _SHAPE[batch.names])
+    return F.cross_entropy(material.masked_fill(~SEEN[:, shapes].T, FAR), materials) + F.cross_entropy(
+        shape.masked_fill(~SEEN[materials], FAR), shapes
+    )
 
 
 class FlatMuon(torch.optim.Muon):
