@@ -23,7 +23,8 @@ from ..backbones.text_tower import LEARNED_WORDS, PLACEHOLDER, OpenClipText
 from ..base.errors import UnknownNameError
 from ..base.options import number, whole_number
 from ..losses import dice_loss, focal_loss
-from .learned import Features, LearnedModel, Recipe, highest_mean, two_state_maps
+from .in_windows import SCALES, SentenceModel, window_options
+from .learned import Features, Recipe, highest_mean, two_state_maps
 
 LAYERS = (0.25, 0.5, 0.75, 1.0)
 SENTENCES = (f"a photo of a good {PLACEHOLDER}", f"a photo of a damaged {PLACEHOLDER}")
@@ -41,7 +42,7 @@ DROPOUT = 0.1
 IMAGE_SCORES = ("branches", "map")
 
 
-class VCPCLIP(LearnedModel):
+class VCPCLIP(SentenceModel):
     """VCP-CLIP, and VCP-CLIP+ with `temperature=0.07, uniop=True, loreb=True, idp=True` (V Table 1 has all between).
 
     Two sentences, whose class word is made from the image, are compared with the patches of four blocks in two
@@ -63,6 +64,10 @@ class VCPCLIP(LearnedModel):
         smoothing: sigma in pixels at 518.
         image_score: "branches" sums the mean of the highest `top_k` pixels (at 518) of each branch's own map, as the
             code does, alpha or not; "map" takes that of the fused map.
+        compared: "patches", or "windows" for the sentences in WinCLIP's windows (`in_windows`), whose options are
+            ``scales``, their sides in patches, and ``damaged_share``, from which on a window is damaged in training.
+            Map and image score are then WinCLIP's, at its temperature: there are no branches, and class word, deep
+            prompts and loreb are all that is left of the above.
 
     Not done here: the map's min-max scaling over a category, which changes no metric but the legacy AUPRO by rounding.
     Raises UnknownNameError or OptionError for an option's value, OptionError for a backbone whose blocks differ in
@@ -92,6 +97,9 @@ class VCPCLIP(LearnedModel):
         smoothing: float = 8.0,
         image_score: str = "branches",
         top_k: int = 2000,
+        compared: str = "patches",
+        scales: Sequence[int] = SCALES,
+        damaged_share: float = 0.0,
     ):
         if temperature != "learned":
             number("VCP-CLIP", "temperature", temperature, 0, above=True, expected="'learned' or a number")
@@ -119,18 +127,20 @@ class VCPCLIP(LearnedModel):
                 "smoothing": smoothing,
                 "image_score": image_score,
                 "top_k": top_k,
+                **window_options("VCP-CLIP", backbone, compared, scales, damaged_share),
             },
         )
         text, embed = self._tower(backbone), backbone.embed_dim
         text.words(SENTENCES, 1 if idp else class_tokens)
         self.deep_prompts = DeepPrompts(text.width, text.depth, deep_tokens, text.starts)
         self.class_word = DirectPrompt(tokens, embed, text.width) if idp else ContextPrompt(text.width, class_tokens)
-        self.projections = nn.ModuleList(nn.Linear(backbone.width, embed) for _ in LAYERS)
-        self.post_vcp = PostVCP(embed, backbone.width)
-        if temperature == "learned":
-            self.log_scales = nn.Parameter(torch.empty(2))
-        if uniop:
-            self.alpha = nn.Parameter(torch.empty(()))
+        if not self.in_windows:
+            self.projections = nn.ModuleList(nn.Linear(backbone.width, embed) for _ in LAYERS)
+            self.post_vcp = PostVCP(embed, backbone.width)
+            if temperature == "learned":
+                self.log_scales = nn.Parameter(torch.empty(2))
+            if uniop:
+                self.alpha = nn.Parameter(torch.empty(()))
         if loreb:
             self.beta = nn.Parameter(torch.empty(()))
         self._layers = [layer_at(backbone.depth, share) for share in LAYERS]
@@ -172,11 +182,11 @@ class VCPCLIP(LearnedModel):
     def watched(self) -> dict[str, Float[Tensor, ""]]:
         """The shares of VCP's branch and of the focal loss, and the temperatures of both branches, where learned."""
         found = {}
-        if self.options["uniop"]:
+        if self.options["uniop"] and not self.in_windows:
             found["vcp_share"] = self.alpha.detach().sigmoid()
         if self.options["loreb"]:
             found["focal_share"] = self.beta.detach().sigmoid()
-        if self.options["temperature"] == "learned":
+        if self.options["temperature"] == "learned" and not self.in_windows:
             found |= {
                 f"{branch}_temperature": value
                 for branch, value in zip(("clip", "vcp"), (-self.log_scales.detach()).exp())
@@ -184,12 +194,17 @@ class VCPCLIP(LearnedModel):
         return found
 
     def features(self, images: Float[Tensor, "batch 3 height width"], class_names: Sequence[str]) -> Features:
+        if self.in_windows:
+            return self.window_features(images)
         stream = residual_stream(self.backbone, self.backbone.embed_patches(images))
         patches = torch.stack([patches_of(self.backbone, stream[layer]) for layer in self._layers], 1)
         return {"whole": class_embedding(self.backbone, stream[-1]), "patches": patches}
 
     def read_options(self) -> dict[str, Any]:
-        return {}
+        return {"scales": self.options["scales"]} if self.in_windows else {}
+
+    def sentences(self, features: Features) -> Float[Tensor, "batch 2 embed"]:
+        return self.text_features(features["whole"])
 
     def text_features(self, whole: Float[Tensor, "batch embed"]) -> Float[Tensor, "batch 2 embed"]:
         """Unit vectors of the two sentences about each image, from its global embedding (not of unit length)."""
@@ -220,6 +235,8 @@ class VCPCLIP(LearnedModel):
         return two_state_maps(logits, size, self.backbone.patches)
 
     def compare(self, features: Features, size: Size) -> tuple[Tensor, Tensor]:
+        if self.in_windows:
+            return self.compare_windows(features, size)
         branches = self.branch_maps(features, size).mean(2)
         share = self.alpha.sigmoid() if self.options["uniop"] else self.options["fusion"]
         maps = torch.lerp(branches[0], branches[1], share)
@@ -230,8 +247,12 @@ class VCPCLIP(LearnedModel):
     def loss_sums(
         self, features: Features, masks: Bool[Tensor, "batch height width"]
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-        """Focal and dice losses summed over the layers' maps: of both branches, or of the fused one with UniOp."""
+        """Focal and dice losses summed over the layers' maps: of both branches, or of the fused one with UniOp; of
+        windows over their sides."""
         masks = self.covered(masks)
+        if self.in_windows:
+            found = self.scored_windows(features, masks)
+            return reduce(add, (focal_loss(*own) for own in found)), reduce(add, (dice_loss(*own) for own in found))
         branches = self.branch_maps(features, tuple(masks.shape[1:]))
         if self.options["uniop"]:
             branches = torch.lerp(branches[:1], branches[1:], self.alpha.sigmoid())
