@@ -1,6 +1,6 @@
 """Charts of points with errors: a row for each thing that is compared, several series in each row, a panel a metric."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -46,6 +46,15 @@ def dots(
     rows = [label(row) for row in values.index]
     axes.set(yticks=range(len(rows)), yticklabels=rows, ylim=(len(rows) - 0.5, -0.5))
     axes.grid(axis="x")
+
+
+def gap_panels(gaps: pd.DataFrame, row: str, metrics: Sequence[str]) -> Figure:
+    """A panel for each metric and a row for each value of the column ``row``: differences in points, ``gap``, with
+    their intervals from ``low`` to ``high``, about a line at zero; without an interval the point alone."""
+    wide = gaps.pivot(index=row, columns="metric").reindex(gaps[row].unique())
+    names = list(metrics)
+    half = (wide["high"] - wide["low"])[names] / 2 if "low" in gaps else 0.0 * wide["gap"][names]
+    return dot_panels({"": wide["gap"][names]}, {"": half}, line=0, unit="points")
 
 
 def dot_panels(

@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from zsas_lib.models import BEST_TRIVIAL
 from zsas_lib.studies.hybrids import METRICS, TAKEN, TRAINED
 
-from ..figures.dots import dot_panels
 from ..labels import label
 from ..words import beyond, counted, how_sure, listed, points
 
@@ -24,12 +22,11 @@ def pairs_of(learners: Sequence[str]) -> list[tuple[str, str]]:
     return pairs
 
 
-def pair_panels(differences: pd.DataFrame) -> Figure:
-    """A panel for each metric, a row for each pair, with its 95 % interval."""
-    named = differences.assign(pair=[f"{label(row.one)} − {label(row.other)}" for row in differences.itertuples()])
-    wide = named.pivot(index="pair", columns="metric").reindex(named["pair"].unique())
-    half = (wide["high"] - wide["low"])[[*METRICS]] / 2
-    return dot_panels({"": wide["gap"][[*METRICS]]}, {"": half}, line=0, unit="points")
+def named_pairs(differences: pd.DataFrame) -> pd.DataFrame:
+    """With a column ``pair`` in front, "AnomalyCLIP, in windows − WinCLIP"."""
+    named = differences.copy()
+    named.insert(0, "pair", [f"{label(row.one)} − {label(row.other)}" for row in differences.itertuples()])
+    return named
 
 
 def verdict(differences: pd.DataFrame, scores: pd.DataFrame, learners: Sequence[str]) -> list[str]:
@@ -75,7 +72,8 @@ def _worth(differences: pd.DataFrame, scores: pd.DataFrame, learners: Sequence[s
     ]
     trivial = f" Not above the best trivial map by AUPRO: {listed(below)}." if below else ""
     if not won:
-        return f"No hybrid is above both of its parents beyond chance, by any of {counted(len(METRICS), 'metric')}.{trivial}"
+        of = counted(len(METRICS), "metric")
+        return f"No hybrid is above both of its parents beyond chance, by any of {of}.{trivial}"
     return f"Above both of its parents beyond chance: {listed(won)}.{trivial}"
 
 

@@ -20,7 +20,7 @@ from ..backbones.families.sizes import Size
 from ..backbones.image_tower import class_embedding, layer_at, patches_of, residual_stream
 from ..backbones.registry import Backbone
 from ..backbones.text_tower import LEARNED_WORDS, PLACEHOLDER, OpenClipText
-from ..base.errors import UnknownNameError
+from ..base.errors import OptionError, UnknownNameError
 from ..base.options import number, whole_number
 from ..losses import dice_loss, focal_loss
 from .in_windows import SCALES, SentenceModel, window_options
@@ -40,6 +40,8 @@ FIRST_BALANCE = 0.5
 HEAD_CHANNELS = 128
 DROPOUT = 0.1
 IMAGE_SCORES = ("branches", "map")
+LEARNED_TEMPERATURES = ("learned", "bounded")
+BRANCHES = ("clip", "vcp")
 
 
 class VCPCLIP(SentenceModel):
@@ -51,7 +53,9 @@ class VCPCLIP(SentenceModel):
 
     Switches of paper V:
         temperature: "learned", one per branch from 0.07 (VCP-CLIP; as `log_scales`, minus its logarithm, which `fit`
-            can give another rate), or a fixed number.
+            can give another rate), or a fixed number; or, which no paper does, "bounded": learned likewise, but low +
+            (high - low) sigmoid of what `log_scales` has moved, between ``temperature_bounds``. By default these are
+            the smallest and the largest temperature of V's Table 4.
         uniop: fuse the branches per layer by a learned sigmoid(alpha) and train the fused map; without it both are
             trained apart and fused at test with the weight `fusion` of VCP's branch (0.75 in both papers, 0.8 in the
             code).
@@ -97,12 +101,19 @@ class VCPCLIP(SentenceModel):
         smoothing: float = 8.0,
         image_score: str = "branches",
         top_k: int = 2000,
+        temperature_bounds: Sequence[float] = (0.01, 0.13),
         compared: str = "patches",
         scales: Sequence[int] = SCALES,
         damaged_share: float = 0.0,
     ):
-        if temperature != "learned":
-            number("VCP-CLIP", "temperature", temperature, 0, above=True, expected="'learned' or a number")
+        if temperature not in LEARNED_TEMPERATURES:
+            number("VCP-CLIP", "temperature", temperature, 0, above=True, expected="'learned', 'bounded' or a number")
+        bounds = [number("VCP-CLIP", "temperature_bounds", bound, 0, above=True) for bound in temperature_bounds]
+        if len(bounds) != 2 or not bounds[0] < FIRST_TEMPERATURE < bounds[1]:
+            raise OptionError(
+                f"VCP-CLIP got temperature_bounds={tuple(bounds)}; expected two, with {FIRST_TEMPERATURE}, where both "
+                "temperatures begin, between them."
+            )
         if image_score not in IMAGE_SCORES:
             raise UnknownNameError("value of VCP-CLIP's option image_score", image_score, IMAGE_SCORES)
         whole_number("VCP-CLIP", "tokens", tokens, 1)
@@ -117,6 +128,7 @@ class VCPCLIP(SentenceModel):
             backbone,
             {
                 "temperature": temperature,
+                "temperature_bounds": bounds,
                 "uniop": uniop,
                 "loreb": loreb,
                 "idp": idp,
@@ -137,7 +149,7 @@ class VCPCLIP(SentenceModel):
         if not self.in_windows:
             self.projections = nn.ModuleList(nn.Linear(backbone.width, embed) for _ in LAYERS)
             self.post_vcp = PostVCP(embed, backbone.width)
-            if temperature == "learned":
+            if temperature in LEARNED_TEMPERATURES:
                 self.log_scales = nn.Parameter(torch.empty(2))
             if uniop:
                 self.alpha = nn.Parameter(torch.empty(()))
@@ -159,7 +171,7 @@ class VCPCLIP(SentenceModel):
     @property
     def name(self) -> str:
         """ "vcpclip+" with all switches of paper V on, else "vcpclip"."""
-        fixed = self.options["temperature"] != "learned"
+        fixed = self.options["temperature"] not in LEARNED_TEMPERATURES
         return "vcpclip+" if fixed and all(self.options[switch] for switch in ("uniop", "loreb", "idp")) else "vcpclip"
 
     @property
@@ -186,11 +198,8 @@ class VCPCLIP(SentenceModel):
             found["vcp_share"] = self.alpha.detach().sigmoid()
         if self.options["loreb"]:
             found["focal_share"] = self.beta.detach().sigmoid()
-        if self.options["temperature"] == "learned" and not self.in_windows:
-            found |= {
-                f"{branch}_temperature": value
-                for branch, value in zip(("clip", "vcp"), (-self.log_scales.detach()).exp())
-            }
+        if self.options["temperature"] in LEARNED_TEMPERATURES and not self.in_windows:
+            found |= {f"{branch}_temperature": value for branch, value in zip(BRANCHES, self.temperatures().detach())}
         return found
 
     def features(self, images: Float[Tensor, "batch 3 height width"], class_names: Sequence[str]) -> Features:
@@ -219,6 +228,19 @@ class VCPCLIP(SentenceModel):
         tokens = self.deep_prompts.norm(self.deep_prompts.taken_out(tokens))
         return F.normalize(tower.read(tokens, words.ends.repeat(batch)), dim=-1).unflatten(0, (batch, 2))
 
+    def temperatures(self) -> Float[Tensor, " branch"]:
+        """Of CLIP's branch and of VCP's, where they are learned."""
+        if self.options["temperature"] == "learned":
+            return (-self.log_scales).exp()
+        low, high = self.options["temperature_bounds"]
+        first = math.log((FIRST_TEMPERATURE - low) / (high - FIRST_TEMPERATURE))
+        return low + (high - low) * (first - (self.log_scales - math.log(1 / FIRST_TEMPERATURE))).sigmoid()
+
+    @property
+    def vcp_share(self) -> Tensor | float:
+        """The weight of VCP's branch in the fused map."""
+        return self.alpha.sigmoid() if self.options["uniop"] else self.options["fusion"]
+
     def branch_maps(self, features: Features, size: Size) -> Float[Tensor, "branch batch layer height width"]:
         """The probability of "abnormal" of every pixel: CLIP's branch (0) and VCP's (1), per tapped layer."""
         patches = features["patches"]
@@ -230,6 +252,8 @@ class VCPCLIP(SentenceModel):
         logits = torch.stack([clip, vcp])
         if self.options["temperature"] == "learned":
             logits = logits * self.log_scales.exp()[:, None, None, None, None]
+        elif self.options["temperature"] == "bounded":
+            logits = logits / self.temperatures()[:, None, None, None, None]
         else:
             logits = logits / self.options["temperature"]
         return two_state_maps(logits, size, self.backbone.patches)
@@ -238,8 +262,7 @@ class VCPCLIP(SentenceModel):
         if self.in_windows:
             return self.compare_windows(features, size)
         branches = self.branch_maps(features, size).mean(2)
-        share = self.alpha.sigmoid() if self.options["uniop"] else self.options["fusion"]
-        maps = torch.lerp(branches[0], branches[1], share)
+        maps = torch.lerp(branches[0], branches[1], self.vcp_share)
         if self.options["image_score"] == "map":
             return maps, highest_mean(maps, self.options["top_k"])
         return maps, reduce(add, (highest_mean(branch, self.options["top_k"]) for branch in branches))
