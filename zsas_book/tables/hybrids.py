@@ -51,7 +51,7 @@ def _gaps(differences: pd.DataFrame, one: str, other: str) -> str:
         row = _row(differences, one, other, metric)
         sure = how_sure(row["low"], row["high"], row["agree"], row["power"])
         judged = ", within chance" if row["low"] <= 0 <= row["high"] else ""
-        ups = f"above in {row['ups']} of {counted(row['of'], 'category')}"
+        ups = f"above in {row['ups']} of {counted(int(row['of']), 'category')}"
         parts.append(f"{points(row['gap'])} points of {label(metric)} ({sure}{judged}; {ups})")
     return " and ".join(parts)
 

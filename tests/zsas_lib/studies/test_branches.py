@@ -6,6 +6,7 @@ from toy import toy_dataset
 from trained import trained
 
 import zsas_lib as zsas
+from zsas_lib.evaluation.paired import samples
 from zsas_lib.models.vcpclip import VCPCLIP
 from zsas_lib.studies.branches import (
     BOUNDED,
@@ -14,10 +15,12 @@ from zsas_lib.studies.branches import (
     SLOWLY,
     UNBOUNDED,
     UNIOP,
+    branch_means,
     branch_table,
     temperature_variants,
     uniop_variants,
 )
+from zsas_lib.studies.variants import trained_variant
 
 
 @pytest.fixture
@@ -71,3 +74,26 @@ def test_a_bounded_temperature_that_is_trained_at_a_great_rate_stays_between_its
         ends[how] = torch.tensor(log[["clip_temperature", "vcp_temperature"]].to_numpy())
     assert ((ends["bounded"] >= 0.01) & (ends["bounded"] <= 0.13)).all()
     assert ((ends["learned"] < 0.01) | (ends["learned"] > 0.13)).any()
+
+
+def test_means_are_runs_of_a_map_of_a_variant(backbone, pictures, tmp_path, monkeypatch):
+    monkeypatch.setenv("ZSAS_RESULTS", str(tmp_path / "store"))
+    variants = {name: uniop_variants()[name] for name in ("Fixed", "Fixed + UniOp")}
+    fit = {"epochs": 1, "training_batch_size": 6, "rate": 1e-3, "augment": False}
+    asked = {"seeds": [0, 1], "fit": fit, "resamples": 10}
+    means = branch_means(variants, backbone, pictures, pictures, **asked)
+    assert set(means.variant) == set(variants) and set(means.run) == {0, 1} and len(means) == 2 * 2 * 3 * 11
+    of = samples(means, "aupro", "of")
+    lead = of["Fixed + UniOp: fused"] - of["Fixed: vcp"]
+    one, other = (
+        [stored_mean(variants[name], map_, seed, backbone, pictures, fit) for seed in (0, 1)]
+        for name, map_ in (("Fixed + UniOp", "fused"), ("Fixed", "vcp"))
+    )
+    assert lead.difference().gap == pytest.approx(sum(one) / 2 - sum(other) / 2, abs=1e-9)
+    assert set(lead.runs) == {2} and lead.units == 2
+
+
+def stored_mean(variant, map_, seed, backbone, pictures, fit):
+    model = trained_variant(variant, backbone, pictures, seed=seed, fit=fit)
+    table = branch_table(model, pictures, resamples=10)
+    return table.set_index(["category", "map"]).aupro["mean", map_]
