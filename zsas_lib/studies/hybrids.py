@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import cast
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -64,8 +65,8 @@ def differences_between(
         found = paired(runs[one], runs[other])
         for metric in metrics:
             of = cast(pd.DataFrame, found[found["metric"] == metric]).set_index("category")
-            mean, single = of.loc[MEAN], of["gap"].drop(MEAN)
+            mean, single = of.loc[MEAN], of["gap"].drop(MEAN).to_numpy(dtype=float)
             gap = {name: 100 * mean[name] for name in ("gap", "se", "low", "high", "power")}
-            ups = {"agree": mean["agree"], "ups": int((single > 0).sum()), "of": int(single.notna().sum())}
+            ups = {"agree": mean["agree"], "ups": int((single > 0).sum()), "of": int(np.isfinite(single).sum())}
             rows.append({"one": one, "other": other, "metric": metric, **gap, **ups})
     return pd.DataFrame(rows)
