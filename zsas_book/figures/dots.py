@@ -49,12 +49,19 @@ def dots(
 
 
 def gap_panels(gaps: pd.DataFrame, row: str, metrics: Sequence[str]) -> Figure:
-    """A panel for each metric and a row for each value of the column ``row``: differences in points, ``gap``, with
-    their intervals from ``low`` to ``high``, about a line at zero; without an interval the point alone."""
-    wide = gaps.pivot(index=row, columns="metric").reindex(gaps[row].unique())
-    names = list(metrics)
-    half = (wide["high"] - wide["low"])[names] / 2 if "low" in gaps else 0.0 * wide["gap"][names]
-    return dot_panels({"": wide["gap"][names]}, {"": half}, line=0, unit="points")
+    """A panel for each metric, two beside each other, and a row for each value of the column ``row``: differences in
+    points, ``gap``, with their intervals from ``low`` to ``high``, about a line at zero; without one the point alone.
+    """
+    across = min(2, len(metrics))
+    down = -(-len(metrics) // across)
+    high = down * (ROW * gaps[row].nunique() + 0.9)
+    figure, axes = panels(across, down, height=high, share="y")
+    for axis, metric in zip(np.ravel(axes), metrics):
+        own = gaps[gaps["metric"] == metric].set_index(row)
+        axis.axvline(0, color=INK, linewidth=1)
+        dots(axis, own["gap"], (own["high"] - own["low"]) / 2 if "low" in own else None)
+        axis.set_xlabel(f"{label(metric)} (points)")
+    return figure
 
 
 def dot_panels(
