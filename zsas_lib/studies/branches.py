@@ -27,9 +27,9 @@ MAPS = (*BRANCHES, FUSED)
 UNIOP = {"Fixed": "Fixed + UniOp", "Fixed + LoReb + IDP": FULL}
 """Variants of V's factorial without UniOp, and the same with it."""
 SLOW = 0.1
-"""Of the common rate, that of temperatures that are learned slowly."""
+"""Of the released rate, that of temperatures that are learned slowly."""
 FIXED, UNBOUNDED = "fixed at 0.07", "learned, own rate"
-COMMON, SLOWLY, BOUNDED = "learned, common rate", "learned, a tenth of it", "learned, bounded"
+SLOWLY, COMMON, BOUNDED = "learned, a tenth of it", "learned, common rate", "learned, bounded"
 
 
 def uniop_variants() -> dict[str, Variant]:
@@ -39,14 +39,15 @@ def uniop_variants() -> dict[str, Variant]:
 
 
 def temperature_variants(rate: float | None) -> dict[str, Variant]:
-    """VCP-CLIP with its temperatures fixed; learned as released, at 250 times the common rate; at the common ``rate``
-    (None: the paper's); at a tenth of it; and at the rate as released, but bounded."""
+    """VCP-CLIP with its temperatures fixed; learned as released, at 250 times the common ``rate`` (None: the paper's);
+    at a tenth of that; at the common rate; and at the rate as released, but bounded."""
     variants, common = factorial_variants(), rate or VCPCLIP.recipe.rate
+    slow = SLOW * VCPCLIP.recipe.rates["log_scales"] * common / VCPCLIP.recipe.rate
     return {
         FIXED: variants["Fixed"],
         UNBOUNDED: variants[BASELINE],
+        SLOWLY: Variant("vcpclip", fit={"rates": {"log_scales": slow}}),
         COMMON: Variant("vcpclip", fit={"rates": {"log_scales": common}}),
-        SLOWLY: Variant("vcpclip", fit={"rates": {"log_scales": SLOW * common}}),
         BOUNDED: Variant("vcpclip", {"temperature": "bounded"}),
     }
 

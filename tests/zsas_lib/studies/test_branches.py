@@ -58,9 +58,9 @@ def test_variants_differ_in_what_they_say():
         own, other = (pairs[name].options for name in (without, with_it))
         assert {key for key in own if own[key] != other[key]} == {"uniop"} and other["uniop"]
     found = temperature_variants(0.003)
-    assert list(found) == [FIXED, UNBOUNDED, COMMON, SLOWLY, BOUNDED]
+    assert list(found) == [FIXED, UNBOUNDED, SLOWLY, COMMON, BOUNDED]
     assert found[COMMON].fit == {"rates": {"log_scales": 0.003}}
-    assert found[SLOWLY].fit["rates"]["log_scales"] == pytest.approx(3e-4)
+    assert found[SLOWLY].fit["rates"]["log_scales"] == pytest.approx(0.1 * 250 * 0.003)
     assert found[BOUNDED].options == {"temperature": "bounded"} and not found[UNBOUNDED].options
     assert temperature_variants(None)[COMMON].fit["rates"]["log_scales"] == VCPCLIP.recipe.rate
 
