@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from zsas_lib.backbones.backbone import Backbone
 from zsas_lib.base.files import free_first
-from zsas_lib.data.dataset import AnomalyDataset, Sample
+from zsas_lib.data.dataset import AnomalyDataset, Sample, read_once
 from zsas_lib.data.load import load_dataset
 from zsas_lib.data.registry import auxiliary_name
 from zsas_lib.evaluation.evaluate import evaluate
@@ -101,10 +101,11 @@ def runs_of(
 ) -> dict[str, list[ResultTable]]:
     """What `evaluate` says of each of `networks_of`, from the store: one evaluation for each model and training, which
     all chapters find that ask for the same pictures at the same size."""
-    return {
-        name: [cast(ResultTable, stored(evaluate, network, pictures, resamples=resamples)) for network in own]
-        for name, own in networks.items()
-    }
+    with read_once():
+        return {
+            name: [cast(ResultTable, stored(evaluate, network, pictures, resamples=resamples)) for network in own]
+            for name, own in networks.items()
+        }
 
 
 def damaged_sample(pictures: AnomalyDataset, picture: int) -> Sample:

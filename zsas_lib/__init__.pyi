@@ -12,6 +12,7 @@ from .metrics import list_metrics as list_metrics
 from .models import list_models as list_models
 from .models import list_trivial_maps as list_trivial_maps
 from .models.aa_clip import remember_tested as remember_tested
+from .models.in_windows import with_sentences_of as with_sentences_of
 from .models.load import load_model as load_model
 from .models.load import why_not as why_not
 from .models.prediction import Prediction as Prediction

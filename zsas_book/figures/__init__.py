@@ -20,6 +20,7 @@ from .depth import depth_gallery as depth_gallery
 from .depth import view_gallery as view_gallery
 from .dots import dot_panels as dot_panels
 from .dots import dots as dots
+from .dots import gap_panels as gap_panels
 from .frames import tile_slider as tile_slider
 from .frames import view_tiles as view_tiles
 from .gallery import Tile as Tile

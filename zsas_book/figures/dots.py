@@ -1,6 +1,6 @@
 """Charts of points with errors: a row for each thing that is compared, several series in each row, a panel a metric."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -46,6 +46,22 @@ def dots(
     rows = [label(row) for row in values.index]
     axes.set(yticks=range(len(rows)), yticklabels=rows, ylim=(len(rows) - 0.5, -0.5))
     axes.grid(axis="x")
+
+
+def gap_panels(gaps: pd.DataFrame, row: str, metrics: Sequence[str]) -> Figure:
+    """A panel for each metric, two beside each other, and a row for each value of the column ``row``: differences in
+    points, ``gap``, with their intervals from ``low`` to ``high``, about a line at zero; without one the point alone.
+    """
+    across = min(2, len(metrics))
+    down = -(-len(metrics) // across)
+    high = down * (ROW * gaps[row].nunique() + 0.9)
+    figure, axes = panels(across, down, height=high, share="y")
+    for axis, metric in zip(np.ravel(axes), metrics):
+        own = gaps[gaps["metric"] == metric].set_index(row)
+        axis.axvline(0, color=INK, linewidth=1)
+        dots(axis, own["gap"], (own["high"] - own["low"]) / 2 if "low" in own else None)
+        axis.set_xlabel(f"{label(metric)} (points)")
+    return figure
 
 
 def dot_panels(

@@ -10,6 +10,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,10 @@ ASPECTS = ("squash", "keep")
 
 _CLOCK_GRAIN_NS = 2_000_000_000
 
+KEPT_BYTES = 400 * 2**20
+"""Of pictures in memory, in `read_once`."""
+
+_kept: "dict[tuple, Sample] | None" = None
 _content_digests: dict[tuple[str, int, int, int], str] = {}
 
 
@@ -204,6 +209,28 @@ def read_sample(
     :raises DataError: the picture or its mask cannot be read, their sizes differ, there are two pictures or masks of
         one name, or an anomalous picture has no mask; the message names the files.
     """
+    asked = record, image_size, aspect, mask_rule, needs_mask
+    if _kept is not None and asked in _kept:
+        return _kept[asked]
+    sample = _read(*asked)
+    if _kept is not None and sum(own.image.nbytes for own in _kept.values()) < KEPT_BYTES:
+        _kept[asked] = sample
+    return sample
+
+
+@contextmanager
+def read_once() -> Iterator[None]:
+    """What is read inside is kept for whoever reads it next, up to `KEPT_BYTES`, and let go at the end: for several
+    models that look at the same pictures. Files must not change meanwhile."""
+    global _kept
+    outer, _kept = _kept, {} if _kept is None else _kept
+    try:
+        yield
+    finally:
+        _kept = outer
+
+
+def _read(record: Record, image_size: int | None, aspect: str, mask_rule: str, needs_mask: bool) -> Sample:
     if record.doubt:
         raise DataError(f"Nobody can say which mask is that of {record.path}: {record.doubt}.")
     if needs_mask and record.is_anomalous and record.mask_path is None:

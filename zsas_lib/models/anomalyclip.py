@@ -5,7 +5,7 @@ Zhou et al., "AnomalyCLIP: Object-agnostic Prompt Learning for Zero-shot Anomaly
 """
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +19,8 @@ from ..backbones.text_tower import LEARNED_WORDS, PLACEHOLDER, OpenClipText
 from ..base.errors import OptionError, UnknownNameError
 from ..base.options import number, whole_number
 from ..losses import dice_loss, focal_loss
-from .learned import Features, LearnedModel, Recipe, highest_mean
+from .in_windows import SCALES, SentenceModel, window_options
+from .learned import Features, Recipe, highest_mean
 
 TEMPERATURE = 0.07
 SPREAD = 0.02
@@ -32,7 +33,7 @@ WORDS = 5
 """Tokens of the longer sentence beside its context: start, "damaged", "object", ".", end."""
 
 
-class AnomalyCLIP(LearnedModel):
+class AnomalyCLIP(SentenceModel):
     """Object-agnostic prompts: two sentences that name no product, learned through the frozen text tower, with more
     learned tokens before its blocks (compound prompts), and compared with patches of the value-value path beside the
     frozen image tower (`local_embeddings`). The map is the probability of "abnormal" of every patch, enlarged and
@@ -49,6 +50,9 @@ class AnomalyCLIP(LearnedModel):
         image_score: "text" is the image's own probability; "map" the mean of the map's highest `top_k` pixels at 518
             (paper V's Tables 6 to 8); "text+map" their sum.
         class_norm: whether the class token goes through the last norm.
+        compared: "patches", or "windows" for the sentences in WinCLIP's windows (`in_windows`), whose options are
+            ``scales``, their sides in patches, and ``damaged_share``, from which on a window is damaged in training.
+            Map and image score are then WinCLIP's: context and compound prompts are all that is left of the above.
 
     Raises UnknownNameError or OptionError for an option's value, OptionError for a backbone without a value-value path
     (`cannot`), or whose text tower takes no learned tokens.
@@ -71,6 +75,9 @@ class AnomalyCLIP(LearnedModel):
         image_score: str = "text",
         top_k: int = 2000,
         class_norm: bool = False,
+        compared: str = "patches",
+        scales: Sequence[int] = SCALES,
+        damaged_share: float = 0.0,
     ):
         for option, value, known in (("local", local, LOCAL_PATHS), ("image_score", image_score, IMAGE_SCORES)):
             if value not in known:
@@ -100,6 +107,7 @@ class AnomalyCLIP(LearnedModel):
                 "image_score": image_score,
                 "top_k": top_k,
                 "class_norm": class_norm,
+                **window_options("AnomalyCLIP", backbone, compared, scales, damaged_share),
             },
         )
         text = self._tower(backbone)
@@ -153,12 +161,20 @@ class AnomalyCLIP(LearnedModel):
         return F.normalize(text.read(tokens, words.ends), dim=-1)
 
     def features(self, images: Float[Tensor, "batch 3 height width"], class_names: Sequence[str]) -> Features:
+        if self.in_windows:
+            return self.window_features(images)
         stream = residual_stream(self.backbone, self.backbone.embed_patches(images))
         whole = class_embedding(self.backbone, stream[-1], normed=self.options["class_norm"])
         local = [
             local_embeddings(self.backbone, stream, layer, self._first, self.options["local"]) for layer in self._layers
         ]
         return {"class": F.normalize(whole, dim=-1), "patches": torch.stack(local, 1)}
+
+    def read_options(self) -> dict[str, Any]:
+        return {"scales": self.options["scales"]} if self.in_windows else self.options
+
+    def sentences(self, features: Features) -> Float[Tensor, "batch 2 embed"]:
+        return self.text_features().expand(len(features["whole"]), -1, -1)
 
     def probabilities(self, features: Features, size: Size) -> Float[Tensor, "batch layer height width"]:
         """The probability of "abnormal" of every pixel, per tapped layer."""
@@ -167,6 +183,8 @@ class AnomalyCLIP(LearnedModel):
         return F.interpolate(patches, pair(size), mode="bilinear", align_corners=False)
 
     def compare(self, features: Features, size: Size) -> tuple[Tensor, Tensor]:
+        if self.in_windows:
+            return self.compare_windows(features, size)
         maps = self.probabilities(features, size).mean(1)
         text = (features["class"] @ self.text_features().mT / TEMPERATURE).softmax(-1)[:, 1]
         of_map = highest_mean(maps, self.options["top_k"])
@@ -175,12 +193,17 @@ class AnomalyCLIP(LearnedModel):
     def loss(
         self, features: Features, masks: Bool[Tensor, "batch height width"], is_anomalous: Bool[Tensor, " batch"]
     ) -> Tensor:
-        """Cross-entropy of the image plus 4 (focal + dice of the abnormal + dice of the normal map), layers
-        averaged."""
+        """Cross-entropy of the image plus 4 (focal + dice of the abnormal + dice of the normal map), layers, or sides
+        of windows, averaged."""
         masks = self.covered(masks)
-        whole = F.cross_entropy(features["class"] @ self.text_features().mT / TEMPERATURE, is_anomalous.long())
+        if self.in_windows:
+            image, maps = F.normalize(features["whole"], dim=-1), self.scored_windows(features, masks)
+        else:
+            image = features["class"]
+            maps = [(map_, masks) for map_ in self.probabilities(features, tuple(masks.shape[1:])).unbind(1)]
+        whole = F.cross_entropy(image @ self.text_features().mT / TEMPERATURE, is_anomalous.long())
         local = [
-            focal_loss(map_, masks) + dice_loss(map_, masks) + dice_loss(1 - map_, ~masks)
-            for map_ in self.probabilities(features, tuple(masks.shape[1:])).unbind(1)
+            focal_loss(map_, damaged) + dice_loss(map_, damaged) + dice_loss(1 - map_, ~damaged)
+            for map_, damaged in maps
         ]
         return whole + LOCAL_WEIGHT * torch.stack(local).mean()

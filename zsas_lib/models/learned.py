@@ -132,6 +132,11 @@ class LearnedModel(AnomalyModel):
         """What the frozen towers say, one row per image in every tensor. Differentiable in the images."""
         raise NotImplementedError
 
+    @property
+    def reads(self) -> str:
+        """What reads: models of one name, with the same `read_options`, have the same `features`."""
+        return type(self).__qualname__
+
     def read_options(self) -> dict[str, Any]:
         """The options that `features` depends on: all, unless a subclass knows better."""
         return self.options
@@ -278,8 +283,13 @@ def assign_learned(model: LearnedModel, tensors: Mapping[str, Tensor], path: Pat
         raise DataError(
             f"{path} does not fit {model.name} with {model.options} on {model.backbone.name!r}: {'; '.join(problems)}."
         )
+    assign_values(model, tensors)
+
+
+def assign_values(model: LearnedModel, tensors: Mapping[str, Tensor]) -> None:
+    """The same for tensors that are known to fit."""
     with torch.no_grad():
-        for name, value in wanted.items():
+        for name, value in model.learnable().items():
             value.copy_(tensors[name])
     model.freeze()
 

@@ -20,10 +20,11 @@ from ..backbones.families.sizes import Size
 from ..backbones.image_tower import class_embedding, layer_at, patches_of, residual_stream
 from ..backbones.registry import Backbone
 from ..backbones.text_tower import LEARNED_WORDS, PLACEHOLDER, OpenClipText
-from ..base.errors import UnknownNameError
+from ..base.errors import OptionError, UnknownNameError
 from ..base.options import number, whole_number
 from ..losses import dice_loss, focal_loss
-from .learned import Features, LearnedModel, Recipe, highest_mean, two_state_maps
+from .in_windows import SCALES, SentenceModel, window_options
+from .learned import Features, Recipe, highest_mean, two_state_maps
 
 LAYERS = (0.25, 0.5, 0.75, 1.0)
 SENTENCES = (f"a photo of a good {PLACEHOLDER}", f"a photo of a damaged {PLACEHOLDER}")
@@ -39,9 +40,11 @@ FIRST_BALANCE = 0.5
 HEAD_CHANNELS = 128
 DROPOUT = 0.1
 IMAGE_SCORES = ("branches", "map")
+LEARNED_TEMPERATURES = ("learned", "bounded")
+BRANCHES = ("clip", "vcp")
 
 
-class VCPCLIP(LearnedModel):
+class VCPCLIP(SentenceModel):
     """VCP-CLIP, and VCP-CLIP+ with `temperature=0.07, uniop=True, loreb=True, idp=True` (V Table 1 has all between).
 
     Two sentences, whose class word is made from the image, are compared with the patches of four blocks in two
@@ -50,7 +53,9 @@ class VCPCLIP(LearnedModel):
 
     Switches of paper V:
         temperature: "learned", one per branch from 0.07 (VCP-CLIP; as `log_scales`, minus its logarithm, which `fit`
-            can give another rate), or a fixed number.
+            can give another rate), or a fixed number; or, which no paper does, "bounded": learned likewise, but low +
+            (high - low) sigmoid of what `log_scales` has moved, between ``temperature_bounds``. By default these are
+            the smallest and the largest temperature of V's Table 4.
         uniop: fuse the branches per layer by a learned sigmoid(alpha) and train the fused map; without it both are
             trained apart and fused at test with the weight `fusion` of VCP's branch (0.75 in both papers, 0.8 in the
             code).
@@ -63,6 +68,10 @@ class VCPCLIP(LearnedModel):
         smoothing: sigma in pixels at 518.
         image_score: "branches" sums the mean of the highest `top_k` pixels (at 518) of each branch's own map, as the
             code does, alpha or not; "map" takes that of the fused map.
+        compared: "patches", or "windows" for the sentences in WinCLIP's windows (`in_windows`), whose options are
+            ``scales``, their sides in patches, and ``damaged_share``, from which on a window is damaged in training.
+            Map and image score are then WinCLIP's, at its temperature: there are no branches, and class word, deep
+            prompts and loreb are all that is left of the above.
 
     Not done here: the map's min-max scaling over a category, which changes no metric but the legacy AUPRO by rounding.
     Raises UnknownNameError or OptionError for an option's value, OptionError for a backbone whose blocks differ in
@@ -92,9 +101,19 @@ class VCPCLIP(LearnedModel):
         smoothing: float = 8.0,
         image_score: str = "branches",
         top_k: int = 2000,
+        temperature_bounds: Sequence[float] = (0.01, 0.13),
+        compared: str = "patches",
+        scales: Sequence[int] = SCALES,
+        damaged_share: float = 0.0,
     ):
-        if temperature != "learned":
-            number("VCP-CLIP", "temperature", temperature, 0, above=True, expected="'learned' or a number")
+        if temperature not in LEARNED_TEMPERATURES:
+            number("VCP-CLIP", "temperature", temperature, 0, above=True, expected="'learned', 'bounded' or a number")
+        bounds = [number("VCP-CLIP", "temperature_bounds", bound, 0, above=True) for bound in temperature_bounds]
+        if len(bounds) != 2 or not bounds[0] < FIRST_TEMPERATURE < bounds[1]:
+            raise OptionError(
+                f"VCP-CLIP got temperature_bounds={tuple(bounds)}; expected two, with {FIRST_TEMPERATURE}, where both "
+                "temperatures begin, between them."
+            )
         if image_score not in IMAGE_SCORES:
             raise UnknownNameError("value of VCP-CLIP's option image_score", image_score, IMAGE_SCORES)
         whole_number("VCP-CLIP", "tokens", tokens, 1)
@@ -109,6 +128,7 @@ class VCPCLIP(LearnedModel):
             backbone,
             {
                 "temperature": temperature,
+                "temperature_bounds": bounds,
                 "uniop": uniop,
                 "loreb": loreb,
                 "idp": idp,
@@ -119,18 +139,20 @@ class VCPCLIP(LearnedModel):
                 "smoothing": smoothing,
                 "image_score": image_score,
                 "top_k": top_k,
+                **window_options("VCP-CLIP", backbone, compared, scales, damaged_share),
             },
         )
         text, embed = self._tower(backbone), backbone.embed_dim
         text.words(SENTENCES, 1 if idp else class_tokens)
         self.deep_prompts = DeepPrompts(text.width, text.depth, deep_tokens, text.starts)
         self.class_word = DirectPrompt(tokens, embed, text.width) if idp else ContextPrompt(text.width, class_tokens)
-        self.projections = nn.ModuleList(nn.Linear(backbone.width, embed) for _ in LAYERS)
-        self.post_vcp = PostVCP(embed, backbone.width)
-        if temperature == "learned":
-            self.log_scales = nn.Parameter(torch.empty(2))
-        if uniop:
-            self.alpha = nn.Parameter(torch.empty(()))
+        if not self.in_windows:
+            self.projections = nn.ModuleList(nn.Linear(backbone.width, embed) for _ in LAYERS)
+            self.post_vcp = PostVCP(embed, backbone.width)
+            if temperature in LEARNED_TEMPERATURES:
+                self.log_scales = nn.Parameter(torch.empty(2))
+            if uniop:
+                self.alpha = nn.Parameter(torch.empty(()))
         if loreb:
             self.beta = nn.Parameter(torch.empty(()))
         self._layers = [layer_at(backbone.depth, share) for share in LAYERS]
@@ -149,7 +171,7 @@ class VCPCLIP(LearnedModel):
     @property
     def name(self) -> str:
         """ "vcpclip+" with all switches of paper V on, else "vcpclip"."""
-        fixed = self.options["temperature"] != "learned"
+        fixed = self.options["temperature"] not in LEARNED_TEMPERATURES
         return "vcpclip+" if fixed and all(self.options[switch] for switch in ("uniop", "loreb", "idp")) else "vcpclip"
 
     @property
@@ -172,24 +194,26 @@ class VCPCLIP(LearnedModel):
     def watched(self) -> dict[str, Float[Tensor, ""]]:
         """The shares of VCP's branch and of the focal loss, and the temperatures of both branches, where learned."""
         found = {}
-        if self.options["uniop"]:
+        if self.options["uniop"] and not self.in_windows:
             found["vcp_share"] = self.alpha.detach().sigmoid()
         if self.options["loreb"]:
             found["focal_share"] = self.beta.detach().sigmoid()
-        if self.options["temperature"] == "learned":
-            found |= {
-                f"{branch}_temperature": value
-                for branch, value in zip(("clip", "vcp"), (-self.log_scales.detach()).exp())
-            }
+        if self.options["temperature"] in LEARNED_TEMPERATURES and not self.in_windows:
+            found |= {f"{branch}_temperature": value for branch, value in zip(BRANCHES, self.temperatures().detach())}
         return found
 
     def features(self, images: Float[Tensor, "batch 3 height width"], class_names: Sequence[str]) -> Features:
+        if self.in_windows:
+            return self.window_features(images)
         stream = residual_stream(self.backbone, self.backbone.embed_patches(images))
         patches = torch.stack([patches_of(self.backbone, stream[layer]) for layer in self._layers], 1)
         return {"whole": class_embedding(self.backbone, stream[-1]), "patches": patches}
 
     def read_options(self) -> dict[str, Any]:
-        return {}
+        return {"scales": self.options["scales"]} if self.in_windows else {}
+
+    def sentences(self, features: Features) -> Float[Tensor, "batch 2 embed"]:
+        return self.text_features(features["whole"])
 
     def text_features(self, whole: Float[Tensor, "batch embed"]) -> Float[Tensor, "batch 2 embed"]:
         """Unit vectors of the two sentences about each image, from its global embedding (not of unit length)."""
@@ -204,6 +228,19 @@ class VCPCLIP(LearnedModel):
         tokens = self.deep_prompts.norm(self.deep_prompts.taken_out(tokens))
         return F.normalize(tower.read(tokens, words.ends.repeat(batch)), dim=-1).unflatten(0, (batch, 2))
 
+    def temperatures(self) -> Float[Tensor, " branch"]:
+        """Of CLIP's branch and of VCP's, where they are learned."""
+        if self.options["temperature"] == "learned":
+            return (-self.log_scales).exp()
+        low, high = self.options["temperature_bounds"]
+        first = math.log((FIRST_TEMPERATURE - low) / (high - FIRST_TEMPERATURE))
+        return low + (high - low) * (first - (self.log_scales - math.log(1 / FIRST_TEMPERATURE))).sigmoid()
+
+    @property
+    def vcp_share(self) -> Tensor | float:
+        """The weight of VCP's branch in the fused map."""
+        return self.alpha.sigmoid() if self.options["uniop"] else self.options["fusion"]
+
     def branch_maps(self, features: Features, size: Size) -> Float[Tensor, "branch batch layer height width"]:
         """The probability of "abnormal" of every pixel: CLIP's branch (0) and VCP's (1), per tapped layer."""
         patches = features["patches"]
@@ -215,14 +252,17 @@ class VCPCLIP(LearnedModel):
         logits = torch.stack([clip, vcp])
         if self.options["temperature"] == "learned":
             logits = logits * self.log_scales.exp()[:, None, None, None, None]
+        elif self.options["temperature"] == "bounded":
+            logits = logits / self.temperatures()[:, None, None, None, None]
         else:
             logits = logits / self.options["temperature"]
         return two_state_maps(logits, size, self.backbone.patches)
 
     def compare(self, features: Features, size: Size) -> tuple[Tensor, Tensor]:
+        if self.in_windows:
+            return self.compare_windows(features, size)
         branches = self.branch_maps(features, size).mean(2)
-        share = self.alpha.sigmoid() if self.options["uniop"] else self.options["fusion"]
-        maps = torch.lerp(branches[0], branches[1], share)
+        maps = torch.lerp(branches[0], branches[1], self.vcp_share)
         if self.options["image_score"] == "map":
             return maps, highest_mean(maps, self.options["top_k"])
         return maps, reduce(add, (highest_mean(branch, self.options["top_k"]) for branch in branches))
@@ -230,8 +270,12 @@ class VCPCLIP(LearnedModel):
     def loss_sums(
         self, features: Features, masks: Bool[Tensor, "batch height width"]
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-        """Focal and dice losses summed over the layers' maps: of both branches, or of the fused one with UniOp."""
+        """Focal and dice losses summed over the layers' maps: of both branches, or of the fused one with UniOp; of
+        windows over their sides."""
         masks = self.covered(masks)
+        if self.in_windows:
+            found = self.scored_windows(features, masks)
+            return reduce(add, (focal_loss(*own) for own in found)), reduce(add, (dice_loss(*own) for own in found))
         branches = self.branch_maps(features, tuple(masks.shape[1:]))
         if self.options["uniop"]:
             branches = torch.lerp(branches[:1], branches[1:], self.alpha.sigmoid())

@@ -246,8 +246,14 @@ class WinCLIP(AnomalyModel):
         """What words say of images that `embed` has read, with maps on the grid of patches and windows of ``scales``
         among those read, None for all: so a study reads each image once and looks at it in several ways."""
         names = names_of_images(class_names, len(embedded.whole))
-        image_scores, patches = self._zero_shot(embedded, self._text(names), scales or self.options["scales"])
-        return Prediction(patches, image_scores)
+        return asked_in_windows(
+            embedded,
+            self._text(names),
+            self.backbone.patches,
+            scales or self.options["scales"],
+            temperature=self.options["temperature"],
+            image_term=self.options["image_term"],
+        )
 
     def by_references(
         self,
@@ -291,14 +297,6 @@ class WinCLIP(AnomalyModel):
         names = names_of_images(class_names, len(images))
         return self._associated(self.embed(images), names, self.options["scales"], self.references)
 
-    def _zero_shot(self, embedded: Embedded, text: Tensor, sides: Sequence[int]) -> tuple[Tensor, Tensor]:
-        image_scores = self._score(embedded.whole[:, None], text)[:, 0]
-        windows = {side: self._in_rows(self._score(embedded.parts[side], text), side) for side in sides}
-        maps = [harmonic_map(scores, self.backbone.patches, side) for side, scores in windows.items()]
-        if self.options["image_term"]:
-            maps.append(image_scores[:, None, None].expand_as(maps[0]))
-        return image_scores, len(maps) / reduce(add, (1 / scores.clamp_min(SMALLEST_SCORE) for scores in maps))
-
     def _associated(
         self, embedded: Embedded, names: list[str], sides: Sequence[int], references: References
     ) -> dict[int | str, Tensor]:
@@ -311,11 +309,10 @@ class WinCLIP(AnomalyModel):
         return maps
 
     def _in_rows(self, values: Tensor, side: int) -> Tensor:
-        return values.unflatten(1, (self.backbone.patches[0] - side + 1, -1))
+        return in_rows(values, self.backbone.patches, side)
 
     def _score(self, embeddings: Tensor, text: Tensor) -> Tensor:
-        normal, abnormal = (embeddings @ text.to(embeddings.dtype).mT).unbind(-1)
-        return torch.sigmoid((abnormal - normal) / self.options["temperature"])
+        return state_score(embeddings, text, self.options["temperature"])
 
     def _text(self, names: list[str]) -> Tensor:
         return torch.stack([self.text_features(name) for name in names])
@@ -333,6 +330,40 @@ class WinCLIP(AnomalyModel):
                 images[..., top : top + side, left : left + side],
                 (left, width - left - side, top, height - top - side),
             )
+
+
+def state_score(
+    embeddings: Float[Tensor, "batch position embed"], text: Float[Tensor, "batch 2 embed"], temperature: float
+) -> Float[Tensor, "batch position"]:
+    """How abnormal each embedding is by the sentences about its picture, normal and abnormal, in (0, 1): the softmax
+    over both cosines / ``temperature``. Unit vectors."""
+    normal, abnormal = (embeddings @ text.to(embeddings.dtype).mT).unbind(-1)
+    return torch.sigmoid((abnormal - normal) / temperature)
+
+
+def in_rows(values: Float[Tensor, "batch window"], grid: Size, side: int) -> Float[Tensor, "batch rows columns"]:
+    """Of all windows of ``side`` patches on a grid, row by row."""
+    return values.unflatten(1, (pair(grid)[0] - side + 1, -1))
+
+
+def asked_in_windows(
+    embedded: Embedded,
+    text: Float[Tensor, "batch 2 embed"],
+    grid: Size,
+    sides: Sequence[int],
+    *,
+    temperature: float,
+    image_term: bool = True,
+) -> Prediction:
+    """WinCLIP's zero-shot map M, on the grid of patches, and score s_0 of what was read of images, for any sentences:
+    ``text`` are the unit vectors of normal and abnormal about each image."""
+    image_scores = state_score(embedded.whole[:, None], text, temperature)[:, 0]
+    windows = {side: in_rows(state_score(embedded.parts[side], text, temperature), grid, side) for side in sides}
+    maps = [harmonic_map(scores, grid, side) for side, scores in windows.items()]
+    if image_term:
+        maps.append(image_scores[:, None, None].expand_as(maps[0]))
+    harmonic = len(maps) / reduce(add, (1 / scores.clamp_min(SMALLEST_SCORE) for scores in maps))
+    return Prediction(harmonic, image_scores)
 
 
 def weighed(

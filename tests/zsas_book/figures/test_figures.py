@@ -132,3 +132,18 @@ def test_logarithmic_axes_have_plain_numbers():
     assert axes.get_xscale() == "log" and axes.get_yscale() == "linear"
     words = drawn_words(axes.figure)
     assert {"0.01", "0.03", "0.1", "1", "100"} <= words and not any("$" in word for word in words)
+
+
+def test_gaps_stand_with_their_intervals_about_a_line_in_two_columns_of_panels():
+    rows = [
+        (name, metric, gap, gap - 1, gap + 2)
+        for metric in ("aupro", "image_auroc", "pixel_ap")
+        for name, gap in (("a − b", 1.0), ("a − c", -3.0))
+    ]
+    gaps = pd.DataFrame(rows, columns=["pair", "metric", "gap", "low", "high"])
+    axes = figures.gap_panels(gaps, "pair", ["aupro", "image_auroc", "pixel_ap"]).axes
+    assert [axis.get_xlabel() for axis in axes[:2]] == ["AUPRO (points)", "image AUROC (points)"]
+    assert [text.get_text() for text in axes[0].get_yticklabels()] == ["a − b", "a − c"] and len(axes) == 4
+    drawn = [own.get_segments()[0][:, 0].tolist() for own in axes[0].collections]
+    assert drawn == [pytest.approx([-0.5, 2.5]), pytest.approx([-4.5, -1.5])]
+    assert figures.gap_panels(gaps.drop(columns=["low", "high"]), "pair", ["aupro"]).axes

@@ -9,11 +9,12 @@ import pytest
 import torch
 from layouts import SIZE, write_mask, write_mvtec, write_picture
 from PIL import Image
+from toy import toy_dataset
 
 from zsas_lib.base.errors import DataError, UnknownNameError
 from zsas_lib.data import dataset as dataset_module
 from zsas_lib.data.cache import cache_folder
-from zsas_lib.data.dataset import AnomalyDataset
+from zsas_lib.data.dataset import AnomalyDataset, read_once
 from zsas_lib.data.load import load_dataset
 from zsas_lib.data.record import Record
 
@@ -213,3 +214,21 @@ def test_reading_is_lazy(mvtec_root):
     for path in (mvtec_root / "grid/test/bent").iterdir():
         path.write_bytes(b"")
     assert load_dataset("mvtec", mvtec_root)[0].category == "bottle"
+
+
+def test_inside_read_once_a_picture_is_read_once_up_to_a_limit(tmp_path, monkeypatch):
+    pictures, read = toy_dataset(tmp_path / "toy", {"nut": 2}, normal=1), []
+    own = dataset_module._read
+    monkeypatch.setattr(dataset_module, "_read", lambda *asked: read.append(asked[0].path) or own(*asked))
+    with read_once():
+        first = [pictures[index] for index in range(3)]
+        with read_once():  # the inner one goes on with what the outer one keeps
+            again = [sample for sample in (pictures[index] for index in range(3))]
+        assert len(read) == 3 and all(one is other for one, other in zip(first, again))
+        assert pictures.squashed(16)[0].image.shape[-1] == 16 and len(read) == 4
+    assert torch.equal(pictures[0].image, first[0].image) and len(read) == 5
+    monkeypatch.setattr(dataset_module, "KEPT_BYTES", 1)
+    with read_once():
+        for _ in range(2):
+            list(pictures.batches(3))
+    assert len(read) == 5 + 3 + 2  # one is kept

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from tiny_clip import tiny, tiny_backbone
 from trained import trained
 
+from zsas_lib.base.errors import OptionError
 from zsas_lib.losses import dice_loss, focal_loss
 from zsas_lib.models.load import load_model
 from zsas_lib.models.vcpclip import PostVCP
@@ -231,3 +232,25 @@ def test_dropout_is_for_training_only(backbone, images, masks):
     assert loss() != loss()
     model.freeze()
     assert loss() == loss()
+
+
+def test_a_bounded_temperature_begins_like_a_learned_one_and_stays_between_its_bounds(backbone, images, masks):
+    bounded, learned = (load_model("vcpclip", backbone, temperature=how) for how in ("bounded", "learned"))
+    assert bounded.name == "vcpclip" and bounded.learnable().keys() == learned.learnable().keys()
+    assert numbers(bounded.watched()) == pytest.approx({"clip_temperature": 0.07, "vcp_temperature": 0.07})
+    features = bounded.features(images, ["pill"] * 2)
+    torch.testing.assert_close(bounded.compare(features, 32)[0], learned.compare(features, 32)[0])
+    with torch.no_grad():
+        bounded.log_scales.copy_(math.log(1 / 0.07) + torch.tensor([-2.0, 2.0]))  # flatter, and sharper
+    expected = [0.01 + 0.12 / (1 + math.exp(-2)), 0.01 + 0.12 / (1 + math.exp(2))]
+    assert bounded.temperatures().tolist() == pytest.approx(expected, rel=1e-5)
+    by_hand = branch_maps_by_hand(bounded, features, expected)
+    torch.testing.assert_close(bounded.branch_maps(features, 32), by_hand, atol=1e-5, rtol=0)
+    with torch.no_grad():
+        bounded.log_scales.copy_(torch.tensor([-1e4, 1e4]))
+    assert bounded.temperatures().tolist() == pytest.approx([0.13, 0.01], rel=1e-5)
+    for wrong in ((0.1, 0.2), (0.01, 0.05), (0.01,), (0.07, 0.1)):
+        with pytest.raises(OptionError, match="expected two, with 0.07, where both temperatures begin, between them"):
+            load_model("vcpclip", backbone, temperature="bounded", temperature_bounds=wrong)
+    with pytest.raises(OptionError, match="'learned', 'bounded' or a number"):
+        load_model("vcpclip", backbone, temperature="free")
