@@ -21,6 +21,7 @@ from types import ModuleType
 
 from .digests import PACKAGE
 from .graph import DATA, UNCOUNTED, Contents, Graph, Place
+from .remembered import remembered
 
 Subject = ModuleType | Callable | str
 
@@ -33,7 +34,11 @@ def source_digest(*subjects: Subject, package: Path = PACKAGE) -> str:
     of a module that is not there.
     """
     places = [_located(subject, package) for subject in subjects]
-    return _graph(_contents(package, places)).digest(tuple(places))
+    contents = _contents(package, places)
+    if package != PACKAGE:
+        return _graph(contents).digest(tuple(places))
+    question = repr([(place.module, place.name, place.file is not None) for place in places])
+    return _own_digest(contents, question, tuple(places))
 
 
 def source_definitions(*subjects: Subject, package: Path = PACKAGE) -> list[str]:
@@ -74,6 +79,11 @@ def _contents(package: Path, places: Sequence[Place]) -> Contents:
     for content in [*files.values(), *outside.values()]:
         digest.update(content)
     return Contents(digest.hexdigest(), package.name, files, outside)
+
+
+@lru_cache(maxsize=1000)
+def _own_digest(contents: Contents, question: str, places: tuple[Place, ...]) -> str:
+    return remembered(contents.digest, question, lambda: _graph(contents).digest(places))
 
 
 @lru_cache(maxsize=8)
