@@ -12,7 +12,6 @@ from .dataset import file_state
 from .masks import mask_levels, read_mask
 from .record import Record, below, first
 
-
 _kinds: dict[tuple, str | None] = {}
 
 
