@@ -68,10 +68,11 @@ def _contents(package: Path, places: Sequence[Place]) -> Contents:
     for folder, folders, names in os.walk(package):
         top = Path(folder) == package
         folders[:] = sorted(name for name in folders if name != "__pycache__" and not (top and name in UNCOUNTED))
+        below = "" if top else Path(folder).relative_to(package).as_posix() + "/"
         for name in sorted(names):
             if name.endswith((".py", ".pyi", *DATA)):
-                path = Path(folder, name)
-                files[path.relative_to(package).as_posix()] = path.read_bytes()
+                with open(f"{folder}/{name}", "rb") as file:
+                    files[below + name] = file.read()
     outside = {place.module: place.file.read_bytes() for place in places if place.file}
     digest = hashlib.sha256(
         repr([(name, len(content)) for name, content in [*files.items(), *outside.items()]]).encode()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from zsas_lib.base import remembered as kept
-from zsas_lib.base import sources
+from zsas_lib.base import sources, surroundings
 from zsas_lib.base.remembered import remembered
 from zsas_lib.evaluation.evaluate import evaluate
 
@@ -71,3 +71,15 @@ def test_another_process_need_not_follow_the_sources(monkeypatch):
     assert sources.source_digest(evaluate) == found
     with pytest.raises(AssertionError, match="known"):
         sources.source_digest("zsas_lib.metrics")
+
+
+def test_what_is_kept_is_nothing_that_a_result_depends_on(monkeypatch):
+    beside = Path(sources.__file__).parent / "__pycache__"
+    beside.mkdir(exist_ok=True)
+    kept_file, data = beside / "a.digests", Path(sources.__file__).parents[1] / "data/tables/official_counts.csv"
+    kept_file.touch()
+    monkeypatch.setattr(surroundings, "opened", {kept_file, data})
+    files = surroundings.library_files()
+    kept_file.unlink()
+    assert "zsas_lib/data/tables/official_counts.csv" in files
+    assert not [name for name in files if name.endswith(kept.SUFFIX)]
