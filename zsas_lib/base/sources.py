@@ -21,7 +21,7 @@ from types import ModuleType
 
 from .digests import PACKAGE
 from .graph import DATA, UNCOUNTED, Contents, Graph, Place
-from .remembered import remembered
+from .remembered import keep, recalled
 
 Subject = ModuleType | Callable | str
 
@@ -34,11 +34,7 @@ def source_digest(*subjects: Subject, package: Path = PACKAGE) -> str:
     of a module that is not there.
     """
     places = [_located(subject, package) for subject in subjects]
-    contents = _contents(package, places)
-    if package != PACKAGE:
-        return _graph(contents).digest(tuple(places))
-    question = repr([(place.module, place.name, place.file is not None) for place in places])
-    return _own_digest(contents, question, tuple(places))
+    return _digest(_contents(package, places), tuple(places), package == PACKAGE)
 
 
 def source_definitions(*subjects: Subject, package: Path = PACKAGE) -> list[str]:
@@ -83,8 +79,16 @@ def _contents(package: Path, places: Sequence[Place]) -> Contents:
 
 
 @lru_cache(maxsize=1000)
-def _own_digest(contents: Contents, question: str, places: tuple[Place, ...]) -> str:
-    return remembered(contents.digest, question, lambda: _graph(contents).digest(places))
+def _digest(contents: Contents, places: tuple[Place, ...], remember: bool) -> str:
+    graph = _graph(contents)
+    if remember and not graph.digests:
+        graph.learn(recalled(contents.digest))
+    if places in graph.digests:
+        return graph.digests[places]
+    found = graph.digest(places)
+    if remember:
+        keep(contents.digest, graph.tables)
+    return found
 
 
 @lru_cache(maxsize=8)
