@@ -11,8 +11,9 @@ PROFILE := embedded
 EXECUTOR := local
 SHARDS := $(if $(filter-out local,$(EXECUTOR)),1)
 QUICK := not (workflow or kernel or browser or training or slow)
-# Quick tests do not check the shapes and types of what functions are given, which takes a third of their time.
-# Tests start hundreds of processes, which else would compile the sources of both packages each, with checks of types.
+# Quick tests do not check the shapes and types of what functions are given.
+# Tests and the book start hundreds of processes, which else would compile the sources of both packages each, and follow
+# them for the keys of results (zsas_lib/base/remembered.py).
 CACHED := env -u PYTHONDONTWRITEBYTECODE
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -38,7 +39,7 @@ PLAN = $(RUN) -m zsas_book.cli plan --profile $(call given,PROFILE) --executor $
 AT_ONCE = $(if $(filter local,$(EXECUTOR)),--cores $(or $(JOBS),2),$(if $(JOBS),--jobs $(JOBS)))
 ON_CLUSTER = $(if $(PARTITION),$(call quoted,slurm_partition='$(PARTITION)')) \
   $(if $(ACCOUNT),$(call quoted,slurm_account='$(ACCOUNT)'))
-SNAKEMAKE = $(RUN) -m snakemake --snakefile zsas_book/workflow/Snakefile \
+SNAKEMAKE = $(CACHED) $(RUN) -m snakemake --snakefile zsas_book/workflow/Snakefile \
   --profile $(call quoted,zsas_book/workflow/profiles/$(EXECUTOR)) $(AT_ONCE) \
   $(if $(strip $(ON_CLUSTER)),--default-resources $(ON_CLUSTER)) --quiet host reason $(OPTIONS) \
   --config $(call quoted,profile=$(PROFILE)) $(if $(SHARDS),$(call quoted,shards=$(SHARDS)))

@@ -4,11 +4,13 @@ import gc
 import os
 from pathlib import Path
 
+import checked_types
 import jaxtyping
 import layouts
 import pytest
 from tiny_clip import tiny_backbone
 
+checked_types.install()
 LONG = ("workflow", "kernel", "browser", "training", "slow")
 APART = "tests/zsas_book/project/test_chapters.py"
 

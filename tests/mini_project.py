@@ -54,6 +54,7 @@ pages:
   first: {notebook: notebooks/first.ipynb, parameters: {embedded: {rows: 2}, smoke: {}}}
   second: {notebook: notebooks/second.ipynb, parameters: {embedded: {}}}
 """
+WARM = "zsas_book.machine.warm"
 SNAKEMAKE = ("-m", "snakemake", "--snakefile", "zsas_book/workflow/Snakefile", "--cores", "2")
 CONTENTS = """\
 format: jb-book
@@ -197,7 +198,9 @@ def environment(root: Path, *, warm: bool = True) -> dict[str, str]:
 
 
 def run_in(root: Path, *arguments: str, warm: bool = True) -> subprocess.CompletedProcess:
-    """Run python in the project."""
+    """Run python in the project; a module of this project's own, if ``warm``, by the server of these tests."""
+    if warm and arguments[0] == "-m" and arguments[1].startswith("zsas_book.") and arguments[1] != WARM:
+        arguments = ("-m", WARM, *arguments[1:])
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=root,

@@ -10,7 +10,7 @@ import layouts
 import nbformat
 import pytest
 import yaml
-from mini_project import REPOSITORY, copy_sources, run_in
+from mini_project import REPOSITORY, WARM, copy_sources, run_in
 
 TEXT = (REPOSITORY / "CONTRIBUTING.md").read_text()
 PICTURES = {"mug": {"good": 2, "chip": 2}}
@@ -82,8 +82,7 @@ def project(tmp_path_factory) -> Path:
 def run_chapter(project: Path, name: str, *options: str) -> str:
     """Run a chapter in the project; what it printed and shows, as text, with plain spaces for no-break ones."""
     output = project / "out" / f"{name}.ipynb"
-    command = ["-m", "zsas_book.machine.warm", "zsas_book.cli"]
-    ran = run_in(project, *command, "run", name, "--output", str(output), *options)
+    ran = run_in(project, "-m", "zsas_book.cli", "run", name, "--output", str(output), *options)
     assert ran.returncode == 0, ran.stderr[-3000:]
     return str(nbformat.read(output, as_version=4).cells).replace(r"\xa0", " ")
 
@@ -133,7 +132,8 @@ def test_all_are_known_by_their_records(project):
         table = zsas.evaluate(model, images)
         assert list(table.index) == ["mug", "mean"] and 0 <= table.loc["mean", "pixel_top_precision"] <= 1
     """
-    ran = run_in(project, "-c", textwrap.dedent(script) % project)
+    (project / "seen.py").write_text(textwrap.dedent(script) % project)
+    ran = run_in(project, "-m", WARM, "seen")
     assert ran.returncode == 0, ran.stderr
 
 

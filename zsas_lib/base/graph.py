@@ -13,6 +13,7 @@ from .definitions import Import, Module, parsed, registering, written
 
 UNCOUNTED = ("base", "store")
 DATA = (".csv", ".json")
+FOUND = ("texts", "run", "changes", "counts", "places", "digests")
 FIXED = (ast.Constant, ast.UnaryOp, ast.BinOp, ast.Subscript, ast.Name, ast.Attribute, ast.JoinedStr, ast.Lambda)
 """Values that nobody changes in place."""
 
@@ -68,7 +69,19 @@ class Graph:
         self.texts: Uses = {}
         self.run: dict[str, set[str]] = {}
         self.changes: dict[Node, list[Node] | None] = {}
+        self.counts: dict[str, int] = {}
+        self.places: dict[Place, list[Node]] = {}
         self.digests: dict[tuple[Place, ...], str] = {}
+
+    @property
+    def tables(self) -> dict[str, dict]:
+        """All that was found so far, which follows from the contents alone."""
+        return {name: getattr(self, name) for name in FOUND}
+
+    def learn(self, tables: Mapping[str, dict]) -> None:
+        """Take over the `tables` of another graph of the same contents."""
+        for name, table in tables.items():
+            getattr(self, name).update(table)
 
     def digest(self, places: tuple[Place, ...]) -> str:
         if places not in self.digests:
@@ -80,11 +93,13 @@ class Graph:
         return self.digests[places]
 
     def nodes_of(self, place: Place) -> list[Node]:
-        module = self.module(place.module)
-        if module is None:
-            raise ValueError(f"Package {self.package} has no module {place.module}; expected a dotted name of one.")
-        found = self.named(module, place.name.split(".")[0]) if place.name and not place.file else []
-        return self.nodes(found or [module])
+        if place not in self.places:
+            module = self.module(place.module)
+            if module is None:
+                raise ValueError(f"Package {self.package} has no module {place.module}; expected a dotted name of one.")
+            found = self.named(module, place.name.split(".")[0]) if place.name and not place.file else []
+            self.places[place] = self.nodes(found or [module])
+        return self.places[place]
 
     def closure(self, subjects: Sequence[Node]) -> Uses:
         """All nodes that some nodes depend on, themselves included."""
@@ -107,7 +122,9 @@ class Graph:
         """The statements that define nothing and that run when the modules of some nodes are imported: all but those
         that enter something in tables which none of these nodes uses."""
         for module in dict.fromkeys(name for node in found for name in self.run_by(node.module)):
-            for node in [Node(module, f"*{number}") for number in range(len(self.loaded(module).effects))]:
+            if module not in self.counts:
+                self.counts[module] = len(self.loaded(module).effects)
+            for node in [Node(module, f"*{number}") for number in range(self.counts[module])]:
                 if (changed := self.changed(node)) is None or any(table in found for table in changed):
                     yield node
 

@@ -21,6 +21,7 @@ from types import ModuleType
 
 from .digests import PACKAGE
 from .graph import DATA, UNCOUNTED, Contents, Graph, Place
+from .remembered import keep, recalled
 
 Subject = ModuleType | Callable | str
 
@@ -33,7 +34,7 @@ def source_digest(*subjects: Subject, package: Path = PACKAGE) -> str:
     of a module that is not there.
     """
     places = [_located(subject, package) for subject in subjects]
-    return _graph(_contents(package, places)).digest(tuple(places))
+    return _digest(_contents(package, places), tuple(places), package == PACKAGE)
 
 
 def source_definitions(*subjects: Subject, package: Path = PACKAGE) -> list[str]:
@@ -63,10 +64,11 @@ def _contents(package: Path, places: Sequence[Place]) -> Contents:
     for folder, folders, names in os.walk(package):
         top = Path(folder) == package
         folders[:] = sorted(name for name in folders if name != "__pycache__" and not (top and name in UNCOUNTED))
+        below = "" if top else Path(folder).relative_to(package).as_posix() + "/"
         for name in sorted(names):
             if name.endswith((".py", ".pyi", *DATA)):
-                path = Path(folder, name)
-                files[path.relative_to(package).as_posix()] = path.read_bytes()
+                with open(f"{folder}/{name}", "rb") as file:
+                    files[below + name] = file.read()
     outside = {place.module: place.file.read_bytes() for place in places if place.file}
     digest = hashlib.sha256(
         repr([(name, len(content)) for name, content in [*files.items(), *outside.items()]]).encode()
@@ -74,6 +76,19 @@ def _contents(package: Path, places: Sequence[Place]) -> Contents:
     for content in [*files.values(), *outside.values()]:
         digest.update(content)
     return Contents(digest.hexdigest(), package.name, files, outside)
+
+
+@lru_cache(maxsize=1000)
+def _digest(contents: Contents, places: tuple[Place, ...], remember: bool) -> str:
+    graph = _graph(contents)
+    if remember and not graph.digests:
+        graph.learn(recalled(contents.digest))
+    if places in graph.digests:
+        return graph.digests[places]
+    found = graph.digest(places)
+    if remember:
+        keep(contents.digest, graph.tables)
+    return found
 
 
 @lru_cache(maxsize=8)

@@ -19,12 +19,14 @@ def library_files(packages: Sequence[str] = (PACKAGE.name,)) -> dict[str, str]:
     """SHA-256 of every file of these top-level packages that this process depends on so far, by path from their parent
     folder.
 
-    These are its loaded modules and, after `watch_files`, the data files it opened. Weights lie beside the file that
-    describes them and are opened by safetensors unseen, so they count as opened with it.
+    These are its loaded modules and, after `watch_files`, the data files it opened, but for what lies with compiled
+    modules. Weights lie beside the file that describes them and are opened by safetensors unseen, so they count as
+    opened with it.
     """
     modules = [module for name, module in sys.modules.copy().items() if name.split(".")[0] in packages]
     paths = {Path(file).resolve() for module in modules if (file := getattr(module, "__file__", None))}
-    data = {path for path in opened if path.is_file() and path.suffix not in (".py", ".pyc", ".pyi")}
+    read = [path for path in opened if path.parent.name != "__pycache__" and path.suffix not in (".py", ".pyc", ".pyi")]
+    data = {path for path in read if path.is_file()}
     weights = {file for folder in {path.parent for path in data} for file in folder.glob("*.safetensors")}
     return {path.relative_to(PACKAGE.parent).as_posix(): file_digest(path) for path in sorted(paths | data | weights)}
 

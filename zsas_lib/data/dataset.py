@@ -30,11 +30,13 @@ ASPECTS = ("squash", "keep")
 
 _CLOCK_GRAIN_NS = 2_000_000_000
 
+FileState = tuple[str, int, int, int]
+
 KEPT_BYTES = 400 * 2**20
 """Of pictures in memory, in `read_once`."""
 
 _kept: "dict[tuple, Sample] | None" = None
-_content_digests: dict[tuple[str, int, int, int], str] = {}
+_content_digests: dict[FileState | None, str] = {}
 
 
 @dataclass(frozen=True)
@@ -239,20 +241,28 @@ def _read(record: Record, image_size: int | None, aspect: str, mask_rule: str, n
             "numbers (evaluate, uniform_sweep), but no pixel-level ones, no training and no search. Add the masks."
         )
     image = read_image(record.path)
-    mask = torch.zeros(image.shape[1:], dtype=torch.bool)
-    for path in record.mask_paths:
-        own = read_mask(path, mask_rule)
-        if own.shape != mask.shape:
-            raise DataError(
-                f"{record.path} is {_size_in_words(image)} but its mask {path} is {_size_in_words(own)} (width x "
-                "height, turned upright); expected equal sizes. Redraw or resize the mask to fit the picture."
-            )
-        mask |= own
+    mask = whole_mask(record, (image.shape[-1], image.shape[-2]), mask_rule)
     if image_size is not None:
         size = [image_size, image_size] if aspect == "squash" else [image_size]
         image = resize(image, size, interpolation=InterpolationMode.BICUBIC, antialias=True).clamp(0, 1)
         mask = resize(mask[None].byte(), size, interpolation=InterpolationMode.NEAREST_EXACT)[0].bool()
     return Sample(image, mask, record.is_anomalous, record.category, record.defect, record.path)
+
+
+def whole_mask(record: Record, size: tuple[int, int], mask_rule: str = MASK_RULES[0]) -> Bool[Tensor, "height width"]:
+    """The masks of a picture of this width and height laid over each other, as they are. Raises DataError where one
+    cannot be read or is of another size."""
+    width, height = size
+    mask = torch.zeros((height, width), dtype=torch.bool)
+    for path in record.mask_paths:
+        own = read_mask(path, mask_rule)
+        if own.shape != mask.shape:
+            raise DataError(
+                f"{record.path} is {width}x{height} but its mask {path} is {own.shape[1]}x{own.shape[0]} (width x "
+                "height, turned upright); expected equal sizes. Redraw or resize the mask to fit the picture."
+            )
+        mask |= own
+    return mask
 
 
 def require_files(dataset: AnomalyDataset, *, masks: bool = True) -> None:
@@ -285,10 +295,6 @@ def _spaced(records: Sequence[Record], count: int) -> list[Record]:
     return [records[(2 * index + 1) * len(records) // (2 * count)] for index in range(count)]
 
 
-def _size_in_words(pixels: Tensor) -> str:
-    return f"{pixels.shape[-1]}x{pixels.shape[-2]}"
-
-
 def stacked(samples: list[Sample]) -> Batch:
     """Pictures of one size as a batch, in their order."""
     return Batch(
@@ -303,13 +309,18 @@ def stacked(samples: list[Sample]) -> Batch:
 
 def content_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, computed again only when the file has changed."""
-    status = path.stat()
-    key = (os.path.abspath(path), status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    if key in _content_digests:
-        return _content_digests[key]
+    if (state := file_state(path)) in _content_digests:
+        return _content_digests[state]
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    # A file this young may change once more without its times showing it.
-    if time.time_ns() - status.st_ctime_ns > _CLOCK_GRAIN_NS:
-        _content_digests[key] = digest
+    if state:
+        _content_digests[state] = digest
     return digest
+
+
+def file_state(path: Path) -> FileState | None:
+    """What is the same as long as a file's content is. None for a file so young that it may change once more without
+    its times showing it. Raises OSError for one that is not there."""
+    status = path.stat()
+    old = time.time_ns() - status.st_ctime_ns > _CLOCK_GRAIN_NS
+    return (os.path.abspath(path), status.st_size, status.st_mtime_ns, status.st_ctime_ns) if old else None

@@ -8,13 +8,25 @@ import numpy as np
 import torch
 
 from ..base.errors import DataError
+from .dataset import file_state
 from .masks import mask_levels, read_mask
 from .record import Record, below, first
+
+_kinds: dict[tuple, str | None] = {}
 
 
 def extreme(record: Record, rule: str) -> str | None:
     """ "blank" or "full" for a picture whose masks together are one of these by a rule of `masks`, and None for others.
-    Raises DataError as `read_mask`."""
+    They are looked at again only when a file has changed. Raises DataError as `read_mask`."""
+    states = [file_state(path) if path.is_file() else None for path in record.mask_paths]
+    if None in states:
+        return _kind(record, rule)
+    if (known := (rule, *states)) not in _kinds:
+        _kinds[known] = _kind(record, rule)
+    return _kinds[known]
+
+
+def _kind(record: Record, rule: str) -> str | None:
     levels = [mask_levels(path) for path in record.mask_paths]
     if not any(own.any() for own in levels):
         return "blank"

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from ..base.devices import to_device
 from ..base.errors import UnknownNameError
-from ..data.dataset import AnomalyDataset
+from ..data.dataset import AnomalyDataset, whole_mask
+from ..data.pictures import upright_size
 from .prediction import AnomalyModel, Prediction, names_of_images
 
 COLOURS = ("colour", "brightness")
@@ -172,7 +173,8 @@ class MeanGroundTruth(TrivialMap):
     def _mean(self, category: str) -> Float[Tensor, "64 64"]:
         if category not in self._means:
             part = self._masks[category]
-            shares = [_shrunk(part[place].mask[None, None].double()) for place in range(len(part))]
+            masks = [whole_mask(record, upright_size(record.path), part.mask_rule) for record in part.records]
+            shares = [_shrunk(mask[None, None].double()) for mask in masks]
             self._means[category] = torch.stack(shares).mean(0)
         return self._means[category]
 

@@ -11,6 +11,8 @@ from PIL import Image
 from toy import Glow, toy_dataset
 
 from zsas_lib.base.errors import DataError
+from zsas_lib.data import dataset as dataset_module
+from zsas_lib.data import extreme_masks
 from zsas_lib.data.check import check_dataset
 from zsas_lib.data.dataset import read_sample
 from zsas_lib.data.extreme_masks import extreme
@@ -158,3 +160,16 @@ def test_one_mask_is_enough_to_ask_for_the_others(maskless):
         with pytest.raises(DataError, match="Anomalous pictures of data set 'folder' without a mask"):
             load_dataset("folder", maskless / "bare")
         assert load_dataset("folder", maskless / "bare", categories="star").has_masks
+
+
+def test_a_mask_is_looked_at_again_only_when_its_file_has_changed(mvtec_root, monkeypatch):
+    monkeypatch.setattr(dataset_module, "_CLOCK_GRAIN_NS", -1)
+    record = next(r for r in load_dataset("mvtec", mvtec_root).records if r.is_anomalous)
+    before = extreme(record, "nonzero")
+    with monkeypatch.context() as patch:
+        patch.setattr(extreme_masks, "mask_levels", lambda path: pytest.fail("looked at again"))
+        assert extreme(record, "nonzero") == before is None
+    with Image.open(record.mask_path) as mask:
+        size = mask.size
+    Image.new("L", size).save(record.mask_path)
+    assert extreme(record, "nonzero") == "blank"
