@@ -8,7 +8,7 @@ import pandas as pd
 from zsas_lib.evaluation.paired import paired
 from zsas_lib.evaluation.sampled import Difference, Sampled
 from zsas_lib.evaluation.tables import MEAN, ResultTable
-from zsas_lib.robustness.hard_negatives import PLAIN, alarms_behind
+from zsas_lib.robustness.hard_negatives import ALARMS, FOUND, PLAIN, mean_rates
 
 from ..labels import label
 from ..words import beyond, how_sure, points
@@ -24,21 +24,22 @@ CLAIMS = [
     },
 ]
 """What paper K says of this; it prints no number."""
-ALARMS, FOUND = "false alarms", "found"
 LOWER_IS_BETTER = (ALARMS,)
 PARTS = ("gap", "se", "low", "high", "power")
 
 
-def changes(runs: Runs, auxiliary: Runs, metrics: Sequence[str]) -> pd.DataFrame:
-    """Every arm beside the plain training, paired: columns model, arm, steps (of one training), measured, mean in
+def changes(
+    runs: Runs, rates: Mapping[str, Mapping[str, Sequence[pd.DataFrame]]], metrics: Sequence[str]
+) -> pd.DataFrame:
+    """Every arm beside the plain training, paired, in the mean over categories: columns model, arm, measured, mean in
     percent, gap, se, low, high and power in points, agree (a fraction).
 
-    Measured are ``metrics``, of means over categories, and what thresholds set on the auxiliary pictures find and alarm
-    falsely (`robustness.hard_negatives.alarms_behind`), of all pictures together.
+    Measured are ``metrics`` and the shares of ``rates``, which has `robustness.hard_negatives.alarm_rates` of each
+    training.
     """
     rows = []
     for model, own in runs.items():
-        plain = alarms_behind(own[PLAIN], auxiliary[model][PLAIN])
+        plain = mean_rates(rates[model][PLAIN])
         for arm, tables in own.items():
             compared = paired(tables, own[PLAIN])
             compared = compared[compared.category == MEAN].set_index("metric")
@@ -47,7 +48,7 @@ def changes(runs: Runs, auxiliary: Runs, metrics: Sequence[str]) -> pd.DataFrame
                 rows.append(
                     {"model": model, "arm": arm, "measured": metric, "mean": value} | _row(compared.loc[metric])
                 )
-            behind = alarms_behind(tables, auxiliary[model][arm])
+            behind = mean_rates(rates[model][arm])
             for name in (ALARMS, FOUND):
                 value = 100 * float(behind[name].values[0])
                 changed = pd.Series(vars(_difference(behind[name] - plain[name])))

@@ -37,6 +37,8 @@ SIDE, SHARE = 2, 0.6
 class _Around(AnomalyModel):
     """Another model, asked several times about each picture."""
 
+    model: AnomalyModel
+
     def __init__(self, model: AnomalyModel, way: str):
         super().__init__(model.backbone, {"way": way})
         self.__dict__["model"] = model  # no submodule: its backbone would be one twice
@@ -65,7 +67,7 @@ class Averaged(_Around):
 
     def forward(self, images: Float[Tensor, "batch 3 height width"], class_names: str | Sequence[str]) -> Prediction:
         names, of = names_of_images(class_names, len(images)), COPIES[self.options["way"]]
-        total, seen, scores = 0.0, 0.0, []
+        total, seen, scores = images.new_zeros(()), images.new_zeros(()), []
         for copy in range(len(next(iter(of.values())))):
             given = {column: images.new_full((len(images),), own[copy]) for column, own in of.items() if own[copy]}
             found = self.model(perturb(images, **given), names)

@@ -5,23 +5,24 @@ maps of the very pictures that it learned from say which normal places score hig
 beginning and with as many steps, meets the pictures with such places several times as often.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..base.errors import UnknownNameError
 from ..data.dataset import AnomalyDataset
+from ..data.record import row_name
 from ..evaluation.evaluate import category_predictions
+from ..evaluation.paired import flat_gaps
 from ..evaluation.sampled import Sampled
-from ..evaluation.tables import ResultTable
 from ..models.learned import LearnedModel
 from ..models.prediction import AnomalyModel
-from .thresholds import behind, thresholds
 
 PLAIN, HARD, CHANCE, LONGER = "plain", "hard negatives", "others as often", "twice as long"
 ARMS = (PLAIN, HARD, CHANCE, LONGER)
@@ -33,8 +34,9 @@ TOP = 0.005
 """The share of normal pixels whose mean is how bad a picture's false alarm is."""
 HARDEST, OFTEN = 0.25, 4.0
 """Which share of the pictures counts as hard, and how often these are met for each time that another is."""
-RULE = "5 % false alarms"
-"""How a threshold is set on the auxiliary pictures, of `robustness.thresholds.RULES`."""
+RATE = 0.01
+"""The share of the auxiliary pictures' normal pixels that a threshold lets through as damaged."""
+ALARMS, FOUND = "false alarms", "found"
 
 
 def false_alarms(
@@ -86,18 +88,29 @@ def settings_of(arm: str, plain: LearnedModel, auxiliary: AnomalyDataset, seed: 
     return {"weights": weights_of(alarms, None if arm == HARD else seed)}
 
 
-def alarms_behind(tables: Sequence[ResultTable], auxiliary: Sequence[ResultTable]) -> Mapping[str, Sampled]:
-    """What `robustness.thresholds.behind` says of the thresholds that each run's maps have on the auxiliary pictures,
-    by `RULE`, in the mean over runs. A picture's score is the mean of its map's highest pixels (``map_top``)."""
-    found: dict[str, list[Sampled]] = {}
-    for target, known in zip(tables, auxiliary, strict=True):
-        pictures, others = (table.per_image.assign(image_score=table.per_image["map_top"]) for table in (target, known))
-        for name, own in behind(pictures, thresholds(pictures, others, RULE, "auxiliary")).items():
-            found.setdefault(name, []).append(own)
-    return {name: _mean(own) for name, own in found.items()}
+def alarm_rates(
+    model: AnomalyModel, dataset: AnomalyDataset, auxiliary: AnomalyDataset, *, batch_size: int = 16
+) -> pd.DataFrame:
+    """What the threshold that a share `RATE` of the auxiliary pictures' normal pixels exceeds gives on other pictures:
+    columns category, `ALARMS` and `FOUND`, the shares of normal and of damaged pixels above it; normal pixels are those
+    not near damage. A share is nan where there are no such pixels. Raises as `category_predictions`."""
+    known = [
+        map_[~near(mask)]
+        for _, predictions in category_predictions(model, auxiliary, batch_size, "threshold")
+        for map_, mask, _ in predictions
+    ]
+    at = float(np.quantile(torch.cat(known).numpy(), 1 - RATE))
+    rows = []
+    for part, predictions in category_predictions(model, dataset, batch_size, "false alarms"):
+        pairs = [(map_ > at, mask) for map_, mask, _ in predictions]
+        normal = torch.cat([called[~near(mask)] for called, mask in pairs])
+        damaged = torch.cat([called[mask] for called, mask in pairs])
+        shares = {ALARMS: float(normal.float().mean()), FOUND: float(damaged.float().mean())}
+        rows.append({"category": row_name(part.categories[0])} | shares)
+    return pd.DataFrame(rows)
 
 
-def _mean(runs: Sequence[Sampled]) -> Sampled:
-    values = np.stack([own.values for own in runs])
-    apart = values[:, 0] - values[:, 0].mean()
-    return replace(runs[0], values=values.mean(axis=0), runs={len(runs): apart} if len(runs) > 1 else {})
+def mean_rates(runs: Sequence[pd.DataFrame]) -> dict[str, Sampled]:
+    """The means over categories and runs of `alarm_rates`, resampled by category."""
+    whole = pd.concat([flat_gaps(table).assign(run=number) for number, table in enumerate(runs)], ignore_index=True)
+    return {name: Sampled.of(whole, name) for name in (ALARMS, FOUND)}

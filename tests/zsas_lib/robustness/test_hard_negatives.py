@@ -1,16 +1,15 @@
 """False alarms on pictures that are learned from, and what a second training makes of them."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from toy import toy_dataset
 
 import zsas_lib as zsas
 from zsas_lib.base.errors import UnknownNameError
-from zsas_lib.evaluation.evaluate import evaluate
 from zsas_lib.models.prediction import AnomalyModel, Prediction
 from zsas_lib.robustness import hard_negatives as study
-from zsas_lib.robustness.thresholds import behind, thresholds
 
 
 class Red(AnomalyModel):
@@ -66,15 +65,25 @@ def test_arms_are_settings_of_a_second_training(backbone, pictures):
         study.settings_of("harder", plain, pictures, 0)
 
 
-def test_thresholds_come_from_the_auxiliary_pictures_of_the_same_run():
-    names = ["ceramic_ring", "woven_sheet"]
-    pictures = zsas.load_dataset("embedded-b", categories=names, image_size=36).select(per_category=4)
-    one, other = (evaluate(zsas.load_model(n), pictures, resamples=6) for n in ("local-contrast", "median-colour"))
-    found = study.alarms_behind([one, other], [other, other])
-    expected = []
-    for table in (one, other):
-        own, known = (part.per_image.assign(image_score=part.per_image.map_top) for part in (table, other))
-        expected.append(behind(own, thresholds(own, known, study.RULE, "auxiliary"))["false alarms"].values)
-    assert found["false alarms"].values == pytest.approx(np.mean(expected, axis=0))
-    assert list(found["false alarms"].runs) == [2] and set(found) == {"F1", "found", "false alarms"}
-    assert study.alarms_behind([one], [one])["found"].runs == {}
+def test_rates_are_those_of_a_threshold_from_other_pictures(pictures):
+    """Red pixels above what one in a hundred normal ones of the auxiliary pictures exceeds."""
+    rings = pictures.select(["ring"])
+    found = study.alarm_rates(Red(), pictures, rings).set_index("category")
+    samples = [rings[place] for place in range(len(rings))]
+    normal = torch.cat([sample.image[0][~study.near(sample.mask)] for sample in samples])
+    at = np.quantile(normal.numpy(), 0.99)
+    damaged = torch.cat([sample.image[0][sample.mask] for sample in samples])
+    assert list(found.index) == ["nut", "ring"]
+    assert found["false alarms"]["ring"] == pytest.approx(float((normal > at).float().mean()), abs=1e-6)
+    assert found["found"]["ring"] == pytest.approx(float((damaged > at).float().mean()), abs=1e-6)
+
+
+def test_rates_of_runs_are_averaged_and_paired_by_category():
+    tables = [
+        pd.DataFrame({"category": ["a", "b"], "false alarms": own, "found": [0.5, 0.7]})
+        for own in ([0.1, 0.3], [0.3, 0.3])
+    ]
+    both, first = study.mean_rates(tables), study.mean_rates(tables[:1])
+    assert both["false alarms"].values[0] == pytest.approx(0.25) and first["found"].values[0] == pytest.approx(0.6)
+    assert (both["false alarms"] - first["false alarms"]).difference().gap == pytest.approx(0.05)
+    assert list(both["false alarms"].runs) == [2] and first["false alarms"].runs == {}
