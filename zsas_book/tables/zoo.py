@@ -35,7 +35,7 @@ def cards_table(cards: Sequence[Card]) -> pd.DataFrame:
 
 
 def networks_in_words(cards: Sequence[Card], absent: Mapping[str, str]) -> list[str]:
-    """How many networks a page has, and which it goes without. Raises OptionError where it has none, with the reasons."""
+    """How many networks a page has, and which it goes without. Raises OptionError, with reasons, where it has none."""
     if not cards:
         why = "; ".join(f"{name}: {reason}" for name, reason in absent.items())
         raise OptionError(f"Expected networks that can be had here, got none. {why}")

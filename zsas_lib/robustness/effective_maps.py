@@ -78,12 +78,13 @@ def kept_under(
 
 def of_sweep(sweep: pd.DataFrame, metric: str) -> pd.DataFrame:
     """`kept_under` of one table of `corruption_sweep`, without the model."""
-    own = sweep[sweep["category"] != MEAN]
-    clean = own[own["corruption"] == CLEAN].set_index("category")[metric]
-    shifted = own[own["corruption"] != CLEAN].groupby(["category", "corruption"], sort=False)[metric].mean()
-    rows = shifted.rename(SHIFTED).reset_index()
-    mean = rows.groupby("category", sort=False)[SHIFTED].mean().reset_index().assign(corruption=ALL)
-    whole = pd.concat([rows, mean], ignore_index=True)
+    own = pd.DataFrame(sweep[sweep["category"] != MEAN])
+    clean = pd.DataFrame(own[own["corruption"] == CLEAN]).set_index("category")[metric]
+    keys = ["category", "corruption"]
+    corrupted = pd.DataFrame(own[own["corruption"] != CLEAN]).rename(columns={metric: SHIFTED})
+    rows = pd.DataFrame(corrupted.groupby(keys, sort=False)[[SHIFTED]].mean()).reset_index()
+    mean = pd.DataFrame(rows.groupby("category", sort=False)[[SHIFTED]].mean()).reset_index()
+    whole = pd.concat([rows, mean.assign(corruption=ALL)], ignore_index=True)
     return whole.assign(**{PLAIN: clean.reindex(whole["category"]).to_numpy()})
 
 

@@ -72,7 +72,7 @@ def test_methods_on_towers_leave_out_what_cannot_be_had(monkeypatch):
 def test_sweeps_are_those_of_the_store(monkeypatch, tmp_path):
     monkeypatch.setattr(backbones, "_REGISTERED", {})
     backbones.register_backbone("one", architecture=TINY)
-    pictures = toy_dataset(tmp_path / "toy")
+    pictures = toy_dataset(tmp_path / "toy", {"a": 2, "b": 2})
     network = science.methods_on(science.towers_at_hand(["one"], weights="random", floor=False)[0], ["clip"])[0]
     found = science.kept_under(network, pictures, ["jpeg"], [2], "pixel_auroc", store=tmp_path)
     own = corruption_sweep(network["clip on one"], pictures, ["jpeg"], [2], resamples=2)
