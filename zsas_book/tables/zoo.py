@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from zsas_lib.backbones.zoo import Card
+from zsas_lib.base.errors import OptionError
 from zsas_lib.evaluation.sampled import ITSELF, Difference, Sampled, keys_of
 from zsas_lib.papers import claims
 from zsas_lib.robustness.effective import rank_correlation
@@ -31,6 +32,14 @@ def cards_table(cards: Sequence[Card]) -> pd.DataFrame:
             "seeds": len(own),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("member")
+
+
+def networks_in_words(cards: Sequence[Card], absent: Mapping[str, str]) -> list[str]:
+    """How many networks a page has, and which it goes without. Raises OptionError, with reasons, where it has none."""
+    if not cards:
+        why = "; ".join(f"{name}: {reason}" for name, reason in absent.items())
+        raise OptionError(f"Expected networks that can be had here, got none. {why}")
+    return [f"{counted(len(cards), 'network')}.", absent_in_words(absent)]
 
 
 def absent_in_words(absent: Mapping[str, str]) -> str:
