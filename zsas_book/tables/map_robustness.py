@@ -14,7 +14,7 @@ CLAIMS = [
     {
         "paper": "T",
         "claim": "What a tower loses under a factor is foretold by how well it does anyway, along a line",
-        "here": "Asked of anomaly maps: the line is that of maps without a model, and methods on towers are set against it.",
+        "here": "Asked of anomaly maps: the line is that of maps without a model, and methods are set against it.",
     },
 ]
 """What paper T says of this, and what the page has to do with it."""
