@@ -10,6 +10,15 @@ from zsas_lib.robustness.effective_maps import ALL, PLAIN, SHIFTED
 from ..words import counted, gain, listed, points
 from .zoo import intervals
 
+CLAIMS = [
+    {
+        "paper": "T",
+        "claim": "What a tower loses under a factor is foretold by how well it does anyway, along a line",
+        "here": "Asked of anomaly maps: the line is that of maps without a model, and methods are set against it.",
+    },
+]
+"""What paper T says of this, and what the page has to do with it."""
+
 
 def absent_in_words(absent: Mapping[str, str]) -> list[str]:
     """What the page goes without, a sentence each."""

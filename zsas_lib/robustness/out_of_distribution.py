@@ -52,7 +52,7 @@ def strangers_told(found: Sequence[Answers], resamples: int = 200) -> pd.DataFra
             for strange in own.strangers:
                 other = own.of(strange)
                 second = score(other, kind)
-                by = "number" if other.rows["name"].nunique() == 1 else "name"
+                by = "number" if len(set(other.rows["name"])) == 1 else "name"
                 part = _auroc(first, _column(known, "name"), second, _column(other, by), resamples)
                 rate = false_positive_rate(first, second)
                 part["fpr95"] = np.where(part["replicate"] == ITSELF, rate, np.nan)

@@ -10,6 +10,7 @@ released CLIPs, with pictures whose cues may be unlike in legibility.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 from zlib import crc32
 
 import numpy as np
@@ -117,13 +118,14 @@ def shape_bias(answered: pd.DataFrame) -> pd.DataFrame:
     keys = ["member", "head", "run"]
     for place, own in answered.groupby(keys, sort=False):
         levels = np.array(sorted(own["level"].unique()))
-        one = own[own["level"] == 0]
+        one = pd.DataFrame(own[own["level"] == 0])
         cube = np.stack([own.loc[own["level"] == level, list(METRICS)].to_numpy(float) for level in levels])
         drawn = cube[list(levels).index(0)]
         ways = {AS_DRAWN: np.column_stack([drawn, np.zeros(len(drawn))]), EQUAL: _balanced(levels, cube)}
-        known = dict(zip(keys, place))
+        named: list[Any] = list(cast(Any, place))
+        known = dict(zip(keys, named))
         for way, values in ways.items():
-            part = one[["replicate", "draw", "pictures", "units", "freedom"]].reset_index(drop=True)
+            part = pd.DataFrame(one[["replicate", "draw", "pictures", "units", "freedom"]]).reset_index(drop=True)
             part = pd.concat([part, pd.DataFrame(values, columns=[*METRICS, "weakened"])], axis=1)
             for number, (name, value) in enumerate({**known, "way": way}.items()):
                 if name != "run":

@@ -7,6 +7,7 @@ is asked with the choices turned round once for each place, and a choice has the
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from string import ascii_uppercase
@@ -100,12 +101,11 @@ def load_vision_language(folder: str | Path, device: str | torch.device | None =
         )
     if not Path(folder).is_dir():
         raise DataError(f"Expected a folder with a vision-language model of transformers, got {folder}, which is none.")
-    from transformers import AutoModelForImageTextToText, AutoProcessor
-
+    transformers: Any = import_module("transformers")
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        processor = AutoProcessor.from_pretrained(str(folder), local_files_only=True)
-        model = AutoModelForImageTextToText.from_pretrained(str(folder), local_files_only=True)
+        processor = transformers.AutoProcessor.from_pretrained(str(folder), local_files_only=True)
+        model = transformers.AutoModelForImageTextToText.from_pretrained(str(folder), local_files_only=True)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise DataError(
             f"Expected a folder with a model of transformers that takes pictures and text, and its processor, got "

@@ -135,7 +135,7 @@ def robustness_or_none(table: pd.DataFrame, reference: Sequence[str]) -> pd.Data
     keys = ["member", "seed", "category"]
     plain = whole[whole["factor"] == CLEAN].set_index(keys)[AMONG]
     rows = pd.DataFrame(whole[whole["factor"] != CLEAN])
-    rows.insert(0, "plain", plain.reindex(pd.MultiIndex.from_frame(rows[keys])).to_numpy())
+    rows.insert(0, "plain", plain.reindex(pd.MultiIndex.from_frame(pd.DataFrame(rows[keys]))).to_numpy())
     found = by_seed(rows.reindex(columns=[*keys, "factor", "plain", AMONG]), ["member", "factor"])
     found.insert(list(found.columns).index("run"), "expected", np.nan)
     found.insert(list(found.columns).index("run"), "effective", np.nan)

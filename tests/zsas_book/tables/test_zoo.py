@@ -4,6 +4,7 @@ import pytest
 
 from zsas_book.tables import zoo as tables
 from zsas_lib.backbones.zoo import zoo_cards
+from zsas_lib.base.errors import OptionError
 from zsas_lib.evaluation.paired import flat_gaps
 
 
@@ -25,6 +26,13 @@ def test_absent_networks_are_named_with_their_reason():
     assert tables.absent_in_words({}) == ""
     found = tables.absent_in_words({"vit:7": "it is not trained yet", "few:7": "it is not trained yet"})
     assert found == "Left out: vit:7 and few:7 (it is not trained yet)."
+
+
+def test_a_page_without_any_network_says_why():
+    cards = zoo_cards()[:2]
+    assert tables.networks_in_words(cards, {"a": "gone"}) == ["2 networks.", "Left out: a (gone)."]
+    with pytest.raises(OptionError, match="Expected networks that can be had here, got none. a: gone"):
+        tables.networks_in_words([], {"a": "gone"})
 
 
 def test_intervals_become_wide_tables_in_their_order():
