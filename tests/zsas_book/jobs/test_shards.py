@@ -97,7 +97,7 @@ def test_every_page_that_lists_shards_has_scripts_of_its_notebooks_own_cells(nam
     assert {name.id for name in names if isinstance(name.ctx, ast.Load)} - made - set(dir(builtins)) - functions_in(
         script
     ) == set()
-    assert any(f"{call}(" in script for call in ("stored", "study", "runs_of", "read_towers"))
+    assert any(f"{call}(" in script for call in ("stored", "study", "runs_of", "read_towers", "asked_of", "kept_under"))
     notebook = (REPOSITORY / PAPER[name].notebook).with_suffix(".md").read_text()
     assert all(cell.partition("\n")[2].strip() in notebook for cell in script.split("\n# %% ")[1:-1])
 

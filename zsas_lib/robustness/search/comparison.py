@@ -1,6 +1,7 @@
 """How searches compare: what each has found after so many forward passes."""
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -82,7 +83,7 @@ def tightness(curves: Mapping[str, pd.DataFrame], yardstick: str) -> pd.DataFram
     means = {name: dict(zip(curve, curve.to_numpy().mean(axis=0))) for name, curve in curves.items()}
     rows = {}
     for name, curve in curves.items():
-        gap = curve[end] - curves[yardstick][end]
+        gap = cast(pd.Series, curve[end] - curves[yardstick][end])
         sure = over_categories(gap) if len(gap) > 1 and name != yardstick else None
         reached = [passes for passes, bound in means[name].items() if bound <= means[yardstick][end]]
         rows[name] = {
