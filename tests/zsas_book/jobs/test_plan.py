@@ -56,7 +56,8 @@ def test_the_paper_profile_is_listed_whole_and_refused_for_each_thing_that_is_mi
     assert "Weights of vit-b-16-plus-240: about 0.8 GB, to download." in lines
     tries = [line for line in lines if line.startswith("Try first")]
     assert tries[0].endswith("zsas shard uniform_sweep bottle --profile paper -p weights random")
-    assert len(tries) == 2
+    assert len(tries) == 3  # one for each data set that shards are of, and one for those of towers
+    assert "zsas shard visual_factors towers_RN50_openai" in tries[2]
 
 
 def test_nothing_is_in_the_way_where_data_weights_and_disk_are_there(tmp_path, monkeypatch, weights):
