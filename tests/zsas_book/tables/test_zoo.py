@@ -19,7 +19,7 @@ def test_cards_have_a_row_for_each_member():
     table = tables.cards_table(cards)
     assert list(table.index) == ["reference", "wide"]
     assert table.loc["wide", "in place of"] == "width 6" and table.loc["reference", "in place of"] == ""
-    assert table.loc["reference", "seeds"] == 3 and table.loc["reference", "seen"] == "51,200"
+    assert table.loc["reference", "seeds"] == 3 and table.loc["reference", "seen"] == "128,000"
 
 
 def test_absent_networks_are_named_with_their_reason():
