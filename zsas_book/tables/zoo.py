@@ -97,10 +97,10 @@ def foretold_in_words(table: pd.DataFrame) -> list[str]:
     return said
 
 
-def claims_of(page: str) -> pd.DataFrame:
-    """What paper T says that this page tests, with our note; the verdicts are on the page of claims."""
+def claims_of(page: str, paper: str = "T") -> pd.DataFrame:
+    """What a paper says that this page tests, with our note; the verdicts are on the page of claims."""
     table = claims()
-    own = table[(table["paper"] == "T") & table["pages"].str.split().apply(lambda names: page in names)]
+    own = table[(table["paper"] == paper) & table["pages"].str.split().apply(lambda names: page in names)]
     return own[["claim", "place", "note"]].reset_index(drop=True)
 
 

@@ -220,7 +220,7 @@ def test_maps_have_the_pictures_size_and_names_are_counted(backbone):
         ("anomalyclip", {"smoothing": -1.0}, "smoothing=-1.0; expected a number of at least 0"),
         ("anomalyclip", {"top_k": 0}, "top_k=0; expected a whole number of at least 1"),
         ("april-gan", {"smoothing": math.inf}, "smoothing=inf; expected a number of at least 0"),
-        ("vcpclip", {"temperature": "fixed"}, "temperature='fixed'; expected 'learned' or a number above 0"),
+        ("vcpclip", {"temperature": "fixed"}, "temperature='fixed'; expected 'learned', 'bounded' or a number above 0"),
         ("vcpclip", {"temperature": math.nan}, "temperature=nan; expected"),
         ("vcpclip", {"class_tokens": 70}, r"class_tokens=70; expected a whole number in 1..69"),
         ("vcpclip", {"class_tokens": 69, "deep_tokens": 2}, r"deep_tokens=2; expected a whole number in 1..1"),
