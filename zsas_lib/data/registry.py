@@ -143,6 +143,25 @@ DATASETS: dict[str, DatasetRecord] = {
             licence="MIT",
             embedded=True,
         ),
+        DatasetRecord(
+            "embedded-c",
+            "embedded C",
+            btad,
+            family="BTAD",
+            auxiliary="embedded-a",
+            licence="MIT",
+            embedded=True,
+            names_defects=False,
+        ),
+        DatasetRecord(
+            "embedded-d",
+            "embedded D",
+            mpdd,
+            family="MPDD",
+            auxiliary="embedded-a",
+            licence="MIT",
+            embedded=True,
+        ),
     )
 }
 
@@ -165,7 +184,7 @@ def dataset_record(name: str) -> DatasetRecord:
 
 def auxiliary_name(dataset: str) -> str:
     """The data set that models are trained on which are tested on ``dataset``: the papers', VisA for all but VisA
-    itself, and so for the embedded two. Raises UnknownNameError for a data set without one.
+    itself, and so for the embedded ones. Raises UnknownNameError for a data set without one.
 
     >>> zsas.auxiliary_name("mvtec"), zsas.auxiliary_name("visa")
     ('visa', 'mvtec')

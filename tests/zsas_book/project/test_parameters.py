@@ -156,20 +156,25 @@ def test_values_are_coerced_by_the_declared_type(given, expected):
 @pytest.mark.parametrize(
     ("kind", "good", "bad", "known"),
     [
-        ("data set", "folder", "cups", "mvtec, visa, btad, mpdd, mvtec-loco, mvtec-3d, folder, embedded-a, embedded-b"),
+        (
+            "data set",
+            "folder",
+            "cups",
+            "mvtec, visa, btad, mpdd, mvtec-loco, mvtec-3d, folder, embedded-a, embedded-b, embedded-c, embedded-d",
+        ),
         (
             "data set with an auxiliary one",
             "visa",
             "folder",
-            "mvtec, visa, btad, mpdd, mvtec-loco, mvtec-3d, embedded-a, embedded-b",
+            "mvtec, visa, btad, mpdd, mvtec-loco, mvtec-3d, embedded-a, embedded-b, embedded-c, embedded-d",
         ),
         (
             "data set that names its defects",
             "folder",
             "visa",
-            "mvtec, btad, mpdd, mvtec-loco, mvtec-3d, folder, embedded-b",
+            "mvtec, btad, mpdd, mvtec-loco, mvtec-3d, folder, embedded-b, embedded-d",
         ),
-        ("embedded data set", "embedded-a", "mvtec", "embedded-a, embedded-b"),
+        ("embedded data set", "embedded-a", "mvtec", "embedded-a, embedded-b, embedded-c, embedded-d"),
         ("model", "winclip", "gpt-clip", ", ".join(list_models())),
         (
             "model that learns nothing",

@@ -5,6 +5,7 @@ import pytest
 from zsas_book.project.parameters import Parameter, ParameterError
 from zsas_book.project.together import categories_of, learns, misfits, missing, require_together
 from zsas_lib.base.errors import DataError
+from zsas_lib.data.embedded.catalogue import SETS
 from zsas_lib.data.load import load_dataset
 
 DECLARED = (
@@ -27,7 +28,7 @@ def told(root: Path, **given) -> list[str]:
 
 
 def test_the_categories_of_embedded_data_are_known_before_they_are_drawn(monkeypatch, tmp_path):
-    drawn = {name: list(load_dataset(name).categories) for name in ("embedded-a", "embedded-b")}
+    drawn = {name: list(load_dataset(name).categories) for name in SETS}
     monkeypatch.setenv("ZSAS_CACHE", str(tmp_path))
     assert {name: list(categories_of(name, None)) for name in drawn} == drawn
     assert list(tmp_path.iterdir()) == []

@@ -262,7 +262,7 @@ def test_a_computed_notebook_that_is_none_is_not_shown_and_stops_nothing(tmp_pat
 
 def test_pages_of_other_profiles_are_not_in_the_table_of_contents(tmp_path):
     path = shutil.copy(REPOSITORY / "book" / "_toc.yml", tmp_path)
-    names = set(load_pages(REPOSITORY, "paper"))
+    names = {*load_pages(REPOSITORY, "paper"), "vcp_complexity_measured"}
     assert "_computed/embedded_benchmark" in Path(path).read_text()
     trim_contents(Path(path), names)
     listed = re.findall(r"file: (\S+)", Path(path).read_text())
@@ -271,6 +271,7 @@ def test_pages_of_other_profiles_are_not_in_the_table_of_contents(tmp_path):
     )
     first = listed.index("_computed/vcp_comparison")
     assert listed[first : first + 4] == [f"_computed/vcp_comparison{end}" for end in ("", "_btad", "_mpdd", "_visa")]
+    assert listed[listed.index("_computed/vcp_complexity") + 1] == "_computed/vcp_complexity_measured"
 
 
 @pytest.fixture

@@ -18,12 +18,15 @@ from scipy import ndimage
 
 import zsas_lib as zsas
 from zsas_lib.base.errors import OptionError
+from zsas_lib.base.sources import source_definitions
 from zsas_lib.base.work import LOCK
 from zsas_lib.data import embedded
-from zsas_lib.data.embedded import WEIGHTS, train_backbone, train_losses, train_student, write
+from zsas_lib.data.embedded import WEIGHTS, train_backbone, train_losses, train_student, write, write_twins
 from zsas_lib.data.embedded.defects import DEFECTS, FADING, possible_defects
-from zsas_lib.data.embedded.products import AUXILIARY, EVALUATION, TRAINING
+from zsas_lib.data.embedded.products import AUXILIARY, EVALUATION, LIKE_BTAD, LIKE_MPDD, TRAINING
 from zsas_lib.data.embedded.render import CONTRASTS, Defect, Picture, render
+from zsas_lib.data.embedded.shapes import FULL_FRAME
+from zsas_lib.data.embedded.train_scenes import EVEN
 
 SMALL = {"counts": (1, 2, 10), "seed": 3}
 
@@ -57,6 +60,15 @@ def test_no_composition_is_in_two_of_the_three_sets():
     for seen in names[:2]:
         words = {word for name in seen for word in name.split()}
         assert words <= {word for name in names[2] for word in name.split()}
+
+
+def test_twins_are_of_none_that_the_backbone_avoided_or_met_more_often_than_others():
+    twins = LIKE_BTAD + LIKE_MPDD
+    names = {product.name for product in twins}
+    assert (len(LIKE_BTAD), len(LIKE_MPDD), len(names)) == (3, 6, 9)
+    assert names <= {f"{material} {shape}" for material, shape in TRAINING}
+    assert not names & {product.name for product in AUXILIARY + EVALUATION}
+    assert not any(product.material in EVEN or product.shape in FULL_FRAME for product in twins)
 
 
 @pytest.mark.parametrize("products", [AUXILIARY, EVALUATION], ids=["embedded-a", "embedded-b"])
@@ -108,6 +120,36 @@ def test_embedded_a_is_written_in_visas_layout(tmp_path):
     assert (len(test.select(anomalous=False)), len(test.select(anomalous=True))) == (2, 10)
     assert test[0].image.shape == (3, 96, 120)
     assert all(sample.mask.any() == sample.is_anomalous for sample in test)
+
+
+@pytest.mark.training
+def test_embedded_c_is_written_in_btads_layout_and_its_kinds_of_defects_beside_it(tmp_path):
+    write_twins.write_embedded_c(tmp_path / "c", products=LIKE_BTAD[:1], size=96, counts=(1, 2, 6))
+    test = zsas.load_dataset("embedded-c", tmp_path / "c")
+    assert [record.defect for record in test.records] == ["ko"] * 6 + ["good"] * 2
+    assert all(sample.mask.any() == sample.is_anomalous for sample in test)
+    assert len(zsas.load_dataset("embedded-c", tmp_path / "c", split="train")) == 1
+    table = pd.read_csv(tmp_path / "c" / "defects.csv")
+    damaged = {record.name(test.root) for record in test.records if record.is_anomalous}
+    assert set(table.image) == damaged and table.kind.nunique() == 6
+
+
+@pytest.mark.training
+def test_embedded_d_is_written_in_mpdds_layout(tmp_path):
+    write_twins.write_embedded_d(tmp_path / "d", products=LIKE_MPDD[3:4], size=96, counts=(1, 2, 6))
+    test = zsas.load_dataset("embedded-d", tmp_path / "d")
+    assert test.categories == ("hammered_nut",) and (len(test), len(test.select(anomalous=True))) == (8, 6)
+    assert len({record.defect for record in test.records}) == 7
+
+
+def test_the_pictures_of_one_pair_do_not_hang_on_what_is_in_the_other():
+    """A product more among the twins draws neither embedded-a nor embedded-b anew."""
+    assert {"LIKE_BTAD", "LIKE_MPDD"} <= names_in(write_twins) and not {"AUXILIARY", "TRAINING"} & names_in(write_twins)
+    assert not {"LIKE_BTAD", "LIKE_MPDD"} & names_in(write)
+
+
+def names_in(module) -> set[str]:
+    return {definition.partition(":")[2] for definition in source_definitions(module)}
 
 
 @pytest.mark.training

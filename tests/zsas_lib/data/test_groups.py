@@ -4,7 +4,7 @@ import pytest
 
 from zsas_lib.base.errors import DataError
 from zsas_lib.data import official
-from zsas_lib.data.embedded.products import AUXILIARY, EVALUATION
+from zsas_lib.data.embedded.catalogue import SETS
 from zsas_lib.data.groups import TYPES, category_groups, type_mapping
 
 
@@ -39,7 +39,7 @@ def test_a_grouping_of_ones_own(tmp_path):
         category_groups("folder", ["lamp"], path)
 
 
-@pytest.mark.parametrize(("dataset", "products"), [("embedded-a", AUXILIARY), ("embedded-b", EVALUATION)])
+@pytest.mark.parametrize(("dataset", "products"), SETS.items())
 def test_every_embedded_product_is_grouped_as_it_is_drawn(dataset, products):
     drawn = {product.name.replace(" ", "_"): "texture" if product.is_texture else "object" for product in products}
     assert category_groups(dataset, list(drawn)) == drawn
@@ -54,10 +54,11 @@ def test_every_defect_of_mvtec_has_one_type_and_every_type_a_defect():
     assert set(mapping.type) == set(TYPES)
 
 
-def test_every_kind_of_the_embedded_data_has_a_type():
+@pytest.mark.parametrize("dataset", ["embedded-b", "embedded-d"])
+def test_every_kind_of_the_embedded_data_has_a_type(dataset):
     from zsas_lib.data.embedded.defects import DEFECTS
 
-    mapping = type_mapping("embedded-b")
+    mapping = type_mapping(dataset)
     assert sorted(mapping.defect) == sorted(kind.replace(" ", "_") for kind in DEFECTS) and set(mapping.category) == {
         ""
     }

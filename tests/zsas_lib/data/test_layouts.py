@@ -40,6 +40,8 @@ def test_list_datasets():
         "folder",
         "embedded-a",
         "embedded-b",
+        "embedded-c",
+        "embedded-d",
     ]
 
 
@@ -299,7 +301,15 @@ def test_hazelnut_photographs(shared):
     assert len(train) == 28 and train[odd].image.shape == (3, 522, 512)
 
 
-@pytest.mark.parametrize(("name", "layout"), [("embedded-a", "visa_root"), ("embedded-b", "mvtec_root")])
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    [
+        ("embedded-a", "visa_root"),
+        ("embedded-b", "mvtec_root"),
+        ("embedded-c", "btad_root"),
+        ("embedded-d", "mpdd_root"),
+    ],
+)
 def test_embedded_is_written_unless_a_root_is_given(name, layout, request, monkeypatch):
     import zsas_lib.data.embedded as embedded
 

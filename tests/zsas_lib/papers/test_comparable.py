@@ -69,10 +69,16 @@ def test_another_data_set_may_not_stand_beside_mvtec_s_numbers(name):
 
 @pytest.mark.parametrize(
     ("name", "counts_of", "note"),
-    [("embedded-b", "mvtec", "embedded-b"), ("embedded-a", "visa", "embedded-a"), ("folder", "mvtec", "folder")],
+    [
+        ("embedded-b", "mvtec", "embedded-b"),
+        ("embedded-a", "visa", "embedded-a"),
+        ("embedded-c", "btad", "embedded-c"),
+        ("embedded-d", "mpdd", "embedded-d"),
+        ("folder", "mvtec", "folder"),
+    ],
 )
 def test_a_stand_in_is_not_the_data_set_even_with_its_pictures(name, counts_of, note):
-    table = 11 if counts_of == "visa" else 5
+    table = {"mvtec": 5, "visa": 11, "btad": 9, "mpdd": 10}[counts_of]
     assert comparable("V", table, listed(name, counts_of=counts_of), tower(), "vcpclip+") == note
 
 
@@ -135,8 +141,9 @@ def test_what_was_learned_from_counts_and_how():
 
 
 def test_families_are_named_as_printed_and_unknown_data_have_none():
-    names = ("mvtec", "embedded-b", "visa", "embedded-a", "btad", "mpdd", "folder")
-    assert [family(name) for name in names] == ["MVTec-AD", "MVTec-AD", "VisA", "VisA", "BTAD", "MPDD", None]
+    names = ("mvtec", "embedded-b", "visa", "embedded-a", "btad", "embedded-c", "mpdd", "embedded-d", "folder")
+    known = [name for name in ("MVTec-AD", "VisA", "BTAD", "MPDD") for _ in range(2)]
+    assert [family(name) for name in names] == [*known, None]
     assert printed_family("S", 1, "embedded-a") == "VisA"
     assert printed_family("S", 1, "btad") == "MVTec-AD"
 

@@ -58,6 +58,7 @@ def test_a_ready_model_is_trained_if_it_learns(backbone, tmp_path):
 def test_auxiliary_data_are_never_the_data_tested_on():
     assert auxiliary_name("mvtec") == "visa" and auxiliary_name("embedded-b") == "embedded-a"
     assert all(auxiliary_name(name) != name for name in ("visa", "btad", "mpdd", "embedded-a"))
+    assert auxiliary_name("embedded-c") == auxiliary_name("embedded-d") == "embedded-a"
     with pytest.raises(UnknownNameError, match="mvtec"):
         auxiliary_name("mvtecc")
 

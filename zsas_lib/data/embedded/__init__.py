@@ -2,8 +2,8 @@
 their kind. Neither needs a download.
 
 ``products`` and ``scene`` draw sound parts from ``shapes``, ``materials`` and ``fields``; ``defects`` damages them,
-``render`` puts a picture together, ``write`` makes the data sets; ``train_pictures``, ``captions`` and
-``train_backbone`` make ``backbone.safetensors``.
+``render`` puts a picture together, ``write`` and ``write_twins`` make the data sets; ``train_pictures``, ``captions``
+and ``train_backbone`` make ``backbone.safetensors``.
 """
 
 from pathlib import Path
@@ -12,26 +12,31 @@ from ...base.files import locked
 from ...base.sources import source_digest
 from ...base.work import work_folder
 from ..cache import cache_folder
-from . import write
+from . import write, write_twins
 
 WEIGHTS = Path(__file__).with_name("backbone.safetensors")
 """The embedded backbone's weights; their metadata say what made them."""
 
 
 def written(name: str) -> Path:
-    """The root of ``embedded-a`` or ``embedded-b`` in the cache folder, drawn first if it is not there yet.
+    """The root of an embedded data set in the cache folder, drawn first if it is not there yet.
 
     The folder's name holds a digest of the drawing code, so a changed generator draws anew; the folder is locked while
     it is drawn.
     """
-    writers = {"embedded-a": write.write_embedded_a, "embedded-b": write.write_embedded_b}
-    root = cache_folder() / f"{name}-{source_digest(write)[:12]}"
+    drawing, writer = {
+        "embedded-a": (write, write.write_embedded_a),
+        "embedded-b": (write, write.write_embedded_b),
+        "embedded-c": (write_twins, write_twins.write_embedded_c),
+        "embedded-d": (write_twins, write_twins.write_embedded_d),
+    }[name]
+    root = cache_folder() / f"{name}-{source_digest(drawing)[:12]}"
     if not root.is_dir():
         root.parent.mkdir(parents=True, exist_ok=True)
         with locked(root):  # several that need it at once draw it once
             if not root.is_dir():
                 with work_folder(root.parent, root.name) as work:
-                    writers[name](work / name)
+                    writer(work / name)
                     try:
                         (work / name).rename(root)
                     except OSError:

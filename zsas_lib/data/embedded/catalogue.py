@@ -12,13 +12,16 @@ from safetensors import safe_open
 from ...base.errors import DataError, UnknownNameError
 from ..dataset import AnomalyDataset
 from . import WEIGHTS
-from .products import AUXILIARY, EVALUATION, TRAINING, Product
+from .products import AUXILIARY, EVALUATION, LIKE_BTAD, LIKE_MPDD, TRAINING, Product
 
-SETS = {"embedded-a": AUXILIARY, "embedded-b": EVALUATION}
-PRODUCTS: Mapping[str, Product] = {product.name.replace(" ", "_"): product for product in AUXILIARY + EVALUATION}
-"""The products of both embedded data sets by category, such as ``ceramic_ring``."""
+SETS = {"embedded-a": AUXILIARY, "embedded-b": EVALUATION, "embedded-c": LIKE_BTAD, "embedded-d": LIKE_MPDD}
+PRODUCTS: Mapping[str, Product] = {
+    product.name.replace(" ", "_"): product for products in SETS.values() for product in products
+}
+"""The products of all embedded data sets by category, such as ``ceramic_ring``."""
 COMPOSITIONS = len(TRAINING)
-"""How many products the embedded backbone was trained on; none of them is in either data set."""
+"""How many products the embedded backbone was trained on: none is in ``embedded-a`` or ``embedded-b``, and all
+of ``embedded-c`` and ``embedded-d`` are among them, where it saw other products of the same material and shape."""
 GREY = 0.06  # below this difference between its channels a colour counts as grey
 
 

@@ -146,3 +146,23 @@ TRAINING = tuple(
     if f"{material} {shape}" not in {product.name for product in AUXILIARY + EVALUATION}
 )
 """The compositions that the embedded backbone is trained on: all others."""
+
+_STEEL: dict[str, Colour] = {"colour": (0.62, 0.63, 0.65), "accent": (0.36, 0.37, 0.40)}
+
+LIKE_BTAD = (
+    _object("speckled", "disc", print=None),
+    _object("concrete", "ring", print=None),
+    _aligned("wooden", "bar", print=None),
+)
+"""The categories of ``embedded-c``. The embedded backbone was trained on their compositions, though not on these
+products of them; on none more often than on most others, which `train_scenes` does with even materials and textures."""
+
+LIKE_MPDD = (
+    _object("hammered", "bracket", print=None),
+    _object("ribbed", "bracket", print=None, **_STEEL),
+    _object("rusty", "cross", print=None),
+    _object("hammered", "nut", print=None),
+    _object("ribbed", "capsule", print=None, **_STEEL),
+    _aligned("rusty", "square", print=None),
+)
+"""The categories of ``embedded-d``, metal parts; of what the backbone has seen the same holds."""

@@ -1,4 +1,4 @@
-"""``btad``: beanTech Anomaly Detection (Mishra et al., ISIE 2021) as its archive unpacks.
+"""``btad``: beanTech Anomaly Detection (Mishra et al., ISIE 2021) as its archive unpacks; also ``embedded-c``.
 
 Three products, ``ROOT`` being the folder that holds them (``BTech_Dataset_transformed`` in the archive)::
 

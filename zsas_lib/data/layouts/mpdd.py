@@ -1,4 +1,4 @@
-"""``mpdd``: Metal Parts Defect Detection (Jezek et al., ICUMT 2021), which has the layout of MVTec AD.
+"""``mpdd``: Metal Parts Defect Detection (Jezek et al., ICUMT 2021), in the layout of MVTec AD; also ``embedded-d``.
 
 6 categories of 1024 x 1024 pictures, ``ROOT`` being the folder that holds them (``MPDD`` in the archive)::
 
