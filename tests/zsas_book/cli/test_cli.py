@@ -201,6 +201,10 @@ def test_a_model_that_learns_nothing_is_one_sentence(zsas, mvtec_root, tmp_path)
         (["--zoom", "nan"], "fit got zoom=nan; expected a probability in 0..1."),
         (["--loss-size", "0"], "fit got loss_size=0; expected a side in pixels of at least 1."),
         (["--seed", "-1"], "fit got seed=-1; expected a whole number in 0..4294967295."),
+        (["--select", "best"], "Unknown selection of an epoch 'best'"),
+        (["--select", "target"], "fit got select='target' and no target; expected the test data that choose"),
+        (["--target", "embedded-b"], "fit got a target and select=None; test data choose an epoch with select"),
+        (["--select-by", "loss"], "Unknown metric that chooses an epoch 'loss'"),
     ],
 )
 def test_what_no_training_can_be_done_with_is_one_sentence_before_anything_is_read(

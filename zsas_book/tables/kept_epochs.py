@@ -1,0 +1,31 @@
+"""What the choice of an epoch gains: tables and sentences."""
+
+import pandas as pd
+
+from zsas_lib.training.selection import AUXILIARY, LAST, TARGET
+
+from ..labels import label
+from ..words import beyond, how_sure, points
+
+WORDS = {LAST: "the last epoch", AUXILIARY: "the best on held-out auxiliary products", TARGET: "the best on test data"}
+
+
+def in_percent(gains: pd.DataFrame) -> pd.DataFrame:
+    """`kept_epochs.gains` in percent and points, but for the share of resamples that agree in sign."""
+    columns = ["mean", "gap", "se", "low", "high", "power"]
+    return gains.assign(**{name: 100 * gains[name] for name in columns})
+
+
+def in_words(rows: pd.DataFrame, by: str) -> list[str]:
+    """What selection by the metric ``by`` gains in this metric, a sentence for each model and pair of choices, of
+    `in_percent`'s rows."""
+    sentences = []
+    for model, own in rows[rows.metric == by].groupby("model", sort=False):
+        for row in own.itertuples():
+            word = beyond(row.low, row.high, "better", "worse", "within chance")
+            sure = how_sure(row.low, row.high, row.agree, row.power)
+            sentences.append(
+                f"{label(str(model))}, {WORDS[str(row.kept)]} beside {WORDS[str(row.beside)]}: {label(by)} "
+                f"{points(row.gap)} points, {word} ({sure})."
+            )
+    return sentences
