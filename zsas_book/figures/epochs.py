@@ -27,7 +27,7 @@ def epoch_curves(table: pd.DataFrame, metric: str, choices: Mapping[str, str]) -
             picked = rows[rows[choice]]
             style = {"linestyle": "none", "marker": mark, "markersize": SIZES[mark], "markerfacecolor": "none"}
             axes.plot(picked["epoch"], 100 * picked[metric], markeredgecolor=INK, label=name, **style)
-        axes.set(title=label(model), xlabel="epoch", xticks=sorted(rows["epoch"].unique()))
+        axes.set(title=label(model), xlabel="epoch", xticks=sorted(set(rows["epoch"])))
     figure.axes[0].set_ylabel(axis_label(metric))
     legend(figure, "above", columns=3)
     return figure

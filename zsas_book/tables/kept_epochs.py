@@ -30,11 +30,11 @@ def in_words(rows: pd.DataFrame, by: str) -> list[str]:
     `in_percent`'s rows."""
     sentences = []
     for model, own in rows[rows.metric == by].groupby("model", sort=False):
-        for row in own.itertuples():
-            word = beyond(row.low, row.high, "better", "worse", "within chance")
-            sure = how_sure(row.low, row.high, row.agree, row.power)
+        for row in own.to_dict("records"):
+            low, high = row["low"], row["high"]
+            word = beyond(low, high, "better", "worse", "within chance")
             sentences.append(
-                f"{label(str(model))}, {WORDS[str(row.kept)]} beside {WORDS[str(row.beside)]}: {label(by)} "
-                f"{points(row.gap)} points, {word} ({sure})."
+                f"{label(str(model))}, {WORDS[row['kept']]} beside {WORDS[row['beside']]}: {label(by)} "
+                f"{points(row['gap'])} points, {word} ({how_sure(low, high, row['agree'], row['power'])})."
             )
     return sentences
