@@ -5,7 +5,7 @@ import pandas as pd
 from zsas_lib.training.selection import AUXILIARY, LAST, TARGET
 
 from ..labels import label
-from ..words import beyond, how_sure, points
+from ..words import beyond, counted, how_sure, points
 
 CLAIMS = [
     {
@@ -26,9 +26,15 @@ def in_percent(gains: pd.DataFrame) -> pd.DataFrame:
 
 
 def in_words(rows: pd.DataFrame, by: str) -> list[str]:
-    """What selection by the metric ``by`` gains in this metric, a sentence for each model and pair of choices, of
-    `in_percent`'s rows."""
+    """What selection by the metric ``by`` gains in this metric, of `in_percent`'s rows: a sentence for each pair of
+    choices over all models, then one for each model and pair."""
     sentences = []
+    for (kept, beside), own in rows[rows.metric == by].groupby(["kept", "beside"], sort=False):
+        clear = int(((own["low"] > 0) | (own["high"] < 0)).sum())
+        sentences.append(
+            f"{WORDS[kept].capitalize()} has {points(own['gap'].min())} to {points(own['gap'].max())} points of "
+            f"{label(by)} beside {WORDS[beside]}, beyond chance for {clear} of {counted(len(own), 'model')}."
+        )
     for model, own in rows[rows.metric == by].groupby("model", sort=False):
         for row in own.to_dict("records"):
             low, high = row["low"], row["high"]

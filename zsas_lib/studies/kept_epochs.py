@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from ..data.dataset import AnomalyDataset
+from ..data.dataset import AnomalyDataset, read_once
 from ..evaluation.evaluate import evaluate
 from ..evaluation.paired import paired
 from ..evaluation.tables import MEAN, ResultTable
@@ -60,9 +60,10 @@ def after_each_epoch(
             judged = float(evaluate(network, judges, resamples=2).loc[MEAN, by])
             trainings[-1].append(AfterEpoch(epoch, judged, evaluate(network, pictures, resamples=resamples)))
 
-    for seed in seeds:
-        trainings.append([])
-        fit(model, auxiliary, seed=seed, held_out=held_out, select=LAST, each_epoch=watch, **settings)
+    with read_once():
+        for seed in seeds:
+            trainings.append([])
+            fit(model, auxiliary, seed=seed, held_out=held_out, select=LAST, each_epoch=watch, **settings)
     return trainings
 
 

@@ -12,12 +12,14 @@ def test_gains_are_said_in_points_with_what_stands_behind_them():
     numbers = {"gap": 0.012, "se": 0.002, "low": 0.004, "high": 0.02, "agree": 0.99, "power": 0.006}
     rows = tables.in_percent(pd.DataFrame([row | numbers, row | numbers | {"metric": "aupro"}]))
     assert rows.loc[0, ["mean", "gap", "power", "agree"]].tolist() == pytest.approx([40, 1.2, 0.6, 0.99])
-    (said,) = tables.in_words(rows, "pixel_ap")
+    short, said = tables.in_words(rows, "pixel_ap")
+    gained = "The best on test data has +1.2 to +1.2 points of pixel AP beside the last epoch, beyond chance for"
+    assert short == f"{gained} 1 of 1 model."
     assert said.startswith(
         "VCP-CLIP+, the best on test data beside the last epoch: pixel AP +1.2 points, better (95 % interval +0.4 to"
     )
-    (said,) = tables.in_words(rows.assign(low=-1.0), "pixel_ap")
-    assert "within chance" in said
+    short, said = tables.in_words(rows.assign(low=-1.0), "pixel_ap")
+    assert "within chance" in said and short == f"{gained} 0 of 1 model."
 
 
 def test_curves_mark_the_epoch_of_each_choice():
