@@ -1,5 +1,7 @@
 """What the choice of an epoch gains: tables and sentences."""
 
+from typing import cast
+
 import pandas as pd
 
 from zsas_lib.training.selection import AUXILIARY, LAST, TARGET
@@ -28,14 +30,16 @@ def in_percent(gains: pd.DataFrame) -> pd.DataFrame:
 def in_words(rows: pd.DataFrame, by: str) -> list[str]:
     """What selection by the metric ``by`` gains in this metric, of `in_percent`'s rows: a sentence for each pair of
     choices over all models, then one for each model and pair."""
-    sentences = []
-    for (kept, beside), own in rows[rows.metric == by].groupby(["kept", "beside"], sort=False):
-        clear = int(((own["low"] > 0) | (own["high"] < 0)).sum())
+    chosen, sentences = cast(pd.DataFrame, rows[rows["metric"] == by]), []
+    for place, own in chosen.groupby(["kept", "beside"], sort=False):
+        kept, beside = cast(tuple[str, str], place)
+        gaps = [float(gap) for gap in own["gap"]]
+        clear = sum(low > 0 or high < 0 for low, high in zip(own["low"], own["high"]))
         sentences.append(
-            f"{WORDS[kept].capitalize()} has {points(own['gap'].min())} to {points(own['gap'].max())} points of "
+            f"{WORDS[kept].capitalize()} has {points(min(gaps))} to {points(max(gaps))} points of "
             f"{label(by)} beside {WORDS[beside]}, beyond chance for {clear} of {counted(len(own), 'model')}."
         )
-    for model, own in rows[rows.metric == by].groupby("model", sort=False):
+    for model, own in chosen.groupby("model", sort=False):
         for row in own.to_dict("records"):
             low, high = row["low"], row["high"]
             word = beyond(low, high, "better", "worse", "within chance")
