@@ -39,6 +39,20 @@ def train(
         list[str] | None, typer.Option(help="A perturbation that pictures are met under, such as rotation; or several.")
     ] = None,
     looks: Annotated[int | None, typer.Option(help="Of so many copies under these the worst is taken.")] = None,
+    held_out: Annotated[
+        list[str] | None, typer.Option(help="A category that chooses the epoch and is not trained on; or several.")
+    ] = None,
+    select: Annotated[
+        str | None,
+        typer.Option(
+            help="The epoch that is kept: last; auxiliary: the best on held-out pictures; target: on --target."
+        ),
+    ] = None,
+    select_by: Annotated[str | None, typer.Option(help="The metric that is then highest; pixel_ap without it.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="The test data that choose the epoch, with --select target alone.")
+    ] = None,
+    target_root: Annotated[Path | None, typer.Option(help="The folder that holds them.")] = None,
 ) -> None:
     """Train a model's learnable parts on an auxiliary data set; a run that was stopped goes on from its last epoch.
 
@@ -48,6 +62,7 @@ def train(
     from zsas_lib.models.learned import require_learner
     from zsas_lib.models.load import require_runs
     from zsas_lib.training.recipes import training_of
+    from zsas_lib.training.selection import SELECTED_BY, require_selection
     from zsas_lib.training.settings import require_settings
 
     require_learner(model)
@@ -65,6 +80,7 @@ def train(
     }
     settings = {**of_recipe.fit, **{name: value for name, value in given.items() if value is not None}}
     require_settings(seed=seed, **{name: settings[name] for name in settings.keys() - {"augment", "decay"}})
+    require_selection(select, select_by or SELECTED_BY, target is not None)
     checkpoint = output.with_name(f"{output.name}.checkpoint") if output.name else output
     require_new_file(output)
     require_place(checkpoint)
@@ -77,12 +93,18 @@ def train(
         zsas.load_dataset(dataset, root, image_size=tower.image_size, mask_rule=mask_rule),
         seed=seed,
         **settings,
+        held_out=held_out or (),
+        select=select,
+        select_by=select_by or SELECTED_BY,
+        target=None if target is None else zsas.load_dataset(target, target_root, mask_rule=mask_rule),
         checkpoint=checkpoint,
         output=output,
     )
     typer.echo(
         f"{model} is trained: {len(log)} steps, loss {log.loss.iloc[0]:.3f} to {log.loss.iloc[-1]:.3f}, in {output}"
     )
+    if target is not None:
+        typer.echo(f"Its epoch was chosen on {target}: what it scores there is no estimate for other pictures.")
     if of_recipe.options:
         options = "".join(f", {name}={value!r}" for name, value in of_recipe.options.items())
         typer.echo(

@@ -21,6 +21,7 @@ from .depth import view_gallery as view_gallery
 from .dots import dot_panels as dot_panels
 from .dots import dots as dots
 from .dots import gap_panels as gap_panels
+from .epochs import epoch_curves as epoch_curves
 from .frames import tile_slider as tile_slider
 from .frames import view_tiles as view_tiles
 from .gallery import Tile as Tile

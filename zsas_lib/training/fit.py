@@ -9,7 +9,7 @@ from its last whole one and ends as if it had not been.
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import cast
@@ -29,11 +29,9 @@ from ..evaluation.evaluate import evaluate
 from ..models.learned import Features, LearnedModel, require_learnable
 from ..models.prediction import AnomalyModel
 from .examples import Examples
+from .selection import SELECTED_BY, require_selection, selection_of
 from .settings import require_settings, require_weights
 from .stages import Epoch, planned
-
-SELECTED_BY = "pixel_ap"
-"""By what an epoch is chosen where held-out categories choose it."""
 
 
 def fit(
@@ -53,13 +51,18 @@ def fit(
     looks: int = 1,
     weights: Sequence[float] | None = None,
     held_out: Sequence[str] = (),
+    select: str | None = None,
+    select_by: str = SELECTED_BY,
+    target: AnomalyDataset | None = None,
+    each_epoch: Callable[[int, LearnedModel], None] | None = None,
     checkpoint: str | Path | None = None,
     output: str | Path | None = None,
 ) -> pd.DataFrame:
     """Trains a model's learnable parts, from the parameters that ``seed`` begins with; it predicts afterwards.
 
     Pictures are read at the backbone's size. With neither augmentation nor zoom what the frozen towers say of a picture
-    is computed once, if all of it can be kept (`examples.CACHED_BYTES`). Test data never choose anything.
+    is computed once, if all of it can be kept (`examples.CACHED_BYTES`). Test data choose nothing, unless they are
+    given as the ``target`` of ``select="target"``.
 
     Options; the first four are the paper's (the model's `recipe`) without a value:
         epochs: passes over the pictures, of a training in stages (AA-CLIP's) those of the last; the others have as many
@@ -80,8 +83,18 @@ def fit(
             same in every training.
         looks: of so many copies of a picture a step takes the one that the model then segments worst; 1 takes any.
         weights: how often each picture that is trained on is met, in proportion; an epoch has as many steps as without.
-        held_out: categories of this data set that are not trained on but choose the epoch, by the best pixel AP.
-            Without any the last epoch's parameters are kept.
+        held_out: categories of this data set that are not trained on; they choose the epoch, unless ``select`` says
+            otherwise.
+        select: which epoch's parameters are kept, in a training in stages of the last one's: those of the "last";
+            "auxiliary": of the best one on ``held_out``, or without any on one in four pictures of each category, which
+            are not trained on then; "target": of the best one on the test data ``target``, as some authors' programs
+            do (`selection`): what is then reported on these data is no estimate for others. Without a value
+            "auxiliary" with ``held_out``, else "last". Of several equal epochs the first is kept.
+        select_by: the metric that is then to be highest, one of `selection.CHOOSING`; AdaCLIP's program takes
+            "pixel_f1_max".
+        target: the test data that choose, with ``select="target"`` alone.
+        each_epoch: called after each epoch (of the last stage) with its number, from 1, and the model, which predicts;
+            after a resumed training's own epochs only.
         checkpoint: a file that is rewritten atomically after every epoch and from which the same call goes on; it is
             removed at the end, when ``output`` stands.
         output: the file to write what was learned into at the end (`LearnedModel.save`). That both can be written is
@@ -89,11 +102,12 @@ def fit(
 
     Returns one row per step: epoch, step, loss, and what the model watches (`LearnedModel.watched`) after it.
 
-    Raises NothingToLearnError for a model that learns nothing; UnknownNameError for an unknown held-out category or
-    parameter; DataError for a data set without anomalous or without normal pictures, for a picture or mask that cannot
-    be read or is not there, or a checkpoint of another training; OptionError, a ValueError, for settings that cannot be
-    (`settings.require_settings`) and for files that cannot be written; DivergedError, a FloatingPointError, if the loss
-    or a parameter is not finite.
+    Raises NothingToLearnError for a model that learns nothing; UnknownNameError for an unknown held-out category,
+    parameter, selection or metric; DataError for a data set without anomalous or without normal pictures, for pictures
+    on which no epoch can be chosen, for a picture or mask that cannot be read or is not there, or a checkpoint of
+    another training; OptionError, a ValueError, for settings that cannot be (`settings.require_settings`), such as a
+    target without its selection, and for files that cannot be written; DivergedError, a FloatingPointError, if the
+    loss or a parameter is not finite.
 
     >>> model = zsas.load_model("april-gan", zsas.load_backbone("embedded"))
     >>> auxiliary = zsas.load_dataset("embedded-a", categories="ceramic_disc")
@@ -121,6 +135,7 @@ def fit(
         looks=looks,
     )
     held_out = [held_out] if isinstance(held_out, str) else held_out
+    require_selection(select, select_by, target is not None)
     rates = {**proportional_rates(model, rate), **(rates or {})}
     for name in rates.keys() - recipe.rates.keys():
         if name not in model.learnable():
@@ -130,7 +145,8 @@ def fit(
         require_place(place)
     if len(set(places)) < len(places):
         raise OptionError(f"fit got checkpoint and output {output}; expected two files.")
-    chosen, judges = _split(dataset, held_out, side)
+    selection = selection_of(dataset, select, select_by, held_out, target, side)
+    chosen = selection.chosen
     require_weights(weights, len(chosen))
     settings = {
         "data": [dataset.name, chosen.digest],
@@ -142,7 +158,7 @@ def fit(
         "augment": augment,
         "zoom": zoom,
         "decay": decay,
-        "held_out": list(held_out),
+        **selection.settings,
         "loss_size": loss_size or side,
         "perturbed": perturbed,
         "looks": looks,
@@ -159,7 +175,7 @@ def fit(
                 torch.manual_seed(seed * 100_003 + run.epoch)
                 for features, masks, is_anomalous in examples.shuffled(plan[run.epoch].training_batch_size):
                     run.step(features, masks, is_anomalous)
-            run.end_epoch(judges)
+            run.end_epoch(selection.judges, each_epoch)
             progress.update()
     return run.finish(output)
 
@@ -178,7 +194,7 @@ class DivergedError(FloatingPointError):
 
 
 class _Run:
-    """A training under way: parameters, optimiser, log, and the best epoch where held-out categories choose."""
+    """A training under way: parameters, optimiser, log, and the best epoch where one is chosen."""
 
     def __init__(self, model: LearnedModel, seed: int, plan: Sequence[Epoch], checkpoint: Path | None, settings: dict):
         self.model, self.plan, self.checkpoint, self.settings = model, plan, checkpoint, settings
@@ -215,7 +231,9 @@ class _Run:
         self.optimiser.step()
         self.log.append({"epoch": self.epoch, "step": len(self.log), "loss": number, **self.model.watched()})
 
-    def end_epoch(self, judges: AnomalyDataset | None) -> None:
+    def end_epoch(
+        self, judges: AnomalyDataset | None, each_epoch: Callable[[int, LearnedModel], None] | None = None
+    ) -> None:
         ended = self.plan[self.epoch]
         self.epoch += 1
         self._read_log()
@@ -226,12 +244,13 @@ class _Run:
                     f"{name} of {self.model.name} is not finite after epoch {self.epoch}; lower the rate, or use "
                     "float32."
                 )
-        if judges and ended.last:
+        if (judges or each_epoch) and ended.last:
             self.model.freeze()
             self.model.trained = self.settings
-            quality = float(evaluate(self.model, judges, resamples=2).loc["mean", SELECTED_BY])
-            if self.best is None or quality > self.best["quality"]:
-                self.best = {"quality": quality, "epoch": self.epoch, "parameters": self._parameters()}
+            if judges:
+                self._judge(judges)
+            if each_epoch:
+                each_epoch(self.epoch, self.model)
         if self.checkpoint:
             state = {
                 "settings": json.dumps(self._identity()),
@@ -244,6 +263,11 @@ class _Run:
             with write_atomically(self.checkpoint) as file:
                 torch.save(state, file)
         self._learn()
+
+    def _judge(self, judges: AnomalyDataset) -> None:
+        quality = float(evaluate(self.model, judges, resamples=2).loc["mean", self.settings["select_by"]])
+        if self.best is None or quality > self.best["quality"]:
+            self.best = {"quality": quality, "epoch": self.epoch, "parameters": self._parameters()}
 
     def finish(self, output: str | Path | None) -> pd.DataFrame:
         if self.best:
@@ -315,27 +339,3 @@ def _resized(masks: Bool[Tensor, "batch side side"], size: int) -> Bool[Tensor, 
     if size == masks.shape[-1]:
         return masks
     return F.interpolate(masks[:, None].float(), (size, size), mode="nearest-exact")[:, 0] > 0.5
-
-
-def _split(
-    dataset: AnomalyDataset, held_out: Sequence[str], image_size: int
-) -> tuple[AnomalyDataset, AnomalyDataset | None]:
-    """The pictures to train on and those that choose the epoch, at the backbone's size."""
-    for category in held_out:
-        if category not in dataset.categories:
-            raise UnknownNameError("held-out category", category, dataset.categories)
-    sized = dataset.squashed(image_size)
-    chosen = sized.select([category for category in dataset.categories if category not in held_out])
-    anomalous = sum(record.is_anomalous for record in chosen.records)
-    if not 0 < anomalous < len(chosen):
-        raise DataError(
-            f"Data set {dataset.name!r} at {dataset.root} has {anomalous} anomalous pictures of {len(chosen)} to train "
-            "on; expected anomalous ones with masks and normal ones. Use a test split."
-        )
-    bare = [record for record in sized.records if record.is_anomalous and record.mask_path is None]
-    if bare:
-        raise DataError(
-            f"Data set {dataset.name!r} at {dataset.root} has no mask of {len(bare)} anomalous pictures, such as "
-            f"{bare[0].name(dataset.root)}; a training learns from masks."
-        )
-    return chosen, sized.select(held_out) if held_out else None

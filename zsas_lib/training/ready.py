@@ -23,6 +23,7 @@ from ..models.trivial import MeanGroundTruth
 from ..store.folder import require_writable_store, results_folder
 from .fit import fit
 from .recipes import training_of
+from .selection import identity, resolved
 
 FOLDER = "trained"
 
@@ -34,7 +35,7 @@ def trained(model: AnomalyModel, dataset: AnomalyDataset, *, store: Path | None 
     that asks for the same one waits and then loads it. At which size ``dataset`` gives its pictures matters no more
     than to `fit`. ``store`` is a folder, by default `store.folder.results_folder`.
     Raises what `fit` raises, such as NothingToLearnError for a model that learns nothing, and TypeError for an option
-    that it does not have.
+    that it does not have, and for ``each_epoch``, which a training that is done already would not call.
 
     >>> model = zsas.load_model("april-gan", zsas.load_backbone("embedded"))
     >>> auxiliary = zsas.load_dataset("embedded-a", categories="ceramic_disc")
@@ -67,7 +68,11 @@ def training_place(model: LearnedModel, dataset: AnomalyDataset, *, store: Path 
         for name, value in bound.arguments.items()
         if name not in ("model", "dataset", "checkpoint", "output")
     }
-    read = dataset.squashed(max(model.backbone.size))  # as `fit` reads it
+    side = max(model.backbone.size)
+    settings["select"] = resolved(settings["select"], settings["held_out"])
+    if settings["target"] is not None:
+        settings["target"] = identity(settings["target"].squashed(side))
+    read = dataset.squashed(side)  # as `fit` reads it
     configuration = model.description() | {"data": [read.name, read.digest], "settings": settings}
     sources = source_digest(fit, *model.classes, type(dataset))
     key = configuration_digest({"configuration": canonical(configuration), "sources": sources})

@@ -2,6 +2,7 @@ import json
 import sys
 
 import nbformat
+import pandas as pd
 import pytest
 from mini_project import REPOSITORY, run_in, write_notebook
 
@@ -184,6 +185,32 @@ def test_train_writes_what_load_model_reads(zsas, mvtec_root, tmp_path):
     assert model.trained["epochs"] == 2 and len(model.history) == 2 and model.trained["decay"]  # of the short recipe
 
 
+def test_train_hands_on_what_chooses_the_epoch_and_says_if_it_was_the_test_data(
+    zsas, mvtec_root, tmp_path, monkeypatch
+):
+    asked = []
+
+    def fit(model, dataset, **options):
+        asked.append(options)
+        return pd.DataFrame({"loss": [2.0, 1.0]})
+
+    monkeypatch.setattr(zsas_lib, "fit", fit)
+    data = ("--dataset", "mvtec", "--root", mvtec_root)
+    judging = ("--target", "mvtec", "--target-root", mvtec_root, "--select-by", "pixel_f1_max")
+    warning = "Its epoch was chosen on mvtec: what it scores there is no estimate for other pictures."
+    status, out, err = zsas("train", "april-gan", tmp_path / "a", *data, "--select", "target", *judging)
+    assert status == 0 and warning in out, err
+    status, out, err = zsas("train", "april-gan", tmp_path / "b", *data, "--held-out", "bottle")
+    assert status == 0 and "chosen on" not in out, err
+    published, clean = asked
+    assert (published["select"], published["select_by"], published["target"].name) == (
+        "target",
+        "pixel_f1_max",
+        "mvtec",
+    )
+    assert (clean["select"], clean["target"], clean["held_out"]) == (None, None, ["bottle"])
+
+
 def test_a_model_that_learns_nothing_is_one_sentence(zsas, mvtec_root, tmp_path):
     status, _, err = zsas("train", "winclip", tmp_path / "w", "--dataset", "mvtec", "--root", mvtec_root)
     assert status == 2 and err == "zsas: winclip learns nothing; expected a model such as vcpclip+.\n"
@@ -201,6 +228,10 @@ def test_a_model_that_learns_nothing_is_one_sentence(zsas, mvtec_root, tmp_path)
         (["--zoom", "nan"], "fit got zoom=nan; expected a probability in 0..1."),
         (["--loss-size", "0"], "fit got loss_size=0; expected a side in pixels of at least 1."),
         (["--seed", "-1"], "fit got seed=-1; expected a whole number in 0..4294967295."),
+        (["--select", "best"], "Unknown selection of an epoch 'best'"),
+        (["--select", "target"], "fit got select='target' and no target; expected the test data that choose"),
+        (["--target", "embedded-b"], "fit got a target and select=None; test data choose an epoch with select"),
+        (["--select-by", "loss"], "Unknown metric that chooses an epoch 'loss'"),
     ],
 )
 def test_what_no_training_can_be_done_with_is_one_sentence_before_anything_is_read(
