@@ -107,6 +107,8 @@ SIZES = {
     "... in pixel AP": lambda: lead(5, "AP"),
     "... in AUPRO": lambda: lead(5, "AUPRO"),
     "VCP-CLIP+ leads on VisA": lambda: lead(11, "AUROC"),
+    "VCP-CLIP+ leads on BTAD": lambda: lead(9, "AUROC"),
+    "VCP-CLIP+ leads on MPDD": lambda: lead(10, "AUROC"),
 }
 
 
