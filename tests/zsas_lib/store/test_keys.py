@@ -102,7 +102,7 @@ def edit(library: Path, file: str, old: str, new: str) -> None:
         ("models/winclip.py", "TILE_STRIDE = 0.8", "TILE_STRIDE = 0.7", "evaluate, sweep, worst case"),
         ("models/vcpclip.py", "DROPOUT = ", "DROPOUT = 1 - ", "bounds, training"),
         ("models/april_gan.py", "rate=1e-3", "rate=1e-4", ""),
-        ("training/fit.py", '"pixel_ap"', '"pixel_auroc"', "training"),
+        ("training/selection.py", 'BY = "pixel_ap"', 'BY = "pixel_auroc"', "training"),
         ("store/results.py", 'RECORD = "zsas.record"', 'RECORD = "zsas.results"', ""),
         ("papers/__init__.py", '"""Every number', 'raise SystemExit\n"""Every number', ""),
     ],
