@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from itertools import groupby
 from pathlib import Path
 
 import pandas as pd
@@ -72,17 +73,17 @@ def write_results_index(root: Path, source: Path, states: Iterable[PageState]) -
 
 
 def _compact(numbers: pd.DataFrame, titles: dict[str, str]) -> str:
-    """The numbers as JSON in which every text stands once."""
+    """The numbers as JSON in which every text stands once: ``places`` has page, table and how many of the ``rows`` are
+    theirs, a row its name, its column, the value and, where there is one, the spread."""
     texts = {name: pd.factorize(numbers[name]) for name in ("page", "table", "row", "column")}
+    codes = {name: own.tolist() for name, (own, _) in texts.items()}
     rows = [
-        [
-            *(int(codes[place]) for codes, _ in texts.values()),
-            float(f"{value:.6g}"),
-            None if pd.isna(spread) else float(f"{spread:.3g}"),
-        ]
-        for place, (value, spread) in enumerate(zip(numbers.value, numbers.spread))
+        [row, column, float(f"{value:.6g}"), *([] if pd.isna(spread) else [float(f"{spread:.3g}")])]
+        for row, column, value, spread in zip(codes["row"], codes["column"], numbers.value, numbers.spread)
     ]
-    packed = {name: list(map(str, words)) for name, (_, words) in texts.items()} | {"titles": titles, "rows": rows}
+    places = [[*place, len(list(own))] for place, own in groupby(zip(codes["page"], codes["table"]))]
+    packed = {name: list(map(str, words)) for name, (_, words) in texts.items()}
+    packed |= {"titles": titles, "places": places, "rows": rows}
     return (
         json.dumps(packed, ensure_ascii=False, separators=(",", ":")).replace("Infinity", "null").replace("</", "<\\/")
     )

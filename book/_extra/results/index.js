@@ -6,7 +6,13 @@
   const heads = [...document.querySelectorAll("#zsas-results th")].map((head) => head.textContent);
   const here = (id) => document.getElementById(id);
   const text = (row, column) => (column < 4 ? data[names[column]][row[column]] : row[column]);
-  const all = data.rows.map((row) => ({ row, words: names.map((name, place) => text(row, place)).concat(data.titles[text(row, 0)]).join(" ").toLowerCase() }));
+  const rows = [];
+  for (const [page, table, count] of data.places) {
+    for (const [name, column, value, spread = null] of data.rows.slice(rows.length, rows.length + count)) {
+      rows.push([page, table, name, column, value, spread]);
+    }
+  }
+  const all = rows.map((row) => ({ row, words: names.map((name, place) => text(row, place)).concat(data.titles[text(row, 0)]).join(" ").toLowerCase() }));
   let found = all;
   let shown = step;
   let order = { column: -1, sign: 1 };
