@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..base.errors import UnknownNameError
+from ..models.around import AroundModel
 from ..models.prediction import AnomalyModel, Prediction, names_of_images
 from ..perturbations import perturb, shown, upright
 from ..store.results import describe_model
@@ -34,23 +35,11 @@ SIDE, SHARE = 2, 0.6
 """Parts in a row and in a column, and the share of the picture's side that each has; they overlap."""
 
 
-class _Around(AnomalyModel):
+class _Around(AroundModel):
     """Another model, asked several times about each picture."""
 
-    model: AnomalyModel
-
     def __init__(self, model: AnomalyModel, way: str):
-        super().__init__(model.backbone, {"way": way})
-        self.__dict__["model"] = model  # no submodule: its backbone would be one twice
-        self.name = model.name
-
-    @property
-    def device(self) -> torch.device:
-        return self.model.device
-
-    @property
-    def classes(self) -> list[type]:
-        return [type(self), *self.model.classes]
+        super().__init__(model, {"way": way})
 
     def identity(self, class_names: Sequence[str]) -> Mapping[str, object]:
         return {"of": describe_model(self.model, class_names)}

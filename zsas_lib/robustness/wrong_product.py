@@ -23,6 +23,7 @@ from ..data.record import row_name
 from ..metrics.bootstrap import resampled
 from ..metrics.detection import false_positive_rate, known_auroc
 from ..metrics.image import image_auroc
+from ..models.around import AroundModel
 from ..models.prediction import AnomalyModel, Prediction, names_of_images
 from ..models.prompts import class_phrase
 
@@ -160,21 +161,12 @@ def other_names(categories: Sequence[str]) -> dict[str, str]:
     return found
 
 
-class Misnamed(AnomalyModel):
+class Misnamed(AroundModel):
     """A model that is told other names: ``called`` has what to say for each category, which is else called as it is."""
 
     def __init__(self, model: AnomalyModel, called: Mapping[str, str]):
-        super().__init__(model.backbone, model.options)
-        self.name, self.model, self.called = model.name, model, dict(called)
-
-    @property
-    def device(self) -> torch.device:
-        """That of the model."""
-        return self.model.device
-
-    @property
-    def classes(self) -> list[type]:
-        return [type(self), *self.model.classes]
+        super().__init__(model, model.options)
+        self.called = dict(called)
 
     def identity(self, class_names: Sequence[str]) -> Mapping[str, object]:
         """What each class is called, and what the model says of that."""
