@@ -142,7 +142,7 @@ def _compared(normal: Int[np.ndarray, "image bin"], anomalous: Int[np.ndarray, "
     """The pairs of pixels that were counted in bins of rising scores."""
     beaten = np.cumsum(normal, axis=1, dtype=float)
     beaten -= normal / 2  # normal pixels that an anomalous one in this bin outscores
-    return Pairs(beaten @ anomalous.T.astype(float), normal.sum(axis=1), anomalous.sum(axis=1))
+    return Pairs(beaten @ anomalous.T.astype(float), *(own.sum(axis=1, dtype=np.int64) for own in (normal, anomalous)))
 
 
 def _edges(pixels: PixelScores, bins: int) -> np.ndarray:
@@ -171,8 +171,11 @@ def _histograms(
     pixels: PixelScores, edges: np.ndarray
 ) -> tuple[Int[np.ndarray, "image bin"], Int[np.ndarray, "image bin"]]:
     """How many of each picture's normal, and of its anomalous scores are in each bin."""
-    found = np.empty((2, len(pixels), len(edges) - 1), np.int32)
+    found = np.empty((2, len(pixels), len(edges) - 1), np.int16)  # hundreds, if scores are not the same
     for image, kinds in enumerate(pixels.pictures()):
         for kind, scores in enumerate(kinds):
-            found[kind, image] = np.diff(np.searchsorted(scores, edges))
+            own = np.diff(np.searchsorted(scores, edges))
+            if own.max(initial=0) > np.iinfo(found.dtype).max:
+                found = found.astype(np.int32)
+            found[kind, image] = own
     return found[0], found[1]

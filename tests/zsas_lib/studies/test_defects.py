@@ -149,7 +149,7 @@ def test_groups_and_models_meet_the_same_resamples_of_a_category(dataset):
 
 
 def test_a_group_s_replicates_are_those_of_its_own_pictures_in_each_resample(dataset):
-    """By hand: AUROCs of image scores of the pictures drawn that are good or of the group, as often as they are drawn."""
+    """By hand: AUROCs of the image scores of those drawn that are good or of the group, as often as they are drawn."""
     defects = defect_table(dataset, MAPPED)
     found = group_metrics(Glow(), dataset, {"type": dict(zip(defects.path, defects.type))}, resamples=12)
     scores = zsas.evaluate(Glow(), dataset, **FEW).per_image.query("category == 'lamp'")
