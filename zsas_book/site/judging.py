@@ -3,13 +3,15 @@
 A test compares two sides by ``<``, ``>`` or ``=``; a side is a number or terms joined by `` - ``; a term is
 ``PAGE:TABLE[ROWS][COLUMN]``, where ROWS is ``name=value`` or ``name!=value`` pairs joined by ``; `` (empty for all),
 with ``max``, ``min``, ``mean`` or ``2 *`` before it. Where several rows match, their mean counts. A test that is one
-term of words (``audit:claims[...][verdict]``) quotes it.
+term of words (``audit:claims[...][verdict]``) quotes it; behind `` by `` stand the differences that it is made from,
+apart by `` and ``.
 
 Where a page publishes the replicates of its table (`figures.publish_table`), the verdict is that of the difference of
 both sides: paired where both are of the same pictures (`evaluation.sampled`), else each with its own chance; within
 chance where the 95 % interval has 0 in it. Of ``max`` and ``min`` it is that of the row that is highest or lowest.
-Without replicates, a column NAME may have its standard error beside it in a column NAME_se, and a difference within two
-of them, both sides taken as independent, is within chance.
+A single row of differences may have their chance beside them instead, in the columns NAME_se, low, high, agree (a
+fraction) and power: that is the verdict on whether they differ from 0. With NAME_se alone, a difference within two of
+them, both sides taken as independent, is within chance.
 
 A claim of a printed size does not hold where its difference is within chance and that size is outside of the interval:
 one of that size would have shown.
@@ -32,6 +34,10 @@ RELATIONS = {"<": np.less, ">": np.greater, "=": np.isclose}
 TERM = re.compile(r"(?:(max|min|mean|[\d.]+ \*) )?(\w+):(\w+)\[([^\]]*)\]\[([^\]]+)\]$")
 BETWEEN = r" - (?=(?:max |min |mean )?\w+:)"
 """What stands between two terms."""
+BY, AND = r"(?<=\]) by ", r"(?<=\]) and "
+"""What stands between a quotation and its differences, and between these."""
+CHANCES = ("low", "high", "agree", "power")
+"""Columns of a table of differences, as in `Difference`."""
 
 
 class ClaimError(ValueError):
@@ -64,6 +70,8 @@ class _Side:
     sampled: Sampled | None = None
     bare: bool = False
     """Whether it is a number that the test itself gives."""
+    gap: Difference | None = None
+    """Of a difference whose chance its table has beside it."""
 
     def __sub__(self, other: "_Side") -> "_Side":
         one, two = self.sampled, other.sampled
@@ -80,7 +88,7 @@ def judge(test: str, computed: Path, printed: float | None = None) -> Verdict:
     sides = re.split(r" ([<>=]) (?![^\[]*\])", test)
     try:
         if len(sides) == 1:
-            return Verdict(str(_cells(test, computed).iloc[0]))
+            return _quoted(test, computed)
         left, relation, right = sides
         if right == "none":
             found = str(_cells(left, computed).iloc[0])
@@ -108,11 +116,25 @@ def judge(test: str, computed: Path, printed: float | None = None) -> Verdict:
     return Verdict(CHANCE if unclear else said, asked + (f" ± {error:.2g}" if error else ""))
 
 
+def _quoted(test: str, computed: Path) -> Verdict:
+    """A quotation with the differences that it is made from, the first of which counts; those that are not computed are
+    left out."""
+    words, *behind = re.split(f"{BY}|{AND}", test)
+    said, gaps, evidence = str(_cells(words, computed).iloc[0]), [], []
+    for term in behind:
+        gap = _given(_parsed(term), _cells(term, computed), computed)
+        if gap is not None:
+            named = ", ".join(value for _, _, value in _pairs(str(_parsed(term)[3])))
+            evidence.append(f"{named}: paired difference {in_words(gap)}")
+            gaps.append(gap)
+    return Verdict(said, "; ".join(evidence), gaps[0] if gaps else None)
+
+
 def measured(side: str, computed: Path) -> tuple[float, Difference | None]:
     """The value of a side of a test, and how far it is from 0 where it has replicates. Raises LookupError where it is
     not computed, ValueError where it is none."""
     found = _side(side, computed)
-    gap = found.sampled.difference() if found.sampled is not None else None
+    gap = found.sampled.difference() if found.sampled is not None else found.gap
     return found.value, gap if gap is not None and np.isfinite(gap.se) else None
 
 
@@ -141,6 +163,8 @@ def _difference(one: _Side, other: _Side) -> tuple[Difference, str] | None:
         gap, kind = (first - (other.value if second is None else second)).difference(), "paired"
     elif second is not None and one.bare:
         gap, kind = (second * -1.0 - -one.value).difference(), "paired"
+    elif one.gap is not None and other.bare and other.value == 0:
+        gap, kind = one.gap, "paired"
     else:
         return None
     return (gap, kind) if np.isfinite(gap.se) else None
@@ -160,6 +184,7 @@ def _term(text: str, computed: Path) -> _Side:
     """The rows that a term names, read once. Raises as `_cells`."""
     how, page, name, rows, column = _parsed(text)
     cells = pd.to_numeric(_cells(text, computed))
+    gap = _given(_parsed(text), cells, computed)
     sampled = _sampled(computed / f"{page}_files" / f"{name}{REPLICATES}", how, rows, column)
     if how in ("max", "min"):
         return _Side(float(getattr(cells, how)()), 0.0, sampled)
@@ -169,7 +194,18 @@ def _term(text: str, computed: Path) -> _Side:
     except LookupError:
         errors = pd.Series([0.0])
     sampled = sampled if sampled is None or factor == 1 else sampled * factor
-    return _Side(factor * float(cells.mean()), factor * float(errors.fillna(0).mean()), sampled)
+    return _Side(factor * float(cells.mean()), factor * float(errors.fillna(0).mean()), sampled, gap=gap)
+
+
+def _given(term: tuple[str | None, ...], cells: pd.Series, computed: Path) -> Difference | None:
+    """The difference that a term names, where it is a single row that has its chance beside it."""
+    how, page, name, _, column = term
+    table = read_published(computed / f"{page}_files" / f"{name}.csv")
+    if how or len(cells) != 1 or not {f"{column}_se", *CHANCES} <= {*table}:
+        return None
+    row = table.loc[cells.index[0]]
+    found = Difference(*(float(row[own]) for own in (column, f"{column}_se", *CHANCES)))
+    return found if np.isfinite(found.se) else None
 
 
 def _sampled(path: Path, how: str | None, rows: str, column: str) -> Sampled | None:

@@ -10,14 +10,46 @@ from zsas_lib.data.dataset import AnomalyDataset
 from zsas_lib.data.embedded.catalogue import drawn_defects
 from zsas_lib.data.registry import DATASETS
 from zsas_lib.papers.kakda import GROUPED, printed_groups
-from zsas_lib.studies.defects import LEVELS, Summaries, beside_drawn, contrast_gains, ordered_groups
+from zsas_lib.studies.defects import (
+    LEVELS,
+    METRICS,
+    Summaries,
+    beside_drawn,
+    contrast_gains,
+    ordered_groups,
+    stronger_reason,
+)
 
 from ..labels import label
-from ..words import listed, paired, points
+from ..words import beyond_chance, listed, paired, points
 from .beside import beside_reported
 from .shown import shown
 
-METRICS = ("image_auroc", "pixel_auroc")
+
+def shown_apart(apart: pd.DataFrame) -> Styler:
+    """`studies.defects.methods_apart` in points, a row for each group and pair of models: the difference and its 95 %
+    interval for both metrics."""
+    rows = {}
+    for row in apart.itertuples():
+        place = (row.grouping, row.group, f"{label(row.model)} above {label(row.over)}")
+        numbers = {(row.metric, part): 100 * getattr(row, part) for part in ("gap", "low", "high")}
+        rows[place] = rows.get(place, {}) | numbers
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    table.columns = pd.MultiIndex.from_tuples(table.columns)
+    table.index = pd.MultiIndex.from_tuples(table.index, names=["by", "group", "models"])
+    return shown(table, formats={column: "{:+z.1f}" for column in table})
+
+
+def apart_in_words(apart: pd.DataFrame) -> list[str]:
+    """In which groups one model is ahead of another beyond chance, a sentence for each pair and metric."""
+    sentences = []
+    for (name, other, metric), own in apart.groupby(["model", "over", "metric"], sort=False):
+        in_points = own.set_index("group")[["gap", "low", "high"]] * 100
+        sentences.append(
+            f"{label(str(name))} above {label(str(other))} in {label(str(metric))}, group by group, beyond chance: "
+            f"{beyond_chance(in_points)}."
+        )
+    return sentences
 
 
 def shown_groups(summaries: Summaries, grouping: str) -> Styler:
@@ -124,13 +156,13 @@ def reasons_in_words(found: pd.DataFrame) -> list[str]:
     """Whether being found, `studies.defects.found_alone`, goes along with contrast or with area."""
     ranks = {name: found[name].corr(found.exceeds, method="spearman") for name in ("contrast", "area")}
     between = found.contrast.corr(found.area, method="spearman")
-    error = 1 / np.sqrt(max(len(found) - 1, 1))
+    error, apart = 1 / np.sqrt(max(len(found) - 1, 1)), stronger_reason(found)
     stronger = max(ranks, key=lambda name: abs(ranks[name]))
-    apart = abs(abs(ranks["contrast"]) - abs(ranks["area"])) > 2**0.5 * error
     return [
         f"The rank correlation of being found with contrast is {ranks['contrast']:.2f}, with area {ranks['area']:.2f} "
-        f"(± {error:.2f} by chance); that of contrast with area is {between:.2f}.",
+        f"(± {error:.2f} by chance); that of contrast with area is {between:.2f}. In size that with contrast is larger "
+        f"by {apart.gap:+z.2f} (95 % interval {apart.low:+z.2f} to {apart.high:+z.2f} over resampled pictures).",
         f"So {stronger} goes along with being found more than the other does."
-        if apart
+        if apart.low > 0 or apart.high < 0
         else "The difference of the two is within chance.",
     ]

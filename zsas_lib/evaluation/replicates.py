@@ -11,7 +11,7 @@ from zlib import crc32
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from ..data.dataset import AnomalyDataset, content_digest
 from ..metrics.bootstrap import Counts, resampled
@@ -52,17 +52,30 @@ def category_replicates(
     found = pd.DataFrame(pixel_replicates(counts, everything) | image_replicates(scores, labels, everything))
     exact = pd.Series({name: row[name] for name in found}, dtype=float)
     shifted = (found + (exact - found.iloc[0])).iloc[1:].reset_index(drop=True)
+    facts = facts_of(row, setting, part, labels, drawn)
+    return pd.concat([facts, shifted], axis=1)
+
+
+def facts_of(
+    row: Mapping[str, object],
+    setting: Sequence[str],
+    part: AnomalyDataset,
+    labels: Bool[np.ndarray, " labelled"],
+    drawn: Int[np.ndarray, "resample image"],
+) -> pd.DataFrame:
+    """The category, its settings and `REPLICATE` of the replicates of a row: how often each of ``drawn`` holds each
+    picture of the category. ``labels`` are those of the pictures that the row is about, some of them or all."""
     contents = [content_digest(path) if (path := record.path).is_file() else "" for record in part.records]  # or drawn
     pictures = "\n".join(f"{record.name(part.root)} {own}" for record, own in zip(part.records, contents))
     rarer = min(count for count in (int(labels.sum()), int((~labels).sum())) if count)
     columns = {name: row[name] for name in ("category", *setting)} | {
-        "replicate": range(resamples),
+        "replicate": range(len(drawn)),
         "draw": checksums(drawn),
         "pictures": crc32(pictures.encode()),
-        "units": images,
+        "units": len(part),
         "freedom": max(1, rarer - 1),
     }
-    return pd.concat([pd.DataFrame(columns, index=shifted.index), shifted], axis=1)
+    return pd.DataFrame(columns)
 
 
 def drawn_pictures(category: str, images: int, resamples: int, seed: int) -> Int[np.ndarray, "resample image"]:

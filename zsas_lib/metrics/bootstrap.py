@@ -6,12 +6,13 @@ their metrics can be subtracted from each other.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from .pixel_scores import PixelScores
-from .ranking import Maps, Masks, checked
+from .ranking import Labels, Maps, Masks, Scores, checked
 
 QUANTILES_OF = 2**22
 """Of how many scores the bins of a bootstrap are quantiles: of more, every so many are looked at."""
@@ -36,7 +37,23 @@ def bootstrap_std(maps: Maps, masks: Masks, resamples: int = 200, seed: int = 0,
     True
     """
     _refuse_options(resamples, bins)
-    return _spread(*_wins(*checked(maps, masks), bins), resamples, seed)
+    return _spread(_wins(*checked(maps, masks), bins), resamples, seed)
+
+
+class Pairs(NamedTuple):
+    """Pairs of a normal and an anomalous pixel: how many with the normal one in one image (row) and the anomalous one
+    in another (column) are ranked right, ties counting one half, and how many of either class each image has."""
+
+    right: Float[np.ndarray, "image image"]
+    normal: Int[np.ndarray, " image"]
+    anomalous: Int[np.ndarray, " image"]
+
+    def aurocs(self, drawn: Int[np.ndarray, "resample image"]) -> Float[np.ndarray, " resample"]:
+        """The AUROC of each resample, nan where it holds one class only. ``drawn`` says how often each image is in it:
+        0 for those that are left out."""
+        comparisons = (drawn @ self.normal) * (drawn @ self.anomalous)
+        right = np.sum((drawn @ self.right) * drawn, axis=1)
+        return np.divide(right, comparisons, out=np.full(len(drawn), np.nan), where=comparisons > 0)
 
 
 @dataclass(frozen=True)
@@ -77,7 +94,19 @@ def counted(pixels: PixelScores, bins: int = 4096, pictures: Sequence[int] | Non
 def counts_std(counts: Counts, resamples: int = 200, seed: int = 0) -> float:
     """`bootstrap_std` of what was `counted`. Raises ValueError for fewer than 2 resamples."""
     _refuse_options(resamples, 4)
-    return _spread(*_compared(counts.normal, counts.anomalous), resamples, seed)
+    return _spread(pairs_of(counts), resamples, seed)
+
+
+def pairs_of(counts: Counts) -> Pairs:
+    """The pairs of pixels of what was `counted`."""
+    return _compared(counts.normal, counts.anomalous)
+
+
+def image_pairs(scores: Scores, labels: Labels) -> Pairs:
+    """The pairs of images, by their scores. Raises as `image_auroc`."""
+    values, truth = (np.array(part) for part in checked(scores, labels))
+    right = (values > values[:, None]) + 0.5 * (values == values[:, None])
+    return Pairs(right * (~truth[:, None] & truth), (~truth).astype(int), truth.astype(int))
 
 
 def resampled(images: int, resamples: int, seed: int) -> Int[np.ndarray, "resample image"]:
@@ -90,23 +119,30 @@ def _refuse_options(resamples: int, bins: int) -> None:
         raise ValueError(f"Expected at least 2 resamples and 4 bins, got {resamples} and {bins}.")
 
 
-def _spread(wins: np.ndarray, normals: np.ndarray, anomalous: np.ndarray, resamples: int, seed: int) -> float:
-    """The standard deviation of the AUROC over resampled images, of what `_compared` counts."""
-    drawn = resampled(len(wins), resamples, seed)
-    comparisons = (drawn @ normals) * (drawn @ anomalous)
-    won = np.sum((drawn @ wins) * drawn, axis=1)
-    aurocs = won[comparisons > 0] / comparisons[comparisons > 0]
-    return float(np.std(aurocs, ddof=1)) if len(aurocs) > 1 else float("nan")
+def _spread(pairs: Pairs, resamples: int, seed: int) -> float:
+    """The standard deviation of the AUROC over resampled images."""
+    return deviation(pairs.aurocs(resampled(len(pairs.normal), resamples, seed)))
 
 
-def _wins(
-    maps: list[Float[np.ndarray, "_ _"]], masks: list[Bool[np.ndarray, "_ _"]], bins: int
-) -> tuple[Float[np.ndarray, "image image"], Int[np.ndarray, " image"], Int[np.ndarray, " image"]]:
-    """`_compared` of maps and masks."""
+def deviation(replicates: Float[np.ndarray, " resample"]) -> float:
+    """The standard deviation of replicates that are numbers; nan for fewer than two."""
+    known = replicates[~np.isnan(replicates)]
+    return float(np.std(known, ddof=1)) if len(known) > 1 else float("nan")
+
+
+def _wins(maps: list[Float[np.ndarray, "_ _"]], masks: list[Bool[np.ndarray, "_ _"]], bins: int) -> Pairs:
+    """The pairs of pixels of maps and masks."""
     pixels = PixelScores()
     for scores, mask in zip(maps, masks):
         pixels.add(scores, mask)
     return _compared(*_histograms(pixels, _edges(pixels, bins)))
+
+
+def _compared(normal: Int[np.ndarray, "image bin"], anomalous: Int[np.ndarray, "image bin"]) -> Pairs:
+    """The pairs of pixels that were counted in bins of rising scores."""
+    beaten = np.cumsum(normal, axis=1, dtype=float)
+    beaten -= normal / 2  # normal pixels that an anomalous one in this bin outscores
+    return Pairs(beaten @ anomalous.T.astype(float), *(own.sum(axis=1, dtype=np.int64) for own in (normal, anomalous)))
 
 
 def _edges(pixels: PixelScores, bins: int) -> np.ndarray:
@@ -135,18 +171,11 @@ def _histograms(
     pixels: PixelScores, edges: np.ndarray
 ) -> tuple[Int[np.ndarray, "image bin"], Int[np.ndarray, "image bin"]]:
     """How many of each picture's normal, and of its anomalous scores are in each bin."""
-    found = np.empty((2, len(pixels), len(edges) - 1), np.int32)
+    found = np.empty((2, len(pixels), len(edges) - 1), np.int16)  # hundreds, if scores are not the same
     for image, kinds in enumerate(pixels.pictures()):
         for kind, scores in enumerate(kinds):
-            found[kind, image] = np.diff(np.searchsorted(scores, edges))
+            own = np.diff(np.searchsorted(scores, edges))
+            if own.max(initial=0) > np.iinfo(found.dtype).max:
+                found = found.astype(np.int32)
+            found[kind, image] = own
     return found[0], found[1]
-
-
-def _compared(
-    normal: Int[np.ndarray, "image bin"], anomalous: Int[np.ndarray, "image bin"]
-) -> tuple[Float[np.ndarray, "image image"], Int[np.ndarray, " image"], Int[np.ndarray, " image"]]:
-    """How many pairs of a normal pixel of one image (row) and an anomalous one of another (column) are ranked right,
-    and how many pixels of either class each image has."""
-    beaten = np.cumsum(normal, axis=1, dtype=float)
-    beaten -= normal / 2  # normal pixels that an anomalous one in this bin outscores
-    return beaten @ anomalous.T.astype(float), normal.sum(axis=1), anomalous.sum(axis=1)

@@ -1,11 +1,13 @@
-"""The normal scores of one picture, ascending, without loss, in single precision in a quarter or half of their space.
+"""The normal scores of one picture, ascending, without loss, in single precision in a third of their space.
 
-Of ascending numbers, read as whole ones by their bits, each is little more than the one before: a byte holds by how
-much, or two bytes where the scores are few, and where that is not enough the step is kept beside them.
+Of ascending numbers, read as whole ones by their bits, each is little more than the one before: these steps are kept,
+`packed`.
 """
 
 import numpy as np
 from jaxtyping import Float, Int, UInt32
+
+from .packed import Packed
 
 ORDERS = 2**16
 """How many upper halves of bits there are, from that of the lowest number to that of the highest."""
@@ -26,10 +28,7 @@ class SortedScores:
         keys = _keys(ascending)
         steps = np.diff(keys, prepend=keys[:1])
         self._firsts = keys[self._starts]
-        kind = np.uint8 if 8 * np.count_nonzero(steps > np.iinfo(np.uint8).max) < len(steps) else np.uint16
-        self._jumps = np.flatnonzero(steps > np.iinfo(kind).max).astype(np.int32)
-        self._sizes = steps[self._jumps]
-        self._steps = steps.astype(kind)
+        self._steps = Packed(steps)
 
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
@@ -43,9 +42,7 @@ class SortedScores:
             return np.empty(0, np.float32)
         run = int(self._ends.searchsorted(first, "right"))
         start = int(self._starts[run])
-        keys = self._steps[start:stop].astype(np.uint32)
-        low, high = self._jumps.searchsorted((start, stop))
-        keys[self._jumps[low:high] - start] = self._sizes[low:high]
+        keys = self._steps.numbers(start, stop)
         keys[0] = self._firsts[run]
         np.cumsum(keys, dtype=np.uint32, out=keys)
         return _scores(keys[first - start :])

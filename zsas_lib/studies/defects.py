@@ -18,17 +18,22 @@ from ..base.errors import DataError
 from ..data.dataset import AnomalyDataset
 from ..data.record import row_name
 from ..evaluation.evaluate import category_predictions, labels_of
+from ..evaluation.paired import flat_gaps
+from ..evaluation.replicates import drawn_pictures, facts_of
+from ..evaluation.sampled import Difference, Sampled, of_resamples
 from ..evaluation.tables import ERROR, MEAN, with_means
-from ..metrics.bootstrap import bootstrap_std
+from ..metrics.bootstrap import counted, deviation, image_pairs, pairs_of
 from ..metrics.image import image_auroc
 from ..metrics.pixel import pixel_auroc
 from ..metrics.pixel_scores import numbered_regions
+from ..metrics.ranking import gathered
 from ..models.prediction import AnomalyModel
 
 LEVELS = ("low", "medium", "high")
 RING = 0.04
 """Width of the ring around a region, in parts of the picture's shorter side."""
 ALL = "all"
+METRICS = ("image_auroc", "pixel_auroc")
 PAIRS = (("contrast", "high", "low"), ("type", "missing_material", "geometric_deformation"))
 """Groups, by grouping, of which paper K says that the first is found better."""
 Summaries = Mapping[tuple[str, str], pd.DataFrame]
@@ -119,35 +124,34 @@ def group_metrics(
 
     One row per category, grouping and group that has pictures there, then rows "mean" over the categories that have
     it; columns image_auroc, pixel_auroc (pooled over the group's and the good pictures) and their bootstrap standard
-    errors, ``_se``. Raises as `evaluation.evaluate`.
+    errors, ``_se``. Beside them stand ``replicates``: in each all groups, and all models, have the same resample of the
+    category's pictures, of which a group takes its own, so that two groups can be compared as two models can. Raises
+    as `evaluation.evaluate`.
     """
-    rows = []
+    rows, replicates, keys = [], [], ["grouping", "group"]
     for part, predictions in category_predictions(model, dataset, batch_size, "group_metrics"):
         maps, masks, scores = zip(*predictions)
-        score = torch.stack(scores)
-        paths = [record.name(part.root) for record in part.records]
-        good = [place for place, record in enumerate(part.records) if not record.is_anomalous]
-        damaged = {paths[place]: ALL for place in range(len(paths)) if place not in good}
-        for grouping, named in {ALL: damaged, **groupings}.items():
-            for group in sorted({named[path] for path in damaged if named.get(path)}):
-                chosen = good + [
-                    place for place, path in enumerate(paths) if path in damaged and named.get(path) == group
-                ]
-                own_maps, own_masks = [maps[place] for place in chosen], [masks[place] for place in chosen]
-                labels = labels_of(part)[chosen]
-                single = score[chosen][:, None, None], labels[:, None, None]
-                rows.append(
-                    {
-                        "category": row_name(part.categories[0]),
-                        "grouping": grouping,
-                        "group": group,
-                        "image_auroc": image_auroc(score[chosen], labels),
-                        "pixel_auroc": pixel_auroc(own_maps, own_masks),
-                        f"image_auroc{ERROR}": bootstrap_std(*single, resamples, seed),
-                        f"pixel_auroc{ERROR}": bootstrap_std(own_maps, own_masks, resamples, seed),
-                    }
-                )
-    return with_means(pd.DataFrame(rows), by=["grouping", "group"])
+        score, labels, category = torch.stack(scores), labels_of(part), row_name(part.categories[0])
+        pairs = {"image_auroc": image_pairs(score, labels), "pixel_auroc": pairs_of(counted(gathered(maps, masks)))}
+        drawn = drawn_pictures(category, len(part), resamples, seed)
+        damaged = [record.name(part.root) if record.is_anomalous else None for record in part.records]
+        for grouping, named in {ALL: {path: ALL for path in damaged if path}, **groupings}.items():
+            of_pictures = [named.get(path) if path else None for path in damaged]
+            for group in sorted({own for own in of_pictures if own}):
+                chosen = np.array([own == group or path is None for own, path in zip(of_pictures, damaged)])
+                places = np.flatnonzero(chosen)
+                numbers = {
+                    "image_auroc": image_auroc(score[places], labels[places]),
+                    "pixel_auroc": pixel_auroc([maps[place] for place in places], [masks[place] for place in places]),
+                }
+                counts = np.vstack([chosen, chosen * drawn])
+                found = pd.DataFrame({name: own.aurocs(counts) for name, own in pairs.items()})
+                found = (found + (pd.Series(numbers) - found.iloc[0])).iloc[1:].reset_index(drop=True)
+                errors = {f"{name}{ERROR}": deviation(found[name].to_numpy()) for name in numbers}
+                rows.append({"category": category, "grouping": grouping, "group": group} | numbers | errors)
+                facts = facts_of(rows[-1], keys, part, labels.numpy()[chosen], drawn)
+                replicates.append(pd.concat([facts, found], axis=1))
+    return with_means(pd.DataFrame(rows), replicates, by=keys)
 
 
 def group_summary(metrics: pd.DataFrame, defects: pd.DataFrame, grouping: str, column: str) -> pd.DataFrame:
@@ -164,7 +168,7 @@ def group_summary(metrics: pd.DataFrame, defects: pd.DataFrame, grouping: str, c
     for group, part in own.groupby("group"):
         pictures = defects.loc[defects[column] == group]
         row = {}
-        for metric in ("image_auroc", "pixel_auroc"):
+        for metric in METRICS:
             beside = part[metric].to_numpy() - overall.loc[part.category, metric].to_numpy()
             row |= {
                 metric: part[metric].mean(),
@@ -192,7 +196,7 @@ def contrast_gains(metrics: pd.DataFrame) -> pd.DataFrame:
     has both (its grouping "contrast"), columns image_auroc and pixel_auroc, differences of fractions."""
     own = metrics[(metrics.grouping == "contrast") & (metrics.category != MEAN)]
     gains = {}
-    for metric in ("image_auroc", "pixel_auroc"):
+    for metric in METRICS:
         wide = own.pivot(index="category", columns="group", values=metric).reindex(columns=list(LEVELS))
         gains[metric] = wide["high"] - wide["low"]
     return pd.DataFrame(gains).dropna()
@@ -205,13 +209,60 @@ def group_gaps(metrics: pd.DataFrame, pairs: Sequence[tuple[str, str, str]]) -> 
     parts = []
     for grouping, one, other in pairs:
         own, gaps = metrics[(metrics.grouping == grouping) & (metrics.category != MEAN)], {}
-        for metric in ("image_auroc", "pixel_auroc"):
+        for metric in METRICS:
             wide = own.pivot(index="category", columns="group", values=metric).reindex(columns=[one, other])
             gaps[metric] = wide[one] - wide[other]
         found = pd.DataFrame(gaps).dropna().rename_axis("category").reset_index()
         found.insert(1, "pair", f"{one} - {other}")
         parts += [found] if len(found) else []
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def mean_groups(runs: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The mean over runs of one model, such as trainings, of its `group_metrics`."""
+    mean = pd.concat(list(runs)).groupby(["category", "grouping", "group"], sort=False).mean()
+    return pd.DataFrame(mean).reset_index()
+
+
+def flat_group_gaps(runs: Mapping[str, Sequence[pd.DataFrame]], pairs: Sequence[tuple[str, str, str]]) -> pd.DataFrame:
+    """`group_gaps` in the mean over the categories that have both groups, for the `group_metrics` of several models, by
+    name, and each of their runs: a `flat` table by model and pair, empty where no category has both."""
+    parts = []
+    for name, own in runs.items():
+        for run, metrics in enumerate(own):
+            gaps = group_gaps(metrics, pairs)
+            if len(gaps):
+                parts.append(flat_gaps(gaps.assign(model=name), ["model", "pair"]).assign(run=run))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def methods_apart(whole: pd.DataFrame, over: Mapping[str, str]) -> pd.DataFrame:
+    """What each model has above another one, ``over`` by name, in every group, in the mean over its categories and pair
+    by pair: columns grouping, group, model, over, metric and those of `Difference`, fractions; without an interval
+    where a single category has the group. ``whole`` is the `flat_models` of `group_metrics`."""
+    means, rows = whole[whole["category"] == MEAN], []
+    for (grouping, group), own in means.groupby(["grouping", "group"], sort=False):
+        of = {str(name): rows for name, rows in own.groupby("model", sort=False)}
+        for name, other in over.items():
+            for metric in METRICS:
+                gap = Sampled.of(of[name], metric) - Sampled.of(of[other], metric)
+                known = gap.difference() if gap.units > 1 else Difference(float(gap.values[0]), *[float("nan")] * 5)
+                place = {"grouping": grouping, "group": group, "model": name, "over": other, "metric": metric}
+                rows.append(place | vars(known))
+    return pd.DataFrame(rows)
+
+
+def stronger_reason(found: pd.DataFrame, resamples: int = 200) -> Difference:
+    """By how much more the rank of being found goes along with contrast than with area, in size of Spearman's
+    correlation, over resampled pictures of `found_alone`, the same for both."""
+
+    def apart(rows: pd.DataFrame) -> float:
+        sizes = [abs(rows[name].corr(rows["exceeds"], method="spearman")) for name in ("contrast", "area")]
+        return float(sizes[0] - sizes[1])
+
+    rng = np.random.default_rng(0)
+    drawn = [apart(found.iloc[rng.integers(len(found), size=len(found))]) for _ in range(resamples)]
+    return of_resamples(np.array([apart(found), *drawn]), len(found), by_sign=True)
 
 
 def found_alone(per_image: pd.DataFrame, defects: pd.DataFrame) -> pd.DataFrame:

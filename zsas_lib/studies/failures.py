@@ -1,10 +1,12 @@
 """The pictures that a model segments worst, chosen by rule, and how far two models fail on the same ones."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import numpy as np
 import pandas as pd
+
+from ..evaluation.tables import ResultTable
 
 CHANCE = 0.5  # of a picture's own pixel AUROC
 TENTH = 10
@@ -21,6 +23,14 @@ def hardest_pictures(per_image: pd.DataFrame, count: int) -> pd.DataFrame:
         raise ValueError(f"Expected at least one picture, got count={count}.")
     damaged = per_image.loc[per_image.is_anomalous].dropna(subset=["pixel_auroc"]).sort_values(["pixel_auroc", "path"])
     return damaged.drop_duplicates("category").head(count).reset_index(drop=True)
+
+
+def mean_per_image(runs: Sequence[ResultTable]) -> pd.DataFrame:
+    """The ``per_image`` of several runs of one model on the same pictures, such as trainings, with the mean over the
+    runs of each picture's own pixel AUROC."""
+    first, *_ = runs
+    own = np.stack([run.per_image["pixel_auroc"].to_numpy(float) for run in runs])
+    return first.per_image.assign(pixel_auroc=own.mean(axis=0))
 
 
 def own_auroc(per_image: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

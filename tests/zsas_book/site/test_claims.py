@@ -130,6 +130,44 @@ def test_of_one_category_the_mean_has_no_interval(publish, tmp_path):
     assert found.word == HOLDS and "paired" not in found.evidence and "±" in found.evidence
 
 
+EFFECTS = pd.DataFrame(
+    [
+        ("four, not one", "AUPRO", -0.2, 0.05, -0.31, -0.09, 0.99, 0.15),
+        ("other score", "AUPRO", 0.01, 0.02, -0.03, 0.05, 0.7, 0.06),
+        ("alone", "AUPRO", 0.1, *[float("nan")] * 5),
+    ],
+    columns=["change", "metric", "gain", "gain_se", "low", "high", "agree", "power"],
+)
+
+
+def test_a_table_of_differences_may_have_their_chance_beside_them(publish, tmp_path):
+    publish("page", EFFECTS, "effects", None)
+    clear = judge("page:effects[change=four, not one; metric=AUPRO][gain] < 0", tmp_path)
+    assert clear.word == HOLDS and clear.gap.power == 0.15
+    assert clear.evidence.endswith("interval -0.310 to -0.090, 99 % of resamples agree in sign, power 0.150")
+    found = judge("page:effects[change=other score; metric=AUPRO][gain] > 0", tmp_path)
+    assert found.word == CHANCE and "paired difference 0.010, 95 % interval -0.030 to 0.050" in found.evidence
+    assert found.times == pytest.approx(36)
+    alone = judge("page:effects[change=alone; metric=AUPRO][gain] > 0", tmp_path)
+    assert alone.word == HOLDS and alone.gap is None
+    assert judge("page:effects[change=other score; metric=AUPRO][gain] > -0.04", tmp_path).gap is None  # of 0 alone
+
+
+def test_a_quotation_has_the_differences_behind_it(publish, tmp_path):
+    publish("page", EFFECTS, "effects", None)
+    said = pd.DataFrame({"claim": ["A is balanced by B and C"], "verdict": [CHANCE]})
+    publish("page", said, "claims", None)
+    quote = "page:claims[claim=A is balanced by B and C][verdict]"
+    assert judge(quote, tmp_path) == Verdict(CHANCE)
+    other, four, alone = (f"page:effects[change={name}][gain]" for name in ("other score", "four, not one", "alone"))
+    found = judge(f"{quote} by {other} and {four}", tmp_path)
+    assert found.word == CHANCE and found.gap.gap == 0.01 and found.times == pytest.approx(36)
+    first, second = found.evidence.split("; ")
+    assert first.startswith("other score: paired difference 0.010, 95 % interval") and first.endswith("power 0.060")
+    assert second.startswith("four, not one: paired difference -0.200")
+    assert judge(f"{quote} by {alone}", tmp_path) == Verdict(CHANCE)
+
+
 def test_replicates_of_other_numbers_are_not_published(publish):
     own = table({"none": 0.9 - HARD})
     percent = pd.DataFrame(own).assign(pixel_auroc=100 * own.pixel_auroc)

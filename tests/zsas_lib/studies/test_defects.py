@@ -4,22 +4,30 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from flats import flat_of
 from toy import Glow, toy_dataset
 
 import zsas_lib as zsas
 from zsas_lib.base.errors import DataError
 from zsas_lib.data.dataset import AnomalyDataset, Record
+from zsas_lib.evaluation.paired import flat_models
+from zsas_lib.evaluation.replicates import REPLICATE, drawn_pictures
+from zsas_lib.evaluation.sampled import ITSELF, Sampled
 from zsas_lib.studies.defects import (
     LEVELS,
     beside_drawn,
     contrast,
     contrast_gains,
     defect_table,
+    flat_group_gaps,
     found_alone,
     group_gaps,
     group_metrics,
     group_summary,
+    mean_groups,
+    methods_apart,
     ordered_groups,
+    stronger_reason,
 )
 
 FEW = {"resamples": 4}
@@ -112,6 +120,87 @@ def test_metrics_of_a_group_are_those_of_its_pictures_with_the_good_ones(dataset
     alone = zsas.evaluate(Glow(), AnomalyDataset("toy", dataset.root, dim), **FEW).loc["lamp"]
     for metric in ("image_auroc", "pixel_auroc"):
         assert rows.loc[("lamp", "type", "surface_damage"), metric] == pytest.approx(alone[metric])
+
+
+def test_groups_and_models_meet_the_same_resamples_of_a_category(dataset):
+    defects = defect_table(dataset, MAPPED)
+    types = {"type": dict(zip(defects.path, defects.type))}
+    found, other = (group_metrics(Glow(channel), dataset, types, resamples=30) for channel in (0, 1))
+    own = found.replicates.set_index(["category", "grouping", "group"]).sort_index()
+    evaluated = zsas.evaluate(Glow(), dataset, resamples=30).replicates.set_index("category")
+    for category in ("lamp", "star"):
+        everything, rows = own.loc[(category, "all", "all")], evaluated.loc[category]
+        for column in ("image_auroc", "pixel_auroc"):
+            np.testing.assert_allclose(everything[column], rows[column], atol=1e-9)
+        assert (everything[REPLICATE[1:]].to_numpy() == rows[REPLICATE[1:]].to_numpy()).all()
+    whole = flat_models({"one": [found], "other": [other]})
+    rows = whole[(whole["category"] == "lamp") & (whole["grouping"] == "type")]
+    glow, dim = (
+        rows[(rows["group"] == group) & (rows["model"] == "one")] for group in ("appearance_change", "surface_damage")
+    )
+    gap = Sampled.of(glow, "pixel_auroc") - Sampled.of(dim, "pixel_auroc")  # raises for other resamples
+    again = Sampled.of(dim, "pixel_auroc") - Sampled.of(
+        rows[(rows["group"] == "surface_damage") & (rows["model"] == "other")], "pixel_auroc"
+    )
+    assert gap.units == again.units == 8 and np.isfinite(gap.difference().se)
+    errors = found.set_index(["category", "grouping", "group"]).pixel_auroc_se
+    spread = np.nanstd(own.loc[("lamp", "type", "surface_damage"), "pixel_auroc"], ddof=1)
+    assert errors[("lamp", "type", "surface_damage")] == pytest.approx(spread)
+
+
+def test_a_group_s_replicates_are_those_of_its_own_pictures_in_each_resample(dataset):
+    """By hand: AUROCs of the image scores of those drawn that are good or of the group, as often as they are drawn."""
+    defects = defect_table(dataset, MAPPED)
+    found = group_metrics(Glow(), dataset, {"type": dict(zip(defects.path, defects.type))}, resamples=12)
+    scores = zsas.evaluate(Glow(), dataset, **FEW).per_image.query("category == 'lamp'")
+    drawn = drawn_pictures("lamp", 8, 12, 0)
+    value, good, own = (
+        scores.image_score.to_numpy(),
+        (~scores.is_anomalous).to_numpy(),
+        (scores.defect == "dim").to_numpy(),
+    )
+    expected = []
+    for counts in drawn:
+        one, two = np.repeat(value[good], counts[good]), np.repeat(value[own], counts[own])
+        wins = (two[:, None] > one).mean() + 0.5 * (two[:, None] == one).mean() if len(one) and len(two) else np.nan
+        expected.append(wins)
+    rows = found.replicates.query("category == 'lamp' and group == 'surface_damage'")
+    np.testing.assert_allclose(rows.image_auroc, expected, atol=1e-12)
+
+
+def test_methods_are_apart_in_each_group_pair_by_pair():
+    numbers = {("a", "type", "hole", "mean"): 0.8, ("b", "type", "hole", "mean"): 0.83}
+    numbers |= {("a", "type", "hole", "nut"): 0.1, ("b", "type", "hole", "nut"): 0.9}
+    whole = flat_of(numbers, ["model", "grouping", "group", "category"], own=0.002)
+    apart = methods_apart(whole, {"b": "a"})
+    assert apart[["grouping", "group", "model", "over", "metric"]].to_numpy().tolist() == [
+        ["type", "hole", "b", "a", metric] for metric in ("image_auroc", "pixel_auroc")
+    ]
+    assert apart.gap.tolist() == pytest.approx([0.03, 0.03]) and (apart.low > 0).all() and (apart.se < 0.01).all()
+
+
+def test_runs_of_groups_are_averaged_and_their_gaps_keep_them_apart():
+    rows = [(c, "contrast", g, v) for c in ("a", "b") for g, v in (("low", 0.5), ("high", 0.7))]
+    one = pd.DataFrame(rows, columns=["category", "grouping", "group", "image_auroc"]).assign(pixel_auroc=0.5)
+    two = one.assign(image_auroc=one.image_auroc + 0.1 * (one.group == "high"))
+    mean = mean_groups([one, two])
+    assert mean[["category", "grouping", "group"]].equals(one[["category", "grouping", "group"]])
+    assert mean.image_auroc.tolist() == pytest.approx([0.5, 0.75] * 2)
+    flat = flat_group_gaps({"m": [one, two]}, [("contrast", "high", "low"), ("type", "hole", "stain")])
+    itself = flat[flat["replicate"] == ITSELF]
+    assert itself[["model", "pair", "run"]].to_numpy().tolist() == [["m", "high - low", 0], ["m", "high - low", 1]]
+    assert itself.image_auroc.tolist() == pytest.approx([0.2, 0.3])
+    assert Sampled.of(flat, "image_auroc").difference().se == pytest.approx(0.05)  # of trainings alone
+    assert flat_group_gaps({"m": [one]}, [("type", "hole", "stain")]).empty
+
+
+def test_what_goes_along_with_being_found_is_compared_over_the_same_resampled_pictures():
+    order = np.arange(60.0)
+    found = pd.DataFrame({"contrast": order, "area": np.random.default_rng(0).permutation(order), "exceeds": order})
+    apart = stronger_reason(found)
+    assert 0.5 < apart.low < apart.gap < 1 and apart.agree == 1
+    same = stronger_reason(found.assign(area=order))
+    assert (same.gap, same.low, same.high) == (0, 0, 0)
 
 
 def test_groups_are_compared_in_the_categories_that_have_both():

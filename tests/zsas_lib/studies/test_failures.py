@@ -3,11 +3,13 @@
 import pandas as pd
 import pytest
 
+from zsas_lib.evaluation.tables import ResultTable
 from zsas_lib.studies.failures import (
     expected_overlap,
     failure_summary,
     hardest_pictures,
     hardest_tenth,
+    mean_per_image,
     own_auroc,
     rank_agreement,
 )
@@ -30,6 +32,15 @@ def test_one_of_each_category_worst_first():
 def test_at_least_one_is_asked_for():
     with pytest.raises(ValueError, match="at least one picture, got count=0"):
         hardest_pictures(PICTURES, 0)
+
+
+def test_trainings_are_averaged_picture_by_picture():
+    runs = [ResultTable({"pixel_auroc": [0.5]}) for _ in range(2)]
+    for run, step in zip(runs, (0.0, 0.1)):
+        run.per_image = PICTURES.assign(pixel_auroc=PICTURES.pixel_auroc + step)
+    mean = mean_per_image(runs)
+    assert mean.pixel_auroc.dropna().tolist() == pytest.approx([0.35, 0.25, 0.55, 0.55, 0.95])
+    assert mean.drop(columns="pixel_auroc").equals(PICTURES.drop(columns="pixel_auroc"))
 
 
 def test_own_auroc_is_of_damaged_pictures_that_all_models_have():
