@@ -92,7 +92,8 @@ def networks_of(
         for name in models
         for seed in (seeds if MODELS[name].learns else seeds[:1])
     }
-    ready = {job: asked[job].ready() for job in free_first({job: own.place for job, own in asked.items()})}
+    with read_once():
+        ready = {job: asked[job].ready() for job in free_first({job: own.place for job, own in asked.items()})}
     return {name: [ready[job] for job in asked if job[0] == name] for name in models}
 
 

@@ -17,10 +17,11 @@ def publish(
 ) -> None:
     """Save `figure` as ``NAME.svg`` and `data` as `publish_table` does among the page's downloads; does nothing
     elsewhere. The same figure gives the same bytes. What a cell shows of it then is laid out as it was saved: to lay it
-    out twice more, as it would be else, takes as long as to draw it."""
+    out twice more, as it would be else, takes as long as to draw it. Nor is it drawn once more for a screen."""
     if folder := _downloads():
         figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
         figure.set_layout_engine("none")
+        figure.stale = False
     if data is not None:
         publish_table(data, name, replicates)
 

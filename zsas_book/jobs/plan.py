@@ -190,12 +190,12 @@ def _part_problems() -> list[str]:
 
 
 def _together_problems(pages: Iterable[Page], root: Path) -> list[str]:
-    known, problems = cache(categories_of), []
+    known, looked_at, problems = cache(categories_of), {}, []
     for page in pages:
         declared = read_parameters(read_notebook(root / page.notebook))
         values = resolve(declared, page.parameters)
         problems += missing(declared, values, root, known)
-        problems += [f"Page {page.name}: {problem}" for problem in misfits(declared, values, root, known)]
+        problems += [f"Page {page.name}: {problem}" for problem in misfits(declared, values, root, known, looked_at)]
     return list(dict.fromkeys(problems))
 
 

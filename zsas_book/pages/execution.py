@@ -12,6 +12,7 @@ import nbformat
 import papermill
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
+from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
@@ -30,6 +31,22 @@ c.IPKernelApp.exec_lines = [
     "watch_packages(); del watch_packages",
 ]
 """
+
+
+class WritesSeldom(NBClientEngine):
+    """papermill's own engine, but it checks and writes the notebook when it begins and when it ends, however that is,
+    and not before and after each cell: that takes longer than most cells."""
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man: NotebookExecutionManager, kernel_name: str, **options) -> None:
+        output, nb_man.output_path = nb_man.output_path, None
+        try:
+            super().execute_managed_notebook(nb_man, kernel_name, **options)
+        finally:
+            nb_man.output_path = output
+
+
+papermill_engines.register(WritesSeldom.__name__, WritesSeldom)
 
 
 class PageError(RuntimeError):
@@ -58,6 +75,7 @@ def run_notebook(
             executed = papermill.execute_notebook(
                 source,
                 result,
+                engine_name=WritesSeldom.__name__,
                 kernel_name=KERNEL,
                 cwd=root,
                 start_timeout=START_TIMEOUT_S,

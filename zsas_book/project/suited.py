@@ -13,30 +13,34 @@ OWN = "_backbone"
 """``winclip_backbone`` is another backbone for the model winclip."""
 
 
-def unsuited(declared: Sequence[Parameter], values: Mapping[str, Value], *, fetch: bool) -> Iterator[str]:
+def unsuited(
+    declared: Sequence[Parameter], values: Mapping[str, Value], *, fetch: bool, looked_at: dict | None = None
+) -> Iterator[str]:
     """Why models cannot run on the backbones that the values name, a sentence each.
 
     Which models do, the parameters that name models say, or the help of the backbone. Nothing is said of a backbone
     that comes with the library, nor of one of which nothing is known here: that the notebook itself registers, or of
     which not even the configuration can be had, which loading it says. ``fetch``: whether a configuration and files of
-    a tokenizer may be downloaded.
+    a tokenizer may be downloaded. ``looked_at`` keeps backbones for further calls that are given the same one.
     """
     for parameter in declared:
         backbone = values[parameter.name]
         if parameter.kind == BACKBONE and isinstance(backbone, str) and _needs_weights(backbone):
             if models := _models_on(parameter, declared, values):
                 size = values.get("image_size") if parameter.name == BACKBONE else None
-                yield from _refusals(models, backbone, size, fetch)
+                yield from _refusals(models, backbone, size, fetch, {} if looked_at is None else looked_at)
 
 
-def _refusals(models: Sequence[str], backbone: str, size: Value, fetch: bool) -> Iterator[str]:
+def _refusals(models: Sequence[str], backbone: str, size: Value, fetch: bool, looked_at: dict) -> Iterator[str]:
     from zsas_lib.backbones.hub import nothing_fetched
     from zsas_lib.backbones.registry import shapes_only
     from zsas_lib.models.load import require_runs
 
     with nullcontext() if fetch else nothing_fetched():
         try:
-            shapes = shapes_only(backbone, size if isinstance(size, int) else None)
+            if (backbone, size) not in looked_at:
+                looked_at[backbone, size] = shapes_only(backbone, size if isinstance(size, int) else None)
+            shapes = looked_at[backbone, size]
         except OptionError as error:
             yield str(error)
             return

@@ -63,11 +63,16 @@ def missing(
 
 
 def misfits(
-    declared: Sequence[Parameter], values: Mapping[str, Value], root: Path, known: Categories = categories_of
+    declared: Sequence[Parameter],
+    values: Mapping[str, Value],
+    root: Path,
+    known: Categories = categories_of,
+    looked_at: dict | None = None,
 ) -> Iterator[str]:
-    """Which values do not fit each other, a sentence each; nothing is said of data that are not there."""
+    """Which values do not fit each other, a sentence each; nothing is said of data that are not there. ``looked_at`` is
+    that of `unsuited`."""
     yield from _without_auxiliary(values)
-    yield from unsuited(declared, values, fetch=False)
+    yield from unsuited(declared, values, fetch=False, looked_at=looked_at)
     for parameter in declared:
         value = values[parameter.name]
         chosen = list(value) if isinstance(value, list) else [] if value is None else [value]

@@ -27,13 +27,13 @@ def note_result(made: Mapping[str, object]) -> None:
 def watch_files(*folders: Path) -> None:
     """From now on, note which data files in these folders (None: the library's) this process opens, for
     `library_files`."""
-    folders = folders or (PACKAGE,)
+    below = tuple(os.path.join(folder, "") for folder in folders or (PACKAGE,))
 
     def note(event: str, arguments: tuple) -> None:
         if event == "open" and isinstance(arguments[0], str | os.PathLike):
-            path = Path(arguments[0])
-            if any(path.is_relative_to(folder) for folder in folders):
-                opened.add(path)
+            path = os.fspath(arguments[0])
+            if isinstance(path, str) and path.startswith(below):
+                opened.add(Path(path))
 
     sys.addaudithook(note)
 

@@ -14,7 +14,8 @@ counts with the definition that names it. `UNCOUNTED` rooms do not count: they d
 import hashlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +25,10 @@ from .graph import DATA, UNCOUNTED, Contents, Graph, Place
 from .remembered import keep, recalled
 
 Subject = ModuleType | Callable | str
+
+CLOCK_GRAIN_NS = 2_000_000_000
+
+_contents_read: dict[tuple, Contents] = {}
 
 
 def source_digest(*subjects: Subject, package: Path = PACKAGE) -> str:
@@ -60,22 +65,40 @@ def _located(subject: Subject, package: Path) -> Place:
 
 
 def _contents(package: Path, places: Sequence[Place]) -> Contents:
-    files = {}
+    """The sources as they are now. They are read again only where one has changed, or is so young that it may change
+    once more without its times showing it."""
+    paths = {name: f"{package}/{name}" for name in _names(package)}
+    outside = {place.module: str(place.file) for place in places if place.file}
+    states, youngest = [], 0
+    for path in (*paths.values(), *outside.values()):
+        status = os.stat(path)
+        states.append((path, status.st_size, status.st_mtime_ns))
+        youngest = max(youngest, status.st_ctime_ns)
+    if time.time_ns() - youngest < CLOCK_GRAIN_NS:
+        return _read(package.name, paths, outside)
+    key = (package.name, *outside, *states, youngest)
+    if key not in _contents_read:
+        _contents_read[key] = _read(package.name, paths, outside)
+    return _contents_read[key]
+
+
+def _names(package: Path) -> Iterator[str]:
+    """The files of a package that count, below its folder, folder by folder."""
     for folder, folders, names in os.walk(package):
         top = Path(folder) == package
         folders[:] = sorted(name for name in folders if name != "__pycache__" and not (top and name in UNCOUNTED))
         below = "" if top else Path(folder).relative_to(package).as_posix() + "/"
-        for name in sorted(names):
-            if name.endswith((".py", ".pyi", *DATA)):
-                with open(f"{folder}/{name}", "rb") as file:
-                    files[below + name] = file.read()
-    outside = {place.module: place.file.read_bytes() for place in places if place.file}
+        yield from (below + name for name in sorted(names) if name.endswith((".py", ".pyi", *DATA)))
+
+
+def _read(package: str, paths: Mapping[str, str], paths_outside: Mapping[str, str]) -> Contents:
+    files, outside = ({name: Path(path).read_bytes() for name, path in own.items()} for own in (paths, paths_outside))
     digest = hashlib.sha256(
         repr([(name, len(content)) for name, content in [*files.items(), *outside.items()]]).encode()
     )
     for content in [*files.values(), *outside.values()]:
         digest.update(content)
-    return Contents(digest.hexdigest(), package.name, files, outside)
+    return Contents(digest.hexdigest(), package, files, outside)
 
 
 @lru_cache(maxsize=1000)

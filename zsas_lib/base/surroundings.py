@@ -6,6 +6,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -31,8 +32,10 @@ def library_files(packages: Sequence[str] = (PACKAGE.name,)) -> dict[str, str]:
     return {path.relative_to(PACKAGE.parent).as_posix(): file_digest(path) for path in sorted(paths | data | weights)}
 
 
+@cache
 def commit() -> str:
-    """The commit that the library is checked out at, ``+ changes`` where the work tree differs, else "unknown"."""
+    """The commit that the library is checked out at, ``+ changes`` where the work tree differs, else "unknown"; as it
+    was when this process first asked, since what it has imported is no other."""
     if _git("rev-parse", "--show-toplevel") != str(PACKAGE.parent):
         return "unknown"
     head = _git("rev-parse", "--short=12", "HEAD")
@@ -60,6 +63,11 @@ def _hardware(device: str) -> str:
 
 
 def versions() -> dict[str, str]:
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
     versions = {"python": platform.python_version()}
     for name in VERSIONS_OF:
         try:

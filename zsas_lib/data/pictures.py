@@ -27,6 +27,7 @@ from ..base.errors import DataError
 PIXELS_VARIABLE = "ZSAS_MAX_PIXELS"
 
 _ORIENTATION = 0x0112
+_PNG = b"\x89PNG\r\n\x1a\n"  # how one begins
 _TURNED = (5, 6, 7, 8)  # orientations that lie on their side
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError)
 _opening = threading.Lock()
@@ -59,7 +60,25 @@ def upright_size(path: Path) -> tuple[int, int]:
     """
     with _opened(path) as picture:
         width, height = picture.size
-        return (height, width) if picture.getexif().get(_ORIENTATION, 1) in _TURNED else (width, height)
+        ends = picture.format == "PNG" and _ends_with_pixels(path)
+        tags = Image.Image.getexif(picture) if ends else picture.getexif()
+        return (height, width) if tags.get(_ORIENTATION, 1) in _TURNED else (width, height)
+
+
+def _ends_with_pixels(path: Path) -> bool:
+    """Whether a PNG is whole and has nothing but pixels from these on, so that its tags are known without unpacking
+    them, which is what Pillow does to look for tags behind them."""
+    with path.open("rb") as file:
+        kind, seen = b"", False
+        file.seek(len(_PNG))
+        while kind != b"IEND":
+            head = file.read(8)
+            length, kind = int.from_bytes(head[:4], "big"), head[4:]
+            if len(head) < 8 or (seen and kind not in (b"IDAT", b"IEND")):
+                return False
+            seen |= kind == b"IDAT"
+            file.seek(length + 4, os.SEEK_CUR)
+        return seen and file.tell() <= os.fstat(file.fileno()).st_size
 
 
 def decoded(path: Path, *, single: bool = False) -> Image.Image:

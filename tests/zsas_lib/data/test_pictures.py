@@ -8,6 +8,7 @@ import pytest
 import torch
 from layouts import write_mask, write_picture
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from zsas_lib.base.errors import DataError
 from zsas_lib.data.check import check_dataset
@@ -99,6 +100,27 @@ def test_the_size_from_the_head_is_that_of_the_picture(tmp_path, orientation):
     exif[0x0112] = orientation
     path = saved(tmp_path / "a.jpg", Image.new("L", (5, 9)), exif=exif)
     assert upright_size(path) == tuple(read_image(path).shape[:0:-1])
+
+
+@pytest.mark.parametrize("behind", [False, True])
+def test_a_png_is_unpacked_for_its_size_only_where_tags_lie_behind_its_pixels(tmp_path, behind, monkeypatch):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = saved(tmp_path / "a.png", Image.new("L", (5, 9)), exif=exif)
+    if behind:
+        content = path.read_bytes()
+        start, pixels = content.index(b"eXIf") - 4, content.index(b"IDAT") - 4
+        path.write_bytes(content[:start] + content[pixels:-12] + content[start:pixels] + content[-12:])
+    unpacked = []
+    load = PngImageFile.load
+    monkeypatch.setattr(PngImageFile, "load", lambda self: unpacked.append(self) or load(self))
+    assert upright_size(path) == (9, 5)
+    assert bool(unpacked) == behind
+    assert tuple(read_image(path).shape[:0:-1]) == (9, 5)
+    cut = saved(tmp_path / "b.png", Image.new("L", (50, 90))).read_bytes()[:-20]
+    path.write_bytes(cut)
+    with pytest.raises(DataError, match="cannot be read"):
+        upright_size(path)
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "bmp"])
