@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -147,6 +147,26 @@ class LearnedModel(AnomalyModel):
         """Maps of ``size`` in pixels, one number or (height, width), of what the patches cover; not yet smoothed. And
         image scores."""
         raise NotImplementedError
+
+    @property
+    def glances(self) -> bool:
+        """Whether there are `glance` and `scored`."""
+        return False
+
+    def glance(
+        self,
+        images: Float[Tensor, "batch 3 height width"],
+        class_names: Sequence[str],
+        places: Int[Tensor, "batch place"],
+    ) -> Features:
+        """`features` of some patches of each picture, by their numbers, read without the others: a cheap look, for
+        about as small a share of a pass as they are of the patches."""
+        raise NotImplementedError(f"{self.name} does not glance at pictures; glances says so.")
+
+    def scored(self, features: Features) -> Float[Tensor, "batch patch"]:
+        """The probability of "abnormal" of each patch that `features` or `glance` has read, in the mean over layers:
+        what `compare` enlarges."""
+        raise NotImplementedError(f"{self.name} does not glance at pictures; glances says so.")
 
     def loss(
         self, features: Features, masks: Bool[Tensor, "batch height width"], is_anomalous: Bool[Tensor, " batch"]
