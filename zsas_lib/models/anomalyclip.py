@@ -185,7 +185,9 @@ class AnomalyCLIP(SentenceModel):
         return self._of_patches(features, self.text_features()).mean(1)
 
     def read_options(self) -> dict[str, Any]:
-        return {"scales": self.options["scales"]} if self.in_windows else self.options
+        if self.in_windows:
+            return {"scales": self.options["scales"]}
+        return {name: self.options[name] for name in ("local", "local_from", "layers", "class_norm")}
 
     def sentences(self, features: Features) -> Float[Tensor, "batch 2 embed"]:
         return self.text_features().expand(len(features["whole"]), -1, -1)

@@ -72,7 +72,7 @@ class SentenceModel(LearnedModel):
         if not self.in_windows:
             return super().forward(images, class_names)
         self.require_trained()
-        features = self.features(images, names_of_images(class_names, len(images)))
+        features = self.said(images, names_of_images(class_names, len(images)))
         return weighed(self.of_windows(features), None, 0.0, images.shape[-2:], self.backbone.covered)
 
     def window_features(self, images: Float[Tensor, "batch 3 height width"]) -> Features:

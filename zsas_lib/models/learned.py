@@ -25,6 +25,7 @@ from ..base.tensors import finite_floats
 from ..perturbations.smoothing import gaussian_smoothed
 from . import MODELS, list_models
 from .prediction import AnomalyModel, Prediction, names_of_images
+from .read_once import said_once
 
 REFERENCE_SIZE = 518
 """The image size in pixels that the papers' widths and pixel counts are meant for; at other sizes they are scaled."""
@@ -132,6 +133,11 @@ class LearnedModel(AnomalyModel):
         """What the frozen towers say, one row per image in every tensor. Differentiable in the images."""
         raise NotImplementedError
 
+    def said(self, images: Float[Tensor, "batch 3 height width"], class_names: Sequence[str]) -> Features:
+        """`features`, from what is kept where these pictures were read before inside `towers_read_once`."""
+        what = self.reads, self.read_options()
+        return said_once(self.backbone, what, images, class_names, lambda: self.features(images, class_names))
+
     @property
     def reads(self) -> str:
         """What reads: models of one name, with the same `read_options`, have the same `features`."""
@@ -223,7 +229,7 @@ class LearnedModel(AnomalyModel):
         loading, ValueError if the number of names is not that of the images.
         """
         self.require_trained()
-        features = self.features(images, names_of_images(class_names, len(images)))
+        features = self.said(images, names_of_images(class_names, len(images)))
         maps, scores = self.compare(features, self.backbone.image.seen)
         return Prediction(of_whole_images(maps, self.backbone, self.options["smoothing"], images.shape[-2:]), scores)
 
