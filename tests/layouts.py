@@ -1,6 +1,7 @@
 """Miniature data sets in the official layouts, for tests. Nothing of zsas_lib is imported here."""
 
 import csv
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +9,11 @@ import numpy as np
 from PIL import Image
 
 SIZE = (24, 18)  # width, height
+
+
+def kinds(dataset) -> Counter:
+    """How many pictures a data set has of each category and kind of defect."""
+    return Counter((record.category, record.defect) for record in dataset.records)
 
 
 def write_picture(path: Path, seed: int = 0, size: tuple[int, int] = SIZE) -> Path:

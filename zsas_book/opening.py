@@ -12,13 +12,14 @@ from torch import Tensor, nn
 
 from zsas_lib.backbones.backbone import Backbone
 from zsas_lib.base.files import free_first
-from zsas_lib.data.dataset import AnomalyDataset, Sample, read_once
+from zsas_lib.data.dataset import AnomalyDataset, Sample
 from zsas_lib.data.load import load_dataset
 from zsas_lib.data.registry import auxiliary_name
 from zsas_lib.evaluation.evaluate import evaluate
 from zsas_lib.evaluation.tables import ResultTable
 from zsas_lib.models import MODELS
 from zsas_lib.models.prediction import AnomalyModel
+from zsas_lib.models.read_once import towers_read_once
 from zsas_lib.perturbations import named
 from zsas_lib.store.results import stored
 from zsas_lib.training.ready import model_asked_for
@@ -102,7 +103,7 @@ def runs_of(
 ) -> dict[str, list[ResultTable]]:
     """What `evaluate` says of each of `networks_of`, from the store: one evaluation for each model and training, which
     all chapters find that ask for the same pictures at the same size."""
-    with read_once():
+    with towers_read_once():
         return {
             name: [cast(ResultTable, stored(evaluate, network, pictures, resamples=resamples)) for network in own]
             for name, own in networks.items()

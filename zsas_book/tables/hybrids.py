@@ -3,14 +3,18 @@
 from collections.abc import Sequence
 
 import pandas as pd
+from IPython.display import Markdown
 
 from zsas_lib.models import BEST_TRIVIAL
 from zsas_lib.studies.hybrids import METRICS, TAKEN, TRAINED
 
 from ..labels import label
-from ..words import beyond, counted, how_sure, listed, points
+from ..words import beyond, counted, listed, paragraphs, points, say
+from ..words import verdict as judged
 
 WINDOWS = "winclip"
+SAID = ("aupro", "image_auroc")
+"""The metrics that sentences are about."""
 
 
 def pairs_of(learners: Sequence[str]) -> list[tuple[str, str]]:
@@ -29,31 +33,39 @@ def named_pairs(differences: pd.DataFrame) -> pd.DataFrame:
     return named
 
 
-def verdict(differences: pd.DataFrame, scores: pd.DataFrame, learners: Sequence[str]) -> list[str]:
-    """What the sentences do as they are, what training in windows adds, and whether a hybrid is worth it: all from
-    AUPRO and image AUROC, pair by pair."""
-    said = []
+def shown_differences(differences: pd.DataFrame) -> pd.DataFrame:
+    """The differences that the sentences are about, as the page shows them: pair, metric, points, their interval, agree
+    in percent, power, and in how many categories the first is above."""
+    own = named_pairs(differences)[differences["metric"].isin(SAID)]
+    own = own.assign(metric=own["metric"].map(label), agree=100 * own["agree"])
+    own["above in"] = [f"{ups} of {of}" for ups, of in zip(own["ups"], own["of"])]
+    return own[["pair", "metric", "gap", "low", "high", "agree", "power", "above in"]].rename(columns={"gap": "points"})
+
+
+def verdict(differences: pd.DataFrame, scores: pd.DataFrame, learners: Sequence[str]) -> Markdown:
+    """Whether a hybrid is worth it, and a paragraph for each model: what its sentences do in windows as they are, and
+    what training there adds; all from AUPRO and image AUROC, pair by pair."""
+    said = [judged(_worth(differences, scores, learners))]
     for name in learners:
         taken, trained = (form.format(label(name)) for form in (TAKEN, TRAINED))
-        said += [
-            f"{taken}, against WinCLIP's hand-written sentences: {_gaps(differences, taken, WINDOWS)}.",
-            f"Training in windows changes {label(name)}'s by {_gaps(differences, trained, taken)},"
-            f" and leaves them, against WinCLIP, at {_gaps(differences, trained, WINDOWS)};"
-            f" against {label(name)} itself, at {_gaps(differences, trained, name)}.",
-        ]
-    return [*said, _worth(differences, scores, learners)]
+        said.append(
+            say(
+                f"{taken}, beside WinCLIP: {_gaps(differences, taken, WINDOWS)}.",
+                f"Trained there, beside untrained: {_gaps(differences, trained, taken)}.",
+                f"Trained there, beside WinCLIP: {_gaps(differences, trained, WINDOWS)}.",
+                f"Trained there, beside {label(name)} on patches: {_gaps(differences, trained, name)}.",
+            )
+        )
+    return paragraphs(said)
 
 
 def _gaps(differences: pd.DataFrame, one: str, other: str) -> str:
-    """AUPRO and image AUROC of a pair, with how sure each is."""
-    parts = []
-    for metric in ("aupro", "image_auroc"):
-        row = _row(differences, one, other, metric)
-        sure = how_sure(row["low"], row["high"], row["agree"], row["power"])
-        judged = ", within chance" if row["low"] <= 0 <= row["high"] else ""
-        ups = f"above in {row['ups']} of {counted(int(row['of']), 'category')}"
-        parts.append(f"{points(row['gap'])} points of {label(metric)} ({sure}{judged}; {ups})")
-    return " and ".join(parts)
+    """AUPRO and image AUROC of a pair, and whether they are within chance."""
+    rows = [_row(differences, one, other, metric) for metric in SAID]
+    return listed(
+        f"{label(str(row['metric']))} {points(row['gap'])}{beyond(row['low'], row['high'], '', '', ' within chance')}"
+        for row in rows
+    )
 
 
 def _worth(differences: pd.DataFrame, scores: pd.DataFrame, learners: Sequence[str]) -> str:

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from zsas_lib.robustness.robust_training import CHANGES, TRAININGS, changes, tower_passes
+from zsas_lib.evaluation.paired import over_categories
+from zsas_lib.robustness.robust_training import CHANGES, TRAININGS, changes
+from zsas_lib.robustness.robust_training import points as points_of
 
 from ..labels import label
 from ..words import beyond, how_sure, points
@@ -20,19 +22,22 @@ CLAIMS = [
 ]
 """What paper S says of this; it prints no number."""
 PANELS = {"clean": "pictures as they are", "worst": "worst cases", "closed": "gap closed"}
-FACTS = ["model", "training", "passes", "looks"]
+FACTS = ["model", "training", "points", "looks"]
 
 
-def over_models(found: Mapping[str, Mapping[str, Sequence[pd.DataFrame]]], metric: str) -> pd.DataFrame:
+def over_models(
+    found: Mapping[str, Mapping[str, Sequence[pd.DataFrame]]], metric: str, glances: Mapping[str, bool]
+) -> pd.DataFrame:
     """`robustness.robust_training.changes` of each model, in percent and points, a row for each model and training,
-    with how often the towers read a picture (``passes``) and how many copies a step looks at (``looks``)."""
+    with how many points of a picture there are (``points``) and how many of them a step looks at (``looks``), cheaply
+    where the model ``glances``."""
     parts = []
     for model, own in found.items():
         rows = changes(own, metric)
         numbers = rows.columns.drop("training")
         rows[numbers] = 100 * rows[numbers]
         rows.insert(0, "model", model)
-        rows.insert(2, "passes", [tower_passes(str(name)) for name in rows["training"]])
+        rows.insert(2, "points", [points_of(str(name), glances[model]) for name in rows["training"]])
         rows.insert(3, "looks", [TRAININGS[str(name)]["looks"] for name in rows["training"]])
         parts.append(rows)
     return pd.concat(parts, ignore_index=True)
@@ -57,11 +62,26 @@ def shown_rows(rows: pd.DataFrame) -> pd.DataFrame:
     return kept.assign(model=kept["model"].map(label))
 
 
+def shown_looks(found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """`robustness.robust_training.looks_against_exact` of each model that glances, in the mean over categories: its
+    patches and cost in percent, the rank correlation and what is gained in percent, with their 95 % intervals."""
+    rows = []
+    for model, own in found.items():
+        row = {"model": label(model), "patches": 100 * own["patches"].mean(), "cost": 100 * own["cost"].mean()}
+        for name, unit in (("rank", 1), ("gained", 100)):
+            means = unit * own.groupby("category", sort=False)[name].mean()
+            sure = over_categories(means) if len(means) > 1 else None
+            row[name] = means.mean()
+            row |= {f"{name} {end}": getattr(sure, end) if sure else float("nan") for end in ("low", "high")}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
 def in_words(rows: pd.DataFrame, metric: str) -> list[str]:
     """For each model and training under perturbations what worst cases and pictures as they are gain or pay, and how
     much of the gap between them closes."""
     sentences = []
-    for row in rows[rows["passes"] > 1].to_dict("records"):
+    for row in rows[rows["points"] > 1].to_dict("records"):
         said = []
         for what, words in (("worst", "worst cases"), ("clean", "pictures as they are"), ("closed", "gap closed")):
             gap, low, high, agree, power = (row[f"{what}_{part}"] for part in ("gap", "low", "high", "agree", "power"))

@@ -8,7 +8,6 @@ import pandas as pd
 from zsas_lib.backbones.zoo import Card
 from zsas_lib.base.errors import OptionError
 from zsas_lib.evaluation.sampled import ITSELF, Difference, Sampled, keys_of
-from zsas_lib.papers import claims
 from zsas_lib.robustness.effective import rank_correlation
 from zsas_lib.robustness.naming import CLEAN, Answers
 
@@ -95,13 +94,6 @@ def foretold_in_words(table: pd.DataFrame) -> list[str]:
         over = f"over {counted(row['networks'], 'network')}" + ("" if np.isnan(row["low"]) else f", {interval}")
         said.append(f"Accuracy in plain view and {row[named]}: rank correlation {row['rank']:+.2f} ({over}).")
     return said
-
-
-def claims_of(page: str, paper: str = "T") -> pd.DataFrame:
-    """What a paper says that this page tests, with our note; the verdicts are on the page of claims."""
-    table = claims()
-    own = table[(table["paper"] == paper) & table["pages"].str.split().apply(lambda names: page in names)]
-    return own[["claim", "place", "note"]].reset_index(drop=True)
 
 
 def changes_of_ways(errors: pd.DataFrame, before: str, after: str, metrics: Sequence[str]) -> pd.DataFrame:

@@ -25,7 +25,12 @@ from .weights import COUNTS, Weights
 Maker = Callable[..., nn.Module]
 SETS = ("family", "size", "patch_size", "grids", "widths", "embed_dim")
 DEFINES = ("start", "stream", "embedding", "dense")
-MAY_DEFINE = {"encoded": "encoded_windows", "pooled": "pooled_windows", "value path": "local_step"}
+MAY_DEFINE = {
+    "encoded": "encoded_windows",
+    "pooled": "pooled_windows",
+    "value path": "local_step",
+    "some patches": "stream_of",
+}
 """What a tower need not be able to do, and by which method it does."""
 INTERFACE = "the page Fork of the book has one in 30 lines"
 
@@ -226,6 +231,9 @@ def _require_answers(backbone: Backbone) -> None:
     if "value path" not in image.cannot:
         added = image.local_step(image.depth, stream[-2], "value")
         _require(backbone, "local_step", added, list(stream[-2].shape))
+    if "some patches" not in image.cannot:
+        first = image.stream_of(start, torch.zeros(1, 1, dtype=torch.long, device=start.device))[-1]
+        _require(backbone, "stream_of", first, [1, image.prefix + 1, image.widths[-1]])
     backbone.text.require_readable()
     _require(backbone, "encode", backbone.text.encode(["a pill", "a damaged pill"]), [2, embed])
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from ..backbones.families.sizes import Size, pair
@@ -163,45 +163,68 @@ class AnomalyCLIP(SentenceModel):
     def features(self, images: Float[Tensor, "batch 3 height width"], class_names: Sequence[str]) -> Features:
         if self.in_windows:
             return self.window_features(images)
-        stream = residual_stream(self.backbone, self.backbone.embed_patches(images))
+        return self._of_stream(residual_stream(self.backbone, self.backbone.embed_patches(images)))
+
+    def _of_stream(self, stream: Sequence[Tensor]) -> Features:
         whole = class_embedding(self.backbone, stream[-1], normed=self.options["class_norm"])
         local = [
             local_embeddings(self.backbone, stream, layer, self._first, self.options["local"]) for layer in self._layers
         ]
         return {"class": F.normalize(whole, dim=-1), "patches": torch.stack(local, 1)}
 
+    @property
+    def glances(self) -> bool:
+        return super().glances and self.options["local"] == "value"
+
+    def glance(
+        self, images: Float[Tensor, "batch 3 height width"], class_names: Sequence[str], places: Int[Tensor, "batch _"]
+    ) -> Features:
+        return self._of_stream(self.backbone.image.stream_of(self.backbone.embed_patches(images), places))
+
+    def scored(self, features: Features) -> Float[Tensor, "batch patch"]:
+        return self._of_patches(features, self.text_features()).mean(1)
+
     def read_options(self) -> dict[str, Any]:
-        return {"scales": self.options["scales"]} if self.in_windows else self.options
+        if self.in_windows:
+            return {"scales": self.options["scales"]}
+        return {name: self.options[name] for name in ("local", "local_from", "layers", "class_norm")}
 
     def sentences(self, features: Features) -> Float[Tensor, "batch 2 embed"]:
         return self.text_features().expand(len(features["whole"]), -1, -1)
 
-    def probabilities(self, features: Features, size: Size) -> Float[Tensor, "batch layer height width"]:
-        """The probability of "abnormal" of every pixel, per tapped layer."""
-        logits = features["patches"] @ self.text_features().mT / TEMPERATURE
-        patches = logits.softmax(-1)[..., 1].unflatten(-1, self.backbone.patches)
+    def _of_patches(self, features: Features, text: Float[Tensor, "2 embed"]) -> Float[Tensor, "batch layer patch"]:
+        return (features["patches"] @ text.mT / TEMPERATURE).softmax(-1)[..., 1]
+
+    def probabilities(
+        self, features: Features, size: Size, text: Float[Tensor, "2 embed"] | None = None
+    ) -> Float[Tensor, "batch layer height width"]:
+        """The probability of "abnormal" of every pixel, per tapped layer; ``text`` is what `text_features` gives."""
+        text = self.text_features() if text is None else text
+        patches = self._of_patches(features, text).unflatten(-1, self.backbone.patches)
         return F.interpolate(patches, pair(size), mode="bilinear", align_corners=False)
 
     def compare(self, features: Features, size: Size) -> tuple[Tensor, Tensor]:
         if self.in_windows:
             return self.compare_windows(features, size)
-        maps = self.probabilities(features, size).mean(1)
-        text = (features["class"] @ self.text_features().mT / TEMPERATURE).softmax(-1)[:, 1]
+        text = self.text_features()
+        maps = self.probabilities(features, size, text).mean(1)
+        whole = (features["class"] @ text.mT / TEMPERATURE).softmax(-1)[:, 1]
         of_map = highest_mean(maps, self.options["top_k"])
-        return maps, {"text": text, "map": of_map, "text+map": text + of_map}[self.options["image_score"]]
+        return maps, {"text": whole, "map": of_map, "text+map": whole + of_map}[self.options["image_score"]]
 
     def loss(
         self, features: Features, masks: Bool[Tensor, "batch height width"], is_anomalous: Bool[Tensor, " batch"]
     ) -> Tensor:
         """Cross-entropy of the image plus 4 (focal + dice of the abnormal + dice of the normal map), layers, or sides
         of windows, averaged."""
-        masks = self.covered(masks)
+        masks, text = self.covered(masks), self.text_features()
         if self.in_windows:
-            image, maps = F.normalize(features["whole"], dim=-1), self.scored_windows(features, masks)
+            image = F.normalize(features["whole"], dim=-1)
+            maps = self.scored_windows(features, masks, text.expand(len(image), -1, -1))
         else:
             image = features["class"]
-            maps = [(map_, masks) for map_ in self.probabilities(features, tuple(masks.shape[1:])).unbind(1)]
-        whole = F.cross_entropy(image @ self.text_features().mT / TEMPERATURE, is_anomalous.long())
+            maps = [(map_, masks) for map_ in self.probabilities(features, tuple(masks.shape[1:]), text).unbind(1)]
+        whole = F.cross_entropy(image @ text.mT / TEMPERATURE, is_anomalous.long())
         local = [
             focal_loss(map_, damaged) + dice_loss(map_, damaged) + dice_loss(1 - map_, ~damaged)
             for map_, damaged in maps

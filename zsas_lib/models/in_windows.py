@@ -56,6 +56,10 @@ class SentenceModel(LearnedModel):
     def in_windows(self) -> bool:
         return self.options["compared"] == "windows"
 
+    @property
+    def glances(self) -> bool:
+        return not self.in_windows and "some patches" not in self.backbone.image.cannot
+
     def sentences(self, features: Features) -> Float[Tensor, "batch 2 embed"]:
         """Unit vectors of the sentences about each picture, normal and abnormal."""
         raise NotImplementedError
@@ -68,7 +72,7 @@ class SentenceModel(LearnedModel):
         if not self.in_windows:
             return super().forward(images, class_names)
         self.require_trained()
-        features = self.features(images, names_of_images(class_names, len(images)))
+        features = self.said(images, names_of_images(class_names, len(images)))
         return weighed(self.of_windows(features), None, 0.0, images.shape[-2:], self.backbone.covered)
 
     def window_features(self, images: Float[Tensor, "batch 3 height width"]) -> Features:
@@ -94,19 +98,23 @@ class SentenceModel(LearnedModel):
         return found.anomaly_map, found.image_score
 
     def scored_windows(
-        self, features: Features, masks: Bool[Tensor, "batch height width"]
+        self,
+        features: Features,
+        masks: Bool[Tensor, "batch height width"],
+        sentences: Float[Tensor, "batch 2 embed"] | None = None,
     ) -> list[tuple[Float[Tensor, "batch rows columns"], Bool[Tensor, "batch rows columns"]]]:
         """For each side every window's probability of "abnormal" and whether it is damaged, which takes the place of
-        map and mask in a loss. ``masks`` are of what the patches cover.
+        map and mask in a loss. ``masks`` are of what the patches cover, ``sentences`` those of `sentences`.
 
         A window is damaged by any of its pixels, or where ``damaged_share`` is above 0 by at least that share of them.
         WinCLIP's harmonic mean calls a patch damaged only where all windows over it are, and damage by any pixel is the
         label that fits: all windows over a damaged patch have some, and most patches beside it lie in one without."""
         least, grid = self.options["damaged_share"], self.backbone.patches
+        sentences = self.sentences(features) if sentences is None else sentences
         shares, found = F.adaptive_avg_pool2d(masks[:, None].float(), grid), []
         for side in self.options["scales"]:
             damage = F.avg_pool2d(shares, side, stride=1)[:, 0]
-            scores = state_score(features[str(side)], self.sentences(features), TEMPERATURE)
+            scores = state_score(features[str(side)], sentences, TEMPERATURE)
             found.append((in_rows(scores, grid, side), damage >= least if least else damage > 0))
         return found
 

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -25,6 +25,7 @@ from ..base.tensors import finite_floats
 from ..perturbations.smoothing import gaussian_smoothed
 from . import MODELS, list_models
 from .prediction import AnomalyModel, Prediction, names_of_images
+from .read_once import said_once
 
 REFERENCE_SIZE = 518
 """The image size in pixels that the papers' widths and pixel counts are meant for; at other sizes they are scaled."""
@@ -132,6 +133,11 @@ class LearnedModel(AnomalyModel):
         """What the frozen towers say, one row per image in every tensor. Differentiable in the images."""
         raise NotImplementedError
 
+    def said(self, images: Float[Tensor, "batch 3 height width"], class_names: Sequence[str]) -> Features:
+        """`features`, from what is kept where these pictures were read before inside `towers_read_once`."""
+        what = self.reads, self.read_options()
+        return said_once(self.backbone, what, images, class_names, lambda: self.features(images, class_names))
+
     @property
     def reads(self) -> str:
         """What reads: models of one name, with the same `read_options`, have the same `features`."""
@@ -147,6 +153,26 @@ class LearnedModel(AnomalyModel):
         """Maps of ``size`` in pixels, one number or (height, width), of what the patches cover; not yet smoothed. And
         image scores."""
         raise NotImplementedError
+
+    @property
+    def glances(self) -> bool:
+        """Whether there are `glance` and `scored`."""
+        return False
+
+    def glance(
+        self,
+        images: Float[Tensor, "batch 3 height width"],
+        class_names: Sequence[str],
+        places: Int[Tensor, "batch place"],
+    ) -> Features:
+        """`features` of some patches of each picture, by their numbers, read without the others: a cheap look, for
+        about as small a share of a pass as they are of the patches."""
+        raise NotImplementedError(f"{self.name} does not glance at pictures; glances says so.")
+
+    def scored(self, features: Features) -> Float[Tensor, "batch patch"]:
+        """The probability of "abnormal" of each patch that `features` or `glance` has read, in the mean over layers:
+        what `compare` enlarges."""
+        raise NotImplementedError(f"{self.name} does not glance at pictures; glances says so.")
 
     def loss(
         self, features: Features, masks: Bool[Tensor, "batch height width"], is_anomalous: Bool[Tensor, " batch"]
@@ -203,7 +229,7 @@ class LearnedModel(AnomalyModel):
         loading, ValueError if the number of names is not that of the images.
         """
         self.require_trained()
-        features = self.features(images, names_of_images(class_names, len(images)))
+        features = self.said(images, names_of_images(class_names, len(images)))
         maps, scores = self.compare(features, self.backbone.image.seen)
         return Prediction(of_whole_images(maps, self.backbone, self.options["smoothing"], images.shape[-2:]), scores)
 

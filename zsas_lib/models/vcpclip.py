@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from ..backbones.families.sizes import Size
@@ -205,9 +205,21 @@ class VCPCLIP(SentenceModel):
     def features(self, images: Float[Tensor, "batch 3 height width"], class_names: Sequence[str]) -> Features:
         if self.in_windows:
             return self.window_features(images)
-        stream = residual_stream(self.backbone, self.backbone.embed_patches(images))
+        return self._of_stream(residual_stream(self.backbone, self.backbone.embed_patches(images)))
+
+    def _of_stream(self, stream: Sequence[Tensor]) -> Features:
         patches = torch.stack([patches_of(self.backbone, stream[layer]) for layer in self._layers], 1)
         return {"whole": class_embedding(self.backbone, stream[-1]), "patches": patches}
+
+    def glance(
+        self, images: Float[Tensor, "batch 3 height width"], class_names: Sequence[str], places: Int[Tensor, "batch _"]
+    ) -> Features:
+        return self._of_stream(self.backbone.image.stream_of(self.backbone.embed_patches(images), places))
+
+    def scored(self, features: Features) -> Float[Tensor, "batch patch"]:
+        logits = self._branch_logits(features)
+        branches = (logits[..., 1] - logits[..., 0]).sigmoid().mean(2)
+        return torch.lerp(branches[0], branches[1], self.vcp_share)
 
     def read_options(self) -> dict[str, Any]:
         return {"scales": self.options["scales"]} if self.in_windows else {}
@@ -243,6 +255,9 @@ class VCPCLIP(SentenceModel):
 
     def branch_maps(self, features: Features, size: Size) -> Float[Tensor, "branch batch layer height width"]:
         """The probability of "abnormal" of every pixel: CLIP's branch (0) and VCP's (1), per tapped layer."""
+        return two_state_maps(self._branch_logits(features), size, self.backbone.patches)
+
+    def _branch_logits(self, features: Features) -> Float[Tensor, "branch batch layer patch 2"]:
         patches = features["patches"]
         text = self.text_features(features["whole"])
         projected = torch.stack([layer(patches[:, i]) for i, layer in enumerate(self.projections)], 1)
@@ -251,12 +266,10 @@ class VCPCLIP(SentenceModel):
         vcp = unit @ self.post_vcp(text, unit).mT
         logits = torch.stack([clip, vcp])
         if self.options["temperature"] == "learned":
-            logits = logits * self.log_scales.exp()[:, None, None, None, None]
-        elif self.options["temperature"] == "bounded":
-            logits = logits / self.temperatures()[:, None, None, None, None]
-        else:
-            logits = logits / self.options["temperature"]
-        return two_state_maps(logits, size, self.backbone.patches)
+            return logits * self.log_scales.exp()[:, None, None, None, None]
+        if self.options["temperature"] == "bounded":
+            return logits / self.temperatures()[:, None, None, None, None]
+        return logits / self.options["temperature"]
 
     def compare(self, features: Features, size: Size) -> tuple[Tensor, Tensor]:
         if self.in_windows:

@@ -12,12 +12,13 @@ import pandas as pd
 import torch
 
 from ..backbones.registry import Backbone
-from ..data.dataset import AnomalyDataset, read_once
+from ..data.dataset import AnomalyDataset
 from ..data.record import row_name
 from ..evaluation.evaluate import Measuring
 from ..evaluation.replicates import flat
 from ..evaluation.tables import MEAN
 from ..models.learned import highest_mean, of_whole_images
+from ..models.read_once import towers_read_once
 from ..models.vcpclip import BRANCHES, VCPCLIP
 from ..store.results import stored
 from .variants import BASELINE, FULL, Variant, factorial_variants, trained_variant
@@ -66,7 +67,7 @@ def branch_means(
     `evaluation.replicates.flat` gives them, seeds being runs, with the columns variant, map, and ``of``, which is both:
     from the store where trainings and tables were made before."""
     parts = []
-    with read_once():
+    with towers_read_once():
         for name, variant in variants.items():
             for seed in seeds:
                 model = trained_variant(variant, backbone, auxiliary, seed=seed, fit=fit)
@@ -95,7 +96,7 @@ def branch_table(
         scores: dict[str, list] = {name: [] for name in MAPS}
         masks = []
         for batch in part.batches(batch_size):
-            features = model.features(batch.images.to(device), batch.categories)
+            features = model.said(batch.images.to(device), batch.categories)
             for name, (plane, score) in _maps_of(model, features).items():
                 whole = of_whole_images(plane, model.backbone, model.options["smoothing"], batch.masks.shape[-2:])
                 maps[name] += [*whole.float().cpu()]

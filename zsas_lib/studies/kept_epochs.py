@@ -1,21 +1,18 @@
 """What the choice of an epoch is worth: one training, and of its epochs the last, the best on what was held out of the
 auxiliary data, and the best on the test data that are then reported, as some authors' programs take it."""
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-import torch
 
-from ..data.dataset import AnomalyDataset, read_once
+from ..data.dataset import AnomalyDataset
 from ..evaluation.evaluate import evaluate
 from ..evaluation.paired import paired
 from ..evaluation.tables import MEAN, ResultTable
-from ..models.learned import Features, LearnedModel
-from ..training.examples import CACHED_BYTES
+from ..models.learned import LearnedModel
+from ..models.read_once import towers_read_once
 from ..training.fit import fit
 from ..training.selection import AUXILIARY, HELD_OUT, LAST, SELECTED_BY, TARGET
 
@@ -53,14 +50,12 @@ def after_each_epoch(
     parameters. Raises as `fit` and `evaluate`."""
     judges = auxiliary.squashed(max(model.backbone.size)).select(held_out)
     trainings: list[list[AfterEpoch]] = []
-    towers = _Towers()
 
     def watch(epoch: int, network: LearnedModel) -> None:
-        with towers.remembered(network):
-            judged = float(evaluate(network, judges, resamples=2).loc[MEAN, by])
-            trainings[-1].append(AfterEpoch(epoch, judged, evaluate(network, pictures, resamples=resamples)))
+        judged = float(evaluate(network, judges, resamples=2).loc[MEAN, by])
+        trainings[-1].append(AfterEpoch(epoch, judged, evaluate(network, pictures, resamples=resamples)))
 
-    with read_once():
+    with towers_read_once():
         for seed in seeds:
             trainings.append([])
             fit(model, auxiliary, seed=seed, held_out=held_out, select=LAST, each_epoch=watch, **settings)
@@ -107,34 +102,3 @@ def gains(
                 named = {"model": model, "kept": one, "beside": other, "metric": metric, "mean": mean}
                 rows.append(named | compared.loc[metric].drop("category").to_dict())
     return pd.DataFrame(rows)
-
-
-@dataclass
-class _Towers:
-    """What frozen towers say of the same pictures, which a model is asked about after every epoch, is computed once, up
-    to `CACHED_BYTES`."""
-
-    kept: dict[bytes, Features] = field(default_factory=dict)
-    room: int = CACHED_BYTES
-
-    @contextmanager
-    def remembered(self, model: LearnedModel) -> Iterator[None]:
-        read = model.features
-
-        def features(images: torch.Tensor, class_names: Sequence[str]) -> Features:
-            called = repr((images.shape, list(class_names))).encode()
-            key = hashlib.sha256(images.cpu().contiguous().numpy().tobytes() + called).digest()
-            if key in self.kept:
-                return self.kept[key]
-            said = read(images, class_names)
-            size = sum(values.numel() * values.element_size() for values in said.values())
-            if size <= self.room:
-                self.room -= size
-                self.kept[key] = said
-            return said
-
-        vars(model)["features"] = features
-        try:
-            yield
-        finally:
-            del vars(model)["features"]

@@ -10,28 +10,28 @@ from typing import cast
 from weakref import WeakKeyDictionary
 
 import torch
-from jaxtyping import Bool
 from torch import Tensor
 
 from ..base.devices import to_device
 from ..data.dataset import AnomalyDataset, Sample, stacked
-from ..models.learned import Features, LearnedModel
+from ..models.learned import LearnedModel
 from .augmentation import augmented, zoomed
+from .glanced import READ_TOGETHER, Batch, KeptPoints, Pictures, worst_of
 from .perturbed import COPIES, changed, drawn_amounts, looked_at
 
 CACHED_BYTES = 4 * 2**30
 """Features of all pictures are kept up to this size; larger ones are computed anew in every epoch."""
-READ_TOGETHER = 16
 
-Batch = tuple[Features, Bool[Tensor, "batch side side"], Bool[Tensor, " batch"]]
 _kept: WeakKeyDictionary[torch.nn.Module, tuple[str, Batch]] = WeakKeyDictionary()
+_points: WeakKeyDictionary[torch.nn.Module, tuple[str, KeptPoints]] = WeakKeyDictionary()
 
 
 class Examples:
     """The pictures to train ``model`` on, in batches of what it reads: features, masks and which are anomalous; with
     ``augment`` changed at random each time, with ``zoom`` cut to a part of themselves with that probability.
 
-    With ``perturbed`` a picture is one of its copies under these (`training.perturbed`), of ``looks`` copies the worst.
+    With ``perturbed`` a picture is one of its copies under these (`training.perturbed`); of ``looks`` of them the
+    worst, by a cheap look where the model has one (`training.glanced`).
     With ``weights``, one for each picture, it is met that often in proportion, in as many steps.
     """
 
@@ -50,13 +50,18 @@ class Examples:
         self.weights = None if weights is None else torch.tensor(weights, dtype=torch.float64)
         self.samples: dict[int, Sample] = {}
         self.room = CACHED_BYTES
-        self.whole = None if augment or zoom else self._read()
+        self.glances = looks > 1 and model.glances
+        self.points = self._read_points() if self.glances and not (augment or zoom) else None
+        self.whole = None if augment or zoom or self.glances else self._read()
 
     def shuffled(self, training_batch_size: int) -> Iterator[Batch]:
         """One epoch, in an order drawn from torch's global random numbers, on the backbone's device."""
         for indices in self._order().split(training_batch_size):
             if not self.perturbed:
                 yield self._picked(indices) if self.whole else self._batch(indices.tolist())
+                continue
+            if self.glances:
+                yield self._worst(indices)
                 continue
             features, masks, is_anomalous = self._copies(indices)
             if self.looks > 1:
@@ -83,24 +88,45 @@ class Examples:
         copies = torch.rand(len(indices), COPIES).argsort(1)[:, : self.looks]
         return self._picked((copies * len(self.dataset) + indices[:, None]).T.flatten())
 
+    def _worst(self, indices: Tensor) -> Batch:
+        """These pictures, each at the point that looks worst."""
+        if self.points:
+            return self.points.worst(self.model, self._pictures, indices, self.looks)
+        amounts = drawn_amounts(self.perturbed, len(indices) * self.looks, kept=1 / COPIES)
+        return worst_of(self.model, self._pictures(indices.tolist() * self.looks, amounts), self.looks)
+
+    def _read_points(self) -> KeptPoints | None:
+        """What a cheap look has of all points, or None where that is too large to keep."""
+        backbone, key = self.model.backbone, self._key()
+        if backbone not in _points or _points[backbone][0] != key:
+            _points[backbone] = (
+                key,
+                KeptPoints(self.model, len(self.dataset), self.perturbed, self._pictures, CACHED_BYTES),
+            )
+        points = _points[backbone][1]
+        return points if points.fits else None
+
     def _picked(self, indices: Tensor) -> Batch:
         """These pictures of the whole, which there must be."""
         features, masks, is_anomalous = cast(Batch, self.whole)
         indices = to_device(indices, masks.device)
         return {name: values[indices] for name, values in features.items()}, masks[indices], is_anomalous[indices]
 
-    def _read(self) -> Batch | None:
-        """All pictures as one batch, or None where that is too large to keep."""
-        backbone = self.model.backbone
+    def _key(self) -> str:
+        """What decides what the towers say."""
         what = [
             self.model.reads,
             self.model.read_options(),
             self.dataset.digest,
             self.dataset.image_size,
-            str(backbone.device),
+            str(self.model.backbone.device),
             *self.perturbed,
         ]
-        key = json.dumps(what)
+        return json.dumps(what)
+
+    def _read(self) -> Batch | None:
+        """All pictures as one batch, or None where that is too large to keep."""
+        backbone, key = self.model.backbone, self._key()
         if backbone in _kept and _kept[backbone][0] == key:
             return _kept[backbone][1]
         parts: list[Batch] = []
@@ -128,6 +154,11 @@ class Examples:
         return len(self.dataset) * (COPIES if self.perturbed else 1)
 
     def _batch(self, indices: list[int], amounts: Tensor | None = None) -> Batch:
+        images, masks, names, is_anomalous = self._pictures(indices, amounts)
+        with torch.no_grad():
+            return self.model.features(images, names), masks, is_anomalous
+
+    def _pictures(self, indices: list[int], amounts: Tensor | None = None) -> Pictures:
         device = self.model.backbone.device
         batch = stacked([self._sample(index) for index in indices])
         images, masks = batch.images, batch.masks
@@ -137,9 +168,8 @@ class Examples:
             images, masks = augmented(images, masks)
         if amounts is not None:
             images, masks = changed(images, masks, self.perturbed, amounts)
-        with torch.no_grad():
-            features = self.model.features(to_device(images, device), batch.categories)
-        return features, to_device(masks, device), to_device(batch.is_anomalous, device)
+        images, masks, is_anomalous = (to_device(own, device) for own in (images, masks, batch.is_anomalous))
+        return images, masks, list(batch.categories), is_anomalous
 
     def _sample(self, index: int) -> Sample:
         """A picture, kept where it is read again and there is room."""
@@ -147,7 +177,7 @@ class Examples:
             return self.samples[index]
         sample = self.dataset[index]
         size = sample.image.numel() * sample.image.element_size()
-        if (self.augment or self.zoom) and size <= self.room:
+        if (self.augment or self.zoom or self.perturbed) and size <= self.room:
             self.room -= size
             self.samples[index] = sample
         return sample

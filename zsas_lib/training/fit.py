@@ -81,7 +81,8 @@ def fit(
         perturbed: names of `PERTURBATIONS` at random amounts of which pictures and masks are met, which no paper does
             (`training.perturbed`); without augmentation and zoom each picture has a few copies, whose amounts are the
             same in every training.
-        looks: of so many copies of a picture a step takes the one that the model then segments worst; 1 takes any.
+        looks: of so many points of a picture a step takes the one that the model then segments worst, by a cheap look
+            where the model has one (`training.glanced`), else by the loss of whole copies; 1 takes any.
         weights: how often each picture that is trained on is met, in proportion; an epoch has as many steps as without.
         held_out: categories of this data set that are not trained on; they choose the epoch, unless ``select`` says
             otherwise.

@@ -1,8 +1,8 @@
 """Training under perturbations: copies of pictures at random amounts, and of several the one whose map is worst.
 
 Paper S finds the worst turn and colour of every picture and leaves it there; training against it is what it proposes
-next. The worst case that a training meets is that of a cheap look: a few random points, judged on the patches' own
-grid by the loss that paper S's search climbs.
+next. The worst case that a training meets is that of a few random points, judged on the patches' own grid by the loss
+that paper S's search climbs: by a cheap look (`training.glanced`) where a model has one, else by kept copies.
 """
 
 from collections.abc import Sequence
@@ -63,15 +63,19 @@ def changed(
 def looked_at(
     model: LearnedModel, features: Features, masks: Bool[Tensor, "batch height width"]
 ) -> Float[Tensor, " batch"]:
-    """How badly the model as it is now segments pictures: the mean of its map where they are normal minus that where
-    they are damaged (S eq. (4)), on the patches' grid; of a normal picture the mean of its map."""
+    """How badly the model as it is now segments pictures: `separation` of its map on the patches' grid."""
     training = model.training
     model.eval()
     with torch.no_grad():
         maps = model.compare(features, model.backbone.patches)[0].flatten(1)
     model.train(training)
     damaged = F.adaptive_avg_pool2d(model.covered(masks).float()[:, None], model.backbone.patches).flatten(1)
-    normal = 1 - damaged
-    return (maps * normal).sum(1) / normal.sum(1).clamp_min(1e-8) - (maps * damaged).sum(1) / damaged.sum(1).clamp_min(
-        1e-8
-    )
+    return separation(maps, damaged)
+
+
+def separation(maps: Float[Tensor, "batch patch"], damaged: Float[Tensor, "batch patch"]) -> Float[Tensor, " batch"]:
+    """The mean of a map where patches are normal minus that where they are damaged (S eq. (4)), a patch counting as
+    damaged by its share ``damaged`` that is; of a normal picture the mean of its map."""
+    sound = 1 - damaged
+    usual, found = ((maps * share).sum(1) / share.sum(1).clamp_min(1e-8) for share in (sound, damaged))
+    return usual - found

@@ -1,9 +1,11 @@
 """Tables and sentences about trainings under perturbations."""
 
+import pandas as pd
 import pytest
 
 import zsas_lib as zsas
 from zsas_book.tables import averaging, robust_training
+from zsas_lib.evaluation.paired import over_categories
 from zsas_lib.perturbations import OF_PAPER_S
 from zsas_lib.robustness.robust_training import changes
 from zsas_lib.robustness.search.whole_sets import bounds
@@ -19,12 +21,14 @@ def found():
 
 def test_rows_are_in_percent_with_what_a_training_costs(found):
     one, other = found
-    rows = robust_training.over_models({"anomalyclip": {"plain": [one], "worst of looks": [other]}}, "aupro")
+    rows = robust_training.over_models(
+        {"anomalyclip": {"plain": [one], "worst of looks": [other]}}, "aupro", {"anomalyclip": True}
+    )
     expected = changes({"plain": [one], "worst of looks": [other]}, "aupro")
     assert rows.closed_gap.tolist() == pytest.approx((100 * expected.closed_gap).tolist())
-    assert rows[["model", "training", "passes", "looks"]].to_numpy().tolist() == [
+    assert rows[["model", "training", "points", "looks"]].to_numpy().tolist() == [
         ["anomalyclip", "plain", 1, 1],
-        ["anomalyclip", "worst of looks", 8, 4],
+        ["anomalyclip", "worst of looks", 16, 8],
     ]
     values, errors = robust_training.panels_of(rows)
     assert values["anomalyclip"].loc["worst of looks"].tolist() == pytest.approx(
@@ -39,6 +43,18 @@ def test_rows_are_in_percent_with_what_a_training_costs(found):
     assert said.startswith("AnomalyCLIP, worst of looks, AUPRO: worst cases ")
     assert "gap closed +3.0 points, 20 % of it, a gain (95 % interval +1.0 to +5.0" in said
     assert "pictures as they are -2.0 points, a loss (95 % interval -3.0 to -1.0" in said
+
+
+def test_looks_have_intervals_over_categories():
+    rows = [("a", 0.2, 0.4), ("a", 0.4, 0.6), ("b", 0.7, 0.5)]
+    own = pd.DataFrame([{"category": c, "patches": 0.3, "cost": 0.25, "rank": r, "gained": g} for c, r, g in rows])
+    (row,) = robust_training.shown_looks({"anomalyclip": own}).to_dict("records")
+    assert row["model"] == "AnomalyCLIP" and (row["patches"], row["cost"]) == pytest.approx((30, 25))
+    assert (row["rank"], row["gained"], row["gained low"]) == pytest.approx((0.5, 50, 50))
+    sure = over_categories(pd.Series([0.3, 0.7], index=["a", "b"]))
+    assert (row["rank low"], row["rank high"]) == pytest.approx((sure.low, sure.high))
+    (single,) = robust_training.shown_looks({"vcpclip+": own[:2]}).to_dict("records")
+    assert single["rank"] == pytest.approx(0.3) and pd.isna(single["rank low"])
 
 
 def test_ways_at_their_own_worst_case(found):

@@ -60,7 +60,3 @@ def test_ranks_over_networks_have_an_interval():
     found = tables.ranks(table, ["mAP"], "direction")
     assert found.loc[0, "rank"] == pytest.approx(1) and found.loc[0, "networks"] == 6
     assert tables.foretold_in_words(found)[0].startswith("Accuracy in plain view and mAP: rank correlation +1.00 (")
-
-
-def test_a_page_has_its_claims_of_paper_t():
-    assert len(tables.claims_of("calibration")) == 2 and tables.claims_of("uniform_sweep").empty

@@ -141,6 +141,24 @@ def test_encoded_windows_equal_one_window_at_a_time(backbone, side):
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("kind", TOKENS, indirect=True)
+def test_some_patches_are_read_without_the_others(backbone):
+    start, prefix = backbone.embed_patches(pictures(backbone, 2)), backbone.image.prefix
+    chosen = torch.tensor([[0, 5, 6, 11], [3, 4, 9, 15]])
+    found = backbone.image.stream_of(start, chosen)
+    assert len(found) == backbone.depth + 1
+    for number, places in enumerate(chosen):
+        own = start[number : number + 1]
+        tokens = torch.cat([own[:, :prefix], own[:, prefix + places]], 1)
+        close(found[0][number : number + 1], tokens)
+        close(found[-1][number : number + 1], confined(backbone, tokens, places))
+    for own, whole in zip(
+        backbone.image.stream_of(start, torch.arange(16).expand(2, -1)), residual_stream(backbone, start)
+    ):
+        close(own, whole)
+
+
+@torch.no_grad()
 @pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("kind", TOKENS, indirect=True)
 def test_pictures_and_windows_of_all_sides_together_are_those_one_after_the_other(backbone, count):

@@ -1,13 +1,16 @@
 """Gaps between clean pictures and worst cases, compared between trainings."""
 
 import pytest
+import torch
+from toy import toy_dataset
 
 import zsas_lib as zsas
-from zsas_lib.base.errors import UnknownNameError
+from zsas_lib.base.errors import OptionError, UnknownNameError
 from zsas_lib.perturbations import OF_PAPER_S
 from zsas_lib.robustness import robust_training as study
 from zsas_lib.robustness.search.whole_sets import NONE, bounds, combination_name
-from zsas_lib.training.perturbed import COPIES, require_perturbed
+from zsas_lib.training.glanced import POINTS
+from zsas_lib.training.perturbed import COPIES, require_perturbed, separation
 
 WORST = combination_name(OF_PAPER_S)
 
@@ -52,6 +55,40 @@ def test_trainings_differ_in_the_copies_alone():
     assert {(own["augment"], own["zoom"]) for own in made.values()} == {(False, 0.0)}
     for own in made.values():
         require_perturbed(own["perturbed"], own["looks"])
-    assert [study.tower_passes(name) for name in made] == [1, COPIES, COPIES]
+    assert [study.points(name, glances=False) for name in made] == [1, COPIES, COPIES]
+    assert [study.points(name, glances=True) for name in made] == [1, COPIES, POINTS]
     with pytest.raises(UnknownNameError, match="Unknown training 'adversarial'"):
         study.trainings(["adversarial"])
+
+
+def test_a_look_is_set_against_the_whole_map(backbone, tmp_path, monkeypatch):
+    """A look that is the whole map agrees with it; what it gains and costs follows from what it says."""
+    pictures = toy_dataset(tmp_path / "toy", {"nut": 2, "ring": 2}).squashed(32)
+    model = zsas.load_model("anomalyclip", backbone)
+    zsas.fit(model, pictures, epochs=1, training_batch_size=4)
+    found = study.looks_against_exact(model, pictures)
+    assert found.category.tolist() == [pictures[place].category for place in range(len(pictures))]
+    assert found.patches.nunique() == found.cost.nunique() == 1 and 0 < found.cost[0]
+    assert found["rank"].between(-1, 1).all() and (found.gained <= 1).all()
+    given, whole, real = {}, type(model).compare, study.glanced
+
+    def looks(model, read, damaged):  # what the whole map will say
+        images, masks = given["pictures"]
+        features = model.features(images, ["nut"] * len(images))
+        with torch.no_grad():
+            own = whole(model, features, model.backbone.image.seen)[0]
+        return separation(own.flatten(1), masks.float().flatten(1))
+
+    def glanced(model, images, masks, names):
+        given["pictures"] = images, masks
+        return real(model, images, masks, names)
+
+    monkeypatch.setattr(study, "glanced", glanced)
+    monkeypatch.setattr(study, "looks", looks)
+    same = study.looks_against_exact(model, pictures)
+    assert same["rank"].tolist() == pytest.approx([1.0] * len(pictures))
+    assert same.gained.tolist() == pytest.approx([1.0] * len(pictures))
+    monkeypatch.setattr(study, "looks", lambda *own: -looks(*own))
+    assert (study.looks_against_exact(model, pictures)["rank"] < -0.99).all()
+    with pytest.raises(OptionError, match="april-gan has no cheap look"):
+        study.looks_against_exact(zsas.load_model("april-gan", backbone), pictures)

@@ -23,6 +23,7 @@ NOT_ENCODED = (
 )
 NO_TOKENS = "it learns tokens or changes of tokens between the blocks, and a tower of stages has maps of several sizes."
 NO_VALUES = "it compares patches of a value-value path beside the blocks' attention, and a tower of stages has none."
+NOT_SOME = "it reads some patches without the others, and a cell of a tower of stages has seen its neighbours."
 
 
 class StageTower(ImageTower):
@@ -32,7 +33,12 @@ class StageTower(ImageTower):
         self.family, self.size, self.embed_dim, self.patch_size = family, size, embed_dim, strides[-1]
         self.grids = (size, *((size[0] // stride, size[1] // stride) for stride in strides))
         self.widths = (3, *widths)
-        self.cannot = {"encoded": NOT_ENCODED.format(family), "value path": NO_VALUES, "changed tokens": NO_TOKENS}
+        self.cannot = {
+            "encoded": NOT_ENCODED.format(family),
+            "value path": NO_VALUES,
+            "changed tokens": NO_TOKENS,
+            "some patches": NOT_SOME,
+        }
 
     def start(self, images: Tensor) -> Tensor:
         return images

@@ -45,6 +45,17 @@ class TokenTower(ImageTower):
                 del states[:-last]
         return [state.to(start.dtype) for state in states]
 
+    def stream_of(self, start: Tensor, patches: Int[Tensor, "batch chosen"]) -> list[Tensor]:
+        trunk = self.trunk
+        states = [chosen_tokens(start.to(trunk.dtype), patches[:, None], self.prefix)]
+        for number in range(self.depth):
+            tokens = states[-1]
+            query, key, value = trunk.split(number, trunk.projected(number, tokens), patches)
+            bias = trunk.bias(number, patches, len(tokens))
+            mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+            states.append(trunk.feed(number, tokens + trunk.added(number, mixed)))
+        return [state.to(start.dtype) for state in states]
+
     def _blocks(self, start: Tensor, count: int) -> Tensor:
         """What stands behind the first blocks."""
         tokens = start.to(self.trunk.dtype)

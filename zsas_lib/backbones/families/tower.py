@@ -26,7 +26,7 @@ class ImageTower:
     A family sets `family`; `size` (height, width) of pictures in pixels; `patch_size`, pixels per side of a patch;
     `grids` (rows, columns) and `widths` before the first block and behind each; `prefix`; `embed_dim`; and in
     `cannot` one sentence for everything that it cannot do, by name: "encoded" windows, "pooled" windows, "value path",
-    "changed tokens".
+    "changed tokens", "some patches".
     It defines `start`, `stream`, `embedding` and `dense`, and of the rest what `cannot` does not name.
     """
 
@@ -72,6 +72,14 @@ class ImageTower:
 
     def stream(self, start: Float[Tensor, "batch *start"], last: int | None = None) -> list[Tensor]:
         """What stands between the blocks, from `start` (number 0) on: depth + 1 tensors, or only the `last` ones."""
+        raise NotImplementedError
+
+    def stream_of(
+        self, start: Float[Tensor, "batch *start"], patches: Int[Tensor, "batch chosen"]
+    ) -> list[Float[Tensor, "batch fewer channel"]]:
+        """`stream` of some patches of each picture alone, by their numbers, with the positions that they have in the
+        whole picture: they see none of the others."""
+        self.require("some patches")
         raise NotImplementedError
 
     def embedding(
