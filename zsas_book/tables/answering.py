@@ -27,17 +27,25 @@ def answers_in_words(answered: pd.DataFrame, member: str) -> list[str]:
     def percent(kind: str, who: str) -> str:
         return f"{100 * Sampled.of(kinds[kind], who).values[0]:.1f} %"
 
-    caught = Sampled.of(kinds[FAILURES], "over_tower")
-    said = [
-        f"Of what the {member}'s own naming gets wrong, the answerer has {percent(FAILURES, HEAD)} right, which is "
-        f"{gain(caught)} more than the tower, whose {percent(FAILURES, TOWER)} is no measurement.",
-        f"Told that its first answer is wrong, the tower alone has {percent(FAILURES, SECOND)} right.",
-    ]
-    if not kinds[FAILURES][OTHER].isna().all():
-        said.append(f"The same network from another seed, no better, has {percent(FAILURES, OTHER)}.")
-    said += [
-        f"Of what the tower masters, the answerer can only lose: it has {percent(MASTERED, HEAD)}.",
+    said = _of_failures(kinds[FAILURES], member)
+    if kinds[MASTERED]["share"].any():
+        said.append(f"Of what the tower masters, the answerer can only lose: it has {percent(MASTERED, HEAD)}.")
+    return [
+        *said,
         f"Where the wrong names were drawn at random, the tower has {percent(NEUTRAL, TOWER)} and the answerer "
         f"{percent(NEUTRAL, HEAD)}: {gain(Sampled.of(kinds[NEUTRAL], 'over_tower'))}.",
     ]
+
+
+def _of_failures(failures: pd.DataFrame, member: str) -> list[str]:
+    if not failures["share"].any():
+        return [f"The {member}'s own naming gets nothing wrong, so that there is no failure to ask about."]
+    right = {who: f"{100 * Sampled.of(failures, who).values[0]:.1f} %" for who in ANSWERERS}
+    said = [
+        f"Of what the {member}'s own naming gets wrong, the answerer has {right[HEAD]} right, which is "
+        f"{gain(Sampled.of(failures, 'over_tower'))} more than the tower, whose {right[TOWER]} is no measurement.",
+        f"Told that its first answer is wrong, the tower alone has {right[SECOND]} right.",
+    ]
+    if not failures[OTHER].isna().all():
+        said.append(f"The same network from another seed, no better, has {right[OTHER]}.")
     return said

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from zsas_lib.backbones.zoo import Card
@@ -9,12 +10,17 @@ from zsas_lib.evaluation.sampled import ITSELF, Sampled
 from zsas_lib.robustness.correspondence import EVERY as ALL_TILTS
 from zsas_lib.robustness.depth_naming import EVERY as ALL_CORRUPTIONS
 from zsas_lib.robustness.depth_naming import TWIN
+from zsas_lib.robustness.naming_towers import CNN, TRANSFORMER, TowerCard
 
 from ..words import beyond, points
 from .zoo import clear, intervals, wide
 
+ZOO_KINDS = {"reference": CNN, "convnext": CNN, "vit": TRANSFORMER}
+"""Which is which; the reference is a ResNet."""
 NO_FEATURES = "no features"
 TRIVIAL = {"in_place": "same place", "chance": "chance"}
+DRAWN = 5
+"""Towers that a figure has room for, with all their layers."""
 NUMBERS = ["gap", "se", "low", "high", "agree", "power"]
 
 
@@ -31,6 +37,14 @@ def against(whole: pd.DataFrame, metric: str, column: str, other: str, by: Seque
     return pd.DataFrame(rows, columns=[*by, column, *NUMBERS])
 
 
+def kinds_of(cards: Sequence[Card]) -> tuple[dict[str, str], str]:
+    """By name, which are `CNN` and which `TRANSFORMER`, of the zoo those that were made to differ in that; and the
+    first transformer, "" where there is none."""
+    told = {card.name: card.kind if isinstance(card, TowerCard) else ZOO_KINDS.get(card.name, "") for card in cards}
+    kinds = {name: kind for name, kind in told.items() if kind}
+    return kinds, next((name for name, kind in kinds.items() if kind == TRANSFORMER), "")
+
+
 def of_towers(recalls: Mapping[str, pd.DataFrame], cards: Sequence[Card], kinds: Mapping[str, str]) -> pd.DataFrame:
     """`correspondence.correspondences` as one table, with the columns kind (by member, "" for others), tower (the
     member's or the backbone's name) and seed."""
@@ -44,7 +58,9 @@ def of_towers(recalls: Mapping[str, pd.DataFrame], cards: Sequence[Card], kinds:
 
 def recall_panels(layers: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
     """`correspondence.by_layer` as `figures.dot_panels` draws it, in percent, values and standard errors: a series for
-    each tower with a row for each layer, and one for what needs no features; a column for each tilt."""
+    each of the first `DRAWN` towers with a row for each layer, and one for what needs no features; a column for each
+    tilt."""
+    layers = pd.DataFrame(layers[layers["tower"].isin(list(dict.fromkeys(layers["tower"]))[:DRAWN])])
     layers = layers.assign(layer=[f"layer {number}" for number in layers["layer"]])
     layers = layers.assign(tilt=[f"tilt of {tilt:g} degrees" for tilt in layers["tilt"]])
     values, errors = {}, {}
@@ -141,14 +157,16 @@ def architectures_in_words(table: pd.DataFrame, transformer: str) -> list[str]:
     for row in table[table["corruption"] == ALL_CORRUPTIONS].to_dict("records"):
         raw = beyond(row["low"], row["high"], "loses less than", "loses more than", "differs within chance from")
         line = beyond(row["line low"], row["line high"], "above", "below", "within chance of")
+        foretold = (
+            f"; against what accuracy foretells it is {line} the {transformer} ({points(row['more above the line'])}, "
+            f"{points(row['line low'])} to {points(row['line high'])})."
+        )
         way = "their twins without" if row["way"] == TWIN else "corruptions with"
         said.append(
             f"Under {way} depth the {row['member']} {raw} the {transformer} ({points(row['loses less'])} points, 95 % "
-            f"{points(row['low'])} to {points(row['high'])}); against what accuracy foretells it is {line} the "
-            f"{transformer} ({points(row['more above the line'])}, {points(row['line low'])} to "
-            f"{points(row['line high'])})."
+            f"{points(row['low'])} to {points(row['high'])})" + ("." if np.isnan(row["line low"]) else foretold)
         )
-    return said
+    return said or ["There is nothing to compare: no transformer, or no other tower, is among them."]
 
 
 def _both(sure: pd.DataFrame, row: str, column: str) -> tuple[pd.DataFrame, pd.DataFrame]:

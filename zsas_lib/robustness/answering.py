@@ -10,7 +10,7 @@ names nobody chose.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 from zlib import crc32
 
@@ -24,7 +24,7 @@ from torch import Tensor
 
 from ..base.errors import OptionError
 from ..base.options import whole_number
-from ..data.embedded.naming import HELD_OUT, NAMES, TRAINED, draw_named
+from ..data.embedded.naming import HELD_OUT, TRAINED, draw_named
 from ..evaluation.replicates import checksums
 from ..evaluation.sampled import ITSELF
 from ..metrics.bootstrap import resampled
@@ -61,6 +61,14 @@ class AnsweringQuestions:
             draw_named(name, self.seed, crc32(kind.encode()), crc32(name.encode()), n) for kind, _, name, n in rows
         ]
         return pd.DataFrame(rows, columns=FACTS), drawn(settings)
+
+    def shown(self, rows: pd.DataFrame) -> Float[Tensor, "picture 3 height width"]:
+        """The pictures of held-out names of these names and numbers, in their order."""
+        known, images = self.pictures()
+        plain = known[known["set"] == CLEAN]
+        places = pd.Series(plain.index, pd.MultiIndex.from_frame(pd.DataFrame(plain[["name", "number"]])))
+        chosen = places.reindex(pd.MultiIndex.from_frame(pd.DataFrame(rows[["name", "number"]]))).to_numpy()
+        return torch.from_numpy(images[chosen]).permute(0, 3, 1, 2) / 255
 
 
 @dataclass(frozen=True)
@@ -123,8 +131,9 @@ def answering_head(own: Answers, seed: int = 0) -> Float[np.ndarray, "embed embe
     """`fitted_head` of one network on its learnt names, with the one of `PENALTIES` that answers best about a fifth of
     them when it was fitted to the others."""
     learnt = own.of(LEARNT)
-    places = np.array([NAMES.index(name) for name in TRAINED])
-    numbers = {name: number for number, name in enumerate(TRAINED)}
+    known = list(dict.fromkeys(learnt.rows["name"]))
+    places = np.array([own.known.index(name) for name in known])
+    numbers = {name: number for number, name in enumerate(known)}
     truth = np.array([numbers[name] for name in learnt.rows["name"]])
     names = learnt.names[places].astype(float)
     images = learnt.images.astype(float)
@@ -157,6 +166,25 @@ def answered(found: Sequence[Answers], seed: int = 0, resamples: int = 200) -> p
     return pd.concat(parts, ignore_index=True)
 
 
+def with_learnt(own: Answers) -> Answers:
+    """Answers about products of data sets, of which none was learnt: every second one is given to heads to learn from,
+    and the others are asked about. Raises OptionError for too few to choose among."""
+    if len(own.asked) < 2 * CHOICES:
+        raise OptionError(
+            f"Expected at least {2 * CHOICES} products, half of them to learn from and half to ask about, got "
+            f"{len(own.asked)}; name more data sets."
+        )
+    learnt = (own.rows["set"] == CLEAN) & own.rows["name"].isin(own.asked[::2])
+    return replace(own, rows=own.rows.assign(set=own.rows["set"].mask(learnt, LEARNT)), asked=own.asked[1::2])
+
+
+@runtime_checkable
+class Shows(Protocol):
+    """Questions that can show their pictures: `AnsweringQuestions`, `naming_towers.ProductQuestions`."""
+
+    def shown(self, rows: pd.DataFrame) -> Float[Tensor, "picture 3 height width"]: ...
+
+
 @runtime_checkable
 class Model(Protocol):
     """What `language_answered` asks, such as a `VisionLanguageModel`."""
@@ -167,20 +195,18 @@ class Model(Protocol):
 
 
 def language_answered(
-    own: Answers, model: Model, questions: AnsweringQuestions, pictures: int, named: str, seed: int = 0
+    own: Answers, model: Model, questions: Shows, pictures: int, named: str, seed: int = 0
 ) -> pd.DataFrame:
     """As `answered`, of a vision-language model in the place of the head, asked in words about ``pictures`` of one
     network's questions, evenly spread; ``named`` stands for the member."""
-    rows, images = questions.pictures()
-    places = np.flatnonzero((rows["set"] == CLEAN).to_numpy())
-    chosen = np.unique(np.linspace(0, len(places) - 1, min(pictures, len(places))).round().astype(int))
-    shown = torch.from_numpy(images[places[chosen]]).permute(0, 3, 1, 2) / 255
     plain, truth, asked = _asked(own, seed)
-    cosines = plain.cosines[:, [NAMES.index(name) for name in HELD_OUT]][chosen]
+    chosen = np.unique(np.linspace(0, len(truth) - 1, min(pictures, len(truth))).round().astype(int))
+    shown = questions.shown(plain.rows.iloc[chosen])
+    cosines = plain.cosines[:, _places(own)][chosen]
     some = Choices(asked.offered[chosen], asked.wrong[chosen], asked.neutral[chosen])
 
     def said(offered: Int[np.ndarray, "picture choice"]) -> Bool[np.ndarray, " picture"]:
-        found = model.answers(shown, [[HELD_OUT[number] for number in choice] for choice in offered])
+        found = model.answers(shown, [[own.asked[number] for number in choice] for choice in offered])
         return found.numpy().argmax(1) == 0
 
     caught = {TOWER: ~some.wrong, HEAD: said(some.offered), SECOND: second_guess(cosines, some)}
@@ -204,16 +230,20 @@ def _kinds(
 
 
 def _asked(own: Answers, seed: int) -> tuple[Answers, Int[np.ndarray, " picture"], Choices]:
-    """One network's pictures of held-out names, the numbers of these, and the questions about them."""
+    """One network's pictures of the names that are asked for, the numbers of these, and the questions about them."""
     plain = own.of(CLEAN)
-    truth = plain.rows["name"].map(HELD_OUT.index).to_numpy()
-    cosines = plain.cosines[:, [NAMES.index(name) for name in HELD_OUT]]
+    truth = plain.rows["name"].map(own.asked.index).to_numpy()
+    cosines = plain.cosines[:, _places(own)]
     return plain, truth, choices_about(cosines.astype(float), truth, seed)
+
+
+def _places(own: Answers) -> list[int]:
+    return [own.known.index(name) for name in own.asked]
 
 
 def _of_network(own: Answers, other: Answers | None, seed: int, resamples: int) -> list[pd.DataFrame]:
     plain, truth, asked = _asked(own, seed)
-    places = [NAMES.index(name) for name in HELD_OUT]
+    places = _places(own)
     names, head = plain.names[places].astype(float), answering_head(own, seed)
     beside = other and other.of(CLEAN)
 

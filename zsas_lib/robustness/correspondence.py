@@ -21,7 +21,7 @@ from torch import Tensor
 from ..backbones.backbone import Backbone
 from ..backbones.image_tower import patches_of, residual_stream
 from ..base.sources import source_digest
-from ..data.embedded.camera import Camera
+from ..data.embedded.camera import Camera, Plane
 from ..data.embedded.naming import draw_named
 from ..data.embedded.products import Product
 from ..data.embedded.shoot import View, draw_setting
@@ -37,13 +37,30 @@ EVERY = "all tilts"
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What is known of a view: RGB in [0, 1]; where on the bench each pixel looks (half widths of the upright picture);
+    which share of it shows what is to be found again; and how far away it is."""
+
+    image: Float[np.ndarray, "height width 3"]
+    x: Plane
+    y: Plane
+    cover: Plane
+    depth: Plane
+
+    @classmethod
+    def of(cls, view: View) -> "Seen":
+        """A view of a product: what is to be found again is the part."""
+        return cls(view.image, view.x, view.y, view.layers.cover, view.depth)
+
+
+@dataclass(frozen=True)
 class Pair:
-    """Two views of one product: from above, and from aside with the camera tilted by ``tilt`` degrees."""
+    """Two views of one thing: from above, and from aside with the camera tilted by ``tilt`` degrees."""
 
     category: str
     tilt: int | float
-    above: View
-    aside: View
+    above: Seen
+    aside: Seen
 
 
 def named_products(names: Sequence[str], seed: int = 0) -> list[Product]:
@@ -68,12 +85,12 @@ def view_pairs(
             own = np.random.default_rng([seed, number, view])
             setting = replace(draw_setting(product, int(own.integers(2**31))), lift=LIFT)
             side, roll = own.uniform(0, 2 * np.pi, 2)
-            above = replace(setting, camera=Camera()).shoot(size)
+            above = Seen.of(replace(setting, camera=Camera()).shoot(size))
             settings.append((setting, float(side), float(roll) if rolls else 0.0, above))
         for tilt in tilts:
             for setting, side, roll, above in settings:
                 camera = Camera(float(np.deg2rad(tilt)), side, roll, perspective=True)
-                pairs.append(Pair(product.name, tilt, above, replace(setting, camera=camera).shoot(size)))
+                pairs.append(Pair(product.name, tilt, above, Seen.of(replace(setting, camera=camera).shoot(size))))
     return pairs
 
 
@@ -103,7 +120,7 @@ def view_correspondence(
     Raises ValueError for a tower without a layer of at least `FINEST` patches along a side.
     """
     _refuse_coarse(backbone)
-    return _recalled(backbone, view_pairs(products, tilts, backbone.size[0], views=views, rolls=rolls, seed=seed))
+    return recalled(backbone, view_pairs(products, tilts, backbone.size[0], views=views, rolls=rolls, seed=seed))
 
 
 def correspondences(
@@ -128,13 +145,13 @@ def correspondences(
 
     def compute(missing: list[int]) -> list[pd.DataFrame]:
         pairs = view_pairs(products, tilts, size, views=views, rolls=rolls, seed=seed)
-        return [_recalled(backbones[place], pairs) for place in missing]
+        return [recalled(backbones[place], pairs) for place in missing]
 
     tables = load_or_compute_all(
         "correspondence",
         [{"backbone": backbone.digest, "input": list(backbone.size), **drawn} for backbone in backbones],
         compute,
-        sources=source_digest(view_pairs, _recalled),
+        sources=source_digest(view_pairs, recalled),
         store=store,
     )
     return dict(zip(towers, tables))
@@ -173,8 +190,13 @@ def at_chosen_layer(found: pd.DataFrame, by: Sequence[str] = ("kind", "tower")) 
     return by_layer(whole.assign(layer=0), by).drop(columns="layer")
 
 
+def finest_grid(backbone: Backbone) -> tuple[int, int]:
+    """Rows and columns of the patches of the layer that has most."""
+    return max([*backbone.image.grids[1:], backbone.patches])
+
+
 def _refuse_coarse(backbone: Backbone) -> None:
-    down, across = max([*backbone.image.grids[1:], backbone.patches])
+    down, across = finest_grid(backbone)
     if min(down, across) < FINEST or down != across:
         raise ValueError(
             f"Expected a tower with a square of at least {FINEST} x {FINEST} patches, got {down} x {across}; load it "
@@ -183,7 +205,8 @@ def _refuse_coarse(backbone: Backbone) -> None:
 
 
 @torch.no_grad()
-def _recalled(backbone: Backbone, pairs: Sequence[Pair]) -> pd.DataFrame:
+def recalled(backbone: Backbone, pairs: Sequence[Pair]) -> pd.DataFrame:
+    """Of pairs that are as large as the tower takes them, or made so: what `view_correspondence` returns."""
     found: dict[tuple[str, int | float], list[Tensor]] = {}
     for pair in pairs:
         found.setdefault((pair.category, pair.tilt), []).append(_recalls(backbone, pair.above, pair.aside))
@@ -198,14 +221,14 @@ def _recalled(backbone: Backbone, pairs: Sequence[Pair]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _recalls(backbone: Backbone, above: View, aside: View) -> Float[Tensor, " layer_and_two"]:
+def _recalls(backbone: Backbone, above: Seen, aside: Seen) -> Float[Tensor, " layer_and_two"]:
     images = torch.from_numpy(np.stack([above.image, aside.image])).permute(0, 3, 1, 2)
     if images.shape[-2:] != backbone.size:
         images = F.interpolate(images, backbone.size, mode="bilinear", antialias=True)
     stream = residual_stream(backbone, backbone.embed_patches(images.to(backbone.device)))[1:]
     points, targets = (_per_patch(np.stack([view.x, view.y])) for view in (above, aside))
     right = (points[:, None] - targets).norm(dim=-1) <= 2 / FINEST
-    asked = (_per_patch(above.layers.cover[None])[:, 0] > 0.5) & right.any(1)
+    asked = (_per_patch(above.cover[None])[:, 0] > 0.5) & right.any(1)
     place = torch.arange(len(points))
     matches = []
     for state in stream:

@@ -4,7 +4,7 @@ The camera is tilted and near, and the part lies over its ground, so that there 
 picture is one of the same view, and both of a pair of twins of the same picture: all differences are paired by name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from zlib import crc32
 
@@ -19,9 +19,9 @@ from ..data.embedded.camera import Camera
 from ..data.embedded.naming import HELD_OUT, SIZE, draw_named
 from ..data.embedded.shoot import View
 from ..perturbations.corruptions import CORRUPTIONS, corrupt, spelled
-from .correspondence import LIFT
+from .correspondence import LIFT, Seen
 from .naming import CLEAN, FACTS, by_seed
-from .visual_factors import ALL, AMONG, drops, factor_robustness, with_mean
+from .visual_factors import ALL, AMONG, drops, robustness_or_none, with_mean
 
 WITH_DEPTH = tuple(name for name, record in CORRUPTIONS.items() if record.takes_depth)
 DISTANCE = 3.0
@@ -48,11 +48,7 @@ class DepthQuestions:
 
     def __post_init__(self):
         whole_number("DepthQuestions", "per_name", self.per_name, 1)
-        for name in self.corruptions:
-            for severity in self.severities:
-                record, _ = spelled(f"{name}({severity})")
-                if not record.takes_depth:
-                    raise ValueError(f"Expected corruptions that take depth, got {name!r}; leave it out.")
+        require_depth_takers(self.corruptions, self.severities)
         self.view(HELD_OUT[0], 0, 8)
 
     def view(self, name: str, number: int, size: int = SIZE) -> View:
@@ -79,8 +75,18 @@ class DepthQuestions:
         return pd.DataFrame(rows, columns=FACTS), torch.cat(stored).numpy()
 
 
+def require_depth_takers(corruptions: Sequence[str], severities: Sequence[int]) -> None:
+    """Raises UnknownNameError for a corruption that there is not, ValueError for one that takes no depth and for a
+    severity that is not 1 to 5."""
+    for name in corruptions:
+        for severity in severities:
+            record, _ = spelled(f"{name}({severity})")
+            if not record.takes_depth:
+                raise ValueError(f"Expected corruptions that take depth, got {name!r}; leave it out.")
+
+
 def images_and_depth(
-    views: list[View],
+    views: Sequence[View | Seen],
 ) -> tuple[Float[Tensor, "view 3 height width"], Float[Tensor, "view height width"]]:
     """Views as `perturbations.corrupt` takes them."""
     images = torch.from_numpy(np.stack([view.image for view in views])).permute(0, 3, 1, 2).contiguous().float()
@@ -116,11 +122,11 @@ def added(ways: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def robustness(ways: Mapping[str, pd.DataFrame], reference: list[str], kinds: Mapping[str, str]) -> pd.DataFrame:
-    """The effective robustness of every member to all corruptions, both ways (`visual_factors.factor_robustness`): a
+    """The effective robustness of every member to all corruptions, both ways (`visual_factors.robustness_or_none`): a
     flat table by way, kind (of ``kinds``, by member; "" for others), member and factor with ``run``."""
     parts = []
     for way, table in ways.items():
-        own = _named(factor_robustness(table, reference, factors=[ALL]), way)
+        own = _named(robustness_or_none(table, reference, factors=[ALL]), way)
         own.insert(1, "kind", [kinds.get(name, "") for name in own["member"]])
         parts.append(own)
     return pd.concat(parts, ignore_index=True)

@@ -12,6 +12,7 @@ functions.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import pandas as pd
 import torch
@@ -35,15 +36,41 @@ DAMAGED, OTHERS = "damaged", "other products"
 """Sets beside `CLEAN` and the corruptions: damaged pictures of known products, and sound ones of unknown products."""
 SENTENCE = "a photo of a {}."
 BATCH = 16
+LARGE = 336
+"""Pixels per side of pictures that no tower of CLIP's is shown but a vision-language model."""
+CNN, TRANSFORMER = "CNN", "transformer"
 
 
 @dataclass(frozen=True)
 class TowerCard(Card):
-    """What is known of a tower that was not trained here: its name, which is its backbone's, and its parameters."""
+    """What is known of a tower that was not trained here: its name, which is its backbone's, its parameters, and of
+    which `kind` it is."""
+
+    kind: str
 
     @property
     def backbone(self) -> str:
         return self.name
+
+
+@runtime_checkable
+class AboutProducts(Protocol):
+    """What `tower_answers` takes, a dataclass: `ProductQuestions`, or others about the same products."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    @property
+    def key(self) -> dict[str, object]:
+        """What decides the answers beside the tower."""
+        ...
+
+    @property
+    def strangers(self) -> AnomalyDataset | None: ...
+
+    def batches(self, size: int) -> Iterator[tuple[list[tuple], Float[Tensor, "picture 3 height width"]]]:
+        """Batches of pictures as squares of ``size`` pixels, and of each its set, level, name and number."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -80,12 +107,13 @@ class ProductQuestions:
     @property
     def key(self) -> dict[str, object]:
         """What decides the answers beside the tower."""
-        strangers = None if self.strangers is None else self._sound(self.strangers).digest
-        known = {"sound": [self._sound(own).digest for own in self.datasets], "strangers": strangers}
+        strangers = None if self.strangers is None else self.sound(self.strangers).digest
+        known = {"sound": [self.sound(own).digest for own in self.datasets], "strangers": strangers}
         known |= {"damaged": [own.digest for own in map(self._damaged, self.datasets) if own is not None]}
         return known | {"corruptions": self.corruptions, "levels": self.levels, "sentence": SENTENCE}
 
-    def _sound(self, own: AnomalyDataset) -> AnomalyDataset:
+    def sound(self, own: AnomalyDataset) -> AnomalyDataset:
+        """The pictures in plain view of one of the data sets."""
         return own.select(anomalous=False, per_category=self.per_name)
 
     def _damaged(self, own: AnomalyDataset) -> AnomalyDataset | None:
@@ -96,7 +124,7 @@ class ProductQuestions:
     def batches(self, size: int) -> Iterator[tuple[list[tuple], Float[Tensor, "picture 3 height width"]]]:
         """Batches of pictures as squares of ``size`` pixels, and of each its set, level, name and number."""
         for own in self.datasets:
-            for facts, images in _numbered(self._sound(own), size):
+            for facts, images in numbered(self.sound(own), size):
                 yield [(CLEAN, 0, *fact[:2]) for fact in facts], images
                 for name in self.corruptions:
                     for level in self.levels:
@@ -104,11 +132,20 @@ class ProductQuestions:
                         shown = corrupt(images, f"{name}({level})", seed=seeds)
                         yield [(name, level, *fact[:2]) for fact in facts], shown
             if (damaged := self._damaged(own)) is not None:
-                for facts, images in _numbered(damaged, size):
+                for facts, images in numbered(damaged, size):
                     yield [(DAMAGED, 1, *fact[:2]) for fact in facts], images
         if self.strangers is not None:
-            for facts, images in _numbered(self._sound(self.strangers), size):
+            for facts, images in numbered(self.sound(self.strangers), size):
                 yield [(OTHERS, 0, *fact[:2]) for fact in facts], images
+
+    def shown(self, rows: pd.DataFrame, size: int = LARGE) -> Float[Tensor, "picture 3 height width"]:
+        """The pictures in plain view of these names and numbers, in their order."""
+        wanted = [(str(name), int(number)) for name, number in zip(rows["name"], rows["number"])]
+        found = {}
+        for own in self.datasets:
+            for facts, images in numbered(self.sound(own), size):
+                found |= {fact[:2]: image for fact, image in zip(facts, images) if fact[:2] in wanted}
+        return torch.stack([found[place] for place in wanted])
 
 
 def product_questions(
@@ -134,7 +171,7 @@ def asked_of(
     seeds: Sequence[int] | None,
     questions: Asked,
     towers: Sequence[str] | None = None,
-    products: ProductQuestions | None = None,
+    products: AboutProducts | None = None,
     weights: str | None = None,
     store: Path | None = None,
 ) -> tuple[list[Answers], dict[str, str]]:
@@ -148,7 +185,7 @@ def asked_of(
 
 def tower_answers(
     towers: Sequence[str],
-    questions: ProductQuestions,
+    questions: AboutProducts,
     *,
     weights: str | None = None,
     store: Path | None = None,
@@ -168,24 +205,33 @@ def tower_answers(
     return found, absent
 
 
-def _of_tower(name: str, backbone: Backbone, questions: ProductQuestions, store: Path | None) -> Answers:
+def kind_of(backbone: Backbone) -> str:
+    """`TRANSFORMER` for a tower of tokens, or of stages whose blocks attend, such as Swin's; else `CNN`."""
+    visual = backbone.clip.visual
+    trunk = getattr(visual, "trunk", visual)
+    stages = any(rows != backbone.image.grids[1][0] for rows, _ in backbone.image.grids[1:])
+    attends = trunk is not visual and any("Attention" in type(module).__name__ for module in trunk.modules())
+    return CNN if stages and not attends else TRANSFORMER
+
+
+def _of_tower(name: str, backbone: Backbone, questions: AboutProducts, store: Path | None) -> Answers:
     table = load_or_compute(
         "naming",
         {"tower": backbone.digest, **questions.key},
         lambda: _embedded(backbone, questions),
-        sources=source_digest(_embedded, ProductQuestions),
+        sources=source_digest(_embedded, type(questions)),
         maker=backbone,
         store=store,
     )
     count = sum(parameter.numel() for parameter in backbone.clip.visual.parameters())
     said = {"axis": "tower", "value": name, "baseline": "", "source": "", "loss": "captions", "begins": None}
     unknown = {"pictures": 0, "pictures_seen": 0, "core_seconds": 0.0, "architecture": backbone.architecture}
-    card = TowerCard(name=name, seed=0, parameters=count, **said, **unknown)
+    card = TowerCard(name=name, seed=0, parameters=count, kind=kind_of(backbone), **said, **unknown)
     strangers = () if questions.strangers is None else (OTHERS,)
     return read_answers(card, table, questions.names, questions.names, strangers)
 
 
-def _embedded(backbone: Backbone, questions: ProductQuestions) -> pd.DataFrame:
+def _embedded(backbone: Backbone, questions: AboutProducts) -> pd.DataFrame:
     rows, parts = [], []
     with torch.inference_mode():
         names = backbone.encode_text([SENTENCE.format(name) for name in questions.names]).float().cpu()
@@ -196,7 +242,7 @@ def _embedded(backbone: Backbone, questions: ProductQuestions) -> pd.DataFrame:
     return with_names(pd.DataFrame(rows, columns=FACTS), torch.cat(parts), questions.names, names, scale)
 
 
-def _numbered(
+def numbered(
     own: AnomalyDataset, size: int
 ) -> Iterator[tuple[list[tuple[str, int, int]], Float[Tensor, "picture 3 height width"]]]:
     """Batches with the name of each picture, its number among those of its name, and its number among all."""

@@ -125,16 +125,18 @@ def factor_robustness(
     return pd.concat(parts, ignore_index=True)
 
 
-def robustness_or_none(table: pd.DataFrame, reference: Sequence[str]) -> pd.DataFrame:
+def robustness_or_none(
+    table: pd.DataFrame, reference: Sequence[str], factors: Sequence[str] | None = None
+) -> pd.DataFrame:
     """`factor_robustness`; of fewer than `FEWEST` reference networks the same table, in which what is expected and how
     far from it they are is not known (nan)."""
     networks = table.loc[table["member"].isin(reference), ["member", "seed"]].drop_duplicates()
     if len(networks) >= FEWEST:
-        return factor_robustness(table, reference)
+        return factor_robustness(table, reference, factors=factors)
     whole = with_mean(table)
     keys = ["member", "seed", "category"]
     plain = whole[whole["factor"] == CLEAN].set_index(keys)[AMONG]
-    rows = pd.DataFrame(whole[whole["factor"] != CLEAN])
+    rows = pd.DataFrame(whole[whole["factor"] != CLEAN] if factors is None else whole[whole["factor"].isin(factors)])
     rows.insert(0, "plain", plain.reindex(pd.MultiIndex.from_frame(pd.DataFrame(rows[keys]))).to_numpy())
     found = by_seed(rows.reindex(columns=[*keys, "factor", "plain", AMONG]), ["member", "factor"])
     found.insert(list(found.columns).index("run"), "expected", np.nan)

@@ -90,3 +90,20 @@ def test_one_head_on_both(folders, computed):
 def test_a_chapter_on_another_family(page, name, folders, computed):
     text, _ = computed(page, backbone=folders[name], weights="random")
     assert "**Verdict.**" in text and folders[name].rpartition("/")[2] in text
+
+
+def test_points_and_depth_of_prints_are_asked_of_both_and_one_that_cannot_be_had_is_left_out(folders, computed):
+    asked = {"towers": ["local-dir:nowhere", *folders.values()], "weights": "random", "datasets": ["embedded-b"]}
+    text, files = computed("views", **asked, per_name=2, photographs=1)
+    assert "Left out: local-dir:nowhere (" in text and "2 networks." in text
+    matches, losses = (pd.read_csv(files / f"{name}.csv") for name in ("matches_table", "losses_table"))
+    assert {*matches.tower} == {*losses.member} == {*folders.values()} and matches.recall.between(0, 100).all()
+    table = pd.read_csv(files / "architectures.csv")
+    assert {*table.member} == {folders["convnext"]}, "set against the transformer"
+
+
+def test_an_answerer_on_each_of_both(folders, computed):
+    asked = {"towers": ["local-dir:nowhere", *folders.values()], "weights": "random", "datasets": ["embedded-b"]}
+    text, files = computed("answering", **asked, per_name=2, corruptions=[])
+    assert "Left out: local-dir:nowhere (" in text and "2 networks." in text
+    assert {*pd.read_csv(files / "answers_table.csv").member} == {*folders.values()}

@@ -36,3 +36,12 @@ def test_words_say_what_is_no_measurement_and_what_the_controls_have(answered):
         "whose 0.0 % is no measurement" in said and "Told that its first answer is wrong, the tower alone has" in said
     )
     assert "another seed" not in said and "the tower has 100.0 % and the answerer 50.0 %: -50.0 points" in said
+
+
+def test_a_tower_without_failures_or_without_successes_is_told(answered):
+    own = answered.assign(share=answered["share"].mask(answered["questions"] == science.FAILURES, 0.0))
+    said = tables.answers_in_words(own, "m")
+    assert said[0] == "The m's own naming gets nothing wrong, so that there is no failure to ask about."
+    assert "masters" in said[1] and len(said) == 3
+    own = answered.assign(share=answered["share"].mask(answered["questions"] == science.MASTERED, 0.0))
+    assert not any("masters" in sentence for sentence in tables.answers_in_words(own, "m"))

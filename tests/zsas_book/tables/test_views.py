@@ -3,10 +3,11 @@ import pandas as pd
 import pytest
 
 from zsas_book.tables import views as tables
-from zsas_lib.backbones.zoo import zoo_card
+from zsas_lib.backbones.zoo import Card, zoo_card
 from zsas_lib.evaluation.sampled import ITSELF
 from zsas_lib.robustness import correspondence, depth_naming
 from zsas_lib.robustness.naming import CLEAN, by_seed
+from zsas_lib.robustness.naming_towers import TowerCard
 from zsas_lib.robustness.visual_factors import AMONG
 
 WAYS = (depth_naming.DEPTH, depth_naming.TWIN)
@@ -117,3 +118,20 @@ def test_architectures_are_set_against_the_transformer(naming):
     said = tables.architectures_in_words(table, "vit")
     assert said[0].startswith("Under corruptions with depth the reference loses less than the vit (+")
     assert said[1].startswith("Under their twins without depth the reference loses less than the vit (+")
+
+
+def test_kinds_are_known_of_the_zoo_and_told_by_other_towers():
+    zoo = [zoo_card(name) for name in ("few", "reference", "vit", "convnext")]
+    assert tables.kinds_of(zoo) == ({"reference": "CNN", "vit": "transformer", "convnext": "CNN"}, "vit")
+    known = {name: getattr(zoo[0], name) for name in Card.__dataclass_fields__}
+    towers = [TowerCard(**known | {"name": name}, kind=kind) for name, kind in (("RN50:openai", "CNN"), ("b", "CNN"))]
+    assert tables.kinds_of(towers) == ({"RN50:openai": "CNN", "b": "CNN"}, "")
+
+
+def test_without_a_transformer_or_a_line_that_is_said(naming):
+    lost, _, robustness = naming
+    table = tables.architectures(lost, robustness, "")
+    assert table.empty and tables.architectures_in_words(table, "")[0].startswith("There is nothing to compare")
+    lost = lost[lost["member"] != "few"]
+    said = tables.architectures_in_words(tables.architectures(lost, robustness.assign(effective=np.nan), "vit"), "vit")
+    assert said[0].endswith(").") and "foretells" not in said[0]

@@ -21,6 +21,14 @@ def test_rates_are_those_of_scikit_learns_curve():
         assert zsas.metrics.false_positive_rate(known, strangers, kept) == pytest.approx(expected)
 
 
+def test_pytorch_ood_gives_the_same_with_strangers_as_the_positive_class():
+    """`OODMetrics` of pytorch-ood 0.4.0 for the negative scores, which gave AUROC 0.81982... and FPR95TPR 0.5."""
+    known, strangers = sides()
+    assert zsas.metrics.known_auroc(known, strangers) == pytest.approx(0.8198214285714286, abs=1e-12)
+    assert zsas.metrics.false_positive_rate(-strangers, -known) == 0.5
+    assert zsas.metrics.false_positive_rate(known, strangers) == pytest.approx(53 / 70), "ours is another number"
+
+
 def test_known_pictures_are_the_positive_class():
     known, strangers = torch.tensor([0.9, 0.8, 0.7, 0.1]), torch.tensor([0.75, 0.2])
     assert zsas.metrics.false_positive_rate(known, strangers, 0.75) == 0.5  # 0.75 is above 0.7

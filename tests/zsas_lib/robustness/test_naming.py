@@ -4,14 +4,15 @@ import pytest
 from pretended_answers import pretended
 from scipy.special import softmax
 
+from zsas_lib.backbones.zoo import zoo_card
 from zsas_lib.base.errors import OptionError, UnknownNameError
 from zsas_lib.data.embedded.naming import HELD_OUT, TRAINED
 from zsas_lib.evaluation.sampled import ITSELF, Sampled
 from zsas_lib.metrics import brier_score, calibration_error, known_auroc, negative_log_likelihood
 from zsas_lib.metrics.calibration import fitted_temperature
-from zsas_lib.robustness.naming import CLEAN, STRANGERS, Questions, answers, members
+from zsas_lib.robustness.naming import CLEAN, FACTS, STRANGERS, Answers, Questions, answers, members
 from zsas_lib.robustness.naming_calibration import CARRIED, calibration_of_names
-from zsas_lib.robustness.out_of_distribution import MATCHING, PROBABILITY, strangers_told
+from zsas_lib.robustness.out_of_distribution import MATCHING, PROBABILITY, score, strangers_told
 from zsas_lib.robustness.retrieval import CHANCE, NAMED, PICTURES, retrieved
 from zsas_lib.robustness.visual_factors import ALL, accuracies, against, drops, factor_robustness
 
@@ -79,14 +80,28 @@ def test_calibration_is_that_of_the_metrics_on_the_half_that_no_temperature_saw(
 def test_strangers_are_told_as_the_metrics_say(found):
     told = strangers_told(found[:1], resamples=5)
     own = told[(told["strangers"] == "unseen shape") & (told["replicate"] == ITSELF)].set_index("score")
-    for score, factor in ((MATCHING, 1.0), (PROBABILITY, 12.0)):
+    for kind_of_score, factor in ((MATCHING, 1.0), (PROBABILITY, 12.0)):
         known, strange = (
             softmax(factor * found[0].of(kind).cosines, axis=1).max(1) for kind in (CLEAN, "unseen shape")
         )
-        assert own.loc[score, "auroc"] == pytest.approx(known_auroc(known, strange))
+        assert own.loc[kind_of_score, "auroc"] == pytest.approx(known_auroc(known, strange))
     assert told[told["replicate"] != ITSELF]["fpr95"].isna().all()
     assert told[(told["replicate"] != ITSELF) & (told["strangers"] == "photograph")]["auroc"].std() > 0
     assert {*strangers_told([pretended("labels")], resamples=5)["score"]} == {PROBABILITY}
+
+
+def test_scores_of_strangers_are_those_of_pytorch_ood():
+    """The negatives of what pytorch-ood 0.4.0 gave: `MCM(lambda x: x, texts)(pictures)`, and `MaxSoftmax.score` of 12
+    times the cosines."""
+    rng = np.random.default_rng(5)
+    texts, pictures = rng.normal(size=(6, 8)), rng.normal(size=(5, 8))
+    texts, pictures = (own / np.linalg.norm(own, axis=1, keepdims=True) for own in (texts, pictures))
+    rows = pd.DataFrame([(CLEAN, 0, HELD_OUT[0], number) for number in range(5)], columns=FACTS)
+    own = Answers(zoo_card("reference"), rows, pictures, texts, 12.0)
+    matching = [0.219810530543, 0.266433566809, 0.184081420302, 0.260509163141, 0.258358240128]
+    probability = [0.670136036888, 0.979686399572, 0.400046906461, 0.953852810649, 0.989878192033]
+    assert score(own, MATCHING) == pytest.approx(matching, abs=1e-7)  # theirs is float32
+    assert score(own, PROBABILITY) == pytest.approx(probability, abs=1e-11)
 
 
 def test_retrieval_in_both_directions_beside_chance(found):

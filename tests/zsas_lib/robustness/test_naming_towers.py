@@ -10,8 +10,9 @@ from zsas_lib.data.load import load_dataset
 from zsas_lib.evaluation.sampled import ITSELF
 from zsas_lib.perturbations.corruptions import corrupt
 from zsas_lib.robustness import naming, naming_towers
+from zsas_lib.robustness.answering import ALL, HEAD, OTHER, TOWER, answered, language_answered, with_learnt
 from zsas_lib.robustness.design_choices import TOLD, design_choices
-from zsas_lib.robustness.naming import CLEAN
+from zsas_lib.robustness.naming import CLEAN, LEARNT
 from zsas_lib.robustness.naming_calibration import calibration_of_names
 from zsas_lib.robustness.naming_towers import (
     DAMAGED,
@@ -99,7 +100,7 @@ def test_a_tower_that_cannot_be_had_is_named_and_the_others_are_shown(towers, qu
 def test_each_tower_is_stored_by_itself(towers, questions, tmp_path, monkeypatch):
     for name in towers[:2]:  # as shards do
         tower_answers([name], questions, weights="random", store=tmp_path)
-    monkeypatch.setattr(ProductQuestions, "batches", None)  # what is stored needs no picture
+    monkeypatch.setattr(naming_towers, "numbered", None)  # what is stored needs no picture
     found, _ = asked_of(None, None, naming.Questions(), towers[:2], questions, "random", tmp_path)
     assert [own.card.backbone for own in found] == towers[:2] and isinstance(found[0].card, TowerCard)
 
@@ -147,6 +148,41 @@ def test_products_of_several_data_sets_are_asked_together(roots):
     both = product_questions(["mvtec", "visa"], [roots["mvtec"], roots["visa"]], [], (1,), 2)
     assert both.names == ("bottle", "metal nut", "screw", "candle", "printed circuit board")
     assert both.key["sound"] != product_questions(["mvtec"], [roots["mvtec"]], [], (1,), 2).key["sound"]
+
+
+def test_an_answerer_learns_from_every_second_product_and_is_asked_about_the_others(towers, tmp_path):
+    names = ("bolt", "bottle", "cable", "capsule", "grid", "metal_nut", "pill", "screw")
+    place = write_mvtec(tmp_path / "eight", {name: {"good": 3} for name in names})
+    questions = product_questions(["mvtec"], [str(place)], [], (), 3)
+    found = [with_learnt(own) for own in tower_answers(towers[:2], questions, weights="random", store=tmp_path)[0]]
+    assert found[0].asked == ("bottle", "capsule", "metal nut", "screw")
+    counts = found[0].rows.groupby("set")["name"].unique().map(list).to_dict()
+    assert counts == {LEARNT: ["bolt", "cable", "grid", "pill"], CLEAN: list(found[0].asked)}
+    whole = answered(found)
+    itself = whole[whole["replicate"] == ITSELF].set_index(["member", "questions"])
+    assert {*whole["member"]} == {"one", "two"} and itself[OTHER].isna().all()
+    assert itself.loc[("one", ALL), TOWER] == pytest.approx(found[0].of(CLEAN).right(found[0].asked).mean())
+
+    seen = []
+
+    class Knows:
+        def answers(self, images, choices):
+            seen.append(images)
+            return torch.tensor([[float(n == 0) for n in range(4)]] * len(images))
+
+    told = language_answered(found[0], Knows(), questions, 12, "tiny")
+    assert told.loc[told["replicate"] == ITSELF].set_index("questions").loc[ALL, HEAD] == 1
+    sound = load_dataset("mvtec", str(place), image_size=naming_towers.LARGE).select(
+        [n.replace(" ", "_") for n in found[0].asked]
+    )
+    pictures = [sample.image for sample in sound if not sample.is_anomalous]
+    assert torch.equal(seen[0], torch.stack(pictures)), "the pictures that are asked about, in their order"
+    few = product_questions(["mvtec"], [str(place)], [], (), 3)
+    few = ProductQuestions((few.datasets[0].select(["bolt", "bottle", "cable"]),))
+    with pytest.raises(
+        OptionError, match="at least 8 products, half of them to learn from and half to ask about, got 3"
+    ):
+        with_learnt(tower_answers(towers[:1], few, weights="random", store=tmp_path)[0][0])
 
 
 def test_bad_questions_are_refused(roots):
