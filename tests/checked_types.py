@@ -4,29 +4,20 @@ jaxtyping's own decorator compiles three checks of each function while it is imp
 in each call, before it and after it. Here a function is made ready when it is first called, its arguments are looked at
 once and its result once, and sizes are noted only for functions that name some. What is checked is the same, but for
 arguments that a function changes while it runs.
-
-Nearly all calls are of kinds that were seen before: arguments of the same types, and arrays of the same type and shape.
-What was found right once is right again, so only the kinds are compared then (`_kind`).
 """
 
 import functools
 import inspect
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable
 from dataclasses import is_dataclass
 from types import FunctionType
 from typing import Any, get_args, get_type_hints
 
 import jaxtyping
-import numpy as np
-import torch
 from jaxtyping import AbstractArray
 from jaxtyping._storage import pop_shape_memo, push_shape_memo
 
 OWN_WAY = jaxtyping.jaxtyped
-ARRAYS = (torch.Tensor, torch.nn.Parameter, np.ndarray)
-PLAIN = (bool, int, float, str, type(None))
-SEVERAL = (tuple, list)
-MOST_PARTS, MOST_KINDS = 16, 2000
 
 
 def install() -> None:
@@ -68,38 +59,6 @@ def _checking(function: FunctionType, typechecker: Callable) -> Callable:
     arrays = [array for hint in hints.values() for array in _arrays(hint)]
     if any(kind(function) for kind in kinds) or any("{" in array.dim_str for array in arrays):
         return OWN_WAY(function, typechecker=typechecker)
-    checked = typechecker(_with_hints(function, hints))
-    if not arrays:
-        return checked
-    told: list[object] = []
-    again = typechecker(_with_hints(_telling(function, told), hints))
-    right: dict[Hashable, set[Hashable]] = {}
-
-    def with_sizes(*args, **kwargs):
-        __tracebackhide__ = True
-        given = _kinds(args, kwargs)
-        seen = right.get(given) if given is not None else None
-        result = function(*args, **kwargs) if seen is not None else None
-        if seen is not None and _kind(result) in seen:
-            return result
-        push_shape_memo({})
-        try:
-            if seen is None:
-                result = checked(*args, **kwargs)
-            else:
-                told.append(result)
-                again(*args, **kwargs)
-        finally:
-            told.clear()
-            pop_shape_memo()
-        if given is not None and (kind := _kind(result)) is not None and len(right) < MOST_KINDS:
-            right.setdefault(given, set()).add(kind)
-        return result
-
-    return with_sizes
-
-
-def _with_hints(function: FunctionType, hints: dict) -> FunctionType:
     same = FunctionType(
         function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
     )
@@ -109,42 +68,19 @@ def _with_hints(function: FunctionType, hints: dict) -> FunctionType:
         function.__module__,
     )
     same.__annotations__ = hints
-    return same
+    checked = typechecker(same)
+    if not arrays:
+        return checked
 
+    def with_sizes(*args, **kwargs):
+        __tracebackhide__ = True
+        push_shape_memo({})
+        try:
+            return checked(*args, **kwargs)
+        finally:
+            pop_shape_memo()
 
-def _telling(function: FunctionType, told: list[object]) -> FunctionType:
-    """A function with the parameters of another, which returns what it was told, so that it can be looked at."""
-    signature = inspect.signature(function)
-    bare = [each.replace(annotation=each.empty, default=each.empty) for each in signature.parameters.values()]
-    names: dict = {"told": told}
-    exec(f"def telling{inspect.Signature(bare)}: return told.pop()", names)
-    telling = names["telling"]
-    telling.__name__, telling.__qualname__, telling.__module__ = (
-        function.__name__,
-        function.__qualname__,
-        function.__module__,
-    )
-    telling.__defaults__, telling.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
-    return telling
-
-
-def _kind(value: object) -> Hashable:
-    """What decides whether a value fits any hint: of arrays type, numbers and shape, of plain values these, of a list of
-    one kind that kind, of others their class. None where more decides: of several things beartype looks at one."""
-    own = type(value)
-    if own in ARRAYS:
-        return own, value.dtype, value.shape
-    if own in PLAIN:
-        return own, value
-    if own in SEVERAL:
-        kinds = {_kind(part) for part in value[:MOST_PARTS]}
-        return None if len(kinds) != 1 or None in kinds or len(value) > MOST_PARTS else (own, *kinds)
-    return None if isinstance(value, Collection | Callable) and not isinstance(value, torch.nn.Module) else own
-
-
-def _kinds(args: tuple, kwargs: dict) -> Hashable:
-    kinds = (*kwargs, *map(_kind, args), *map(_kind, kwargs.values()))
-    return None if None in kinds else kinds
+    return with_sizes
 
 
 def _resolved(hint: object, names: dict) -> object:
