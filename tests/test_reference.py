@@ -3,6 +3,7 @@
 import doctest
 import inspect
 import re
+from functools import cache
 from importlib import import_module
 
 import nbformat
@@ -82,6 +83,7 @@ def built(tmp_path_factory) -> tuple[Sphinx, str]:
     return app, (folder / "warnings").read_text()
 
 
+@cache
 def shown(app: Sphinx, room: str) -> dict[str, nodes.Element]:
     """The signatures of a room's page, by full name."""
     tree = app.env.get_and_resolve_doctree(f"reference/{room}", app.builder)

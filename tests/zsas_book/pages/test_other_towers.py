@@ -6,9 +6,8 @@ import json
 import nbformat
 import pandas as pd
 import pytest
-from mini_project import REPOSITORY
+from mini_project import REPOSITORY, server
 
-from zsas_book.machine.warm import serving
 from zsas_book.pages.compute import compute_page
 from zsas_book.project.chapters import load_pages
 
@@ -54,10 +53,11 @@ def folders(tmp_path_factory):
     return names
 
 
-@pytest.fixture(scope="module", autouse=True)
-def warm():
-    with serving():
-        yield
+@pytest.fixture(autouse=True)
+def warm(monkeypatch):
+    """Kernels start by the server of these tests."""
+    for name, value in server()[0].items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture
