@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from zsas_lib.evaluation.paired import over_categories, paired
+from zsas_lib.evaluation.sampled import in_points
 from zsas_lib.evaluation.tables import MEAN, ResultTable
 from zsas_lib.robustness.averaging import COPIES, SINGLE, passes_of
 from zsas_lib.robustness.robust_training import changes
@@ -24,7 +25,6 @@ CLAIMS = [
     },
 ]
 """What paper S says of this; it prints no number."""
-PAIRED = ("gap", "se", "low", "high", "power")
 
 
 def means(runs: Runs, metric: str) -> pd.DataFrame:
@@ -54,7 +54,7 @@ def categories(runs: Runs, metric: str, fit: pd.Series) -> pd.DataFrame:
 def _gap(one: Sequence[ResultTable], other: Sequence[ResultTable], metric: str, category: str) -> dict[str, float]:
     found = paired(one, other)
     row = found[(found.category == category) & (found.metric == metric)].iloc[0]
-    return {name: 100 * row[name] for name in PAIRED} | {"agree": row["agree"]}
+    return in_points(row)
 
 
 def panels_of(rows: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:

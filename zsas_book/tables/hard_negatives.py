@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from zsas_lib.evaluation.paired import paired
-from zsas_lib.evaluation.sampled import Difference, Sampled
+from zsas_lib.evaluation.sampled import in_points
 from zsas_lib.evaluation.tables import MEAN, ResultTable
 from zsas_lib.robustness.hard_negatives import ALARMS, FOUND, PLAIN, mean_rates
 
@@ -25,7 +25,6 @@ CLAIMS = [
 ]
 """What paper K says of this; it prints no number."""
 LOWER_IS_BETTER = (ALARMS,)
-PARTS = ("gap", "se", "low", "high", "power")
 
 
 def changes(
@@ -46,22 +45,14 @@ def changes(
             for metric in metrics:
                 value = 100 * float(np.mean([table.loc[MEAN, metric] for table in tables]))
                 rows.append(
-                    {"model": model, "arm": arm, "measured": metric, "mean": value} | _row(compared.loc[metric])
+                    {"model": model, "arm": arm, "measured": metric, "mean": value} | in_points(compared.loc[metric])
                 )
             behind = mean_rates(rates[model][arm])
             for name in (ALARMS, FOUND):
                 value = 100 * float(behind[name].values[0])
-                changed = pd.Series(vars(_difference(behind[name] - plain[name])))
-                rows.append({"model": model, "arm": arm, "measured": name, "mean": value} | _row(changed))
+                changed = (behind[name] - plain[name]).difference_or_nan()
+                rows.append({"model": model, "arm": arm, "measured": name, "mean": value} | in_points(vars(changed)))
     return pd.DataFrame(rows)
-
-
-def _difference(sampled: Sampled) -> Difference:
-    return sampled.difference() if sampled.units > 1 else Difference(float(sampled.values[0]), *[float("nan")] * 5)
-
-
-def _row(difference: pd.Series) -> dict[str, float]:
-    return {name: 100 * difference[name] for name in PARTS} | {"agree": difference["agree"]}
 
 
 def panels_of(rows: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:

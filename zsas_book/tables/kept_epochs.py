@@ -4,6 +4,7 @@ from typing import cast
 
 import pandas as pd
 
+from zsas_lib.evaluation.sampled import SIZES
 from zsas_lib.training.selection import AUXILIARY, LAST, TARGET
 
 from ..labels import label
@@ -23,8 +24,7 @@ WORDS = {LAST: "the last epoch", AUXILIARY: "the best on held-out auxiliary prod
 
 def in_percent(gains: pd.DataFrame) -> pd.DataFrame:
     """`kept_epochs.gains` in percent and points, but for the share of resamples that agree in sign."""
-    columns = ["mean", "gap", "se", "low", "high", "power"]
-    return gains.assign(**{name: 100 * gains[name] for name in columns})
+    return gains.assign(**{name: 100 * gains[name] for name in ("mean", *SIZES)})
 
 
 def in_words(rows: pd.DataFrame, by: str) -> list[str]:

@@ -2,12 +2,11 @@
 
 import pandas as pd
 
+from zsas_lib.evaluation.sampled import SIZES
 from zsas_lib.studies.recommendation import ALARMS, FOUND, WORST
 
 from ..labels import label
 from ..words import how_sure, points
-
-PERCENT = ["gap", "se", "low", "high", "power"]
 
 
 def in_words(table: pd.DataFrame) -> list[str]:
@@ -31,4 +30,4 @@ def in_words(table: pd.DataFrame) -> list[str]:
 def shown_needs(table: pd.DataFrame) -> pd.DataFrame:
     """The table as the page shows it: names as labels, shares in percent."""
     named = {column: table[column].map(label) for column in ("method", "measured", "before")}
-    return table.assign(**named, value=100 * table["value"], **{name: 100 * table[name] for name in PERCENT})
+    return table.assign(**named, value=100 * table["value"], **{name: 100 * table[name] for name in SIZES})

@@ -4,7 +4,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from zsas_lib.data.dataset import AnomalyDataset
-from zsas_lib.robustness.search.comparison import SURE
+from zsas_lib.evaluation.sampled import SURE
 
 from ..words import how_sure, listed, points
 from .shown import shown

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from zsas_lib.evaluation.sampled import Difference, Sampled
+from zsas_lib.evaluation.sampled import Sampled
 from zsas_lib.robustness.thresholds import (
     MEASURES,
     OWN,
@@ -86,7 +86,7 @@ def behind_thresholds(targets: Mapping[str, pd.DataFrame], auxiliary: Mapping[st
                 row: dict[str, object] = {"model": name, "threshold": rule, "set on": source}
                 for count, factor in SHOWN.items():
                     row |= {count: factor * float(found[count].values[0]), f"{count}_se": factor * _se(found[count])}
-                gap = _difference(found["F1"] - nothing["F1"])
+                gap = (found["F1"] - nothing["F1"]).difference_or_nan()
                 rows.append(row | {"above": 100 * gap.gap, "low": 100 * gap.low, "high": 100 * gap.high})
     return pd.DataFrame(rows)
 
@@ -100,7 +100,7 @@ def mended_in_words(
     for name in [name for name, own in native.items() if own]:
         before, said = found[(name, "", WAYS[0])], []
         for way in WAYS[1:]:
-            gap = _difference(found[(name, SOURCES[0], way)]["NLL"] - before["NLL"])
+            gap = (found[(name, SOURCES[0], way)]["NLL"] - before["NLL"]).difference_or_nan()
             word = beyond(gap.low, gap.high, "worse", "better", "within chance")
             sure = "no interval" if np.isnan(gap.low) else f"95 % interval {gap.low:+.3f} to {gap.high:+.3f}"
             said.append(f"{way} {gap.gap:+.3f} ({word}, {sure})")
@@ -133,9 +133,5 @@ def carried_in_words(rows: pd.DataFrame) -> list[str]:
     return sentences
 
 
-def _difference(gap: Sampled) -> Difference:
-    return gap.difference() if gap.units > 1 else Difference(float(gap.values[0]), *[float("nan")] * 5)
-
-
 def _se(number: Sampled) -> float:
-    return _difference(number).se
+    return number.difference_or_nan().se

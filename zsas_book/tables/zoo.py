@@ -7,7 +7,7 @@ import pandas as pd
 
 from zsas_lib.backbones.zoo import Card
 from zsas_lib.base.errors import OptionError
-from zsas_lib.evaluation.sampled import ITSELF, Difference, Sampled, keys_of
+from zsas_lib.evaluation.sampled import ITSELF, Sampled, keys_of
 from zsas_lib.robustness.effective import rank_correlation
 from zsas_lib.robustness.naming import CLEAN, Answers
 
@@ -53,9 +53,7 @@ def intervals(whole: pd.DataFrame, metric: str) -> pd.DataFrame:
     """A metric of a flat table with its interval: its keys, and the columns of `Difference`, nan where none is."""
     keys, rows = keys_of(whole), []
     for place, own in whole.groupby(keys, sort=False):
-        sampled = Sampled.of(own, metric)
-        known = sampled.difference() if sampled.units > 1 else Difference(float(sampled.values[0]), *[float("nan")] * 5)
-        rows.append(dict(zip(keys, place)) | vars(known))
+        rows.append(dict(zip(keys, place)) | vars(Sampled.of(own, metric).difference_or_nan()))
     return pd.DataFrame(rows)
 
 

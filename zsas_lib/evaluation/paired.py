@@ -59,8 +59,7 @@ def differences(whole: pd.DataFrame, by: str, metrics: Sequence[str]) -> pd.Data
     rows = []
     for metric in metrics:
         for name, own in samples(whole, metric, by).items():
-            known = own.difference() if own.units > 1 else Difference(float(own.values[0]), *[float("nan")] * 5)
-            rows.append({by: name, "metric": metric} | vars(known))
+            rows.append({by: name, "metric": metric} | vars(own.difference_or_nan()))
     return pd.DataFrame(rows)
 
 
@@ -95,10 +94,7 @@ def paired(one: Sequence[ResultTable], other: Sequence[ResultTable]) -> pd.DataF
     for category in everything[0].index:
         for metric in metrics:
             found, own = (Sampled.of(side[category], metric) for side in sides)
-            gap = found - own
-            known = gap.units > 1  # a mean over one category has no interval
-            difference = gap.difference() if known else Difference(float(gap.values[0]), *[float("nan")] * 5)
-            rows.append({"category": category, "metric": metric} | vars(difference))
+            rows.append({"category": category, "metric": metric} | vars((found - own).difference_or_nan()))
     return pd.DataFrame(rows)
 
 

@@ -18,6 +18,10 @@ ITSELF = -1
 """The ``replicate`` that is no resample: all pictures, each once. Only in `replicates.flat` tables."""
 LEVEL, POWER = 0.95, 0.8
 """Of intervals, and of what is meant by a difference that could have been seen."""
+SIZES = ("gap", "se", "low", "high", "power")
+"""The fields of a `Difference` that have the number's unit; ``agree`` is a share."""
+SURE = ("low", "high", "agree", "power")
+"""The fields that say how sure it is."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,10 @@ class Sampled:
     def __mul__(self, factor: float) -> "Sampled":
         return replace(self, values=factor * self.values, runs={n: factor * own for n, own in self.runs.items()})
 
+    def difference_or_nan(self) -> Difference:
+        """`difference`; nan but for ``gap`` where there are fewer than two pictures or categories."""
+        return self.difference() if self.units > 1 else Difference(float(self.values[0]), *[float("nan")] * 5)
+
     def difference(self) -> Difference:
         """How far from 0 the number is; nan but for ``gap`` where it has no replicates that are numbers. Raises
         ValueError for a number of fewer than two pictures, or of categories for a mean."""
@@ -107,6 +115,11 @@ class Sampled:
             drawn = np.random.default_rng(number).integers(number, size=(len(replicates), number))
             replicates = replicates + np.sqrt(number / (number - 1)) * own[drawn].mean(axis=1)
         return difference_of(gap, parts, float(np.mean(np.sign(replicates) == np.sign(gap))))
+
+
+def in_points(fields: Mapping[str, float] | pd.Series) -> dict[str, float]:
+    """The fields of a `Difference` of fractions in points; agree stays a fraction."""
+    return {name: 100 * fields[name] for name in SIZES} | {"agree": fields["agree"]}
 
 
 def unpaired(one: Sampled, other: Sampled) -> Difference:

@@ -1,8 +1,9 @@
-"""Learning from failures: a second training that meets the pictures with the worst false alarms more often.
+"""Learning from failures: a second training that learns more from the worst false alarms of the first.
 
-Paper K proposes hard negatives among what could come next, without a method. Here it is the plainest: a trained model's
-maps of the very pictures that it learned from say which normal places score highest, and a second training, from the
-beginning and with as many steps, meets the pictures with such places several times as often.
+Paper K proposes hard negatives among what could come next, without a method. Here are the two plainest: a trained
+model's maps of the very pictures that it learned from say which normal places score highest, and a second training,
+from the beginning and with as many steps, meets the pictures with such places several times as often; or its loss has
+the mean of the map over such places, patch by patch, beside all else.
 """
 
 from collections.abc import Sequence
@@ -24,16 +25,19 @@ from ..evaluation.sampled import Sampled
 from ..models.learned import LearnedModel
 from ..models.prediction import AnomalyModel
 
-PLAIN, HARD, CHANCE, LONGER = "plain", "hard negatives", "others as often", "twice as long"
-ARMS = (PLAIN, HARD, CHANCE, LONGER)
-"""A plain training; one that meets hard pictures more often; one that meets as many others, drawn by chance, more
-often; and one with as many steps as the first two together."""
+PLAIN, HARD, PATCHES, CHANCE, LONGER = "plain", "hard pictures", "hard patches", "others as often", "twice as long"
+ARMS = (PLAIN, HARD, PATCHES, CHANCE, LONGER)
+"""A plain training; one that meets hard pictures more often; one that is told hard patches; one that meets as many
+other pictures, drawn by chance, more often; and one with as many steps as the first two together."""
 MARGIN = 0.05
 """How near to damage, as a share of the picture's side, a high score is no false alarm."""
 TOP = 0.005
 """The share of normal pixels whose mean is how bad a picture's false alarm is."""
 HARDEST, OFTEN = 0.25, 4.0
 """Which share of the pictures counts as hard, and how often these are met for each time that another is."""
+PATCH_SHARE, PATCH_WEIGHT = 0.02, 4.0
+"""Which share of all normal patches, those that score highest, counts as hard, and the weight of their map's mean in
+the loss (`training.hard_patches`)."""
 RATE = 0.01
 """The share of the auxiliary pictures' normal pixels that a threshold lets through as damaged."""
 ALARMS, FOUND = "false alarms", "found"
@@ -49,6 +53,26 @@ def false_alarms(
         for record, (map_, mask, _) in zip(part.records, predictions):
             found[record.name(part.root)] = _highest(map_[~near(mask)])
     return np.array([found[record.name(dataset.root)] for record in dataset.records])
+
+
+def hard_patches(model: LearnedModel, dataset: AnomalyDataset, *, batch_size: int = 16) -> list[list[int]]:
+    """The numbers of each picture's hard patches, in the data set's order: of all patches of the data set in which no
+    pixel is damaged or near damage, the `PATCH_SHARE` with the highest mean of the map. Raises as
+    `category_predictions`."""
+    rows, columns = model.backbone.patches
+    means: dict[str, Tensor] = {}
+    for part, predictions in category_predictions(model, dataset, batch_size, "hard patches"):
+        for record, (map_, mask, _) in zip(part.records, predictions):
+            covered = model.covered(torch.stack([near(mask)]))
+            height, width = covered.shape[1:]
+            normal = F.adaptive_max_pool2d(covered.float(), (rows, columns))[0] == 0
+            mean = F.adaptive_avg_pool2d(map_[None, :height, :width], (rows, columns))[0]
+            means[record.name(part.root)] = mean.where(normal, torch.nan).flatten()
+    whole = torch.stack([means[record.name(dataset.root)] for record in dataset.records])
+    known = int((~whole.isnan()).sum())
+    hardest = whole.nan_to_num(-torch.inf).flatten().topk(round(PATCH_SHARE * known)).indices
+    chosen = torch.zeros(whole.numel(), dtype=torch.bool).scatter(0, hardest, True).view(whole.shape)
+    return [own.nonzero()[:, 0].tolist() for own in chosen]
 
 
 def near(mask: Bool[Tensor, "height width"]) -> Bool[Tensor, "height width"]:
@@ -84,6 +108,8 @@ def settings_of(arm: str, plain: LearnedModel, auxiliary: AnomalyDataset, seed: 
         return {"epochs": 2 * (plain.trained or {})["epochs"]}
     if arm == PLAIN:
         return {}
+    if arm == PATCHES:
+        return {"hard": hard_patches(plain, auxiliary), "hard_weight": PATCH_WEIGHT}
     alarms = false_alarms(plain, auxiliary) if arm == HARD else np.zeros(len(auxiliary))
     return {"weights": weights_of(alarms, None if arm == HARD else seed)}
 

@@ -20,7 +20,7 @@ from ..data.dataset import AnomalyDataset
 from ..data.record import row_name
 from ..evaluation.complexity import counted
 from ..evaluation.paired import flat_runs
-from ..evaluation.sampled import Difference, Sampled
+from ..evaluation.sampled import Sampled
 from ..evaluation.tables import MEAN
 from ..models.learned import LearnedModel
 from ..perturbations import OF_PAPER_S
@@ -124,7 +124,7 @@ def changes(
         row = {by: name, "clean": clean.values[0], "worst": at_worst.values[0], "gap": gap.values[0]}
         row["share"] = changed["closed"].values[0] / first_gap.values[0]
         for what, own in changed.items():
-            row |= {f"{what}_{part}": value for part, value in vars(_difference(own)).items()}
+            row |= {f"{what}_{part}": value for part, value in vars(own.difference_or_nan()).items()}
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -133,7 +133,3 @@ def _mean(runs: Sequence[pd.DataFrame], combination: str, metric: str) -> Sample
     whole = flat_runs(runs)
     rows = whole[(whole["category"] == MEAN) & (whole["combination"] == combination)]
     return Sampled.of(pd.DataFrame(rows), metric)
-
-
-def _difference(sampled: Sampled) -> Difference:
-    return sampled.difference() if sampled.units > 1 else Difference(float(sampled.values[0]), *[float("nan")] * 5)

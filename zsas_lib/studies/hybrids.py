@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ..evaluation.paired import paired
+from ..evaluation.sampled import in_points
 from ..evaluation.tables import MEAN, ResultTable
 
 METRICS = ("pixel_auroc", "aupro", "pixel_f1_max", "image_auroc")
@@ -28,7 +29,6 @@ def differences_between(
         for metric in metrics:
             of = cast(pd.DataFrame, found[found["metric"] == metric]).set_index("category")
             mean, single = of.loc[MEAN], of["gap"].drop(MEAN).to_numpy(dtype=float)
-            gap = {name: 100 * mean[name] for name in ("gap", "se", "low", "high", "power")}
-            ups = {"agree": mean["agree"], "ups": int((single > 0).sum()), "of": int(np.isfinite(single).sum())}
-            rows.append({"one": one, "other": other, "metric": metric, **gap, **ups})
+            ups = {"ups": int((single > 0).sum()), "of": int(np.isfinite(single).sum())}
+            rows.append({"one": one, "other": other, "metric": metric, **in_points(mean), **ups})
     return pd.DataFrame(rows)

@@ -128,8 +128,7 @@ def _gap(
     if metric == WORST:
         return Difference(measured[first] - measured[second], *unknown)
     of = samples(of_means, metric, "model")
-    gap = of[first] - of[second]
-    return gap.difference() if gap.units > 1 else Difference(float(gap.values[0]), *unknown)
+    return (of[first] - of[second]).difference_or_nan()
 
 
 def _alarms(own: Sequence[ResultTable]) -> pd.Series:

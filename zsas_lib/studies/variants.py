@@ -16,6 +16,7 @@ from ..evaluation.tables import Replicated
 from ..models import PLUS
 from ..models.learned import LearnedModel
 from ..models.prediction import AnomalyModel
+from ..models.read_once import towers_read_once
 from ..store.results import stored
 from ..training.ready import ready_model
 from ..training.recipes import PAPER
@@ -103,14 +104,15 @@ def study(
     """
     tables: dict[tuple[str, int], pd.DataFrame] = {}
     histories = []
-    for name, variant in variants.items():
-        for seed in seeds:
-            model = trained_variant(variant, backbone, auxiliary, seed=seed, fit=fit)
-            tables[name, seed] = stored(protocol_table, model, dataset, batch_size=batch_size)
-            if not isinstance(model, LearnedModel):
-                break
-            if model.history is not None:
-                histories.append(_named(model.history, name, seed))
+    with towers_read_once():
+        for name, variant in variants.items():
+            for seed in seeds:
+                model = trained_variant(variant, backbone, auxiliary, seed=seed, fit=fit)
+                tables[name, seed] = stored(protocol_table, model, dataset, batch_size=batch_size)
+                if not isinstance(model, LearnedModel):
+                    break
+                if model.history is not None:
+                    histories.append(_named(model.history, name, seed))
     return put_together(tables), pd.concat(histories, ignore_index=True) if histories else pd.DataFrame()
 
 

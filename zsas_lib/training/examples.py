@@ -5,6 +5,7 @@ for the next training on the same pictures: variants of one model differ in what
 """
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from typing import cast
 from weakref import WeakKeyDictionary
@@ -17,6 +18,7 @@ from ..data.dataset import AnomalyDataset, Sample, stacked
 from ..models.learned import LearnedModel
 from .augmentation import augmented, zoomed
 from .glanced import READ_TOGETHER, Batch, KeptPoints, Pictures, worst_of
+from .hard_patches import HARD, as_planes
 from .perturbed import COPIES, changed, drawn_amounts, looked_at
 
 CACHED_BYTES = 4 * 2**30
@@ -32,7 +34,8 @@ class Examples:
 
     With ``perturbed`` a picture is one of its copies under these (`training.perturbed`); of ``looks`` of them the
     worst, by a cheap look where the model has one (`training.glanced`).
-    With ``weights``, one for each picture, it is met that often in proportion, in as many steps.
+    With ``weights``, one for each picture, it is met that often in proportion, in as many steps. Which of their patches
+    are ``hard``, by number, is told among the features (`training.hard_patches`).
     """
 
     def __init__(
@@ -44,10 +47,12 @@ class Examples:
         perturbed: Sequence[str] = (),
         looks: int = 1,
         weights: Sequence[float] | None = None,
+        hard: Sequence[Sequence[int]] | None = None,
     ):
         self.model, self.dataset, self.augment, self.zoom = model, dataset, augment, zoom
         self.perturbed, self.looks = tuple(perturbed), looks
         self.weights = None if weights is None else torch.tensor(weights, dtype=torch.float64)
+        self.hard = None if hard is None else as_planes(hard, math.prod(model.backbone.patches))
         self.samples: dict[int, Sample] = {}
         self.room = CACHED_BYTES
         self.glances = looks > 1 and model.glances
@@ -58,7 +63,10 @@ class Examples:
         """One epoch, in an order drawn from torch's global random numbers, on the backbone's device."""
         for indices in self._order().split(training_batch_size):
             if not self.perturbed:
-                yield self._picked(indices) if self.whole else self._batch(indices.tolist())
+                features, masks, is_anomalous = self._picked(indices) if self.whole else self._batch(indices.tolist())
+                if self.hard is not None:
+                    features = {**features, HARD: to_device(self.hard[indices], masks.device)}
+                yield features, masks, is_anomalous
                 continue
             if self.glances:
                 yield self._worst(indices)

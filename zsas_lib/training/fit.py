@@ -29,6 +29,7 @@ from ..evaluation.evaluate import evaluate
 from ..models.learned import Features, LearnedModel, require_learnable
 from ..models.prediction import AnomalyModel
 from .examples import Examples
+from .hard_patches import hard_loss, require_hard, without_hard
 from .selection import SELECTED_BY, require_selection, selection_of
 from .settings import require_settings, require_weights
 from .stages import Epoch, planned
@@ -50,6 +51,8 @@ def fit(
     perturbed: Sequence[str] = (),
     looks: int = 1,
     weights: Sequence[float] | None = None,
+    hard: Sequence[Sequence[int]] | None = None,
+    hard_weight: float = 1.0,
     held_out: Sequence[str] = (),
     select: str | None = None,
     select_by: str = SELECTED_BY,
@@ -84,6 +87,10 @@ def fit(
         looks: of so many points of a picture a step takes the one that the model then segments worst, by a cheap look
             where the model has one (`training.glanced`), else by the loss of whole copies; 1 takes any.
         weights: how often each picture that is trained on is met, in proportion; an epoch has as many steps as without.
+        hard: numbers of patches of each picture that is trained on, row by row on the backbone's grid, which are to be
+            called normal beside all else: ``hard_weight`` times the mean over a step's patches of the map where they
+            are hard (`hard_patches.hard_loss`) is added to the loss, which no paper does. Pictures must stay as they
+            are.
         held_out: categories of this data set that are not trained on; they choose the epoch, unless ``select`` says
             otherwise.
         select: which epoch's parameters are kept, in a training in stages of the last one's: those of the "last";
@@ -149,6 +156,8 @@ def fit(
     selection = selection_of(dataset, select, select_by, held_out, target, side)
     chosen = selection.chosen
     require_weights(weights, len(chosen))
+    patches = math.prod(model.backbone.patches)
+    require_hard(hard, hard_weight, len(chosen), patches, moved=augment or zoom > 0 or bool(perturbed))
     settings = {
         "data": [dataset.name, chosen.digest],
         "seed": seed,
@@ -164,10 +173,12 @@ def fit(
         "perturbed": perturbed,
         "looks": looks,
         "weights": None if weights is None else [float(weight) for weight in weights],
+        "hard": None if hard is None else [list(own) for own in hard],
+        "hard_weight": hard_weight,
     }
     plan = planned(recipe, epochs, given, len(chosen))
     run = _Run(model, seed, plan, None if checkpoint is None else Path(checkpoint), settings)
-    examples = Examples(model, chosen, augment, zoom, perturbed, looks, weights)
+    examples = Examples(model, chosen, augment, zoom, perturbed, looks, weights, hard)
     with tqdm(
         total=len(plan), initial=run.epoch, desc=f"fit {model.name}", unit=" epochs", disable=None, leave=False
     ) as progress:
@@ -217,7 +228,10 @@ class _Run:
     def step(
         self, features: Features, masks: Bool[Tensor, "batch side side"], is_anomalous: Bool[Tensor, " batch"]
     ) -> None:
+        features, hard = without_hard(features)
         loss = self.model.loss(features, _resized(masks, self.settings["loss_size"]), is_anomalous)
+        if hard is not None:
+            loss = loss + self.settings["hard_weight"] * hard_loss(self.model, features, hard)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         number = loss.item()  # the one wait of a step, behind all that it gives the device to do

@@ -5,7 +5,7 @@ import pandas as pd
 from toy import toy_dataset
 
 from zsas_book.tables.searches import length_beside_paper_s, shown_tightness, tightness_in_words
-from zsas_lib.robustness.search.comparison import SURE
+from zsas_lib.evaluation.sampled import SURE
 
 COLUMNS = [
     "a tenth of the passes",

@@ -38,6 +38,25 @@ def test_a_false_alarm_is_high_where_nothing_is_damaged(pictures):
         assert value == pytest.approx(float(far.sort().values[-max(1, round(study.TOP * len(far))) :].mean()))
 
 
+def test_hard_patches_are_the_highest_of_all_that_are_normal(pictures, backbone, monkeypatch):
+    monkeypatch.setattr(study, "PATCH_SHARE", 0.1)
+    red = zsas.load_model("april-gan", backbone)
+    monkeypatch.setattr(type(red), "forward", lambda self, images, names: Red()(images, names))
+    rows, columns = backbone.patches
+    side = 32 // rows
+    known = {}
+    for place in range(len(pictures)):
+        sample = pictures[place]
+        for number in range(rows * columns):
+            top, left = side * (number // columns), side * (number % columns)
+            part = slice(top, top + side), slice(left, left + side)
+            if not study.near(sample.mask)[part].any():
+                known[place, number] = float(sample.image[0][part].mean())
+    best = sorted(known, key=known.get, reverse=True)[: round(0.1 * len(known))]
+    found = study.hard_patches(red, pictures)
+    assert {(place, number) for place, own in enumerate(found) for number in own} == {*best}
+
+
 def test_near_reaches_a_twentieth_of_the_side():
     mask = torch.zeros(40, 40, dtype=torch.bool)
     mask[10, 20] = True
@@ -61,6 +80,9 @@ def test_arms_are_settings_of_a_second_training(backbone, pictures):
     assert sum(of[study.CHANCE]["weights"]) == sum(of[study.HARD]["weights"])
     log = zsas.fit(plain, pictures, epochs=1, training_batch_size=4, augment=False, **of[study.HARD])
     assert len(log) == 3, "as many steps"
+    assert of[study.PATCHES] == {"hard": study.hard_patches(plain, pictures), "hard_weight": study.PATCH_WEIGHT}
+    log = zsas.fit(plain, pictures, epochs=1, training_batch_size=4, augment=False, **of[study.PATCHES])
+    assert len(log) == 3 and plain.trained["hard"] == of[study.PATCHES]["hard"]
     with pytest.raises(UnknownNameError, match="training 'harder'"):
         study.settings_of("harder", plain, pictures, 0)
 

@@ -9,6 +9,7 @@ import pandas as pd
 from ...data.dataset import AnomalyDataset, stacked
 from ...data.record import row_name
 from ...evaluation.paired import over_categories
+from ...evaluation.sampled import SURE
 from ...evaluation.tables import with_means
 from ...models.prediction import AnomalyModel
 from ...perturbations import OF_PAPER_S
@@ -17,8 +18,6 @@ from . import adam
 from .history import bound_curve
 from .worst_case import worst_case
 
-SURE = ("low", "high", "agree", "power")
-"""Of a `Difference`, what a row of `tightness` has beside its gap."""
 READINGS = 24
 """At how many numbers of passes a curve is read, at most; evenly on a logarithmic scale."""
 
