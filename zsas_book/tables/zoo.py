@@ -57,7 +57,7 @@ def intervals(whole: pd.DataFrame, metric: str) -> pd.DataFrame:
         sampled = Sampled.of(own, metric)
         known = sampled.difference() if sampled.units > 1 else Difference(float(sampled.values[0]), *[float("nan")] * 5)
         rows.append(dict(zip(keys, place)) | vars(known))
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=[*keys, *Difference.__dataclass_fields__])
 
 
 def wide(sure: pd.DataFrame, row: str, column: str, value: str = "gap") -> pd.DataFrame:
