@@ -7,7 +7,7 @@ import pandas as pd
 
 from zsas_lib.backbones.zoo import Card
 from zsas_lib.base.errors import OptionError
-from zsas_lib.evaluation.sampled import ITSELF, Sampled, keys_of
+from zsas_lib.evaluation.sampled import ITSELF, Difference, Sampled, keys_of
 from zsas_lib.robustness.effective import rank_correlation
 from zsas_lib.robustness.naming import CLEAN, Answers
 
@@ -54,7 +54,7 @@ def intervals(whole: pd.DataFrame, metric: str) -> pd.DataFrame:
     keys, rows = keys_of(whole), []
     for place, own in whole.groupby(keys, sort=False):
         rows.append(dict(zip(keys, place)) | vars(Sampled.of(own, metric).difference_or_nan()))
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=[*keys, *Difference.__dataclass_fields__])
 
 
 def wide(sure: pd.DataFrame, row: str, column: str, value: str = "gap") -> pd.DataFrame:

@@ -22,7 +22,8 @@ def tokenizer_of(name: str, text: Mapping[str, Any]) -> "SimpleTokenizer | HFTok
     """The tokenizer that open_clip takes for a model's `text_cfg`; of whole words, where its ``tokenizer_kwargs``
     have a list of "words".
 
-    Raises OptionError, naming the backbone, where `transformers` is not installed; DataError if its files are neither
+    Raises OptionError, naming the backbone, where `transformers` is not installed, or where that list is empty: such a
+    model has no text tower; DataError if its files are neither
     here nor to be had.
     """
     length = text.get("context_length", DEFAULT_CONTEXT_LENGTH)
@@ -44,7 +45,12 @@ def require_transformers(name: str, part: str) -> None:
 @lru_cache(maxsize=8)
 def _tokenizer(name: str, hugging_face: str | None, length: int, arguments_as_json: str):
     arguments = json.loads(arguments_as_json)
-    if words := arguments.get(WORDS):
+    if (words := arguments.get(WORDS)) is not None:
+        if not words:
+            raise OptionError(
+                f"Backbone {name!r} reads no sentences: it was trained on labels and has no text tower. Take one that "
+                "learnt from captions."
+            )
         return WordTokenizer(words, length)
     if not hugging_face:
         return SimpleTokenizer(context_length=length, **arguments)

@@ -85,5 +85,6 @@ def brightness(images: Images, severity: Amount) -> Images:
 
 def contrast(images: Images, severity: Amount) -> Images:
     """Every channel drawn towards its mean over the picture."""
-    mean = images.mean((2, 3), keepdim=True)
-    return torch.lerp(mean, images, at_severity(CONTRASTS, severity, images))
+    mean = images.flatten(2).mean(2)[..., None, None]
+    left = at_severity(CONTRASTS, severity, images)
+    return (images * left).add_((1 - left) * mean)

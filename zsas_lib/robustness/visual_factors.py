@@ -125,6 +125,17 @@ def factor_robustness(
     return pd.concat(parts, ignore_index=True)
 
 
+def beside_plain(table: pd.DataFrame) -> pd.DataFrame:
+    """The accuracy of every network under each factor and all, and beside it, as ``plain``, that in plain view, in the
+    same resamples of the names: a flat table by member and factor with ``run``."""
+    whole = with_mean(table)
+    keys = ["member", "seed", "category"]
+    plain = whole[whole["factor"] == CLEAN].set_index(keys)[AMONG]
+    rows = pd.DataFrame(whole[whole["factor"] != CLEAN])
+    rows.insert(0, "plain", plain.reindex(pd.MultiIndex.from_frame(pd.DataFrame(rows[keys]))).to_numpy())
+    return by_seed(rows.reindex(columns=[*keys, "factor", "plain", AMONG]), ["member", "factor"])
+
+
 def robustness_or_none(
     table: pd.DataFrame, reference: Sequence[str], factors: Sequence[str] | None = None
 ) -> pd.DataFrame:
@@ -133,12 +144,8 @@ def robustness_or_none(
     networks = table.loc[table["member"].isin(reference), ["member", "seed"]].drop_duplicates()
     if len(networks) >= FEWEST:
         return factor_robustness(table, reference, factors=factors)
-    whole = with_mean(table)
-    keys = ["member", "seed", "category"]
-    plain = whole[whole["factor"] == CLEAN].set_index(keys)[AMONG]
-    rows = pd.DataFrame(whole[whole["factor"] != CLEAN] if factors is None else whole[whole["factor"].isin(factors)])
-    rows.insert(0, "plain", plain.reindex(pd.MultiIndex.from_frame(pd.DataFrame(rows[keys]))).to_numpy())
-    found = by_seed(rows.reindex(columns=[*keys, "factor", "plain", AMONG]), ["member", "factor"])
+    found = beside_plain(table)
+    found = found if factors is None else pd.DataFrame(found[found["factor"].isin(factors)])
     found.insert(list(found.columns).index("run"), "expected", np.nan)
     found.insert(list(found.columns).index("run"), "effective", np.nan)
     return found

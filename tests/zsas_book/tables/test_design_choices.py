@@ -23,22 +23,22 @@ SURE = pd.DataFrame(
         row("labels", CALIBRATION, 0.01, 0.05, WORSE),
         row("narrow", ACCURACY, -0.01, 0.02, WITHIN),
         row("narrow", CALIBRATION, -0.01, 0.02, WITHIN),
-        row("wide", ACCURACY, 0.01, 0.03, BETTER, seeds=1, power=0.9),
-        row("wide", CALIBRATION, -0.01, 0.02, WITHIN, seeds=1, power=0.9),
+        row("short", ACCURACY, 0.01, 0.03, BETTER, seeds=1, power=0.9),
+        row("short", CALIBRATION, -0.01, 0.02, WITHIN, seeds=1, power=0.9),
     ]
 )
 
 
 def test_arrows_go_with_the_number_and_words_say_whether_that_is_good():
     table = tables.arrows(SURE, zoo_cards())
-    assert list(table.index) == ["vit", "sigmoid", "labels", "narrow", "wide"]
+    assert list(table.index) == ["vit", "sigmoid", "labels", "narrow", "short"]
     assert table.loc["vit", ACCURACY] == "↓ worse -3.1 (-5.2 to -1.0)"
     assert table.loc["vit", CALIBRATION] == "· -1.0 (-3.0 to +1.0)"
     assert table.loc["sigmoid", ACCURACY].startswith("· ")  # 0 is its lower end
     assert table.loc["sigmoid", CALIBRATION] == "↓ better -3.0 (-5.0 to -1.0)"
     assert table.loc["labels", CALIBRATION] == "↑ worse +3.0 (+1.0 to +5.0)"
     assert table.loc["vit", "choice"] == "architecture: ViT, 4 blocks instead of ResNet, 4 blocks"
-    assert table.loc["wide", "choice"] == "size: width 10 instead of width 6, from one seed"
+    assert table.loc["short", "choice"] == "length of training: 300 steps instead of 1,000 steps, from one seed"
 
 
 def test_advice_sorts_choices_by_what_is_seen_of_them():
@@ -49,9 +49,9 @@ def test_advice_sorts_choices_by_what_is_seen_of_them():
     assert (
         equal.endswith(": narrow.")
         and alone.startswith("From one seed")
-        and alone.endswith(": wide (plain accuracy +2.0, better).")
+        and alone.endswith(": short (plain accuracy +2.0, better).")
     )
-    only = tables.advice(SURE[SURE["member"] == "wide"])
+    only = tables.advice(SURE[SURE["member"] == "short"])
     assert len(only) == 1 and only[0].startswith("From one seed")
 
 
@@ -74,7 +74,7 @@ def test_points_are_hollow_where_the_interval_holds_0():
     assert [axis.get_title().replace("\n", " ") for axis in figure.axes] == [ACCURACY, CALIBRATION]
     one, other = figure.axes
     assert one.get_xlabel() == "better →" and other.get_xlabel() == "← better"
-    assert [text.get_text() for text in one.get_yticklabels()] == ["vit", "sigmoid", "labels", "narrow", "wide"]
+    assert [text.get_text() for text in one.get_yticklabels()] == ["vit", "sigmoid", "labels", "narrow", "short"]
     drawn = [line for line in one.lines if line.get_marker() == "o"]
     assert [line.get_xdata()[0] for line in drawn] == pytest.approx([-3.1, 1.0, 2.0, 0.5, 2.0])
     assert [line.get_markerfacecolor() == "none" for line in drawn] == [False, True, False, True, False]

@@ -66,7 +66,7 @@ def test_against_is_paired():
     (row,) = tables.against(whole, "loss", "member", "vit", ["way"]).to_dict("records")
     assert (row["way"], row["member"]) == ("a", "reference")
     assert row["gap"] == pytest.approx(-0.25) and row["se"] == pytest.approx(0, abs=1e-9)
-    assert tables.against(whole, "loss", "member", "wide", ["way"]).empty
+    assert tables.against(whole, "loss", "member", "short", ["way"]).empty
 
 
 @pytest.fixture(scope="module")

@@ -15,10 +15,10 @@ def whole(shift=0.0, **known):
 
 
 def test_cards_have_a_row_for_each_member():
-    cards = [card for card in zoo_cards() if card.name in ("reference", "wide")]
+    cards = [card for card in zoo_cards() if card.name in ("reference", "short")]
     table = tables.cards_table(cards)
-    assert list(table.index) == ["reference", "wide"]
-    assert table.loc["wide", "in place of"] == "width 6" and table.loc["reference", "in place of"] == ""
+    assert list(table.index) == ["reference", "short"]
+    assert table.loc["short", "in place of"] == "1,000 steps" and table.loc["reference", "in place of"] == ""
     assert table.loc["reference", "seeds"] == 3 and table.loc["reference", "seen"] == "128,000"
 
 

@@ -3,8 +3,9 @@ import torch
 
 import zsas_lib as zsas
 from zsas_lib.backbones.zoo import ZOO, zoo_card, zoo_cards, zoo_names
-from zsas_lib.base.errors import UnknownNameError
+from zsas_lib.base.errors import OptionError, UnknownNameError
 from zsas_lib.data.embedded.naming import NAMES
+from zsas_lib.training.zoo.recipes import RECIPES
 
 
 def test_weights_are_small():
@@ -40,6 +41,21 @@ def test_rows_of_names_are_there_where_names_are_no_sentences():
     others = [NAMES.index(name) for name in ("rubber ring", "rubber disc")]
     difference = labels[material[0]] - labels[material[1]] - labels[others[0]] + labels[others[1]]
     assert shape is None and difference.abs().max() < 2e-2  # a material's and a shape's row, added
+
+
+@pytest.mark.parametrize("name", ["labels", "tuned"])
+def test_who_learnt_from_labels_has_no_text_tower_and_says_so(name):
+    backbone = zsas.load_backbone(f"zoo:{name}:1")
+    assert backbone.encode_image(torch.rand(1, 3, 64, 64)).norm().item() == pytest.approx(1, abs=1e-5)
+    with pytest.raises(OptionError, match=f"'zoo:{name}:1' reads no sentences: it was trained on labels"):
+        backbone.encode_text("wooden ring")
+    with pytest.raises(OptionError, match="has no text tower"):
+        zsas.load_model("winclip", backbone)(torch.rand(1, 3, 64, 64), ["ring"])
+
+
+def test_every_member_is_there_from_three_seeds():
+    assert {card.name for card in zoo_cards()} == {*RECIPES}
+    assert all({card.seed for card in zoo_cards() if card.name == name} == {0, 1, 2} for name in RECIPES)
 
 
 def test_a_member_that_is_not_there_is_named_with_the_closest():

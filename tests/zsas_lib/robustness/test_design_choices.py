@@ -16,7 +16,7 @@ from zsas_lib.robustness.visual_factors import ALL, accuracies, against, factor_
 def found():
     strengths = {"reference": 0.4, "few": 0.9, "vit": 0.4, "tuned": 0.5}
     every = [pretended(name, seed, noise) for name, noise in strengths.items() for seed in (0, 1)]
-    return [*every, pretended("wide", 0, 0.4)]
+    return [*every, pretended("short", 0, 0.4)]
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +31,10 @@ def test_every_axis_is_what_its_own_page_has(found, sure):
     gains = gains[(gains["factor"] == "clean") & (gains["replicate"] == ITSELF)].groupby("member")["gain"].mean()
     assert sure["gap"].xs(science.ACCURACY, level="axis").to_dict() == pytest.approx(gains.to_dict())
 
-    line = factor_robustness(accuracies(found), ["reference", "few", "wide"])
+    line = factor_robustness(accuracies(found), ["reference", "few", "short"])
     line = line[(line["factor"] == ALL) & (line["replicate"] == ITSELF)].set_index(["member", "run"])["effective"]
     assert sure.loc[("vit", science.FACTORS), "gap"] == pytest.approx((line["vit"] - line["reference"]).mean())
-    assert sure.loc[("wide", science.FACTORS), "gap"] == pytest.approx(line["wide", 0] - line["reference", 0])
+    assert sure.loc[("short", science.FACTORS), "gap"] == pytest.approx(line["short", 0] - line["reference", 0])
 
     told = strangers_told(found)
     told = told[(told["score"] == PROBABILITY) & (told["replicate"] == ITSELF)].groupby("member")["auroc"].mean()
@@ -70,13 +70,13 @@ def test_what_is_seen_follows_from_the_interval_and_from_which_way_is_better(sur
 
 
 def test_a_member_from_one_seed_is_compared_with_that_seed_of_the_reference(found, sure):
-    wide = sure.loc["wide"]
-    assert set(wide["seeds"]) == {1} and set(sure.loc["vit", "seeds"]) == {2}
+    alone = sure.loc["short"]
+    assert set(alone["seeds"]) == {1} and set(sure.loc["vit", "seeds"]) == {2}
     right = {(own.card.name, own.card.seed): own for own in found}
-    plain = accuracies([right["wide", 0], right["reference", 0]])
+    plain = accuracies([right["short", 0], right["reference", 0]])
     means = plain[plain["factor"] == "clean"].groupby("member")["accuracy"].mean()
-    assert wide.loc[science.ACCURACY, "gap"] == pytest.approx(means["wide"] - means["reference"])
-    assert np.isfinite(wide["low"]).all()  # over names alone
+    assert alone.loc[science.ACCURACY, "gap"] == pytest.approx(means["short"] - means["reference"])
+    assert np.isfinite(alone["low"]).all()  # over names alone
 
 
 def test_members_that_have_nothing_to_be_compared_with_are_left_out_and_named(found):
@@ -90,7 +90,7 @@ def test_members_that_have_nothing_to_be_compared_with_are_left_out_and_named(fo
 
 def test_without_enough_relatives_there_is_no_line_and_no_such_axis(found):
     few = [own for own in found if own.card.name in ("reference", "vit")]
-    assert relatives([own.card for own in found]) == ["reference", "few", "wide"]
+    assert relatives([own.card for own in found]) == ["reference", "few", "short"]
     table, _ = science.design_choices(few)
     assert list(table["axis"]) == [axis for axis in science.MORE_IS_BETTER if axis != science.FACTORS]
 

@@ -48,8 +48,8 @@ def test_a_member_is_compared_with_the_reference_of_its_seed(found):
     means = table[table["factor"] == CLEAN].groupby(["member", "seed"])["accuracy"].mean()
     expected = [means["few", seed] - means["reference", seed] for seed in (0, 1)]
     assert own["gain"].tolist() == pytest.approx(expected) and own["kept"].tolist() == pytest.approx([0, 0])
-    with pytest.raises(ValueError, match="Expected the member 'wide'"):
-        against(table, "wide")
+    with pytest.raises(ValueError, match="Expected the member 'short'"):
+        against(table, "short")
 
 
 def test_effective_robustness_is_by_network_and_factor(found):

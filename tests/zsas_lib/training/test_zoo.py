@@ -1,3 +1,4 @@
+import json
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -5,11 +6,15 @@ import open_clip
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors import safe_open
+from safetensors.torch import load_file
 from torch import nn
 
+from zsas_lib.backbones.configuration import build, named_configuration
 from zsas_lib.backbones.words import WordTokenizer
 from zsas_lib.data.embedded.naming import HELD_OUT, MATERIALS, NAMED_SHAPES, NAMES, TRAINED, NamedPictures
 from zsas_lib.data.embedded.products import AUXILIARY, EVALUATION
+from zsas_lib.training.zoo.__main__ import save
 from zsas_lib.training.zoo.captions import WORDS, caption, subjects
 from zsas_lib.training.zoo.learn import (
     TOKENIZER,
@@ -179,3 +184,19 @@ def test_a_prompt_learns_nothing_else(tmp_path):
     changed = {name for name, value in tuned.state_dict().items() if not torch.equal(value, begin.state_dict()[name])}
     assert changed == {"prompt", "materials", "shapes"}  # the last two begin as the text tower has them
     assert tuned.named(recipe).norm(dim=-1).tolist() == pytest.approx([1.0] * len(NAMES), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["labels", "narrow"])
+def test_of_a_member_that_reads_no_sentences_no_text_tower_is_kept(tmp_path, name):
+    recipe, member = RECIPES[name], Member(RECIPES[name])
+    save(recipe, 0, member, tmp_path)
+    written = load_file(tmp_path / f"{name}-0.safetensors")
+    own = {key: tensor.half() for key, tensor in member.clip.state_dict().items()}
+    image = {key for key in written if key.startswith("visual.") or key == "logit_scale"}
+    assert all(torch.equal(written[key], own[key]) for key in image) and len(image) > 20
+    text = sum(written[key].numel() for key in written if key not in image)
+    assert text < 1000 if name == "labels" else text > 50_000
+    with safe_open(tmp_path / f"{name}-0.safetensors", "pt") as opened:
+        architecture = json.loads(opened.metadata()["card"])["architecture"]
+    built = build(name, named_configuration(architecture)).load_state_dict(written, strict=False)
+    assert not built.unexpected_keys and all("num_batches" in key or key == "attn_mask" for key in built.missing_keys)

@@ -7,19 +7,22 @@ drawn once, one more.
 
 import json
 from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors.torch import save_file
+from torch import Tensor
 
+from ...backbones.configuration import build, named_configuration
 from ...backbones.zoo import CARD, NAMES_FILE, WEIGHTS_FILE, ZOO
 from ...base.files import locked
 from ...base.sources import source_digest
 from ...data.cache import cache_folder
 from ...data.embedded import naming
 from .learn import TOKENIZER, Member, claimed_names, learn, normalised
-from .recipes import BATCH, PICTURES, RECIPES, SEEDS, Recipe
+from .recipes import BATCH, PICTURES, RECIPES, SEEDS, WORDLESS, Recipe
 
 TUNING_PICTURES = 4000
 """Of the embedded data sets' own camera and lamp, which fine-tuning learns from."""
@@ -57,7 +60,7 @@ def card(recipe: Recipe, seed: int, member: Member) -> dict[str, object]:
         "pictures seen": recipe.steps * BATCH,
         "parameters": sum(p.numel() for p in member.clip.visual.parameters()),
         "core seconds": round(member.core_seconds, 1),
-        "architecture": recipe.architecture,
+        "architecture": recipe.architecture if recipe.reads else {**recipe.architecture, "text_cfg": WORDLESS},
         "torch": torch.__version__,
         "drawing": source_digest(naming)[:12],
     }
@@ -72,14 +75,22 @@ def save(recipe: Recipe, seed: int, member: Member, folder: Path) -> None:
         parts[NAMES_FILE] = {"names": named.half().contiguous()}
     if recipe.loss != "prompt":
         state = member.clip.state_dict()
-        parts[WEIGHTS_FILE] = {
-            name: tensor.half().contiguous() for name, tensor in state.items() if tensor.is_floating_point()
-        }
-        parts[WEIGHTS_FILE].pop("attn_mask", None)
+        parts[WEIGHTS_FILE] = kept({name: own.half() for name, own in state.items() if own.is_floating_point()}, recipe)
     for pattern, tensors in parts.items():
         path = folder / pattern.format(recipe.name, seed)
         save_file(tensors, path.with_suffix(".part"), metadata=metadata)
         path.with_suffix(".part").replace(path)
+
+
+def kept(weights: Mapping[str, Tensor], recipe: Recipe) -> dict[str, Tensor]:
+    """What of a member's weights its file has: all but what follows from the configuration; of one that does not read
+    zeros in the place of a text tower (`WORDLESS`)."""
+    found = {name: tensor.contiguous() for name, tensor in weights.items() if name != "attn_mask"}
+    if recipe.reads:
+        return found
+    nothing = build(recipe.name, named_configuration({**recipe.architecture, "text_cfg": WORDLESS})).state_dict()
+    image = {name: tensor for name, tensor in found.items() if name.startswith("visual.") or not tensor.ndim}
+    return {name: torch.zeros_like(nothing[name]).half() for name in found if name in nothing} | image
 
 
 def main(members: list[str], seeds: list[int], folder: Path | None, output: Path) -> None:

@@ -13,6 +13,15 @@ CONTEXT = 9
 RESNET = {"layers": [1, 1, 1, 1], "width": 6, "head_width": 32}
 VIT = {"layers": 4, "width": 64, "head_width": 32, "patch_size": 8}
 CONVNEXT = {"timm_model_name": "test_convnext", "timm_pool": "", "timm_proj": "linear"}
+WORDLESS = {
+    "context_length": 2,
+    "vocab_size": 1,
+    "width": 2,
+    "heads": 1,
+    "layers": 1,
+    "tokenizer_kwargs": {VOCABULARY: []},
+}
+"""open_clip's ``text_cfg`` in the place of a text tower: the least that it can build, which reads nothing."""
 PICTURES = 24_000
 STEPS = 1000
 BATCH = 128
@@ -48,6 +57,11 @@ class Recipe:
     seeds: tuple[int, ...] = SEEDS
 
     @property
+    def reads(self) -> bool:
+        """Whether names are sentences for it; else its text tower is not kept."""
+        return self.loss not in ("labels", "tuned")
+
+    @property
     def architecture(self) -> dict[str, Any]:
         """open_clip's configuration."""
         text = {
@@ -73,8 +87,8 @@ RECIPES: Mapping[str, Recipe] = {
         Recipe("noisy", "captions", "15 % wrong", "all right", wrong=0.15),
         Recipe("filtered", "captions", "15 % wrong, filtered", "all right", wrong=0.15, filtered=True),
         Recipe("few", "pictures", f"{PICTURES // 10:,}", f"{PICTURES:,}", pictures=PICTURES // 10),
-        Recipe("wide", "size", "width 10", "width 6", vision={**RESNET, "width": 10}, seeds=(0,)),
         Recipe("narrow", "size", "width 4", "width 6", vision={**RESNET, "width": 4}),
+        Recipe("short", "length of training", "300 steps", "1,000 steps", steps=300),
         Recipe("sigmoid", "loss", "sigmoid", "softmax", loss="sigmoid"),
         Recipe("labels", "loss", "labels without text", "softmax", loss="labels"),
         Recipe("tuned", "fine-tuning", "all, by labels", "none", loss="tuned", **_TUNED),
