@@ -20,9 +20,17 @@ ASKED_OTHERWISE = ("MALLOC_", "GLIBC_TUNABLES")
 def keep_freed() -> bool:
     """Have this process keep freed memory; whether it does. It does not with another C library, and not where the
     environment already says what becomes of memory."""
-    if "CS_GNU_LIBC_VERSION" not in getattr(os, "confstr_names", {}):
-        return False
-    if any(name.startswith(ASKED_OTHERWISE) for name in os.environ):
+    if not _of_gnu() or any(name.startswith(ASKED_OTHERWISE) for name in os.environ):
         return False
     library = ctypes.CDLL(None)
     return bool(library.mallopt(MMAP_THRESHOLD, LARGEST) and library.mallopt(TRIM_THRESHOLD, KEPT))
+
+
+def give_back() -> None:
+    """Have the system take back what lies between other memory of this process: before much is asked for at once."""
+    if _of_gnu():
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _of_gnu() -> bool:
+    return "CS_GNU_LIBC_VERSION" in getattr(os, "confstr_names", {})

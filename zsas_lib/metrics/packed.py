@@ -14,8 +14,8 @@ BLOCK = 2**12
 
 
 class Packed:
-    """Numbers below 2^32 in their order. The largest number of a kind stands for one that is kept in the next kind, where
-    those stand in the same order."""
+    """Numbers below 2^32 in their order. The largest number of a kind stands for one that is kept in the next kind,
+    where those stand in the same order."""
 
     def __init__(
         self,

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 from scipy import ndimage
 from torch import Tensor
 
+from ..base.freed import give_back
 from .arena import Arena
 from .sorted_scores import ORDERS, SortedScores, orders
 
@@ -55,7 +56,7 @@ class PixelScores:
         self._normal: list[SortedScores] = []
         self._anomalous: list[np.ndarray] = []
         self._regions: list[np.ndarray] = []
-        self._arena, self._few = Arena(), Arena()
+        self._arena, self._few, self._of_regions = Arena(), Arena(), Arena()
         self._found = 0
         self._kind = np.dtype(np.float32)
         self._given_away = False
@@ -86,7 +87,7 @@ class PixelScores:
         self._anomalous.append(own := self._few.keep(own))
         if own.size:
             labels, count = numbered_regions(truth)
-            self._regions.append(self._few.keep(labels[truth][order] + (self._found - 1)))
+            self._regions.append(self._of_regions.keep(labels[truth][order] + (self._found - 1)))
             self._found += count
         return normal, own
 
@@ -140,13 +141,15 @@ class PixelScores:
         """
         self._refuse_given_away()
         self._given_away = True
+        give_back()
         anomalous = np.concatenate(self._anomalous or [np.empty(0, self._kind)])
-        regions = np.concatenate(self._regions or [np.empty(0, np.int32)])
         self._anomalous.clear()
-        self._regions.clear()
         self._few = Arena()
         order = np.argsort(anomalous)
         anomalous = anomalous[order]
+        regions = np.concatenate(self._regions or [np.empty(0, np.int32)])
+        self._regions.clear()
+        self._of_regions = Arena()
         regions = regions[order].astype(np.uint16 if self._found <= 2**16 else np.int32)
         del order
         steps = np.sort(np.asarray(steps, self._kind))
@@ -172,26 +175,24 @@ class PixelScores:
         edges = [_below(numbers, bands) for numbers in asked]
         for number, lower in enumerate(np.append(0, up_to)[bands[:-1]]):
             own = [slice(*edge[number : number + 2]) for edge in edges]
-            parts = [np.full((2, part.stop - part.start), lower, kind) for part in own]
+            for (below, _), part in zip(found, own):
+                below[part] = lower
             if any(part.start < part.stop for part in own):
                 for scores in self._sorted(places[:, number], places[:, number + 1]):
-                    for numbers, counts, part in zip(asked, parts, own):
-                        for side, row in zip(("left", "right"), counts):
-                            row += np.searchsorted(scores, numbers[part], side)
-            for place, ((lowers, more), part) in enumerate(zip(found, own)):
-                below, no_higher = parts[place]
-                lowers[part], ties = below, no_higher - below
-                if ties.max(initial=0) > np.iinfo(more.dtype).max:
-                    found[place] = lowers, (more := more.astype(kind))
-                more[part] = ties
+                    for place, part in enumerate(own):
+                        for first in range(part.start, part.stop, AT_ONCE):
+                            piece = slice(first, min(first + AT_ONCE, part.stop))
+                            found[place] = _counted_among(scores, asked[place], *found[place], piece)
         return found
 
     def _sorted(self, first: np.ndarray, stop: np.ndarray) -> Iterator[np.ndarray]:
         """What stands between two places of each picture, some pictures at once, ascending."""
         lengths = stop - first
         parts = np.cumsum(lengths) // self._at_once()
+        sizes = np.bincount(parts, lengths).astype(int) if len(parts) else np.zeros(0, int)
+        room = np.empty(sizes.max(initial=0), self._kind)  # one for all parts
         for part in np.unique(parts):
-            scores, filled = np.empty(lengths[parts == part].sum(), self._kind), 0
+            scores, filled = room[: sizes[part]], 0
             for number in np.flatnonzero((parts == part) & (lengths > 0)):
                 own = self._normal[number].values(int(first[number]), int(stop[number]))
                 scores[filled : filled + len(own)] = own
@@ -207,8 +208,21 @@ class PixelScores:
             raise RuntimeError("These scores were pooled, so they no longer stand picture by picture; pool them last.")
 
 
+def _counted_among(
+    scores: np.ndarray, numbers: np.ndarray, below: np.ndarray, ties: np.ndarray, piece: slice
+) -> tuple[np.ndarray, np.ndarray]:
+    """How many scores are below a piece of the numbers, and how many are the same, beside those of others."""
+    left, right = (np.searchsorted(scores, numbers[piece], side) for side in ("left", "right"))
+    below[piece] += left
+    same = ties[piece] + (right - left)
+    if same.max(initial=0) > np.iinfo(ties.dtype).max:
+        ties = ties.astype(below.dtype)
+    ties[piece] = same
+    return below, ties
+
+
 def _below(numbers: np.ndarray, bands: np.ndarray) -> np.ndarray:
-    """How many ascending numbers have lower `orders` than each of some, a part of them at once for the sake of memory."""
+    """How many ascending numbers have lower `orders` than each of some; a part of them at once for memory's sake."""
     found = np.zeros(len(bands), int)
     for first in range(0, len(numbers), AT_ONCE):
         found += np.searchsorted(orders(numbers[first : first + AT_ONCE]), bands)
