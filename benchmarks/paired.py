@@ -81,4 +81,4 @@ def _counted(maps: np.ndarray, masks: np.ndarray) -> Counts:
         np.add.at(kind, (np.nonzero(chosen)[0], bins[chosen]), 1)
     size = masks.sum(axis=1)
     shares = anomalous / np.maximum(size, 1)[:, None]
-    return Counts(normal, anomalous, shares, (size > 0).astype(int), np.ones(len(EDGES) - 1, dtype=bool))
+    return Counts(normal, anomalous, csr_array(shares), (size > 0).astype(int), np.ones(len(EDGES) - 1, dtype=bool))

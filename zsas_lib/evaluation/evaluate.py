@@ -1,6 +1,6 @@
 """A model over a data set: metrics per category and their mean, per-image rows, and how far chance moves them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -59,15 +59,8 @@ def evaluate(
     rows, pictures, replicates = [], [], []
     more = further("pixel", PIXEL_METRICS)
     for part, predictions in category_predictions(model, dataset, batch_size, "evaluate"):
-        pixels, scores, own = PixelScores(), [], []
-        maps, masks = [], []
-        for map_, mask, score in predictions:
-            own.append(_of_picture(*pixels.add(map_, mask), part.has_masks))
-            scores.append(score)
-            if more:
-                maps.append(map_)
-                masks.append(mask)
-        scores, labels = torch.stack(scores), labels_of(part)
+        pixels, own, scores, maps, masks = _taken_in(predictions, part.has_masks, keep=bool(more))
+        labels = labels_of(part)
         counts = counted(pixels)
         error = counts_std(counts, resamples, seed)
         numbers = gathered_metrics(pixels) | {name: function(maps, masks) for name, function in more.items()}
@@ -77,6 +70,19 @@ def evaluate(
         replicates.append(category_replicates(rows[-1], (), part, counts, scores, resamples, seed))
     rows = with_means(pd.DataFrame(rows))
     return result_table(rows, *(pd.concat(parts, ignore_index=True) for parts in (pictures, replicates)))
+
+
+def _taken_in(
+    predictions: Iterable[tuple[Tensor, Tensor, Tensor]], has_masks: bool, keep: bool
+) -> tuple[PixelScores, list[dict[str, float]], Tensor, list[Tensor], list[Tensor]]:
+    """The pixels of a category, what is known of each picture and their image scores; maps and masks to ``keep``."""
+    pixels, own, scores, kept = PixelScores(), [], [], []
+    for map_, mask, score in predictions:
+        own.append(_of_picture(*pixels.add(map_, mask), has_masks))
+        scores.append(score)
+        kept += [(map_, mask)] if keep else []
+    maps, masks = zip(*kept) if kept else ((), ())
+    return pixels, own, torch.stack(scores), list(maps), list(masks)
 
 
 def category_predictions(

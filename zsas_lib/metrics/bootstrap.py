@@ -10,10 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.sparse import csr_array, vstack
 
 from .pixel_scores import PixelScores
 from .ranking import Labels, Maps, Masks, Scores, checked
 
+AT_ONCE = 256
+"""Of how many images the counts are numbers with fractions at once, for the sake of memory."""
 QUANTILES_OF = 2**22
 """Of how many scores the bins of a bootstrap are quantiles: of more, every so many are looked at."""
 
@@ -64,7 +67,7 @@ class Counts:
 
     normal: Int[np.ndarray, "image bin"]
     anomalous: Int[np.ndarray, "image bin"]
-    shares: Float[np.ndarray, "image bin"]
+    shares: csr_array
     regions: Int[np.ndarray, " image"]
     ties: Bool[np.ndarray, " bin"]
 
@@ -79,14 +82,15 @@ def counted(pixels: PixelScores, bins: int = 4096, pictures: Sequence[int] | Non
     edges = _edges(pixels, bins)
     ties = edges[1:] == np.nextafter(edges[:-1], np.inf)
     normal, anomalous = _histograms(pixels, edges)
-    shares, regions = np.zeros(anomalous.shape), []
-    for image, (scores, (weights, number)) in enumerate(zip(pixels.anomalous(), pixels.shares())):
+    shares, regions = [], []
+    for scores, (weights, number) in zip(pixels.anomalous(), pixels.shares()):
         places = np.searchsorted(edges, scores, side="right") - 1
-        shares[image] = np.bincount(places, weights, minlength=len(edges) - 1)[: len(edges) - 1]
+        own = np.bincount(places, weights, minlength=len(edges) - 1)[: len(edges) - 1]
+        shares.append(csr_array(own[None]))
         regions.append(number)
-    parts = [normal, anomalous, shares, np.array(regions)]
+    parts = [normal, anomalous, vstack(shares, "csr"), np.array(regions)]
     if pictures is not None:
-        pieces_of = np.eye(max(pictures) + 1, dtype=np.int32)[:, list(pictures)]
+        pieces_of = csr_array(np.eye(max(pictures) + 1, dtype=np.int32)[:, list(pictures)])
         parts = [pieces_of @ part for part in parts]
     return Counts(*parts, ties=ties)
 
@@ -140,9 +144,14 @@ def _wins(maps: list[Float[np.ndarray, "_ _"]], masks: list[Bool[np.ndarray, "_ 
 
 def _compared(normal: Int[np.ndarray, "image bin"], anomalous: Int[np.ndarray, "image bin"]) -> Pairs:
     """The pairs of pixels that were counted in bins of rising scores."""
-    beaten = np.cumsum(normal, axis=1, dtype=float)
-    beaten -= normal / 2  # normal pixels that an anomalous one in this bin outscores
-    return Pairs(beaten @ anomalous.T.astype(float), *(own.sum(axis=1, dtype=np.int64) for own in (normal, anomalous)))
+    images = [slice(first, first + AT_ONCE) for first in range(0, len(normal), AT_ONCE)]
+    right = np.empty((len(normal), len(anomalous)))
+    for rows in images:
+        beaten = np.cumsum(normal[rows], axis=1, dtype=float)
+        beaten -= normal[rows] / 2  # normal pixels that an anomalous one in this bin outscores
+        for columns in images:
+            right[rows, columns] = beaten @ anomalous[columns].T.astype(float)
+    return Pairs(right, *(own.sum(axis=1, dtype=np.int64) for own in (normal, anomalous)))
 
 
 def _edges(pixels: PixelScores, bins: int) -> np.ndarray:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import UInt32
 
+from .arena import Arena
+
 KINDS = (np.uint8, np.uint16, np.uint32)
 """In what numbers are kept: what is too large for one is kept in the next, packed likewise."""
 BLOCK = 2**12
@@ -12,20 +14,25 @@ BLOCK = 2**12
 
 
 class Packed:
-    """Numbers below 2^32 in their order. The largest number of a kind stands for one that is kept in the next kind, where
-    those stand in the same order."""
+    """Numbers below 2^32 in their order. The largest number of a kind stands for one that is kept in the next kind,
+    where those stand in the same order."""
 
-    def __init__(self, numbers: UInt32[np.ndarray, " number"], kinds: Sequence[type[np.unsignedinteger]] | None = None):
+    def __init__(
+        self,
+        numbers: UInt32[np.ndarray, " number"],
+        arena: Arena,
+        kinds: Sequence[type[np.unsignedinteger]] | None = None,
+    ):
         kind, *larger = _smallest(numbers) if kinds is None else kinds
-        self._small, self._larger, self._before = numbers.astype(kind), None, np.empty(0, np.int32)
+        self._small, self._larger, self._before = arena.keep(numbers.astype(kind)), None, np.empty(0, np.int32)
         self._mark = np.iinfo(kind).max
         if not larger:
             return
         too_large = numbers >= self._mark
         self._small[too_large] = self._mark
-        self._larger = Packed(numbers[too_large], larger)
+        self._larger = Packed(numbers[too_large], arena, larger)
         blocks = np.add.reduceat(too_large, np.arange(0, len(numbers), BLOCK), dtype=np.int32)
-        self._before = np.cumsum(np.append(np.zeros(1, np.int32), blocks), dtype=np.int32)
+        self._before = arena.keep(np.cumsum(np.append(np.zeros(1, np.int32), blocks), dtype=np.int32))
 
     @property
     def nbytes(self) -> int:

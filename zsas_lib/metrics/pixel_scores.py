@@ -13,9 +13,11 @@ from jaxtyping import Bool, Float, Int
 from scipy import ndimage
 from torch import Tensor
 
+from ..base.freed import give_back
+from .arena import Arena
 from .sorted_scores import ORDERS, SortedScores, orders
 
-AT_ONCE, OF_EACH = 2**18, 2**13
+AT_ONCE, OF_EACH = 2**18, 2**12
 """How many normal scores are sorted at once, for the sake of memory, and how many of each picture, if that is more."""
 
 Picture = Float[Tensor, "..."] | Float[np.ndarray, "..."] | np.generic
@@ -54,6 +56,7 @@ class PixelScores:
         self._normal: list[SortedScores] = []
         self._anomalous: list[np.ndarray] = []
         self._regions: list[np.ndarray] = []
+        self._arena, self._few, self._of_regions = Arena(), Arena(), Arena()
         self._found = 0
         self._kind = np.dtype(np.float32)
         self._given_away = False
@@ -75,15 +78,16 @@ class PixelScores:
         normal, order = np.sort(scores[~truth] if own.size else scores, axis=None), np.argsort(own, kind="stable")
         kind = np.result_type(self._kind, scores.dtype if scores.dtype.kind == "f" else np.float64)
         if kind != self._kind and len(self):
-            self._normal = [SortedScores(held.values().astype(kind)) for held in self._normal]
+            self._arena = Arena()
+            self._normal = [SortedScores(held.values().astype(kind), self._arena) for held in self._normal]
             self._anomalous = [held.astype(kind) for held in self._anomalous]
         self._kind = kind
         normal, own = normal.astype(kind, copy=False) + kind.type(0), own[order].astype(kind) + kind.type(0)  # no -0
-        self._normal.append(SortedScores(normal))
-        self._anomalous.append(own)
+        self._normal.append(SortedScores(normal, self._arena))
+        self._anomalous.append(own := self._few.keep(own))
         if own.size:
             labels, count = numbered_regions(truth)
-            self._regions.append(labels[truth][order] + (self._found - 1))
+            self._regions.append(self._of_regions.keep(labels[truth][order] + (self._found - 1)))
             self._found += count
         return normal, own
 
@@ -137,24 +141,30 @@ class PixelScores:
         """
         self._refuse_given_away()
         self._given_away = True
+        give_back()
         anomalous = np.concatenate(self._anomalous or [np.empty(0, self._kind)])
-        regions = np.concatenate(self._regions or [np.empty(0, np.int32)])
         self._anomalous.clear()
-        self._regions.clear()
+        self._few = Arena()
         order = np.argsort(anomalous)
-        anomalous, regions = anomalous[order], regions[order]
+        anomalous = anomalous[order]
+        regions = np.concatenate(self._regions or [np.empty(0, np.int32)])
+        self._regions.clear()
+        self._of_regions = Arena()
+        regions = regions[order].astype(np.uint16 if self._found <= 2**16 else np.int32)
         del order
         steps = np.sort(np.asarray(steps, self._kind))
-        (below, up_to), (_, not_above) = self._counts(anomalous, steps)
+        (below, ties), (not_lower, tied) = self._counts(anomalous, steps)
         normals = sum(map(len, self._normal))
         self._normal.clear()
+        self._arena = Arena()
+        up_to, not_above = below + ties, not_lower + tied
         shares = 1 / (np.bincount(regions) * self._found)[regions] if len(regions) else np.empty(0)
         return Pooled(anomalous, shares, below, up_to, normals, steps[::-1], normals - not_above[::-1])
 
     def _counts(self, *asked: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-        """How many normal scores are lower than each of some ascending numbers, and how many are no higher."""
+        """How many normal scores are lower than each of some ascending numbers, and how many are the same."""
         kind = np.int32 if 2 * sum(map(len, self._normal)) < 2**31 else np.int64
-        found = [(np.zeros(len(numbers), kind), np.zeros(len(numbers), kind)) for numbers in asked]
+        found = [(np.zeros(len(numbers), kind), np.zeros(len(numbers), np.uint8)) for numbers in asked]
         count, at_once = np.zeros(ORDERS, np.int64), self._at_once()
         for normal in self._normal:
             own, lengths = normal.runs()
@@ -162,24 +172,27 @@ class PixelScores:
         up_to = np.cumsum(count)
         bands = np.append(np.flatnonzero(np.diff((up_to - count) // at_once, prepend=-1)), ORDERS)
         places = np.array([normal.places(bands) for normal in self._normal], int).reshape(-1, len(bands))
-        edges = [np.searchsorted(orders(numbers), bands) for numbers in asked]
+        edges = [_below(numbers, bands) for numbers in asked]
         for number, lower in enumerate(np.append(0, up_to)[bands[:-1]]):
             own = [slice(*edge[number : number + 2]) for edge in edges]
-            for (below, no_higher), part in zip(found, own):
-                below[part], no_higher[part] = lower, lower
+            for (below, _), part in zip(found, own):
+                below[part] = lower
             if any(part.start < part.stop for part in own):
                 for scores in self._sorted(places[:, number], places[:, number + 1]):
-                    for numbers, (below, no_higher), part in zip(asked, found, own):
-                        below[part] += np.searchsorted(scores, numbers[part])
-                        no_higher[part] += np.searchsorted(scores, numbers[part], "right")
+                    for place, part in enumerate(own):
+                        for first in range(part.start, part.stop, AT_ONCE):
+                            piece = slice(first, min(first + AT_ONCE, part.stop))
+                            found[place] = _counted_among(scores, asked[place], *found[place], piece)
         return found
 
     def _sorted(self, first: np.ndarray, stop: np.ndarray) -> Iterator[np.ndarray]:
         """What stands between two places of each picture, some pictures at once, ascending."""
         lengths = stop - first
         parts = np.cumsum(lengths) // self._at_once()
+        sizes = np.bincount(parts, lengths).astype(int) if len(parts) else np.zeros(0, int)
+        room = np.empty(sizes.max(initial=0), self._kind)  # one for all parts
         for part in np.unique(parts):
-            scores, filled = np.empty(lengths[parts == part].sum(), self._kind), 0
+            scores, filled = room[: sizes[part]], 0
             for number in np.flatnonzero((parts == part) & (lengths > 0)):
                 own = self._normal[number].values(int(first[number]), int(stop[number]))
                 scores[filled : filled + len(own)] = own
@@ -193,6 +206,27 @@ class PixelScores:
     def _refuse_given_away(self) -> None:
         if self._given_away:
             raise RuntimeError("These scores were pooled, so they no longer stand picture by picture; pool them last.")
+
+
+def _counted_among(
+    scores: np.ndarray, numbers: np.ndarray, below: np.ndarray, ties: np.ndarray, piece: slice
+) -> tuple[np.ndarray, np.ndarray]:
+    """How many scores are below a piece of the numbers, and how many are the same, beside those of others."""
+    left, right = (np.searchsorted(scores, numbers[piece], side) for side in ("left", "right"))
+    below[piece] += left
+    same = ties[piece] + (right - left)
+    if same.max(initial=0) > np.iinfo(ties.dtype).max:
+        ties = ties.astype(below.dtype)
+    ties[piece] = same
+    return below, ties
+
+
+def _below(numbers: np.ndarray, bands: np.ndarray) -> np.ndarray:
+    """How many ascending numbers have lower `orders` than each of some; a part of them at once for memory's sake."""
+    found = np.zeros(len(bands), int)
+    for first in range(0, len(numbers), AT_ONCE):
+        found += np.searchsorted(orders(numbers[first : first + AT_ONCE]), bands)
+    return found
 
 
 def checked_picture(scores: Picture, truth: Truth, number: int) -> tuple[np.ndarray, np.ndarray]:

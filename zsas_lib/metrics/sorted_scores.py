@@ -7,6 +7,7 @@ Of ascending numbers, read as whole ones by their bits, each is little more than
 import numpy as np
 from jaxtyping import Float, Int, UInt32
 
+from .arena import Arena
 from .packed import Packed
 
 ORDERS = 2**16
@@ -14,21 +15,21 @@ ORDERS = 2**16
 
 
 class SortedScores:
-    """Scores in ascending order. Numbers of other precisions than single are held as they are."""
+    """Scores in ascending order, in an arena. Numbers of other precisions than single are held as they are."""
 
-    def __init__(self, ascending: Float[np.ndarray, " score"]):
-        own = orders(ascending)
+    def __init__(self, ascending: Float[np.ndarray, " score"], arena: Arena | None = None):
+        own, arena = orders(ascending), arena or Arena()
         changes = np.flatnonzero(own[1:] != own[:-1]) + 1
-        self._starts = np.append(0, changes) if len(own) else np.empty(0, np.int64)
-        self._ends = np.append(changes, len(own)) if len(own) else np.empty(0, np.int64)
-        self._orders = own[self._starts]
+        self._starts = arena.keep(np.append(0, changes) if len(own) else np.empty(0, np.int64))
+        self._ends = arena.keep(np.append(changes, len(own)) if len(own) else np.empty(0, np.int64))
+        self._orders = arena.keep(own[self._starts])
         self._scores = None if ascending.dtype == np.float32 else ascending
         if self._scores is not None:
             return
         keys = _keys(ascending)
         steps = np.diff(keys, prepend=keys[:1])
-        self._firsts = keys[self._starts]
-        self._steps = Packed(steps)
+        self._firsts = arena.keep(keys[self._starts])
+        self._steps = Packed(steps, arena)
 
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0

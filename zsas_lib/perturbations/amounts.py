@@ -33,11 +33,11 @@ class _StraightThrough(torch.autograd.Function):
 
 
 def by_parts(
-    function: Callable[..., Tensor], planes: Float[Tensor, "batch *shape"], *amounts: Amount
+    function: Callable[..., Tensor], planes: Float[Tensor, "batch *shape"], *amounts: Amount, at_once: int = AT_ONCE
 ) -> Float[Tensor, "batch *shape"]:
     """``function(planes, *amounts)``, on the CPU of a few pictures after the other, so that what it works on stays near
-    the processor. An amount is one for all of them or one each."""
-    count = max(1, AT_ONCE // max(1, planes[:1].numel()))
+    the processor: about ``at_once`` numbers of them. An amount is one for all pictures or one each."""
+    count = max(1, at_once // max(1, planes[:1].numel()))
     if planes.device.type != "cpu" or len(planes) <= count:
         return function(planes, *amounts)
     parts = []

@@ -9,6 +9,8 @@ from torch import Tensor
 from .amounts import Amount, by_parts, per_image, straight_through_clip
 from .record import Perturbation
 
+AT_ONCE = 2**18
+"""How many numbers of pictures are shifted at once on the CPU, with two dozen others beside each."""
 GREY = 1e-5  # a pixel whose channels differ by less has no hue
 HUE_GAIN = 16.0  # how much larger than in the picture a pixel's chroma counts, at most, in the gradient of its hue
 
@@ -50,7 +52,7 @@ def shift_hsv(
     V - V S' clamp(w, 0, 1) with w = 2 - |H' - 3|, |H' - 2| - 1, |H' - 4| - 1 for red, green, blue. The gradient of H
     grows as 1/C; in the result it counts times the new chroma C', and its limit is on C'/C.
     """
-    return by_parts(_shifted, images, hue, saturation)
+    return by_parts(_shifted, images, hue, saturation, at_once=AT_ONCE)
 
 
 def _shifted(

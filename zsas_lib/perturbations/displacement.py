@@ -5,7 +5,7 @@ Displacing gives the frequency w the phase w by, without the blur of local inter
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import scipy.fft
@@ -58,9 +58,12 @@ class _Displacement(torch.autograd.Function):
             ends = own.narrow(dim, -1, 1), own.narrow(dim, 0, 1)
             torch.lerp(*ends, ramp, out=periodic.narrow(dim, length, period - length))
             spectrum = _spectrum(periodic, dim)
+            phase = _phase(by.narrow(across, place, copies or count) * frequency)
             if not copies and any(ctx.needs_input_grad):
                 spectra.append(spectrum)
-            spectrum = spectrum * _phase(by.narrow(across, place, copies or count) * frequency)
+                spectrum = spectrum * phase
+            else:
+                spectrum = spectrum * phase if copies else spectrum.mul_(phase)
             moved = _lines(spectrum, dim, period).narrow(dim, 0, length + 2 * margin)
             found.narrow(across, place, copies or count).copy_(moved)
         if spectra:
@@ -110,10 +113,7 @@ def _phase(angle: Float[Tensor, "*shape"]) -> Complex[Tensor, "*shape"]:
     if angle.device.type != "cpu":
         return torch.polar(torch.ones_like(angle), angle)
     known = angle.numpy()
-    found: Any = np.empty(known.shape, np.result_type(known.dtype, np.complex64))
-    np.cos(known, out=found.real)
-    np.sin(known, out=found.imag)
-    return torch.from_numpy(found)
+    return torch.complex(torch.from_numpy(np.cos(known)), torch.from_numpy(np.sin(known)))
 
 
 def _blocks(lines: int, before: int, planes: Tensor, period: int) -> Iterator[tuple[int, int, int, int]]:

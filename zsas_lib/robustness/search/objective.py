@@ -11,6 +11,7 @@ from ...backbones.unit_range import asked_later, refuse_outside, require_unit_ra
 from ...base.booleans import require_bool
 from ...base.devices import to_device
 from ...base.errors import UnknownNameError
+from ...base.freed import keep_freed
 from ...metrics.pictures import picture_aurocs
 from ...models.prediction import AnomalyModel
 from ...perturbations import OF_PAPER_S, perturb, shown, upright
@@ -61,6 +62,7 @@ class Objective:
             )
         if fill not in FILLS:
             raise UnknownNameError("fill", fill, FILLS)
+        keep_freed()
         self.model, self.class_names, self.fill = model, names, fill
         self.over = ordered(over)
         require_unit_range(images)
