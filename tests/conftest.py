@@ -35,8 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What is imported by now stays: the garbage collector need not go through it again after each test."""
-    gc.collect()
+    """What is imported by now stays: the garbage collector need not go through it again after each test, nor now."""
     gc.freeze()
 
 

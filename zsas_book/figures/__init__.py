@@ -1,11 +1,11 @@
 """Figures in one style, with their data: what notebooks draw with."""
 
-from ..labels import axis_label as axis_label
-from ..labels import label as label
 from ..parts import require
 
 require("matplotlib", "seaborn")
 
+from ..labels import axis_label as axis_label
+from ..labels import label as label
 from .bars import bars as bars
 from .bars import category_bars as category_bars
 from .bars import model_bars as model_bars

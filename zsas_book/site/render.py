@@ -13,6 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ..machine.warm import command
 from ..pages.states import page_state
 from ..project.chapters import load_pages
 from . import check
@@ -42,10 +43,9 @@ def main(profile: str = "embedded") -> None:
     write_towers(root, SOURCE)
     write_reference(root, SOURCE / MADE)
     write_try_it(root, SOURCE)
-    jupyter_book = Path(sys.executable).with_name("jupyter-book")
     options = ["--config", "_config.yml", "--path-output", "book", "--warningiserror", "--keep-going", "--quiet"]
     options += ["--all"]  # else Sphinx takes over a changed style sheet only where a page changed too
-    built = subprocess.run([jupyter_book, "build", SOURCE, *options], check=False)
+    built = subprocess.run([*command("zsas_book.site.build"), "build", SOURCE, *options], check=False)
     if built.returncode != 0:
         shutil.rmtree("book/_build/.doctrees", ignore_errors=True)
         sys.exit("The book could not be rendered; see the warnings above.")

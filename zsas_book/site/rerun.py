@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import yaml
 from zsas_lib.base.work import remove_left
 
 from ..escape import in_code, in_markdown
+from ..machine.warm import command
 from ..pages.certificate import PageCertificate
 from ..pages.finish import own_labels
 from ..pages.states import FRESH, PageState, page_state
@@ -90,9 +90,8 @@ def render_beside(page: Page, run: Path, root: Path) -> tuple[Path, pd.DataFrame
     files_listed = [f"{kind}/{name}" for kind in states] + ["references"]
     contents = {"format": "jb-book", "root": "index", "chapters": [{"file": file} for file in files_listed]}
     (source / "_toc.yml").write_text(yaml.safe_dump(contents), encoding="utf-8")
-    jupyter_book = Path(sys.executable).with_name("jupyter-book")
-    command = [
-        jupyter_book,
+    build = [
+        *command("zsas_book.site.build"),
         "build",
         source,
         "--config",
@@ -102,7 +101,7 @@ def render_beside(page: Page, run: Path, root: Path) -> tuple[Path, pd.DataFrame
         "--quiet",
         "--all",
     ]
-    built = subprocess.run(command, capture_output=True, text=True, check=False)
+    built = subprocess.run(build, capture_output=True, text=True, check=False)
     log = folder / "rendering.log"
     log.write_text(built.stdout + built.stderr, encoding="utf-8")
     html = folder / "_build" / "html" / "index.html"

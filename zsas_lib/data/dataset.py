@@ -175,6 +175,14 @@ class AnomalyDataset(Dataset):
             lines.append([record.name(self.root), record.category, record.defect, content_digest(record.path), mask])
         return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
 
+    @property
+    def masks_digest(self) -> str:
+        """SHA-256 of the mask rule and, per record, what it is called and what its masks contain, whatever the
+        pictures."""
+        lines = [[self.mask_rule]]
+        lines += [[record.name(self.root), *map(content_digest, record.mask_paths)] for record in self.records]
+        return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
+
     def batches(self, batch_size: int, *, needs_masks: bool = True) -> Iterator[Batch]:
         """Consecutive samples, at most ``batch_size`` together, a new batch wherever category or size changes.
 

@@ -151,7 +151,9 @@ class MeanGroundTruth(TrivialMap):
 
     def identity(self, class_names: Sequence[str]) -> Mapping[str, object]:
         """For each class, what masks of other categories it is given."""
-        return {name: {other: self._masks[other].digest for other in self._others(name)} for name in {*class_names}}
+        return {
+            name: {other: self._masks[other].masks_digest for other in self._others(name)} for name in {*class_names}
+        }
 
     def maps(
         self, images: Float[Tensor, "batch 3 height width"], names: list[str]

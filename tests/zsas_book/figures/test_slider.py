@@ -7,11 +7,12 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from mini_project import REPOSITORY, run_in
+from mini_project import REPOSITORY, WARM, environment
 from PIL import Image
 
 from zsas_book.figures import slider as sliders
@@ -166,6 +167,8 @@ print(*record().facts["library"]["files"])
 
 
 @pytest.mark.kernel
-def test_a_page_with_figures_depends_on_the_sliders_html():
-    files = run_in(REPOSITORY, "-c", FILES_OF_A_PAGE).stdout.split()
+def test_a_page_with_figures_depends_on_the_sliders_html(tmp_path):
+    (tmp_path / "files_of_a_page.py").write_text(FILES_OF_A_PAGE)
+    program = [sys.executable, "-m", WARM, "files_of_a_page"]
+    files = subprocess.check_output(program, cwd=tmp_path, env=environment(REPOSITORY), text=True).split()
     assert {"zsas_book/figures/slider.html", "zsas_book/figures/slider_curve.html"} <= set(files)

@@ -118,6 +118,22 @@ def test_what_it_remembers_tells_it_from_others(dataset):
     assert model.identity(["nut"])["nut"]["cap"] not in (whole["cap"]["nut"], whole["cap"]["rod"])
 
 
+def test_masks_tell_what_it_remembers_and_pictures_do_not(tmp_path):
+    kinds = {"cap": {"good": 1, "dent": 1}, "nut": {"good": 1, "dent": 1}}
+    root = layouts.write_mvtec(tmp_path / "mvtec", kinds)
+    model = zsas.load_model("mean-ground-truth")
+
+    def remembered():
+        model.remember_masks(zsas.load_dataset("mvtec", root))
+        return model.identity(["cap"])
+
+    found = [remembered()]
+    for path in (*root.glob("nut/test/dent/*.png"), *root.glob("nut/ground_truth/dent/*.png")):
+        Image.open(path).rotate(180).point(lambda level: level // 2).save(path)
+        found.append(remembered())
+    assert len(found) == 3 and found[0] == found[1] != found[2]
+
+
 def test_without_masks_of_others_it_says_what_to_do(dataset):
     model = zsas.load_model("mean-ground-truth")
     with pytest.raises(ValueError, match=r"remembers no masks; expected model.remember_masks\(dataset\)"):
