@@ -1,5 +1,6 @@
 """What chapters open with: their pictures, those that models learn from, the settings of a training, single samples."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
@@ -12,17 +13,19 @@ from torch import Tensor, nn
 
 from zsas_lib.backbones.backbone import Backbone
 from zsas_lib.base.files import free_first
-from zsas_lib.data.dataset import AnomalyDataset, Sample
+from zsas_lib.data.dataset import AnomalyDataset, Sample, read_once
 from zsas_lib.data.load import load_dataset
 from zsas_lib.data.registry import auxiliary_name
 from zsas_lib.evaluation.evaluate import evaluate
 from zsas_lib.evaluation.tables import ResultTable
 from zsas_lib.models import MODELS
+from zsas_lib.models.learned import LearnedModel
 from zsas_lib.models.prediction import AnomalyModel
 from zsas_lib.models.read_once import towers_read_once
 from zsas_lib.perturbations import named
 from zsas_lib.store.results import stored
 from zsas_lib.training.ready import model_asked_for
+from zsas_lib.training.shared_batches import batches_shared
 
 
 def pictures_of(
@@ -86,16 +89,28 @@ def networks_of(
 ) -> dict[str, list[AnomalyModel]]:
     """Several models of a chapter, by name: one that learns once for each seed of its training, any other once. The
     backbone is one for all, or one for each by its name. ``options`` are those of `model_for`, whose errors are
-    raised. What another page trains meanwhile comes last, so that two pages share their trainings."""
+    raised. What another page trains meanwhile comes last, so that two pages share their trainings; models that read the
+    same of a backbone are trained from one seed one after the other, for they share what they read."""
     towers = tower if isinstance(tower, Mapping) else dict.fromkeys(models, tower)
     asked = {
         (name, seed): model_asked_for(name, towers[name], dataset, fit={**training, "seed": seed}, **options)
         for name in models
         for seed in (seeds if MODELS[name].learns else seeds[:1])
     }
-    with read_once():
-        ready = {job: asked[job].ready() for job in free_first({job: own.place for job, own in asked.items()})}
+    kinds = {job: _read_by(own.model) for job, own in asked.items()}
+    first = list(dict.fromkeys(kinds.values()))
+    jobs = sorted(asked, key=lambda job: (first.index(kinds[job]), seeds.index(job[1])))
+    places = {job: asked[job].place for job in jobs}
+    with read_once(), batches_shared():
+        ready = {job: asked[job].ready() for job in free_first(places, {job: (kinds[job], job[1]) for job in jobs})}
     return {name: [ready[job] for job in asked if job[0] == name] for name in models}
+
+
+def _read_by(model: AnomalyModel) -> str:
+    """What a model reads of its backbone: those of one kind, trained from one seed, share it (`batches_shared`)."""
+    if not isinstance(model, LearnedModel):
+        return model.name
+    return json.dumps([id(model.backbone), model.reads, model.read_options()])
 
 
 def runs_of(

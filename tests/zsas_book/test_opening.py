@@ -94,6 +94,28 @@ def test_models_that_learn_are_trained_once_for_each_seed(monkeypatch):
     assert asked[-1] == ("anomalyclip", "mvtec", {"epochs": 2, "seed": 2}, {"per_category": 5})
 
 
+def test_models_that_read_the_same_are_trained_from_one_seed_after_the_other(monkeypatch, backbone):
+    """The order of trainings; what is given is by model, and by seed within."""
+    done = []
+
+    def ready(self):
+        done.append((self.model.name, self.fit["seed"]))
+        return self.model
+
+    def model_asked_for(name, tower, dataset, *, fit, **options):
+        return Asked(load_model(name, tower), None, fit, None)
+
+    monkeypatch.setattr(opening, "model_asked_for", model_asked_for)
+    monkeypatch.setattr(Asked, "ready", ready)
+    names = ["winclip", "vcpclip", "april-gan", "vcpclip+"]
+    found = opening.networks_of(names, backbone, "mvtec", [5, 2], {})
+    vcp = [(name, seed) for seed in (5, 2) for name in ("vcpclip", "vcpclip+")]
+    assert done == [("winclip", 5), *vcp, ("april-gan", 5), ("april-gan", 2)]
+    assert {name: [network.name for network in own] for name, own in found.items()} == {
+        name: [name] * (1 if name == "winclip" else 2) for name in names
+    }
+
+
 def test_models_may_have_a_backbone_each(monkeypatch):
     towers, asked = {"winclip": ToyBackbone(), "anomalyclip": ToyBackbone()}, {}
 

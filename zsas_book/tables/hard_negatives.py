@@ -11,7 +11,7 @@ from zsas_lib.evaluation.tables import MEAN, ResultTable
 from zsas_lib.robustness.hard_negatives import ALARMS, FOUND, PLAIN, mean_rates
 
 from ..labels import label
-from ..words import beyond, how_sure, points
+from ..words import beyond, listed, points
 
 Runs = Mapping[str, Mapping[str, Sequence[ResultTable]]]
 """Tables of `evaluate` by model and by arm, one for each training."""
@@ -66,14 +66,14 @@ def panels_of(rows: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], dict[str, pd
 
 
 def in_words(rows: pd.DataFrame) -> list[str]:
-    """What each arm changes, and whether that is beyond chance, a sentence for each model and arm."""
+    """What each arm changes in points, and whether that is beyond chance, a sentence for each model and arm; the table
+    has what it rests on."""
     sentences = []
     for (model, arm), own in rows[rows.arm != PLAIN].groupby(["model", "arm"], sort=False):
         said = []
         for row in own.itertuples():
             words = ("worse", "better") if row.measured in LOWER_IS_BETTER else ("better", "worse")
             word = beyond(row.low, row.high, *words, "within chance")
-            sure = how_sure(row.low, row.high, row.agree, row.power)
-            said.append(f"{label(row.measured)} {points(row.gap)} points, {word} ({sure})")
-        sentences.append(f"{label(str(model))}, {arm}: {'; '.join(said)}.")
+            said.append(f"{label(row.measured)} {points(row.gap)} ({word})")
+        sentences.append(f"{label(str(model))}, {arm}: {listed(said)}.")
     return sentences

@@ -63,7 +63,7 @@ def _gaps(differences: pd.DataFrame, one: str, other: str) -> str:
     """AUPRO and image AUROC of a pair, and whether they are within chance."""
     rows = [_row(differences, one, other, metric) for metric in SAID]
     return listed(
-        f"{label(str(row['metric']))} {points(row['gap'])}{beyond(row['low'], row['high'], '', '', ' within chance')}"
+        f"{label(str(row['metric']))} {points(row['gap'])}{beyond(row['low'], row['high'], '', '', ' (within chance)')}"
         for row in rows
     )
 

@@ -9,7 +9,7 @@ from zsas_lib.robustness.robust_training import CHANGES, TRAININGS, changes
 from zsas_lib.robustness.robust_training import points as points_of
 
 from ..labels import label
-from ..words import beyond, how_sure, points
+from ..words import beyond, listed, points
 
 CLAIMS = [
     {
@@ -56,9 +56,9 @@ def panels_of(rows: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], dict[str, pd
 
 def shown_rows(rows: pd.DataFrame) -> pd.DataFrame:
     """The table as the page shows it: what is reached, and the changes that matter with their intervals."""
-    named = {f"{what}_{part}": f"{what} {part}" for what in ("clean", "closed") for part in ("gap", "low", "high")}
+    named = {f"{what}_{part}": f"{what} {part}" for what in CHANGES for part in ("gap", "low", "high")}
     kept = rows[[*FACTS, "clean", "worst", "gap", "share", *named]].rename(columns=named)
-    kept = kept.rename(columns={"clean gap": "clean change", "closed gap": "closed"})
+    kept = kept.rename(columns={"clean gap": "clean change", "worst gap": "worst change", "closed gap": "closed"})
     return kept.assign(model=kept["model"].map(label))
 
 
@@ -84,9 +84,9 @@ def in_words(rows: pd.DataFrame, metric: str) -> list[str]:
     for row in rows[rows["points"] > 1].to_dict("records"):
         said = []
         for what, words in (("worst", "worst cases"), ("clean", "pictures as they are"), ("closed", "gap closed")):
-            gap, low, high, agree, power = (row[f"{what}_{part}"] for part in ("gap", "low", "high", "agree", "power"))
+            gap, low, high = (row[f"{what}_{part}"] for part in ("gap", "low", "high"))
             word = beyond(low, high, "a gain", "a loss", "within chance")
-            share = f", {row['share']:.0f} % of it" if what == "closed" else ""
-            said.append(f"{words} {points(gap)} points{share}, {word} ({how_sure(low, high, agree / 100, power)})")
-        sentences.append(f"{label(row['model'])}, {row['training']}, {label(metric)}: {'; '.join(said)}.")
+            share = f"{row['share']:.0f} % of it, " if what == "closed" else ""
+            said.append(f"{words} {points(gap)} ({share}{word})")
+        sentences.append(f"{label(row['model'])}, {row['training']}, points of {label(metric)}: {listed(said)}.")
     return sentences

@@ -10,7 +10,7 @@ import os
 import socket
 import sys
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -90,13 +90,23 @@ def locked(*paths: Path) -> Iterator[None]:
         yield
 
 
-def free_first(places: Mapping[Name, Path | None]) -> Iterator[Name]:
+def free_first(places: Mapping[Name, Path | None], together: Mapping[Name, Hashable] | None = None) -> Iterator[Name]:
     """The names in their order, but one whose place another process has `locked` only when no other is left: who
     waits for nobody first does what is free, and processes that ask for the same share the work. None is never locked.
+
+    Of names that are ``together``, by what they have in common, all are left to the process that does one of them, as
+    long as there is something else.
     """
     left = list(places)
+    groups = dict.fromkeys(left) if together is None else together
+
+    def free(name: Name, others: bool) -> bool:
+        group = [own for own in left if own == name or (others and groups[own] == groups[name])]
+        return not any(_held(places[own]) for own in group)
+
     while left:
-        name = next((name for name in left if not _held(places[name])), left[0])
+        alone = (name for others in (together is not None, False) for name in left if free(name, others))
+        name = next(alone, left[0])
         left.remove(name)
         yield name
 

@@ -119,7 +119,8 @@ class Sampled:
 
 def in_points(fields: Mapping[str, float] | pd.Series) -> dict[str, float]:
     """The fields of a `Difference` of fractions in points; agree stays a fraction."""
-    return {name: 100 * fields[name] for name in SIZES} | {"agree": fields["agree"]}
+    known = dict(fields.items())
+    return {name: 100 * float(known[name]) for name in SIZES} | {"agree": float(known["agree"])}
 
 
 def unpaired(one: Sampled, other: Sampled) -> Difference:

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import spearmanr
 from torch import Tensor
 
 from ..base.devices import to_device
@@ -90,7 +89,7 @@ def looks_against_exact(model: LearnedModel, dataset: AnomalyDataset, over: Sequ
                 "category": row_name(sample.category),
                 "patches": damaged.shape[1] / math.prod(model.backbone.patches),
                 "cost": _cost(model, images[:1], masks[:1], names[:1]) if not rows else rows[0]["cost"],
-                "rank": float(spearmanr(rough, exact)[0]),
+                "rank": float(pd.Series(rough).corr(pd.Series(exact), method="spearman")),
                 "gained": float((best - means).sum() / (most - means).sum()),
             }
         )

@@ -20,6 +20,7 @@ from .augmentation import augmented, zoomed
 from .glanced import READ_TOGETHER, Batch, KeptPoints, Pictures, worst_of
 from .hard_patches import HARD, as_planes
 from .perturbed import COPIES, changed, drawn_amounts, looked_at
+from .shared_batches import batch_once
 
 CACHED_BYTES = 4 * 2**30
 """Features of all pictures are kept up to this size; larger ones are computed anew in every epoch."""
@@ -162,6 +163,12 @@ class Examples:
         return len(self.dataset) * (COPIES if self.perturbed else 1)
 
     def _batch(self, indices: list[int], amounts: Tensor | None = None) -> Batch:
+        if not (self.augment or self.zoom) or amounts is not None:
+            return self._read_batch(indices, amounts)
+        what = json.dumps([self._key(), self.augment, self.zoom, indices])
+        return batch_once(self.model.backbone, what, lambda: self._read_batch(indices))
+
+    def _read_batch(self, indices: list[int], amounts: Tensor | None = None) -> Batch:
         images, masks, names, is_anomalous = self._pictures(indices, amounts)
         with torch.no_grad():
             return self.model.features(images, names), masks, is_anomalous

@@ -27,4 +27,4 @@ def test_every_arm_is_paired_with_the_plain_training():
     rows.loc[rows.measured == "false alarms", ["gap", "low", "high"]] = [-2.0, -3.0, -1.0]
     (said,) = tables.in_words(rows)
     assert said.startswith("AnomalyCLIP, hard pictures: AUPRO ")
-    assert "false alarms -2.0 points, better (95 % interval -3.0 to -1.0" in said
+    assert ", false alarms -2.0 (better) and found +5.0 (" in said

@@ -38,7 +38,7 @@ def test_each_model_is_compared_with_itself_and_with_winclip():
 
 def test_the_verdict_says_gaps_and_whether_a_hybrid_beats_both_parents():
     worth, own = hybrids.verdict(differences(), SCORES, ["anomalyclip"]).data.split("\n\n")
-    gap = "AUPRO -0.5 within chance and image AUROC -0.5 within chance"
+    gap = "AUPRO -0.5 (within chance) and image AUROC -0.5 (within chance)"
     assert own == (
         f"AnomalyCLIP, in windows, beside WinCLIP: {gap}. Trained there, beside untrained: {gap}. "
         f"Trained there, beside WinCLIP: {gap}. Trained there, beside AnomalyCLIP on patches: {gap}."

@@ -197,3 +197,12 @@ def test_what_nobody_else_holds_comes_first(tmp_path):
     with other:
         assert list(free_first({"held": tmp_path / "held"})) == ["held"]  # nothing else is left
     assert names(tmp_path) in ([], [".held.lock"])
+
+
+def test_what_belongs_together_is_left_to_who_does_one_of_it(tmp_path):
+    places = {"beside held": tmp_path / "another", "held": tmp_path / "held", "free": tmp_path / "free", "none": None}
+    with FileLock(tmp_path / ".held.lock", fallback_to_soft=False):
+        order = free_first(places, {"beside held": 1, "held": 1, "free": 2, "none": 3})
+        assert [next(order), next(order), next(order)] == ["free", "none", "beside held"]
+    assert list(order) == ["held"]
+    assert list(free_first(places, dict.fromkeys(places, 1))) == list(places)
