@@ -6,6 +6,7 @@ their metrics can be subtracted from each other.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -80,9 +81,13 @@ def counts_std(counts: Counts, resamples: int = 200, seed: int = 0) -> float:
     return _spread(*_compared(counts.normal, counts.anomalous), resamples, seed)
 
 
+@lru_cache(maxsize=32)
 def resampled(images: int, resamples: int, seed: int) -> Int[np.ndarray, "resample image"]:
-    """How often each image is in each of ``resamples`` samples of as many images, drawn with replacement."""
-    return np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), size=resamples)
+    """How often each image is in each of ``resamples`` samples of as many images, drawn with replacement; to be read,
+    for it is drawn once for all who ask."""
+    drawn = np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), size=resamples)
+    drawn.flags.writeable = False
+    return drawn
 
 
 def _refuse_options(resamples: int, bins: int) -> None:
