@@ -13,7 +13,7 @@ from zsas_lib.robustness.depth_naming import TWIN
 from zsas_lib.robustness.naming_towers import CNN, TRANSFORMER, TowerCard
 
 from ..words import beyond, points
-from .zoo import clear, intervals, wide
+from .zoo import absent_in_words, clear, intervals, wide
 
 ZOO_KINDS = {"reference": CNN, "convnext": CNN, "vit": TRANSFORMER}
 """Which is which; the reference is a ResNet."""
@@ -167,6 +167,16 @@ def architectures_in_words(table: pd.DataFrame, transformer: str) -> list[str]:
             f"{points(row['low'])} to {points(row['high'])})" + ("." if np.isnan(row["line low"]) else foretold)
         )
     return said or ["There is nothing to compare: no transformer, or no other tower, is among them."]
+
+
+def equal_in_words(sure: pd.DataFrame, absent: Mapping[str, str], kinds: Mapping[str, str]) -> list[str]:
+    """Which architectures are ahead of the reference or behind it at its accuracy, both ways, and which of ``kinds``
+    are left out. ``sure`` are intervals of `depth_naming.at_equal_accuracy`."""
+    said = []
+    for way, own in sure.groupby("way", sort=False):
+        under = "their twins without" if way == TWIN else "corruptions with"
+        said.append(f"At equal accuracy, under {under} depth, beyond chance: {clear(own, 'member')}.")
+    return [*said, absent_in_words({name: why for name, why in absent.items() if name in kinds})]
 
 
 def _both(sure: pd.DataFrame, row: str, column: str) -> tuple[pd.DataFrame, pd.DataFrame]:

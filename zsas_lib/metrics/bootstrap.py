@@ -6,6 +6,7 @@ their metrics can be subtracted from each other.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -113,9 +114,13 @@ def image_pairs(scores: Scores, labels: Labels) -> Pairs:
     return Pairs(right * (~truth[:, None] & truth), (~truth).astype(int), truth.astype(int))
 
 
+@lru_cache(maxsize=32)
 def resampled(images: int, resamples: int, seed: int) -> Int[np.ndarray, "resample image"]:
-    """How often each image is in each of ``resamples`` samples of as many images, drawn with replacement."""
-    return np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), size=resamples)
+    """How often each image is in each of ``resamples`` samples of as many images, drawn with replacement; to be read,
+    for it is drawn once for all who ask."""
+    drawn = np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), size=resamples)
+    drawn.flags.writeable = False
+    return drawn
 
 
 def _refuse_options(resamples: int, bins: int) -> None:

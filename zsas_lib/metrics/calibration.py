@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import minimize, minimize_scalar
-from scipy.special import expit, log_softmax, logit
+from scipy.special import expit, logit
 from torch import Tensor
 
 from ..base.errors import UnknownNameError
@@ -175,12 +175,18 @@ def fitted_temperature(
     1.82
     """
     values, classes = _checked(scores, truth, probabilities=False)
+    true = 0.0
+    if values.ndim == 1:
+        values = np.where(classes, -values, values)
+    else:  # so that no exponential is above 1
+        values = values - values.max(axis=1, keepdims=True)
+        true = values[np.arange(len(values)), classes].mean()
 
     def loss(log_temperature: float) -> float:
-        scaled = values / np.exp(log_temperature)
+        temperature = np.exp(log_temperature)
         if values.ndim == 1:
-            return float(np.logaddexp(0, np.where(classes, -scaled, scaled)).mean())
-        return float(-log_softmax(scaled, axis=1)[np.arange(len(values)), classes].mean())
+            return float(np.logaddexp(0, values / temperature).mean())
+        return float(np.log(np.exp(values / temperature).sum(axis=1)).mean() - true / temperature)
 
     found = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded", options={"xatol": 1e-8})
     return float(np.exp(found.x))

@@ -19,9 +19,10 @@ from ..data.embedded.camera import Camera
 from ..data.embedded.naming import HELD_OUT, SIZE, draw_named
 from ..data.embedded.shoot import View
 from ..perturbations.corruptions import CORRUPTIONS, corrupt, spelled
+from . import equal_accuracy
 from .correspondence import LIFT, Seen
 from .naming import CLEAN, FACTS, by_seed
-from .visual_factors import ALL, AMONG, drops, robustness_or_none, with_mean
+from .visual_factors import ALL, AMONG, beside_plain, drops, robustness_or_none, with_mean
 
 WITH_DEPTH = tuple(name for name, record in CORRUPTIONS.items() if record.takes_depth)
 DISTANCE = 3.0
@@ -130,6 +131,15 @@ def robustness(ways: Mapping[str, pd.DataFrame], reference: list[str], kinds: Ma
         own.insert(1, "kind", [kinds.get(name, "") for name in own["member"]])
         parts.append(own)
     return pd.concat(parts, ignore_index=True)
+
+
+def at_equal_accuracy(ways: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, dict[str, str]]:
+    """How much more accurate each member is under each corruption and all, both ways, than the reference has it at the
+    same accuracy in clean pictures (`equal_accuracy.at_equal_accuracy`), and why others are left out: a flat table by
+    way, member and factor with ``run``."""
+    found = {way: equal_accuracy.at_equal_accuracy(beside_plain(table), AMONG) for way, table in ways.items()}
+    absent = {name: why for _, own in found.values() for name, why in own.items()}
+    return pd.concat([_named(own, way) for way, (own, _) in found.items()], ignore_index=True), absent
 
 
 def _named(whole: pd.DataFrame, way: str) -> pd.DataFrame:

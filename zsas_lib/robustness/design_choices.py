@@ -5,6 +5,7 @@ every resample, seed by seed.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -106,16 +107,18 @@ def choices_at_equal_accuracy(
     A row for each member and axis of `BETTER_AT_EQUAL`: member, seeds (how many are compared), axis, the columns of
     `Difference` (fractions), and what is seen; without a row where none can be compared.
     """
-    whole = on_all_axes(found) if whole is None else whole
+    others = on_all_axes(found) if whole is None else whole
+    others = pd.DataFrame(others[others["axis"].isin(BETTER_AT_EQUAL)])
     mean = with_mean(accuracies(found))
     mean = pd.DataFrame(mean.loc[mean["factor"] == ALL, ["member", "seed", "category", AMONG]])
     under = by_seed(mean.sort_values("category", kind="stable"), ["member"]).rename(columns={AMONG: "value"})
-    whole = pd.concat([under.assign(axis=UNDER), whole[whole["axis"].isin(BETTER_AT_EQUAL)]], ignore_index=True)
-    whole = whole.merge(plain_accuracy(found), on=["member", "run", "replicate"])
+    every = pd.concat([under.assign(axis=UNDER), others], ignore_index=True)
+    every = every.merge(plain_accuracy(found), on=["member", "run", "replicate"])
     columns = ["member", "axis", "replicate", "draw", "pictures", "units", "freedom", PLAIN, "value", "run"]
-    equal, absent = at_equal_accuracy(whole.reindex(columns=columns), "value")
+    equal, absent = at_equal_accuracy(every.reindex(columns=columns), "value")
     rows = []
-    for (name, axis), own in equal.groupby(["member", "axis"], sort=False):
+    groups: list[tuple[Any, pd.DataFrame]] = list(equal.groupby(["member", "axis"], sort=False))
+    for (name, axis), own in groups:
         gap = Sampled.of(own, GAIN).difference()
         known = {"member": name, "seeds": own["run"].nunique(), "axis": axis} | vars(gap)
         rows.append(known | {"seen": _seen(gap, BETTER_AT_EQUAL[str(axis)])})

@@ -37,7 +37,7 @@ def at_equal_accuracy(
     keys = [name for name in whole.columns[: list(whole.columns).index("replicate")] if name != "member"]
     by = [*keys, "run", "replicate"]
     long, begun = (whole[whole["member"] == name].set_index(by)[[PLAIN, metric]] for name in (reference, short))
-    others = whole[~whole["member"].isin([reference, short])]
+    others = pd.DataFrame(whole[~whole["member"].isin([reference, short])])
     both = long.add_suffix("_long").join(begun.add_suffix("_short"), how="inner")
     rows = others.join(both, on=by, how="inner")
     last, first, own = (logits_of(rows[name].to_numpy()) for name in (f"{PLAIN}_long", f"{PLAIN}_short", PLAIN))
@@ -45,7 +45,7 @@ def at_equal_accuracy(
         share = (own - first) / (last - first)
     foretold = rows[f"{metric}_short"] + share * (rows[f"{metric}_long"] - rows[f"{metric}_short"])
     rows = rows.assign(**{SHARE: share, FORETOLD: foretold, GAIN: rows[metric] - foretold})
-    itself = rows[rows["replicate"] == ITSELF].drop_duplicates(["member", "run"])
+    itself = pd.DataFrame(rows[rows["replicate"] == ITSELF]).drop_duplicates(["member", "run"])
     inside = itself[itself[SHARE].between(-REACH, 1 + REACH)]
     kept = pd.MultiIndex.from_frame(pd.DataFrame(inside[["member", "run"]]))
     found = pd.DataFrame(rows[pd.MultiIndex.from_frame(pd.DataFrame(rows[["member", "run"]])).isin(kept)])

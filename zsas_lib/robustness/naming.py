@@ -45,7 +45,7 @@ STRANGERS: dict[str, tuple[str, ...]] = {
 FAR = ("surface", "photograph")
 SENTENCE = "{}"
 """How a name is put: as all sources of captions put it at times."""
-BATCH = 250
+BATCH = 100
 FACTS = ["set", "level", "name", "number"]
 """What is known of a picture."""
 
@@ -202,7 +202,7 @@ def _embedded(card: Card, rows: pd.DataFrame, pictures: UInt8[np.ndarray, "pictu
     parts = []
     with torch.inference_mode():
         for start in range(0, len(pictures), BATCH):
-            images = torch.from_numpy(pictures[start : start + BATCH]).permute(0, 3, 1, 2) / 255
+            images = (torch.from_numpy(pictures[start : start + BATCH]).permute(0, 3, 1, 2) / 255).contiguous()
             parts.append(backbone.encode_image(images.to(backbone.device)).cpu())
     scale = float(backbone.clip.logit_scale.exp().clamp(max=100))
     return with_names(rows, torch.cat(parts), NAMES, names.cpu(), scale)

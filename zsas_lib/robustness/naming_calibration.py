@@ -11,7 +11,6 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
-from scipy.special import log_softmax
 
 from ..evaluation.replicates import checksums
 from ..evaluation.sampled import ITSELF
@@ -81,7 +80,9 @@ def _errors(
 ) -> pd.DataFrame:
     """A number and its replicates over resampled names. All are sums over pictures, the calibration error of bins with
     fixed ends too, so that sums by name are enough."""
-    logs = log_softmax(np.asarray(logits, float), axis=1)
+    logs = np.asarray(logits, float)
+    logs = logs - logs.max(axis=1, keepdims=True)
+    logs -= np.log(np.exp(logs).sum(axis=1, keepdims=True))
     place = np.arange(len(truth))
     probabilities = np.exp(logs)
     confidence, right = probabilities.max(1), logs.argmax(1) == truth

@@ -135,3 +135,14 @@ def test_without_a_transformer_or_a_line_that_is_said(naming):
     lost = lost[lost["member"] != "few"]
     said = tables.architectures_in_words(tables.architectures(lost, robustness.assign(effective=np.nan), "vit"), "vit")
     assert said[0].endswith(").") and "foretells" not in said[0]
+
+
+def test_equal_accuracy_is_told_both_ways_with_who_is_left_out():
+    rows = [
+        {"way": way, "member": "vit", "gap": gap, "low": gap - 0.01, "high": gap + 0.01}
+        for way, gap in zip(WAYS, (-0.03, 0.0))
+    ]
+    said = tables.equal_in_words(pd.DataFrame(rows), {"convnext": "why", "few": "other"}, {"vit": "", "convnext": ""})
+    assert said[0] == "At equal accuracy, under corruptions with depth, beyond chance: vit -3.0 (-4.0 to -2.0)."
+    assert said[1].endswith("under their twins without depth, beyond chance: none.")
+    assert said[2] == "Left out: convnext (why)."

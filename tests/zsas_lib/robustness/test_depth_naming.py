@@ -62,6 +62,30 @@ def test_robustness_is_by_way_and_kind():
     assert itself["effective"].to_numpy() == pytest.approx((itself[AMONG] - itself["expected"]).to_numpy())
 
 
+def test_at_equal_accuracy_members_are_set_against_the_reference_both_ways():
+    start = {"reference": 0.7, "short": 0.3, "vit": 0.5, "few": 0.05}
+    parts = []
+    for name, plain in start.items():
+        own = accuracy(0.0)
+        own = own[own["member"] == "a"].assign(member=name)
+        shift = own["factor"].map(lambda factor: 0.03 if name == "vit" and factor in WITH_DEPTH else 0.0)
+        parts.append(own.assign(**{AMONG: plain - shift - 0.05 * (own["factor"] != CLEAN)}))
+    whole, absent = depth_naming.at_equal_accuracy(both_ways(pd.concat(parts)))
+    assert (
+        list(absent) == ["few"]
+        and {*whole["member"]} == {"vit"}
+        and list(whole.columns[:3])
+        == [
+            "way",
+            "member",
+            "factor",
+        ]
+    )
+    for factor in ("near_focus", EVERY):
+        gains = {way: number(whole, "gain", way=way, member="vit", factor=factor) for way in (DEPTH, TWIN)}
+        assert gains == pytest.approx({DEPTH: -0.03, TWIN: 0.0}, abs=1e-9), "half way, and 0.03 below"
+
+
 def test_pictures_are_of_one_view_and_differ_where_depth_does(few_names):
     questions = DepthQuestions(("near_focus", "far_focus", "fog_3d"), (2, 4), per_name=2)
     rows, pictures = questions.pictures()
