@@ -17,7 +17,7 @@ from ..base.freed import give_back
 from .arena import Arena
 from .sorted_scores import ORDERS, SortedScores, orders
 
-AT_ONCE, OF_EACH = 2**18, 2**11
+AT_ONCE, OF_EACH = 2**20, 2**11
 """How many normal scores are sorted at once, for the sake of memory, and how many of each picture, if that is more."""
 
 Picture = Float[Tensor, "..."] | Float[np.ndarray, "..."] | np.generic
