@@ -17,7 +17,7 @@ from ..base.freed import give_back
 from .arena import Arena
 from .sorted_scores import ORDERS, SortedScores, orders
 
-AT_ONCE, OF_EACH = 2**18, 2**12
+AT_ONCE, OF_EACH = 2**20, 2**11
 """How many normal scores are sorted at once, for the sake of memory, and how many of each picture, if that is more."""
 
 Picture = Float[Tensor, "..."] | Float[np.ndarray, "..."] | np.generic
@@ -147,10 +147,11 @@ class PixelScores:
         self._few = Arena()
         order = np.argsort(anomalous)
         anomalous = anomalous[order]
-        regions = np.concatenate(self._regions or [np.empty(0, np.int32)])
+        kind = np.uint16 if self._found <= 2**16 else np.int32
+        regions = np.concatenate(self._regions or [np.empty(0, kind)], dtype=kind, casting="unsafe")
         self._regions.clear()
         self._of_regions = Arena()
-        regions = regions[order].astype(np.uint16 if self._found <= 2**16 else np.int32)
+        regions = regions[order]
         del order
         steps = np.sort(np.asarray(steps, self._kind))
         (below, ties), (not_lower, tied) = self._counts(anomalous, steps)
@@ -178,12 +179,23 @@ class PixelScores:
             for (below, _), part in zip(found, own):
                 below[part] = lower
             if any(part.start < part.stop for part in own):
-                for scores in self._sorted(places[:, number], places[:, number + 1]):
-                    for place, part in enumerate(own):
-                        for first in range(part.start, part.stop, AT_ONCE):
-                            piece = slice(first, min(first + AT_ONCE, part.stop))
-                            found[place] = _counted_among(scores, asked[place], *found[place], piece)
+                self._count_band(places[:, number], places[:, number + 1], asked, own, found)
         return found
+
+    def _count_band(
+        self,
+        start: np.ndarray,
+        stop: np.ndarray,
+        asked: Sequence[np.ndarray],
+        parts: Sequence[slice],
+        found: list[tuple[np.ndarray, np.ndarray]],
+    ) -> None:
+        """Count what stands between two places of each picture beside the parts of the numbers that lie there."""
+        for scores in self._sorted(start, stop):
+            for place, part in enumerate(parts):
+                for first in range(part.start, part.stop, AT_ONCE):
+                    piece = slice(first, min(first + AT_ONCE, part.stop))
+                    found[place] = _counted_among(scores, asked[place], *found[place], piece)
 
     def _sorted(self, first: np.ndarray, stop: np.ndarray) -> Iterator[np.ndarray]:
         """What stands between two places of each picture, some pictures at once, ascending."""

@@ -240,15 +240,16 @@ def methods_apart(whole: pd.DataFrame, over: Mapping[str, str]) -> pd.DataFrame:
     """What each model has above another one, ``over`` by name, in every group, in the mean over its categories and pair
     by pair: columns grouping, group, model, over, metric and those of `Difference`, fractions; without an interval
     where a single category has the group. ``whole`` is the `flat_models` of `group_metrics`."""
-    means, rows = whole[whole["category"] == MEAN], []
-    for (grouping, group), own in means.groupby(["grouping", "group"], sort=False):
-        of = {str(name): rows for name, rows in own.groupby("model", sort=False)}
+    means, rows = pd.DataFrame(whole[whole["category"] == MEAN]), []
+    for place, own in means.groupby(["grouping", "group"], sort=False):
+        grouping, group = cast(tuple[str, str], place)
+        of = {str(name): pd.DataFrame(part) for name, part in own.groupby("model", sort=False)}
         for name, other in over.items():
             for metric in METRICS:
                 gap = Sampled.of(of[name], metric) - Sampled.of(of[other], metric)
                 known = gap.difference() if gap.units > 1 else Difference(float(gap.values[0]), *[float("nan")] * 5)
-                place = {"grouping": grouping, "group": group, "model": name, "over": other, "metric": metric}
-                rows.append(place | vars(known))
+                named = {"grouping": grouping, "group": group, "model": name, "over": other, "metric": metric}
+                rows.append(named | vars(known))
     return pd.DataFrame(rows)
 
 
@@ -257,11 +258,11 @@ def stronger_reason(found: pd.DataFrame, resamples: int = 200) -> Difference:
     correlation, over resampled pictures of `found_alone`, the same for both."""
 
     def apart(rows: pd.DataFrame) -> float:
-        sizes = [abs(rows[name].corr(rows["exceeds"], method="spearman")) for name in ("contrast", "area")]
-        return float(sizes[0] - sizes[1])
+        ranks = rows[["contrast", "area", "exceeds"]].corr(method="spearman")["exceeds"].abs()
+        return float(ranks["contrast"] - ranks["area"])
 
     rng = np.random.default_rng(0)
-    drawn = [apart(found.iloc[rng.integers(len(found), size=len(found))]) for _ in range(resamples)]
+    drawn = [apart(found.take(rng.integers(len(found), size=len(found)))) for _ in range(resamples)]
     return of_resamples(np.array([apart(found), *drawn]), len(found), by_sign=True)
 
 

@@ -12,6 +12,7 @@ from ..backbones.registry import Backbone
 from ..base.digests import canonical, configuration_digest
 from ..base.errors import DataError
 from ..base.files import locked
+from ..base.freed import keep_freed
 from ..base.sources import source_digest
 from ..data.dataset import AnomalyDataset
 from ..data.load import load_dataset
@@ -55,6 +56,7 @@ def trained(model: AnomalyModel, dataset: AnomalyDataset, *, store: Path | None 
                 return model
             except DataError as error:
                 warnings.warn(f"{error} It is trained again.", stacklevel=2)
+        keep_freed()
         fit(model, dataset, checkpoint=path.with_suffix(".checkpoint"), output=path, **options)
     return model
 
