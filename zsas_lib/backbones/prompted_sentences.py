@@ -188,11 +188,12 @@ def _reading(
             mask[number, row] = -torch.inf
             mask[number, row, [place_of[token] for token in own]] = 0
     found = {token: number * most + row for number, own in enumerate(asked) for row, token in enumerate(own)}
-    filled = (
+    asked_filled, seen_filled = (
         torch.tensor([[*own, *[0] * (length - len(own))] for own in parts], device=device)
         for parts, length in ((asked, most), (seen, longest))
     )
-    return _Reading(*filled, mask.to(device), torch.tensor([found[token] for token in wanted], device=device))
+    back = torch.tensor([found[token] for token in wanted], device=device)
+    return _Reading(asked_filled, seen_filled, mask.to(device), back)
 
 
 def _grouped(paths: Sequence[Sequence[tuple[int, ...]]], count: int) -> list[list[int]]:
