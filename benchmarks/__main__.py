@@ -1,7 +1,7 @@
 """Run benchmarks, print what they find, and keep it in benchmarks/measured.csv, which a page of the book shows.
 
     python -m benchmarks                        # all but the three long ones; about half an hour on 2 cores
-    python -m benchmarks learned search towers  # these: a quarter of an hour, three hours, two hours and 25 GB
+    python -m benchmarks learned search towers  # these: 40 minutes, three hours, two hours and 25 GB
     python -m benchmarks towers --only RN50     # one tower anew; else those that were not measured on this machine
     python -m benchmarks aupro rotation         # these
     python -m benchmarks winclip --device cuda  # on a GPU, those that make use of one
@@ -36,6 +36,7 @@ BENCHMARKS = (
     "winclip",
     "embedded",
     "trivial",
+    "rivals",
     "paired",
     "browser",
     "memory",

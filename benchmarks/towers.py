@@ -44,7 +44,7 @@ from zsas_book.site.towers_page import (
 from zsas_lib import load_model, why_not
 from zsas_lib.backbones import text_tower
 from zsas_lib.backbones.backbone import Backbone
-from zsas_lib.backbones.families.linear import FrozenLinear
+from zsas_lib.backbones.families.linear import QuickLinear
 from zsas_lib.backbones.image_tower import class_embedding, residual_stream
 from zsas_lib.backbones.registry import load_backbone
 from zsas_lib.backbones.text_tower import LEARNED_WORDS, NOT_OPEN_CLIPS
@@ -232,14 +232,14 @@ def times(backbone: Backbone, settings: Settings) -> dict[str, float]:
 @contextmanager
 def torchs_products(backbone: Backbone) -> Iterator[None]:
     """While it is entered, open_clip's model computes its products as it does without this library."""
-    frozen = [part for part in backbone.clip.modules() if isinstance(part, FrozenLinear)]
+    frozen = [part for part in backbone.clip.modules() if isinstance(part, QuickLinear)]
     for part in frozen:
         part.__class__ = torch.nn.Linear
     try:
         yield
     finally:
         for part in frozen:
-            part.__class__ = FrozenLinear
+            part.__class__ = QuickLinear
 
 
 def image_error(backbone: Backbone) -> float:

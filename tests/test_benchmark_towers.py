@@ -14,7 +14,7 @@ from benchmarks import towers
 from benchmarks.processes import in_own_process
 from benchmarks.table import Measurement, Settings
 from zsas_book.site.towers_page import towers_table
-from zsas_lib.backbones.families.linear import FrozenLinear
+from zsas_lib.backbones.families.linear import QuickLinear
 from zsas_lib.base.errors import UnknownNameError
 
 SETTINGS = Settings(Path(sys.executable), rounds=2)
@@ -96,7 +96,7 @@ def test_open_clips_own_products_are_torchs():
     backbone = small("class token")
 
     def frozen():
-        return [name for name, part in backbone.clip.named_modules() if isinstance(part, FrozenLinear)]
+        return [name for name, part in backbone.clip.named_modules() if isinstance(part, QuickLinear)]
 
     before = frozen()
     with towers.torchs_products(backbone):

@@ -13,7 +13,9 @@ import pytest
 import torch
 from mini_project import REPOSITORY
 
-from benchmarks import embedded, memory, same_numbers, winclip, worst_case
+import zsas_lib as zsas
+from benchmarks import embedded, memory, rivals, same_numbers, winclip, worst_case
+from benchmarks import learned as learned_models
 from benchmarks.__main__ import BENCHMARKS, LONG, main, run
 from benchmarks.peer import peer
 from benchmarks.table import Measurement, NotRun, Settings, compared, kept, machine, printed
@@ -334,3 +336,34 @@ def test_a_folder_without_tables_is_no_build(tmp_path, capsys):
 
 def test_every_change_on_purpose_has_a_reason():
     assert same_numbers.read_intended(same_numbers.ON_PURPOSE)
+
+
+def test_a_training_that_was_measured_is_read_until_its_settings_change(tmp_path, monkeypatch):
+    """The table of trainings: resumed seed by seed, in place of a former row of the same seed, and not for one that
+    learns nothing but once."""
+    (tmp_path / "benchmarks").mkdir()
+    done = []
+
+    def fit(model, examples, *, seed, **settings):
+        done.append((model.name, seed))
+        model.trained = {}
+
+    def evaluated(model, pictures, **settings):
+        return pd.DataFrame([dict.fromkeys(learned_models.QUALITIES, 0.5)], index=["mean"])
+
+    monkeypatch.setattr(zsas, "fit", fit)
+    monkeypatch.setattr(zsas, "evaluate", evaluated)
+    for name, seeds in (("april-gan", [0, 1]), ("april-gan", [0, 1, 2]), ("clip", [0, 1, 2])):
+        rows = learned_models.rows_of(name, "embedded-c", seeds, quick=True, root=tmp_path)
+        assert list(rows.seed) == (seeds if name != "clip" else [0]) and (rows.pixel_auroc == 0.5).all()
+    assert done == [("april-gan", 0), ("april-gan", 1), ("april-gan", 2)]
+    learned_models.rows_of("april-gan", "embedded-c", [1], quick=True, root=tmp_path, image_size=48)
+    table = learned_models.learned(tmp_path)
+    assert list(zip(table.model, table.seed)) == [("april-gan", 0), ("april-gan", 1), ("april-gan", 2), ("clip", 0)]
+    assert table.training.nunique() == 5 - 1 and done[-1] == ("april-gan", 1)
+
+
+def test_methods_are_timed_in_turn_in_cpu_time():
+    rows = list(rivals.measure(QUICK))
+    assert [row.what.split(",")[0] for row in rows] == ["AdaCLIP", "AnoVL without views"]
+    assert all(row.ours > row.peer > 0 and 0 < row.ratio < 1 for row in rows)

@@ -3,6 +3,7 @@
 ``benchmarks/bars.csv`` lists what is to be measured: benchmark, device ("cpu" or "cuda"), what, and the bar, such as
 ``ratio >= 1.7`` or ``ours <= 5``, empty where there is none. ``benchmarks/measured.csv`` has what ``python -m
 benchmarks`` found, a row for each measurement on each machine. Verdicts are not stored: they follow from both.
+``benchmarks/learned.csv`` has a row for each training that ``python -m benchmarks learned`` has done.
 """
 
 import operator
@@ -12,10 +13,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..labels import label
 from .staging import MADE, WIDE
 
 BARS = Path("benchmarks", "bars.csv")
 MEASURED = Path("benchmarks", "measured.csv")
+LEARNED = Path("benchmarks", "learned.csv")
+QUALITIES = ["pixel_auroc", "aupro", "pixel_ap", "image_auroc"]
+LEARNED_COLUMNS = ["tested", "model", "seed", "training", *QUALITIES, "cpu_seconds", "date", "processor", "threads"]
 KEY = ["benchmark", "device", "what"]
 NUMBERS = ["ours", "peer", "ratio"]
 FOUND = [*KEY, "unit", "ours", "against", "peer", "ratio", "rounds", "note"]
@@ -83,6 +88,7 @@ def write_benchmarks(root: Path, source: Path) -> None:
     parts = []
     for machine, rows in table[table.verdict != NOT_MEASURED].groupby(MACHINE, sort=False):
         parts += [f"## {_machine_in_words(machine)}", "", _markdown(rows), ""]
+    parts += _of_learned(learned(root))
     absent = table[table.verdict == NOT_MEASURED]
     if len(absent):
         parts += ["## Not measured", "", "No machine's run is in the table for these.", ""]
@@ -91,6 +97,38 @@ def write_benchmarks(root: Path, source: Path) -> None:
     folder = source / MADE
     folder.mkdir(exist_ok=True)
     (folder / "benchmarks.md").write_text(PAGE.format(summary=summary, machines="\n".join(parts)), encoding="utf-8")
+
+
+def learned(root: Path) -> pd.DataFrame:
+    """The trainings that were measured in the project at `root`, with `LEARNED_COLUMNS`, numbers as such; no rows where
+    there is no table. Raises BenchmarkTableError."""
+    table = _read(root / LEARNED, LEARNED_COLUMNS)
+    numbers = [*QUALITIES, "cpu_seconds"]
+    try:
+        return table.astype({**dict.fromkeys(numbers, float), "seed": int})
+    except ValueError as error:
+        raise BenchmarkTableError(f"{LEARNED}: {error}") from None
+
+
+def _of_learned(table: pd.DataFrame) -> list[str]:
+    """The models' qualities in percent, by the data that they were tested on."""
+    if table.empty:
+        return []
+    lines = ["## Learned models", "", "Each model by its short recipe, trained on the other embedded set; means over"]
+    lines += ["categories and seeds in percent, ± one standard deviation over seeds; CPU seconds of a training.", ""]
+    lines += [f"| tested on | model | seeds | {' | '.join(label(name) for name in QUALITIES)} | CPU s |"]
+    lines += ["|" + "---|" * (4 + len(QUALITIES))]
+    for (tested, model), rows in table.groupby(["tested", "model"], sort=True):
+        cells = [_with_spread(100 * rows[name]) for name in QUALITIES]
+        seconds = _number(rows.cpu_seconds.median()) if rows.cpu_seconds.any() else ""
+        lines.append(f"| {tested} | {label(str(model))} | {len(rows)} | {' | '.join(cells)} | {seconds} |")
+    days = sorted({*table.date})
+    made = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    return [*lines, "", f"Made with `python -m benchmarks learned`, {made}.", ""]
+
+
+def _with_spread(values: pd.Series) -> str:
+    return f"{values.mean():.1f}" + (f" ± {values.std():.1f}" if len(values) > 1 else "")
 
 
 def _markdown(rows: pd.DataFrame) -> str:

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from ..backbones.families.linear import QuickLinear
 from ..backbones.families.sizes import Size
 from ..backbones.image_tower import class_embedding, layer_at, patches_of
 from ..backbones.prompted_sentences import PromptedSentences
@@ -37,6 +38,8 @@ TOWERS = ("VL", "V", "L", "")
 WORDS = ("overwritten", "kept")
 CLUSTERINGS = ("k-means", "highest", "off")
 DICE = ("rows", "pictures")
+BEGUN = "begun "
+"""What the features are called that both passes through the image tower begin with."""
 
 
 class AdaCLIP(LearnedModel):
@@ -122,16 +125,16 @@ class AdaCLIP(LearnedModel):
             },
         )
         embed, width = backbone.embed_dim, backbone.width
-        self.projections = nn.ModuleList(nn.Linear(width, embed) for _ in LAYERS)
-        self.class_projection = nn.Linear(embed, embed)
+        self.projections = nn.ModuleList(QuickLinear(width, embed) for _ in LAYERS)
+        self.class_projection = QuickLinear(embed, embed)
         if "S" in prompts:
             if "V" in towers:
                 self.static_visual = nn.Parameter(torch.empty(depth, length, width))
             if "L" in towers:
                 self.static_text = nn.Parameter(torch.empty(depth, length, text.width))
         if "D" in prompts:
-            self.dynamic_visual = nn.Linear(embed, length * width)
-            self.dynamic_text = nn.Linear(embed, length * text.width)
+            self.dynamic_visual = QuickLinear(embed, length * width)
+            self.dynamic_text = QuickLinear(embed, length * text.width)
         self._layers = [layer_at(backbone.depth, share) for share in LAYERS]
         self._sentences: dict[tuple[str, str], PromptedSentences] = {}
         self.initialise(seed=0)
@@ -164,8 +167,10 @@ class AdaCLIP(LearnedModel):
 
     def features(self, images: Float[Tensor, "batch 3 height width"], class_names: Sequence[str]) -> Features:
         start = self.backbone.embed_patches(images)
-        whole, _ = self.backbone.image.pooled(start, ())  # all blocks but the last, and of that the class token
-        return {"start": start, "whole": whole, "class name": spelled(class_names, start.device)}
+        begun = self.backbone.image.begun(start)
+        whole, _ = self.backbone.image.pooled(start, (), begun)  # all blocks but the last, and of that the class token
+        names = {"class name": spelled(class_names, start.device)}
+        return {"start": start, "whole": whole, **names, **{BEGUN + part: values for part, values in begun.items()}}
 
     def _tokens(self, tower: str, whole: Tensor) -> Float[Tensor, "batch block token channel"] | None:
         """The learned tokens of each block of a tower, "visual" or "text"; None where it gets none."""
@@ -192,7 +197,8 @@ class AdaCLIP(LearnedModel):
                 return states
             return torch.cat([states[:, :count], tokens[:, block]], 1)
 
-        stream = self.backbone.image.changed_stream(start, change)
+        begun = {part.removeprefix(BEGUN): values for part, values in features.items() if part.startswith(BEGUN)}
+        stream = self.backbone.image.changed_stream(start, change, begun)
         layers = [own(patches_of(self.backbone, stream[layer])) for layer, own in zip(self._layers, self.projections)]
         whole = self.class_projection(class_embedding(self.backbone, stream[-1]))
         return F.normalize(torch.stack(layers, 1), dim=-1), F.normalize(whole, dim=-1)

@@ -6,6 +6,7 @@ cluster that has lost its points, it does so itself.
 """
 
 import warnings
+from functools import cache
 from typing import Any, cast
 
 import numpy as np
@@ -29,7 +30,8 @@ def k_means(points: Float[Tensor, "batch point channel"], clusters: int, seed: i
     clusters = min(clusters, values.shape[1])
     centred = values - values.mean(1, keepdims=True)
     products = (centred @ centred.transpose(0, 2, 1)).astype(np.float64)
-    labels, whole = _lloyd(products, _seeds(products, clusters, seed), TOLERANCE * centred.var(1).mean(1))
+    variances = products.trace(axis1=1, axis2=2) / centred[0].size
+    labels, whole = _lloyd(products, _seeds(products, clusters, seed), TOLERANCE * variances)
     for number in np.flatnonzero(~whole):
         labels[number] = _by_scikit_learn(values[number], clusters, seed)
     return to_device(torch.from_numpy(labels), points.device)
@@ -40,21 +42,28 @@ def _squared_distances(products: Float[np.ndarray, "batch point point"]) -> Floa
     return np.maximum(norms[:, :, None] - 2 * products + norms[:, None], 0)
 
 
+@cache
+def _drawn(points: int, clusters: int, seed: int) -> tuple[int, Float[np.ndarray, "later tried 1"]]:
+    """What greedy k-means++ draws: the first centre, and for each later one the shares of the distances at which points
+    are tried."""
+    drawn = np.random.RandomState(seed)
+    first = int(drawn.choice(points, p=np.full(points, 1 / points)))
+    return first, drawn.uniform(size=(clusters - 1, 2 + int(np.log(clusters)), 1))
+
+
 def _seeds(products: Float[np.ndarray, "batch point point"], clusters: int, seed: int) -> Int[np.ndarray, "batch _"]:
     """The points that greedy k-means++ draws as first centres."""
-    drawn, distances = np.random.RandomState(seed), _squared_distances(products)
-    pictures, points = np.arange(len(products))[:, None], products.shape[1]
-    first = drawn.choice(points, p=np.full(points, 1 / points))
-    chosen, closest = [np.full(len(products), first)], distances[:, first]
-    for _ in range(1, clusters):
+    distances = _squared_distances(products)
+    pictures, last = np.arange(len(products)), products.shape[1] - 1
+    first, shares = _drawn(products.shape[1], clusters, seed)
+    chosen, closest = np.full((len(products), clusters), first), distances[:, first]
+    for number, share in enumerate(shares, 1):
         sums = closest.cumsum(1)
-        targets = drawn.uniform(size=2 + int(np.log(clusters))) * sums[:, -1:]
-        tried = (sums[:, None] < targets[:, :, None]).sum(2).clip(None, points - 1)
-        nearer = np.minimum(closest[:, None], distances[pictures, tried])
-        best = nearer.sum(2).argmin(1)[:, None]
-        closest = np.take_along_axis(nearer, best[:, :, None], 1)[:, 0]
-        chosen.append(tried[pictures, best][:, 0])
-    return np.stack(chosen, 1)
+        tried = np.minimum((sums < share[:, :, None] * sums[:, -1:]).sum(2), last)
+        nearer = np.minimum(closest, distances[pictures, tried])
+        best = nearer.sum(2).argmin(0)
+        closest, chosen[:, number] = nearer[best, pictures], tried[best, pictures]
+    return chosen
 
 
 def _lloyd(
@@ -64,36 +73,42 @@ def _lloyd(
 ) -> tuple[Int[np.ndarray, "batch point"], np.ndarray]:
     """The labels of Lloyd's algorithm from these points, and of which pictures no cluster was ever empty.
 
-    A centre is a mean of points, held as the points' shares in it.
+    A centre is a mean of points, held as the points' shares in it, and ``mixed`` has its products with all points.
     """
     every, clusters = np.arange(seeds.shape[1]), seeds.shape[1]
     shares = np.zeros((len(products), products.shape[1], clusters))
     shares[np.arange(len(seeds))[:, None], seeds, every] = 1
-    labels = np.full(products.shape[:2], -1)
-    whole, going = np.ones(len(products), bool), np.ones(len(products), bool)
+    mixed = np.take_along_axis(products, seeds[:, None], 2)
+    found, whole = np.full(products.shape[:2], -1), np.ones(len(products), bool)
+    labels, going = found, np.arange(len(products))
     for _ in range(STEPS):
-        own, shares_now = products[going], shares[going]
-        nearest = _nearest(own, shares_now)
+        nearest = _nearest(mixed, shares)
         members = (nearest[:, :, None] == every).astype(np.float64)
         sizes = members.sum(1, keepdims=True)
-        settled = (nearest == labels[going]).all(1)
-        moved = members / np.maximum(sizes, 1) - shares_now
-        distance = np.einsum("bpk,bpk->b", moved, own @ moved)
-        labels[going], shares[going] = nearest, shares_now + moved
-        numbers = np.flatnonzero(going)
-        whole[numbers] &= (sizes > 0).all((1, 2))
-        near = numbers[(distance <= least[going]) & ~settled]
-        if len(near):
-            labels[near] = _nearest(products[near], shares[near])
-        going[numbers[settled | (distance <= least[going]) | ~whole[numbers]]] = False
-        if not going.any():
-            break
-    return labels, whole
+        settled = (nearest == labels).all(1)
+        moved = members / np.maximum(sizes, 1)
+        mixed_now = products @ moved
+        near = ((moved - shares) * (mixed_now - mixed)).sum((1, 2)) <= least
+        shares, mixed, labels = moved, mixed_now, nearest
+        full = sizes.all((1, 2))
+        ended = settled | near | ~full
+        if not ended.any():
+            continue
+        if (at_last := near & ~settled).any():
+            labels[at_last] = _nearest(mixed[at_last], shares[at_last])
+        found[going[ended]], whole[going[ended]] = labels[ended], full[ended]
+        if ended.all():
+            return found, whole
+        going = going[~ended]
+        products, shares, mixed, least, labels = (values[~ended] for values in (products, shares, mixed, least, labels))
+    found[going] = labels
+    return found, whole
 
 
-def _nearest(products: np.ndarray, shares: Float[np.ndarray, "batch point cluster"]) -> Int[np.ndarray, "batch point"]:
-    mixed = products @ shares
-    return (np.einsum("bpk,bpk->bk", shares, mixed)[:, None] - 2 * mixed).argmin(2)
+def _nearest(
+    mixed: Float[np.ndarray, "batch point cluster"], shares: Float[np.ndarray, "batch point cluster"]
+) -> np.ndarray:
+    return ((shares * mixed).sum(1, keepdims=True) - 2 * mixed).argmin(2)
 
 
 def _by_scikit_learn(points: Float[np.ndarray, "point channel"], clusters: int, seed: int) -> Int[np.ndarray, " point"]:

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..backbones.backbone import Backbone
+from ..backbones.families.linear import linear, tanh_of_linear
 from ..backbones.image_tower import class_embedding, local_embeddings, residual_stream
 from ..base.devices import to_device
 from ..base.errors import UnknownNameError
@@ -101,6 +102,7 @@ class AnoVL(AnomalyModel):
         )
         self._banks: dict[tuple[str, str], Tensor] = {}
         self._moments: dict[str, dict] = {}
+        self._beginnings: dict[tuple, tuple[Tensor, Tensor, list[Tensor]]] = {}
 
     @classmethod
     def cannot(cls, backbone: Backbone) -> str:
@@ -164,41 +166,69 @@ class AnoVL(AnomalyModel):
         found = []
         for own, states, name in zip(patches, text, names):
             bank = self.sentences(name) if self.options["adapter"] == "text" else None
-            with torch.inference_mode(False), torch.enable_grad():
-                layer = self._trained(own.detach().clone(), states.clone(), bank, name)
-            found.append(_mixed(own, layer, bank))
+            with torch.inference_mode(False), torch.no_grad():
+                weight, bias = self._trained(own, states[1] - states[0], bank, name)
+            adapter = _affinity(own / own.norm(dim=-1, keepdim=True), weight, bias, bank)
+            found.append(torch.lerp(own, adapter if bank is None else linear(adapter, bank.T.contiguous()), 0.5))
         return torch.stack(found)
 
     def _trained(
-        self, patches: Float[Tensor, "patch embed"], text: Float[Tensor, "2 embed"], bank: Tensor | None, name: str
-    ) -> nn.Linear:
-        """W and b of a picture's adapter after the steps."""
-        embed, steps = patches.shape[1], self.options["steps"]
-        outputs = embed if bank is None else len(bank)
+        self, patches: Float[Tensor, "patch embed"], apart: Float[Tensor, " embed"], bank: Tensor | None, name: str
+    ) -> tuple[Float[Tensor, "out embed"], Float[Tensor, " out"]]:
+        """W and b of a picture's adapter after the steps; ``apart`` is the abnormal state less the normal one."""
+        outputs = patches.shape[1] if bank is None else len(bank)
+        weight, bias, noises = self._begun(patches, outputs)
         if patches.is_meta:
-            return nn.Linear(embed, outputs, device="meta").requires_grad_(False)
-        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-            torch.default_generator.manual_seed(self.options["seed"])
-            layer = nn.Linear(embed, outputs)
-            noises = [to_device(torch.normal(0.0, NOISE, patches.shape), patches.device) for _ in range(steps)]
-        layer = layer.to(patches.device, patches.dtype, non_blocking=True)
-        optimiser = torch.optim.AdamW(layer.parameters(), RATE)
+            return weight, bias
+        weight, bias = weight.clone(), bias.clone()
+        fused = patches.device.type in ("cpu", "cuda")
+        optimiser = torch.optim.AdamW([weight, bias], RATE, fused=fused, foreach=False)
         if self.options["optimiser"] == "carried" and name in self._moments:
             optimiser.load_state_dict(self._moments[name])
+        bank_of_columns = None if bank is None else bank.T.contiguous()
         for noise in noises:
-            mixed = _mixed(torch.stack([patches, patches + noise.to(patches.dtype)]), layer, bank)
-            clean, noisy = (mixed / mixed.norm(dim=-1, keepdim=True) @ text.mT).softmax(-1)
-            entropy = (-clean * clean.log()).sum(-1).mean()
-            pushed = (-noisy[:, 1].log() - clean[:, 0].log()).mean()
-            optimiser.zero_grad()
-            (entropy + PUSHED * pushed).backward()
+            rows = torch.cat([patches, patches + noise])
+            units = rows / rows.norm(dim=-1, keepdim=True)
+            affinity = _affinity(units, weight, bias, bank)
+            adapter = affinity if bank_of_columns is None else linear(affinity, bank_of_columns)
+            slope = _slope(torch.lerp(rows, adapter, 0.5), apart)
+            if bank is not None:
+                slope = torch.ops.aten.tanh_backward(linear(slope, bank), affinity)
+            weight.grad = linear(slope.T.contiguous(), units.T.contiguous())
+            bias.grad = slope.sum(0)
             optimiser.step()
         if self.options["optimiser"] == "carried":
             self._moments[name] = optimiser.state_dict()
-        return layer.requires_grad_(False)
+        return weight, bias
+
+    def _begun(self, patches: Float[Tensor, "patch embed"], outputs: int) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """W and b before the steps, and the noise of each. The same for all pictures, and kept for the last kind."""
+        key = outputs, patches.shape, patches.device, patches.dtype
+        if key not in self._beginnings:
+            with torch.random.fork_rng(devices=[]), torch.device("meta" if patches.is_meta else "cpu"):
+                torch.default_generator.manual_seed(self.options["seed"])
+                layer = nn.Linear(patches.shape[1], outputs)
+                noises = [torch.normal(0.0, NOISE, patches.shape) for _ in range(self.options["steps"])]
+            moved = (to_device(values.detach(), patches.device) for values in (layer.weight, layer.bias, *noises))
+            weight, bias, *noises = (values.to(patches.dtype) for values in moved)
+            self._beginnings = {key: (weight, bias, noises)}
+        return self._beginnings[key]
 
 
-def _mixed(patches: Float[Tensor, "*batch patch embed"], layer: nn.Linear, bank: Tensor | None) -> Tensor:
-    """Half the patches, half the adapter of them."""
-    affinity = layer(patches / patches.norm(dim=-1, keepdim=True))
-    return 0.5 * patches + 0.5 * (affinity if bank is None else F.linear(affinity.tanh(), bank.mT))
+def _affinity(
+    units: Float[Tensor, "patch embed"], weight: Tensor, bias: Tensor, bank: Tensor | None
+) -> Float[Tensor, "patch out"]:
+    """What the layer says of the patches: of each sentence with a bank, else the adapter itself."""
+    return linear(units, weight, bias) if bank is None else tanh_of_linear(units, weight, bias)
+
+
+def _slope(mixed: Float[Tensor, "both embed"], apart: Float[Tensor, " embed"]) -> Float[Tensor, "both embed"]:
+    """The gradient of a step's loss in the adapter of the patches and, behind them, of the noisy patches; ``mixed`` is
+    the mean of both with their adapters."""
+    norms = mixed.norm(dim=-1, keepdim=True)
+    units = mixed / norms
+    margins = units @ apart
+    clean, noisy = margins.sigmoid().chunk(2)
+    of_entropy = -margins[: len(clean)] * clean * (1 - clean)
+    slopes = torch.cat([of_entropy + PUSHED * clean, PUSHED * (noisy - 1)]) / len(clean)
+    return (0.5 * slopes[:, None] / norms) * (apart - margins[:, None] * units)

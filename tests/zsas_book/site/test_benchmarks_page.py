@@ -9,6 +9,8 @@ from zsas_book.site.benchmarks_page import (
     BARS,
     COLUMNS,
     KEY,
+    LEARNED,
+    LEARNED_COLUMNS,
     MEASURED,
     BenchmarkTableError,
     judged,
@@ -143,3 +145,21 @@ def test_the_books_own_table_is_read_and_small():
     assert not table.duplicated([*KEY, "processor", "cores", "gpu"]).any()
     assert {"aupro", "engine", "memory", "rotation", "winclip", "worst_case"} <= set(table.benchmark)
     assert not (REPOSITORY / MEASURED).exists() or (REPOSITORY / MEASURED).stat().st_size < 100_000
+
+
+def test_the_page_has_a_table_of_trainings(root, tmp_path):
+    rows = [
+        {"tested": "embedded-b", "model": name, "seed": seed, "training": "a1", "cpu_seconds": seconds}
+        | {"pixel_auroc": 0.9 + 0.02 * seed, "aupro": 0.5, "pixel_ap": 0.25, "image_auroc": 0.75}
+        | {"date": f"2026-11-0{1 + seed}", "processor": "x", "threads": 1}
+        for name, seed, seconds in (("winclip", 0, 0), ("vcpclip+", 0, 30), ("vcpclip+", 1, 40))
+    ]
+    pd.DataFrame(rows)[LEARNED_COLUMNS].to_csv(root / LEARNED, index=False)
+    write_benchmarks(root, tmp_path)
+    page = (tmp_path / "_made" / "benchmarks.md").read_text()
+    assert "| embedded-b | VCP-CLIP+ | 2 | 91.0 ± 1.4 | 50.0 ± 0.0 | 25.0 ± 0.0 | 75.0 ± 0.0 | 35 |" in page
+    assert "| embedded-b | WinCLIP | 1 | 90.0 | 50.0 | 25.0 | 75.0 |  |" in page
+    assert "learned`, 2026-11-01 to 2026-11-02." in page
+    (root / LEARNED).write_text("tested,model\n")
+    with pytest.raises(BenchmarkTableError, match="learned.csv: expected the columns tested, model, seed"):
+        write_benchmarks(root, tmp_path)

@@ -10,7 +10,7 @@ from timm.models.eva import EvaBlock, EvaBlockPostNorm
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from zsas_lib.backbones.families.linear import FrozenLinear, freeze, linear
+from zsas_lib.backbones.families.linear import QuickLinear, freeze, linear, tanh_of_linear
 from zsas_lib.backbones.image_tower import class_embedding, residual_stream
 
 
@@ -81,8 +81,8 @@ def test_layers_keep_their_names_weights_and_numbers():
     rows, before = torch.randn(2, 5, 16), deepcopy(module.state_dict())
     plain = module[:3](rows)
     freeze(module)
-    assert [type(part).__name__ for part in module] == ["FrozenLinear", "GELU", "FrozenLinear", "MultiheadAttention"]
-    assert isinstance(module[3].out_proj, FrozenLinear)
+    assert [type(part).__name__ for part in module] == ["QuickLinear", "GELU", "QuickLinear", "MultiheadAttention"]
+    assert isinstance(module[3].out_proj, QuickLinear)
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
     assert torch.allclose(module[:3](rows), plain, atol=1e-6)
     assert torch.equal(deepcopy(module)[:3](rows), module[:3](rows))
@@ -95,7 +95,7 @@ def test_blocks_that_normalise_what_they_add_keep_torchs_products():
     )
     freeze(blocks)
     kinds = [{type(part) for part in block.modules() if isinstance(part, nn.Linear)} for block in blocks]
-    assert kinds == [{nn.Linear}, {FrozenLinear}]
+    assert kinds == [{nn.Linear}, {QuickLinear}]
 
 
 def test_an_embedding_of_such_blocks_is_open_clips_to_the_bit():
@@ -105,3 +105,13 @@ def test_an_embedding_of_such_blocks_is_open_clips_to_the_bit():
         start = backbone.embed_patches(images)
         found = class_embedding(backbone, residual_stream(backbone, start, last=1)[-1])
         assert torch.equal(found, backbone.clip.visual((images - backbone.mean) / backbone.std))
+
+
+def test_tanh_of_a_product_at_once_and_with_gradients():
+    generator = torch.Generator().manual_seed(0)
+    rows, weight, bias = (torch.randn(*shape, generator=generator) for shape in ((7, 9), (5, 9), (5,)))
+    expected = (rows @ weight.T + bias).tanh()
+    with torch.no_grad():
+        torch.testing.assert_close(tanh_of_linear(rows, weight, bias), expected, atol=1e-6, rtol=1e-5)
+    (gradient,) = torch.autograd.grad(tanh_of_linear(rows.requires_grad_(), weight, bias).sum(), rows)
+    torch.testing.assert_close(gradient, (1 - expected**2) @ weight)

@@ -9,6 +9,7 @@ from small_towers import TEXTS, TOKENS, small, with_text
 from tiny_clip import tiny, tiny_backbone
 from trained import trained
 
+from zsas_lib.backbones.prompted_sentences import PromptedSentences
 from zsas_lib.evaluation.complexity import parameter_counts, shapes_only
 from zsas_lib.losses import dice_loss, focal_loss
 from zsas_lib.models.adaclip import CLUSTERED_SHARE
@@ -81,6 +82,24 @@ def test_sentences_equal_a_hand_computation_over_the_whole_context(options, back
     torch.testing.assert_close(model.text_features(whole, NAMES), torch.stack(expected), atol=1e-5, rtol=0)
     if model.options["depth"] > 1:
         assert (model.text_features(whole, ["pill"] * 2).diff(dim=0)).abs().max() > 1e-3, "of each picture its own"
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_words_that_sentences_begin_with_alike_are_read_once(keeps, backbone):
+    """Of "metal nut" with and without a flaw, "metal nut" and "with"; and whatever the product is called the sentences
+    are read in as many groups."""
+    found = []
+    for name in ("metal_nut", "dark pill"):
+        sentences = PromptedSentences(
+            backbone.text, [text for texts in vars(adaclip_prompts(name)).values() for text in texts], keeps
+        )
+        ids, ends = sentences.words.ids.tolist(), sentences.words.ends.tolist()
+        begin = 1 if keeps else 6
+        words = {tuple(row[: place + 1]) for row, end in zip(ids, ends) for place in range(begin, end + 1)}
+        tree = sentences._tree(6)
+        assert len(tree.own) == len(words) < 0.75 * sum(end + 1 - begin for end in ends)
+        found.append((tree.whole.mask.shape, tree.ends.mask.shape))
+    assert found[0] == found[1]
 
 
 def test_the_image_tower_sees_its_tokens_behind_the_patches(backbone, images):

@@ -142,6 +142,39 @@ def test_maps_and_scores_are_those_of_the_authors_program(twelve_blocks, said, m
     torch.testing.assert_close(found.image_score, torch.tensor(SAID[said]["score"]), **close)
 
 
+@pytest.mark.parametrize("adapter", ["text", "linear"])
+def test_the_gradient_of_a_step_is_that_of_torch(backbone, adapter, monkeypatch):
+    """What the optimiser is given in each step, against the loss written down and differentiated by torch."""
+    model = load_model("anovl", backbone, adapter=adapter, views="off", steps=2)
+    patches = torch.randn(16, 24, generator=torch.Generator().manual_seed(3))
+    text = model.text_features("pill")
+    bank = model.sentences("pill") if adapter == "text" else None
+    weight, bias, noises = model._begun(patches, 24 if bank is None else len(bank))
+    given, step = [], torch.optim.AdamW.step
+
+    def watched(self):
+        given.append([(value.clone(), value.grad.clone()) for value in self.param_groups[0]["params"]])
+        return step(self)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", watched)
+    with torch.no_grad():
+        learned = model._trained(patches, text[1] - text[0], bank, "pill")
+    assert torch.equal(given[0][0][0], weight) and not torch.equal(learned[0], weight), "it begins anew"
+    for noise, own in zip(noises, given, strict=True):
+        layer = [value.clone().requires_grad_() for value, _ in own]
+
+        def states(rows):
+            adapted = F.linear(F.normalize(rows, dim=-1), *layer)
+            adapted = adapted if bank is None else adapted.tanh() @ bank
+            return (F.normalize(rows + adapted, dim=-1) @ text.T).softmax(-1)
+
+        clean, noisy = states(patches), states(patches + noise)
+        entropy = -(clean * clean.log()).sum(-1).mean()
+        loss = entropy + anovl.PUSHED * (-noisy[:, 1].log() - clean[:, 0].log()).mean()
+        for (_, found), expected in zip(own, torch.autograd.grad(loss, layer), strict=True):
+            torch.testing.assert_close(found, expected, atol=1e-7, rtol=1e-4)
+
+
 def test_carried_moments_tell_of_the_pictures_before_and_reset_ones_do_not(backbone, images):
     reset = load_model("anovl", backbone, views="off")
     first = reset(images, "pill").anomaly_map

@@ -5,7 +5,7 @@ encoded by itself: it is a region of the last map, put through the head. The den
 of a ResNet, whose head is attention, the head's values without it (MaskCLIP: Zhou et al., ECCV 2022).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -141,7 +141,9 @@ class AttentionPooledResNet(StageTower):
     def pooled_windows(self, tail: list[Tensor], side: int) -> Tensor:
         return self._windows(self._projected(tail[-1]), side)
 
-    def pooled(self, start: Tensor, sides: Sequence[int]) -> tuple[Tensor, list[Tensor]]:
+    def pooled(
+        self, start: Tensor, sides: Sequence[int], begun: Mapping[str, Tensor] | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
         (last,) = self.stream(start, last=1)
         projected, (rows, columns) = self._projected(last), self.grid
         whole = self._windows(projected, rows)[:, 0] if rows == columns else self.embedding(last)

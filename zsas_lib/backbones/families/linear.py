@@ -23,7 +23,7 @@ def linear(
 ) -> Float[Tensor, "*batch out"]:
     """What `torch.nn.functional.linear` gives, to rounding. Differentiable, once, in the rows; weights that take a
     gradient, other devices and other types are left to torch."""
-    if not _HERE or rows.device.type != "cpu" or rows.dtype != torch.float32 or torch.compiler.is_compiling():
+    if not is_quick(rows):
         return F.linear(rows, weight, bias)
     if not torch.is_grad_enabled():
         return _product(rows, weight, bias)
@@ -32,15 +32,30 @@ def linear(
     return _Linear.apply(rows, weight, bias) if rows.requires_grad else _product(rows, weight, bias)
 
 
-class FrozenLinear(nn.Linear):
-    """A layer whose products are `linear`'s."""
+def tanh_of_linear(
+    rows: Float[Tensor, "*batch channel"], weight: Float[Tensor, "out channel"], bias: Float[Tensor, " out"]
+) -> Float[Tensor, "*batch out"]:
+    """``linear(rows, weight, bias).tanh()``, without a second pass where nothing is differentiated: alone, torch's tanh
+    takes longer than the product."""
+    if not torch.is_grad_enabled() and is_quick(rows):
+        return torch.ops.mkldnn._linear_pointwise(rows, weight, bias, "tanh", [], "none")
+    return linear(rows, weight, bias).tanh()
+
+
+def is_quick(rows: Tensor) -> bool:
+    """Whether `linear` is oneDNN's for these."""
+    return _HERE and rows.device.type == "cpu" and rows.dtype == torch.float32 and not torch.compiler.is_compiling()
+
+
+class QuickLinear(nn.Linear):
+    """A layer whose products are `linear`'s: of frozen weights, and of learned ones where nothing is differentiated."""
 
     def forward(self, input: Tensor) -> Tensor:
         return linear(input, self.weight, self.bias)
 
 
 def freeze(module: nn.Module) -> None:
-    """Have the linear layers of a module that takes no gradients be `FrozenLinear`; names and weights stay.
+    """Have the linear layers of a module that takes no gradients be `QuickLinear`; names and weights stay.
 
     Blocks that normalise what they add stay torch's: oneDNN adds up a row's products one by one (1,000 and more leave a
     relative error of 6e-7, MKL's parts 3e-7), and 64 such blocks of EVA02-E make 1e-5 of it.
@@ -50,7 +65,7 @@ def freeze(module: nn.Module) -> None:
     for part in module.children():
         freeze(part)
     if type(module) in PLAIN:
-        module.__class__ = FrozenLinear
+        module.__class__ = QuickLinear
 
 
 class _Linear(torch.autograd.Function):

@@ -16,6 +16,7 @@ class OpenClipTrunk(OpenClipBlocks, Trunk):
     """`open_clip.transformer.VisionTransformer` up to its last block. Positions are added before the first."""
 
     prefix = 1
+    places_in_blocks = False
 
     def __init__(self, visual: Any):
         self.visual, self.blocks = visual, visual.transformer.resblocks

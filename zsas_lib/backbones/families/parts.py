@@ -33,6 +33,8 @@ class Trunk(ABC):
     width: int
     depth: int
     hidden: int
+    places_in_blocks = True
+    """Whether blocks are told where patches are, rather than the tokens before the first."""
 
     @property
     @abstractmethod

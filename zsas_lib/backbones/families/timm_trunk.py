@@ -12,7 +12,7 @@ from timm.models.vision_transformer_relpos import RelPosBlock, VisionTransformer
 from torch import Tensor, nn
 
 from ...base.errors import OptionError
-from .linear import FrozenLinear, linear
+from .linear import QuickLinear, linear
 from .parts import Trunk
 
 KINDS = (VisionTransformer, Eva, VisionTransformerRelPos)
@@ -76,7 +76,7 @@ class TimmTrunk(Trunk):
             return torch.cat([part(normed) for part in (attention.q_proj, attention.k_proj, attention.v_proj)], -1)
         if getattr(attention, "q_bias", None) is None:
             return attention.qkv(normed)
-        product = linear if isinstance(attention.qkv, FrozenLinear) else F.linear
+        product = linear if isinstance(attention.qkv, QuickLinear) else F.linear
         return product(normed, attention.qkv.weight, torch.cat([attention.q_bias, attention.k_bias, attention.v_bias]))
 
     def split(

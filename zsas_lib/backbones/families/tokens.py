@@ -1,6 +1,6 @@
 """Transformers: a trunk of blocks that read tokens, and a pool that makes an embedding of what comes out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .parts import Pool, Trunk
+from .shared_attention import attended, with_more
 from .tower import Change, ImageTower
 from .windows import attend, attend_windows, chosen_tokens, window_index, window_means, window_tokens
 
@@ -56,12 +57,24 @@ class TokenTower(ImageTower):
             states.append(trunk.feed(number, tokens + trunk.added(number, mixed)))
         return [state.to(start.dtype) for state in states]
 
-    def _blocks(self, start: Tensor, count: int) -> Tensor:
+    def _blocks(self, start: Tensor, count: int, begun: Mapping[str, Tensor] | None = None) -> Tensor:
         """What stands behind the first blocks."""
-        tokens = start.to(self.trunk.dtype)
+        trunk, tokens = self.trunk, start.to(self.trunk.dtype)
         for number in range(count):
-            tokens = self.trunk.block(number, tokens)
+            if number == 0 and begun:
+                tokens = trunk.feed(0, tokens + trunk.added(0, begun["mixed"]))
+            else:
+                tokens = trunk.block(number, tokens)
         return tokens.to(start.dtype)
+
+    def begun(self, start: Tensor) -> dict[str, Tensor]:
+        trunk, differentiates = self.trunk, start.requires_grad and torch.is_grad_enabled()
+        on = start.device.type in ("cpu", "meta") and trunk.dtype == start.dtype == torch.float32
+        if not on or differentiates or not self.pool.reads_first_only or trunk.bias(0, None, len(start)) is not None:
+            return {}
+        parts = trunk.split(0, trunk.projected(0, start))
+        mixed, sums = attended(*parts)
+        return dict(zip(("query", "key", "value"), parts)) | {"mixed": mixed, "sums": sums}
 
     def embedding(self, last: Tensor, normed: bool = True) -> Tensor:
         return self.pool.embedding(last, normed)
@@ -103,10 +116,12 @@ class TokenTower(ImageTower):
             return self.pool.windows(tail[-1], self.grid, side)
         return self._class_queries(tail[-2], [side])[0]
 
-    def pooled(self, start: Tensor, sides: Sequence[int]) -> tuple[Tensor, list[Tensor]]:
+    def pooled(
+        self, start: Tensor, sides: Sequence[int], begun: Mapping[str, Tensor] | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
         if not self.pool.reads_first_only:
             return super().pooled(start, sides)
-        whole, *windows = self._class_queries(self._blocks(start, self.depth - 1), [None, *sides])
+        whole, *windows = self._class_queries(self._blocks(start, self.depth - 1, begun), [None, *sides])
         return whole[:, 0], windows
 
     def local_step(self, number: int, state: Tensor, path: str) -> Tensor:
@@ -124,17 +139,32 @@ class TokenTower(ImageTower):
             mixed = F.scaled_dot_product_attention(asked, asked, value)
         return trunk.added(number, mixed).to(state.dtype)
 
-    def changed_stream(self, start: Tensor, change: Change) -> list[Tensor]:
-        count, states = start.shape[1], []
-        for number in range(self.depth + 1):
-            tokens = change(number, start if number == 0 else self._extended(number - 1, tokens, count))
+    def changed_stream(self, start: Tensor, change: Change, begun: Mapping[str, Tensor] | None = None) -> list[Tensor]:
+        count, tokens = start.shape[1], change(0, start)
+        states = [tokens[:, :count]]
+        for number in range(self.depth):
+            if number == 0 and begun:
+                behind = self._begun_block(tokens, count, begun)
+            else:
+                behind = self._extended(number, tokens, count)
+            tokens = change(number + 1, behind)
             states.append(tokens[:, :count])
         return states
+
+    def _begun_block(self, tokens: Tensor, count: int, begun: Mapping[str, Tensor]) -> Tensor:
+        """The first block of the start and of tokens behind it, with what is known of the start."""
+        trunk, mixed = self.trunk, begun["mixed"]
+        if tokens.shape[1] > count:
+            query, key, value = trunk.split(0, trunk.projected(0, tokens[:, count:]), placed=False)
+            mixed = with_more(begun["query"], mixed, begun["sums"], key, value)
+            keys, values = torch.cat([begun["key"], key], 2), torch.cat([begun["value"], value], 2)
+            mixed = torch.cat([mixed, F.scaled_dot_product_attention(query, keys, values)], 2)
+        return trunk.feed(0, tokens + trunk.added(0, mixed))
 
     def _extended(self, number: int, tokens: Tensor, count: int) -> Tensor:
         """A block (from 0) of ``count`` tokens that have places, and of more that have none."""
         trunk, states = self.trunk, tokens.to(self.trunk.dtype)
-        if states.shape[1] == count:
+        if states.shape[1] == count or not trunk.places_in_blocks:
             return trunk.block(number, states).to(tokens.dtype)
         projected = trunk.projected(number, states)
         placed = trunk.split(number, projected[:, :count])
@@ -208,14 +238,18 @@ class TokenTower(ImageTower):
         tokens = before.to(trunk.dtype)
         patches = slice(self.prefix, None)
         query, key, value = trunk.split(number, trunk.projected(number, tokens))
-        scores = (query[:, :, :1] * query.shape[-1] ** -0.5 @ key.mT)[:, :, 0]
-        bias = trunk.bias(number, None, len(tokens))
-        scores = scores if bias is None else scores + bias[:, :, 0]
+        bias, scores = trunk.bias(number, None, len(tokens)), None
         embeddings = []
         for side in sides:
             if side is None:
-                own, mixed = tokens[:, :1], scores.softmax(-1)[:, :, None] @ value
+                own, mixed = (
+                    tokens[:, :1],
+                    attend(query[:, :, :1], key, value, bias if bias is None else bias[:, :, :1]),
+                )
             else:
+                if scores is None:
+                    scores = (query[:, :, :1] * query.shape[-1] ** -0.5 @ key.mT)[:, :, 0]
+                    scores = scores if bias is None else scores + bias[:, :, 0]
                 own = window_means(tokens[:, patches], self.grid, side)
                 mixed = attend_windows(scores[:, :, patches], value[:, :, patches], self.grid, side)
             asked = trunk.feed(number, own + trunk.added(number, mixed)).to(before.dtype)

@@ -121,8 +121,16 @@ class ImageTower:
         self.require("pooled")
         raise NotImplementedError
 
+    def begun(self, start: Float[Tensor, "batch *start"]) -> dict[str, Tensor]:
+        """What the first block's attention makes of the start, by name, for `pooled` and `changed_stream` of the same
+        start, which then need not do it again; nothing where they would not be quicker for it."""
+        return {}
+
     def pooled(
-        self, start: Float[Tensor, "batch *start"], sides: Sequence[int]
+        self,
+        start: Float[Tensor, "batch *start"],
+        sides: Sequence[int],
+        begun: Mapping[str, Tensor] | None = None,
     ) -> tuple[Float[Tensor, "batch embed"], list[Float[Tensor, "batch _ embed"]]]:
         """`embedding` and, for each of ``sides``, `pooled_windows`, of one pass."""
         tail = self.stream(start, last=2)
@@ -134,10 +142,13 @@ class ImageTower:
         self.require("value path")
         raise NotImplementedError
 
-    def changed_stream(self, start: Float[Tensor, "batch *start"], change: Change) -> list[Tensor]:
+    def changed_stream(
+        self, start: Float[Tensor, "batch *start"], change: Change, begun: Mapping[str, Tensor] | None = None
+    ) -> list[Tensor]:
         """`stream` with changes: what ``change(number, tokens)`` makes of the start (number 0) and of what stands
         behind each block is what the next one reads. It may append tokens behind the patches, which see and are seen by
-        all others, have no position, and are left out of what is returned. Gradients reach what it puts in."""
+        all others, have no position, and are left out of what is returned. Gradients reach what it puts in. With what
+        `begun` gives, it only appends to the start."""
         self.require("changed tokens")
         raise NotImplementedError
 
