@@ -63,4 +63,4 @@ def test_ranks_over_networks_have_an_interval():
 
 
 def test_a_page_has_its_claims_of_paper_t():
-    assert len(tables.claims_of("calibration")) == 2 and tables.claims_of("uniform_sweep").empty
+    assert len(tables.claims_of("calibration")) == 3 and tables.claims_of("uniform_sweep").empty
