@@ -2,8 +2,8 @@
 # netcal 1.4.0: the calibration error of numbers that are no probabilities is given without a word.
 #
 # Expected: an error, or at least a warning, where one is outside [0, 1] or NaN.
-# Seen: one above 1 is in no bin but still counts among all, so that the error shrinks; one below 0 is in a bin; a NaN is
-# left out.
+# Seen: one above 1 is in no bin but still counts among all, so that the error shrinks; one below 0 is in a bin; a NaN
+# is left out.
 set -euo pipefail
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
