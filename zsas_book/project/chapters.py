@@ -25,9 +25,10 @@ class Page:
     """One page of the book under one profile; `notebook` is relative to the project's root.
 
     `title` stands in place of the notebook's own where the page runs with the book's parameters, so that pages of one
-    notebook can be told apart; "" leaves the notebook's. A `long` page takes longer than most and is computed first.
-    `shards` are the list parameters by whose values its work can be cut (see `shards`). `fork_of` is the page that
-    this one was forked from, "" for the book's own. `costs` are formulas for its forward passes (see `jobs.costs`),
+    notebook can be told apart; "" leaves the notebook's. A `long` page takes longer than most and is computed first;
+    of pages that share their trainings one, so that the others find them and wait for none. `shards` are the list
+    parameters by whose values its work can be cut (see `shards`). `fork_of` is the page that this one was forked from,
+    "" for the book's own. `costs` are formulas for its forward passes (see `jobs.costs`),
     None where none are given; a fork has those of the page it was forked from.
     """
 
