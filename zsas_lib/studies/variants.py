@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..backbones.registry import Backbone
-from ..data.dataset import AnomalyDataset
+from ..data.dataset import AnomalyDataset, read_once
 from ..evaluation.replicates import flat, scaled
 from ..evaluation.tables import SETTINGS as SETTINGS_OF
 from ..evaluation.tables import Replicated
@@ -103,14 +103,15 @@ def study(
     """
     tables: dict[tuple[str, int], pd.DataFrame] = {}
     histories = []
-    for name, variant in variants.items():
-        for seed in seeds:
-            model = trained_variant(variant, backbone, auxiliary, seed=seed, fit=fit)
-            tables[name, seed] = stored(protocol_table, model, dataset, batch_size=batch_size)
-            if not isinstance(model, LearnedModel):
-                break
-            if model.history is not None:
-                histories.append(_named(model.history, name, seed))
+    with read_once():
+        for name, variant in variants.items():
+            for seed in seeds:
+                model = trained_variant(variant, backbone, auxiliary, seed=seed, fit=fit)
+                tables[name, seed] = stored(protocol_table, model, dataset, batch_size=batch_size)
+                if not isinstance(model, LearnedModel):
+                    break
+                if model.history is not None:
+                    histories.append(_named(model.history, name, seed))
     return put_together(tables), pd.concat(histories, ignore_index=True) if histories else pd.DataFrame()
 
 
