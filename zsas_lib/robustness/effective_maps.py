@@ -13,7 +13,7 @@ import pandas as pd
 from ..backbones.backbone import Backbone
 from ..backbones.registry import load_backbone
 from ..base.errors import DataError, OptionError
-from ..data.dataset import AnomalyDataset
+from ..data.dataset import AnomalyDataset, read_once
 from ..evaluation.tables import MEAN
 from ..models.load import load_model
 from ..models.prediction import AnomalyModel
@@ -68,11 +68,12 @@ def kept_under(
     each model, category and corruption, and for their mean, `ALL`; columns model, category, corruption, and in [0, 1]
     `PLAIN` and `SHIFTED`, the mean over severities."""
     parts = []
-    for name, network in networks.items():
-        sweep = stored(
-            corruption_sweep, network, pictures, list(corruptions), list(severities), resamples=2, store=store
-        )
-        parts.append(of_sweep(sweep, metric).assign(model=name))
+    with read_once():
+        for name, network in networks.items():
+            sweep = stored(
+                corruption_sweep, network, pictures, list(corruptions), list(severities), resamples=2, store=store
+            )
+            parts.append(of_sweep(sweep, metric).assign(model=name))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pandas as pd
 
-from ..data.dataset import AnomalyDataset
+from ..data.dataset import AnomalyDataset, read_once
 from ..data.load import load_dataset
 from ..evaluation.replicates import REPLICATE
 from ..evaluation.tables import ERROR, MEAN, REPLICATES, Replicated, ResultTable
@@ -52,7 +52,10 @@ def trivial_tables(
     """``stored(function, map, pictures, ...)`` for every trivial map; masks are those of the whole data set that the
     pictures are of, read from where they lie. Raises as `stored` and `load_dataset`."""
     maps = trivial_maps(load_dataset(pictures.name, pictures.root, mask_rule=pictures.mask_rule))
-    return {name: stored(function, map_, pictures, *arguments, store=store, **options) for name, map_ in maps.items()}
+    with read_once():
+        return {
+            name: stored(function, map_, pictures, *arguments, store=store, **options) for name, map_ in maps.items()
+        }
 
 
 def best_trivial(

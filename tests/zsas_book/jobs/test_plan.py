@@ -16,6 +16,7 @@ from zsas_book.jobs.plan import make_plan, report
 from zsas_book.jobs.receipts import Receipt
 from zsas_book.jobs.shards import Shard, compute_shard, page_shards
 from zsas_book.project.chapters import load_pages
+from zsas_lib.backbones.registry import shapes_only
 from zsas_lib.base.errors import UnknownNameError
 from zsas_lib.data import official
 from zsas_lib.data.load import load_dataset
@@ -37,8 +38,16 @@ def weights(monkeypatch):
     monkeypatch.setattr("zsas_lib.backbones.registry.weights_at_hand", lambda name: REPOSITORY / "chapters.yaml")
 
 
-def test_the_paper_profile_is_listed_whole_and_refused_for_each_thing_that_is_missing():
+def test_the_paper_profile_is_listed_whole_and_refused_for_each_thing_that_is_missing(monkeypatch):
+    looked_at = []
+
+    def counting(*backbone):
+        looked_at.append(backbone)
+        return shapes_only(*backbone)
+
+    monkeypatch.setattr("zsas_lib.backbones.registry.shapes_only", counting)
     plan = make_plan(REPOSITORY, "paper")
+    assert len(looked_at) == len(set(looked_at)) > 1, "each backbone is looked at once"
     names = [job.name for job in plan.jobs]
     assert len(names) == len(set(names)) > 150
     assert "shard sweep_rotation_visa/pcb1" in names

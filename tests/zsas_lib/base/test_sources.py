@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from toy_package import FILES, digest, edit, subject, write
 
+from zsas_lib.base import sources
 from zsas_lib.base.sources import source_definitions, source_digest
 
 
@@ -206,3 +207,16 @@ def test_a_module_without_a_source_file_is_refused(module):
     cell = eval("lambda: 0", {"__name__": module})
     with pytest.raises(ValueError, match=f"'{module}', which has no source file; put it into a module"):
         source_digest(cell)
+
+
+def test_sources_are_read_again_where_one_has_changed_and_else_not(package, monkeypatch):
+    monkeypatch.setattr(sources, "CLOCK_GRAIN_NS", -1)  # none is too young
+    before = digest(package, "top.public")
+    monkeypatch.setattr(sources, "_read", lambda *_: pytest.fail("read again"))
+    assert digest(package, "top.public") == before
+    monkeypatch.undo()
+    monkeypatch.setattr(sources, "CLOCK_GRAIN_NS", -1)
+    edit(package, "inner.py", "STEP = 2", "STEP = 3")  # of the same size
+    assert digest(package, "top.public") != before
+    edit(package, "inner.py", "STEP = 3", "STEP = 2")
+    assert digest(package, "top.public") == before
