@@ -52,8 +52,8 @@ SHORT_TRAININGS: Mapping[str, Training] = {
         {
             "epochs": 3,
             "training_batch_size": 3,
-            "rate": 3e-4,
-            "rates": {"context": 3e-3},
+            "rate": 8e-4,
+            "rates": {"context": 8e-3},
             "decay": True,
             "loss_size": 10,
         },
