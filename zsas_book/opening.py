@@ -85,17 +85,19 @@ def networks_of(
     dataset: str,
     seeds: Sequence[int],
     training: Mapping[str, object],
+    once: Sequence[str] = (),
     **options: object,
 ) -> dict[str, list[AnomalyModel]]:
-    """Several models of a chapter, by name: one that learns once for each seed of its training, any other once. The
-    backbone is one for all, or one for each by its name. ``options`` are those of `model_for`, whose errors are
-    raised. What another page trains meanwhile comes last, so that two pages share their trainings; models that read the
-    same of a backbone are trained from one seed one after the other, for they share what they read."""
+    """Several models of a chapter, by name: one that learns once for each seed of its training, any other and those of
+    ``once`` from the first seed alone. The backbone is one for all, or one for each by its name. ``options`` are those
+    of `model_for`, whose errors are raised. What another page trains meanwhile comes last, so that two pages share
+    their trainings; models that read the same of a backbone are trained from one seed one after the other, for they
+    share what they read."""
     towers = tower if isinstance(tower, Mapping) else dict.fromkeys(models, tower)
     asked = {
         (name, seed): model_asked_for(name, towers[name], dataset, fit={**training, "seed": seed}, **options)
         for name in models
-        for seed in (seeds if MODELS[name].learns else seeds[:1])
+        for seed in (seeds if MODELS[name].learns and name not in once else seeds[:1])
     }
     kinds = {job: _read_by(own.model) for job, own in asked.items()}
     first = list(dict.fromkeys(kinds.values()))

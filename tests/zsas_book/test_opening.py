@@ -92,6 +92,8 @@ def test_models_that_learn_are_trained_once_for_each_seed(monkeypatch):
     channels = {name: [network.options["channel"] for network in own] for name, own in found.items()}
     assert channels == {"winclip": [1], "anomalyclip": [1, 2]}
     assert asked[-1] == ("anomalyclip", "mvtec", {"epochs": 2, "seed": 2}, {"per_category": 5})
+    found = opening.networks_of(["anomalyclip", "april-gan"], tower, "mvtec", [1, 2], {}, ["anomalyclip"])
+    assert [len(own) for own in found.values()] == [1, 2], "the first from one seed alone"
 
 
 def test_models_that_read_the_same_are_trained_from_one_seed_after_the_other(monkeypatch, backbone):

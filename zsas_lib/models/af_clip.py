@@ -42,6 +42,7 @@ class AFCLIP(LearnedModel):
 
     Options, with the released code's choice as default:
         context: learned tokens, before the start token.
+        thinned: in training, attention sees the patches alone that the loss asks for, where these are fewer than all.
         align: what the loss weighs the alignment of patches, which makes abnormal patches unlike normal ones.
         smoothing: sigma in pixels at 518; the authors' test smooths with 4.
 
@@ -52,13 +53,21 @@ class AFCLIP(LearnedModel):
     name = "af-clip"
     recipe = Recipe(rate=1e-4, training_batch_size=8, epochs=2, augment=False)
 
-    def __init__(self, backbone: Backbone, *, context: int = 12, align: float = 1.0, smoothing: float = 4.0):
+    def __init__(
+        self,
+        backbone: Backbone,
+        *,
+        context: int = 12,
+        thinned: bool = False,
+        align: float = 1.0,
+        smoothing: float = 4.0,
+    ):
         number("AF-CLIP", "align", align, 0)
         number("AF-CLIP", "smoothing", smoothing, 0)
         self.require_suits(backbone)
         text = cast(OpenClipText, backbone.text)
         whole_number("AF-CLIP", "context", context, 1, text.context_length - WORDS)
-        super().__init__(backbone, {"context": context, "align": align, "smoothing": smoothing})
+        super().__init__(backbone, {"context": context, "thinned": thinned, "align": align, "smoothing": smoothing})
         self.context = nn.Parameter(torch.empty(1, context, text.width))
         self.adapter = Attention(backbone.width)
         self._layers = [layer_at(backbone.depth, share) for share in LAYERS]
@@ -102,21 +111,25 @@ class AFCLIP(LearnedModel):
             planes = states[:, prefix:].mT.unflatten(-1, image.grid)
             for side in NEIGHBOURHOODS:
                 around = _averaged(planes, side).flatten(2).mT
-                adapted = self.adapter(torch.cat([states[:, :prefix], around], 1), asked)
+                seen = torch.cat([states[:, :prefix], around], 1)
+                if asked is not None and self.training and self.options["thinned"]:
+                    adapted = self.adapter(seen[:, asked])
+                else:
+                    adapted = self.adapter(seen, asked)
                 whole.append(image.embedding(adapted))
                 patches.append(image.dense(adapted))
         return F.normalize(torch.stack(whole, 1), dim=-1), F.normalize(torch.stack(patches, 1), dim=-1)
 
-    def _probabilities(self, rows: Tensor, text: Float[Tensor, "2 embed"]) -> Tensor:
-        """Of "abnormal", by cosines summed over the maps (dimension 1)."""
+    def _margins(self, rows: Tensor, text: Float[Tensor, "2 embed"]) -> Tensor:
+        """Logits of "abnormal", by cosines summed over the maps (dimension 1)."""
         cosines = rows.sum(1) @ text.mT
-        return ((cosines[..., 1] - cosines[..., 0]) / TEMPERATURE).sigmoid()
+        return (cosines[..., 1] - cosines[..., 0]) / TEMPERATURE
 
     def compare(self, features: Features, size: Size) -> tuple[Tensor, Tensor]:
         (whole, patches), text = self.tokens(features), self.text_features()
-        planes = self._probabilities(patches, text).unflatten(-1, self.backbone.patches)[:, None]
+        planes = self._margins(patches, text).sigmoid().unflatten(-1, self.backbone.patches)[:, None]
         maps = F.interpolate(planes, pair(size), mode="bilinear", align_corners=False)[:, 0]
-        return maps, self._probabilities(whole, text)
+        return maps, self._margins(whole, text).sigmoid()
 
     def _under(self, size: tuple[int, int]) -> Int[Tensor, " patch"] | None:
         """The patches that the middles of so many rows and columns of pixels lie in; None where there are as many
@@ -141,10 +154,10 @@ class AFCLIP(LearnedModel):
             truth = F.interpolate(truth, self.backbone.patches, mode="bilinear")
             truth = torch.where(truth == 0.5, truth, (truth > 0.5).to(truth))
         truth = truth.flatten(1)
-        maps = self._probabilities(patches, text)
-        local = _focal(maps, truth) + F.l1_loss(maps, truth)
+        margins = self._margins(patches, text)
+        local = _focal(margins, truth) + F.l1_loss(margins.sigmoid(), truth)
         aligned = self.options["align"] * _misaligned(patches, truth) if self.options["align"] else 0.0
-        return _focal(self._probabilities(whole, text), is_anomalous.to(whole)) + local + aligned
+        return _focal(self._margins(whole, text), is_anomalous.to(whole)) + local + aligned
 
 
 class Attention(nn.Module):
@@ -189,9 +202,10 @@ def _neighbours(count: int, side: int, like: Tensor) -> Float[Tensor, "count cou
     return torch.exp(-(apart**2) / (2 * SIGMA**2)) * (apart.abs() <= side // 2)
 
 
-def _focal(probability: Tensor, truth: Tensor) -> Float[Tensor, ""]:
-    right = probability * truth + (1 - probability) * (1 - truth)
-    return (F.binary_cross_entropy(probability, truth, reduction="none") * (1 - right) ** FOCUS).mean()
+def _focal(margins: Tensor, truth: Tensor) -> Float[Tensor, ""]:
+    """Of logits, so that what is wrong beyond doubt has a gradient too."""
+    wrong = (margins.sigmoid() - truth).abs()
+    return (F.binary_cross_entropy_with_logits(margins, truth, reduction="none") * wrong**FOCUS).mean()
 
 
 def _misaligned(patches: Float[Tensor, "batch map patch embed"], truth: Float[Tensor, "batch patch"]) -> Tensor:

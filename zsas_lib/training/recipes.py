@@ -3,10 +3,11 @@
 A paper's recipe is meant for thousands of pictures and a large backbone, and stands with its model (`Recipe`, options'
 defaults). The short one is for a few hundred pictures and a backbone as small as the embedded one: a higher rate that
 falls to zero; for VCP-CLIP parts of pictures, and for it, AdaCLIP and AA-CLIP a loss at a quarter of their side; for
-AF-CLIP few pictures a step and a loss at a quarter of the patches, the only ones that its attention then asks for;
-smoothing over half a patch; for AdaCLIP the dice loss of whole pictures; for AA-CLIP attention and losses as the paper
-has them; and for AnomalyCLIP, on five blocks, a value-value path in the last alone. It is meant for pictures larger
-than the backbone's own, as the papers' are (518 pixels for a backbone of 336): `SHORT_SIZE` for the embedded one.
+AF-CLIP few pictures a step, a higher rate of its words, and a loss at a quarter of the patches, the only ones that its
+attention then asks for and sees, which leaves time for three epochs; smoothing over half a patch; for AdaCLIP the dice
+loss of whole pictures; for AA-CLIP attention and losses as the paper has them; and for AnomalyCLIP, on five blocks, a
+value-value path in the last alone. It is meant for pictures larger than the backbone's own, as the papers' are (518
+pixels for a backbone of 336): `SHORT_SIZE` for the embedded one.
 `python -m benchmarks learned` measures what it reaches.
 """
 
@@ -47,7 +48,15 @@ SHORT_TRAININGS: Mapping[str, Training] = {
         {"epochs": 2, "training_batch_size": 8, "rate": 2e-3, "decay": True, "loss_size": 60},
     ),
     "af-clip": Training(
-        {"smoothing": 14.0}, {"epochs": 1, "training_batch_size": 3, "rate": 3e-4, "decay": True, "loss_size": 10}
+        {"thinned": True, "smoothing": 14.0},
+        {
+            "epochs": 3,
+            "training_batch_size": 3,
+            "rate": 8e-4,
+            "rates": {"context": 8e-3},
+            "decay": True,
+            "loss_size": 10,
+        },
     ),
     "anomalyclip": Training({"local_from": 1.0, "smoothing": 14.0}, {"epochs": 6, "decay": True}),
     "vcpclip": _VCP,

@@ -67,7 +67,10 @@ def test_the_alignment_is_of_patches_of_both_kinds():
 def test_the_focal_loss_has_the_fourth_power():
     probability, truth = torch.tensor([0.9, 0.3]), torch.tensor([1.0, 1.0])
     expected = -(torch.tensor([0.1, 0.7]) ** 4 * probability.log()).mean()
-    torch.testing.assert_close(_focal(probability, truth), expected)
+    torch.testing.assert_close(_focal(probability.logit(), truth), expected)
+    far = torch.tensor([-60.0], requires_grad=True)
+    (gradient,) = torch.autograd.grad(_focal(far, truth[:1]), far)
+    assert gradient < -0.5, "what is wrong beyond doubt is put right"
 
 
 def test_nothing_is_said_of_the_product(backbone):
@@ -93,10 +96,23 @@ def test_few_patches_are_what_they_are_among_all_and_are_compared_with_the_pixel
     torch.testing.assert_close(whole, all_whole, atol=1e-5, rtol=0)
     torch.testing.assert_close(patches, all_patches[:, :, chosen], atol=1e-5, rtol=0)
     masks = torch.tensor([[[True, False], [False, False]], [[False] * 2] * 2])
-    maps, truth = model._probabilities(patches, model.text_features()), masks.flatten(1).float()
-    expected = _focal(model._probabilities(whole, model.text_features()), labels.float()) + _focal(maps, truth)
-    expected = expected + (maps - truth).abs().mean() + 0.5 * _misaligned(patches, truth)
+    margins, truth = model._margins(patches, model.text_features()), masks.flatten(1).float()
+    expected = _focal(model._margins(whole, model.text_features()), labels.float()) + _focal(margins, truth)
+    expected = expected + (margins.sigmoid() - truth).abs().mean() + 0.5 * _misaligned(patches, truth)
     torch.testing.assert_close(model.loss(features, masks, labels), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_thinned_training_sees_the_patches_alone_that_it_asks_for(backbone):
+    images = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    model = trained("af-clip", backbone, thinned=True)
+    features, chosen = model.features(images, ["pill"]), torch.tensor([5, 7, 13, 15])
+    predicted = model.tokens(features, chosen)[1]
+    model.train()
+    thin = model.tokens(features, chosen)[1]
+    few = model.adapter(features["tokens"][:, 0][:, [0, 6, 8, 14, 16]])
+    torch.testing.assert_close(thin[:, 0], F.normalize(backbone.image.dense(few), dim=-1), atol=1e-5, rtol=0)
+    assert (thin - predicted).abs().max() > 1e-3
+    torch.testing.assert_close(model.tokens(features)[1][:, :, chosen], predicted, atol=1e-5, rtol=0)
 
 
 def test_the_alignment_of_patches_half_covered_counts_in_no_pair():
