@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..backbones.registry import Backbone
-from ..data.dataset import AnomalyDataset, read_once
+from ..data.dataset import AnomalyDataset
 from ..evaluation.replicates import flat, scaled
 from ..evaluation.tables import SETTINGS as SETTINGS_OF
 from ..evaluation.tables import Replicated
