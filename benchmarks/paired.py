@@ -4,6 +4,7 @@ middle 95 % of its replicates: two models on the same pictures, some of which ar
 from collections.abc import Iterator
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from zsas_lib.evaluation.sampled import Sampled
 from zsas_lib.metrics.bootstrap import Counts, resampled

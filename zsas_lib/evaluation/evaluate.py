@@ -12,7 +12,6 @@ from tqdm import tqdm
 
 from ..backbones.unit_range import asked_later, refuse_outside
 from ..base.devices import to_device
-from ..base.freed import give_back
 from ..data.dataset import AnomalyDataset
 from ..data.record import row_name
 from ..metrics import further
@@ -82,7 +81,7 @@ def _taken_in(
         own.append(_of_picture(*pixels.add(map_, mask), has_masks))
         scores.append(score)
         kept += [(map_, mask)] if keep else []
-    give_back()  # what lies between the scores that are kept
+    pixels.tidy()
     maps, masks = zip(*kept) if kept else ((), ())
     return pixels, own, torch.stack(scores), list(maps), list(masks)
 

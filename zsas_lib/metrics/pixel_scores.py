@@ -19,6 +19,8 @@ from .sorted_scores import ORDERS, SortedScores, orders
 
 AT_ONCE, OF_EACH = 2**20, 2**11
 """How many normal scores are sorted at once, for the sake of memory, and how many of each picture, if that is more."""
+MANY = 2**26
+"""From how many normal scores on the system is asked to take back what lies between them."""
 
 Picture = Float[Tensor, "..."] | Float[np.ndarray, "..."] | np.generic
 Truth = Bool[Tensor, "..."] | Bool[np.ndarray, "..."] | np.generic
@@ -91,6 +93,11 @@ class PixelScores:
             self._found += count
         return normal, own
 
+    def tidy(self) -> None:
+        """Give the system back what was freed while pictures were added, where there are `MANY` scores."""
+        if sum(map(len, self._normal)) >= MANY:
+            give_back()
+
     def pictures(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The normal and the anomalous scores of each picture, ascending. Raises RuntimeError after `pooled`."""
         self._refuse_given_away()
@@ -141,7 +148,7 @@ class PixelScores:
         """
         self._refuse_given_away()
         self._given_away = True
-        give_back()
+        self.tidy()
         anomalous = np.concatenate(self._anomalous or [np.empty(0, self._kind)])
         self._anomalous.clear()
         self._few = Arena()

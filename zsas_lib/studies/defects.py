@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Bool, Float
-from scipy import ndimage
+from scipy import ndimage, stats
 from torch import Tensor
 
 from ..base.booleans import require_bool
@@ -257,13 +257,16 @@ def stronger_reason(found: pd.DataFrame, resamples: int = 200) -> Difference:
     """By how much more the rank of being found goes along with contrast than with area, in size of Spearman's
     correlation, over resampled pictures of `found_alone`, the same for both."""
 
-    def apart(rows: pd.DataFrame) -> float:
-        ranks = rows[["contrast", "area", "exceeds"]].corr(method="spearman")["exceeds"].abs()
-        return float(ranks["contrast"] - ranks["area"])
+    known = found[["contrast", "area", "exceeds"]].dropna().to_numpy(dtype=float)
 
-    rng = np.random.default_rng(0)
-    drawn = [apart(found.take(rng.integers(len(found), size=len(found)))) for _ in range(resamples)]
-    return of_resamples(np.array([apart(found), *drawn]), len(found), by_sign=True)
+    def apart(rows: Float[np.ndarray, "picture 3"]) -> float:
+        with np.errstate(invalid="ignore", divide="ignore"):  # of equal numbers: nan
+            sizes = np.abs(np.corrcoef(stats.rankdata(rows, axis=0), rowvar=False)[2])
+        return float(sizes[0] - sizes[1])
+
+    rng, count = np.random.default_rng(0), len(known)
+    drawn = [apart(known[rng.integers(count, size=count)]) for _ in range(resamples)] if count > 2 else []
+    return of_resamples(np.array([apart(known) if count > 2 else float("nan"), *drawn]), count, by_sign=True)
 
 
 def found_alone(per_image: pd.DataFrame, defects: pd.DataFrame) -> pd.DataFrame:

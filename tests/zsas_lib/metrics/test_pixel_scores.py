@@ -172,3 +172,14 @@ def test_the_scores_are_held_once():
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] - peaks[0] < 1.3 * 20 * 40_000 * 4
+
+
+def test_memory_is_given_back_where_there_are_many_scores(monkeypatch):
+    asked = []
+    monkeypatch.setattr(pixel_scores, "give_back", lambda: asked.append(True))
+    monkeypatch.setattr(pixel_scores, "MANY", 30)
+    pixels = PixelScores()
+    for count in range(1, 4):
+        pixels.add(np.ones((4, 4), np.float32), np.eye(4, dtype=bool))  # twelve normal ones each
+        pixels.tidy()
+        assert len(asked) == (count == 3)
