@@ -38,10 +38,10 @@ def test_processes_killed_at_random_lose_nothing_that_was_stored(tmp_path, seed)
     dice = random.Random(seed)
     seen: dict[Path, tuple] = {}
     for _ in range(20):
-        workers = [LEAN.Process(target=work, args=(tmp_path, 0.01)) for _ in range(2)]
+        workers = [LEAN.Process(target=work, args=(tmp_path, 0.02)) for _ in range(2)]
         for worker in workers:
             worker.start()
-        time.sleep(dice.uniform(0.01, 0.15))
+        time.sleep(dice.uniform(0.01, 0.25))
         workers[0].kill()
         if dice.random() < 0.5:
             time.sleep(dice.uniform(0, 0.05))
