@@ -36,8 +36,11 @@ class LogitsFirst(AnomalyCLIP):
     """AnomalyCLIP in VCP-CLIP's order: logits are enlarged, then the softmax is taken (the released code enlarges
     probabilities)."""
 
-    def probabilities(self, features: Features, size: Size) -> Float[Tensor, "batch layer height width"]:
-        logits = features["patches"] @ self.text_features().mT / TEMPERATURE
+    def probabilities(
+        self, features: Features, size: Size, text: Float[Tensor, "2 embed"] | None = None
+    ) -> Float[Tensor, "batch layer height width"]:
+        text = self.text_features() if text is None else text
+        logits = features["patches"] @ text.mT / TEMPERATURE
         margin = (logits[..., 1] - logits[..., 0]).unflatten(-1, self.backbone.patches)
         return F.interpolate(margin, pair(size), mode="bilinear", align_corners=False).sigmoid()
 

@@ -55,6 +55,10 @@ def test_the_order_of_enlarging_and_softmax_agrees_in_patch_centres_only(backbon
     first, second = (one.probabilities(features, size) for one in (model, other))
     torch.testing.assert_close(first[..., 1::3, 1::3], second[..., 1::3, 1::3], atol=1e-5, rtol=0)
     assert (first - second).abs().max() > 1e-3
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        maps = [one(images, ["bolt"] * 2).anomaly_map for one in (model, other)]
+    assert 0 < (maps[0] - maps[1]).abs().max() < 0.1
 
 
 def test_small_gradients_are_counted(backbone, data, monkeypatch):
