@@ -169,6 +169,12 @@ def architectures_in_words(table: pd.DataFrame, transformer: str) -> list[str]:
     return said or ["There is nothing to compare: no transformer, or no other tower, is among them."]
 
 
+def equal_table(sure: pd.DataFrame) -> pd.DataFrame:
+    """How much more accurate each architecture is at the reference's accuracy, by the way, in points. ``sure`` are
+    intervals of `depth_naming.at_equal_accuracy`."""
+    return sure[["way", "member"]].assign(**{name: 100 * sure[name] for name in ("gap", "low", "high")})
+
+
 def equal_in_words(sure: pd.DataFrame, absent: Mapping[str, str], kinds: Mapping[str, str]) -> list[str]:
     """Which architectures are ahead of the reference or behind it at its accuracy, both ways, and which of ``kinds``
     are left out. ``sure`` are intervals of `depth_naming.at_equal_accuracy`."""

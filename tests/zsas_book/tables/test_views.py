@@ -146,3 +146,5 @@ def test_equal_accuracy_is_told_both_ways_with_who_is_left_out():
     assert said[0] == "At equal accuracy, under corruptions with depth, beyond chance: vit -3.0 (-4.0 to -2.0)."
     assert said[1].endswith("under their twins without depth, beyond chance: none.")
     assert said[2] == "Left out: convnext (why)."
+    table = tables.equal_table(pd.DataFrame(rows)).set_index("way")
+    assert list(table.columns) == ["member", "gap", "low", "high"] and table["low"].iloc[0] == pytest.approx(-4.0)

@@ -58,7 +58,7 @@ def test_the_order_of_enlarging_and_softmax_agrees_in_patch_centres_only(backbon
     images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         maps = [one(images, ["bolt"] * 2).anomaly_map for one in (model, other)]
-    assert 0 < (maps[0] - maps[1]).abs().max() < 0.1
+    assert (maps[0] - maps[1]).abs().max() > 1e-3
 
 
 def test_small_gradients_are_counted(backbone, data, monkeypatch):
