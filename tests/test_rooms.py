@@ -13,6 +13,12 @@ LINT = Path(sys.executable).with_name("lint-imports")
 CONTRACTS = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 
 
+TOP = {".ci", ".github", "benchmarks", "book", "findings", "notebooks", "tests", "zsas_book", "zsas_lib"} | {
+    *(".gitignore", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "_config.yml"),
+    *("chapters.yaml", "environment.yml", "pyproject.toml", "requirements.lock"),
+}
+
+
 def lint(root: Path) -> subprocess.CompletedProcess:
     return subprocess.run(
         [LINT, "--no-cache"],
@@ -28,6 +34,13 @@ def test_rooms_depend_one_way():
     outcome = lint(REPOSITORY)
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     assert f"Contracts: {len(CONTRACTS)} kept, 0 broken." in outcome.stdout
+
+
+def test_nothing_else_lies_beside_the_rooms():
+    known = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    if known.returncode:
+        pytest.skip("no checkout of git")
+    assert {line.split("/")[0].strip('"') for line in known.stdout.splitlines()} == TOP
 
 
 def package(root: Path, name: str, modules: dict[str, str]) -> None:
