@@ -9,9 +9,9 @@ above zero-shot WinCLIP on the same backbone; a training of any model at most 60
 cores. The settings are those of the short recipe (`zsas_lib.training.recipes`), which all pages and `zsas train` use.
 
 Every training's numbers are put into ``benchmarks/learned.csv``, which the page of benchmarks shows; a training that is
-there is not done again, unless its settings, its data or the sources of what learns have changed; what learns nothing is
-measured anew. The third line shows what a choice does without embedded-b: three categories of embedded-a are held out of
-the training and judge it; nothing is kept of it.
+there is not done again, unless its settings, its data or the sources of what learns have changed; what learns nothing
+is measured anew. The third line shows what a choice does without embedded-b: three categories of embedded-a are held
+out of the training and judge it; nothing is kept of it.
 """
 
 import argparse
