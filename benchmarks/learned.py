@@ -9,9 +9,9 @@ above zero-shot WinCLIP on the same backbone; a training of any model at most 60
 cores. The settings are those of the short recipe (`zsas_lib.training.recipes`), which all pages and `zsas train` use.
 
 Every training's numbers are put into ``benchmarks/learned.csv``, which the page of benchmarks shows; a training that is
-there is not done again, unless its settings, its data or the sources of what learns have changed. The third line shows
-what a choice does without embedded-b: three categories of embedded-a are held out of the training and judge it; nothing
-is kept of it.
+there is not done again, unless its settings, its data or the sources of what learns have changed; what learns nothing
+is measured anew. The third line shows what a choice does without embedded-b: three categories of embedded-a are held
+out of the training and judge it; nothing is kept of it.
 """
 
 import argparse
@@ -34,7 +34,9 @@ from zsas_lib.training.recipes import SHORT, SHORT_SIZE, training_of
 from .table import Measurement, Settings, machine
 
 HELD_OUT = ["cork_sheet", "marbled_button", "rubber_star"]
-ALL = [name for name in zsas.list_models() if name not in list_trivial_maps()]
+WINCLIP = "winclip"
+ALL = [WINCLIP, *(name for name in zsas.list_models() if name not in (WINCLIP, *list_trivial_maps()))]
+"""The others are measured against the first."""
 BARRED = ["anomalyclip", "vcpclip+"]
 DIRECTIONS = ["embedded-b", "embedded-a"]
 SEEDS = [0, 1, 2]
@@ -59,8 +61,8 @@ def rows_of(
 ) -> pd.DataFrame:
     """A row for each seed, with `LEARNED_COLUMNS`: the mean metrics of the model trained from it, and the CPU seconds
     that the training took. Of a model that learns nothing the first alone; WinCLIP at the backbone's own size. Rows
-    that the project at ``root`` has are read, and new ones put there."""
-    backbone = zsas.load_backbone("embedded", image_size=None if name == "winclip" else image_size)
+    of trainings that the project at ``root`` has are read, and new ones put there."""
+    backbone = zsas.load_backbone("embedded", image_size=None if name == WINCLIP else image_size)
     pictures, examples = test_and_training(tested, backbone.image_size)
     recipe = training_of(name, SHORT, "embedded")
     training = dict(recipe.fit)
@@ -74,7 +76,7 @@ def rows_of(
         if MODELS[name].learns:
             place = training_place(model, examples, store=Path(), seed=seed, **training).stem[:16]
         key = {"tested": tested, "model": name, "seed": seed, "training": place}
-        known = learned(root) if root else pd.DataFrame(columns=LEARNED_COLUMNS)
+        known = learned(root) if root and MODELS[name].learns else pd.DataFrame(columns=LEARNED_COLUMNS)
         if len(row := known[(known[list(key)] == pd.Series(key)).all(axis=1)]):
             found.append(row)
             continue
@@ -102,18 +104,18 @@ def keep(root: Path, row: pd.DataFrame) -> None:
 
 
 def measure(settings: Settings) -> Iterator[Measurement]:
-    """The numbers of every model and direction; what was measured before is read."""
+    """The numbers of every model and direction, beside WinCLIP's; trainings that were measured before are read."""
     seeds, root = (SEEDS[:1], None) if settings.quick else (SEEDS, Path.cwd())
     for tested in DIRECTIONS[:1] if settings.quick else DIRECTIONS:
-        winclip = 0.0
-        for name in [*BARRED[:1], "winclip"][::-1] if settings.quick else ALL:
+        winclip = float("nan")
+        for name in [WINCLIP, *BARRED[:1]] if settings.quick else ALL:
             table = rows_of(name, tested, seeds, quick=settings.quick, root=root)
             quality, rounds = table.pixel_auroc.mean(), len(table)
-            winclip = quality if name == "winclip" else winclip
+            winclip = quality if name == WINCLIP else winclip
             note = ", ".join(f"{metric} {table[metric].mean():.3f}" for metric in QUALITIES[1:])
             note = f"± {table.pixel_auroc.std(ddof=0):.4f} over seeds, {note}" if rounds > 1 else note
             what = f"{name} on {tested}, pixel_auroc"
-            yield Measurement(what, quality, "", "winclip", winclip, quality / winclip, rounds, note)
+            yield Measurement(what, quality, "", WINCLIP, winclip, quality / winclip, rounds, note)
             if tested == "embedded-b" and name in BARRED:
                 yield Measurement(f"{what} above winclip", quality - winclip, rounds=rounds)
             if MODELS[name].learns:

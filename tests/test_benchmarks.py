@@ -363,6 +363,35 @@ def test_a_training_that_was_measured_is_read_until_its_settings_change(tmp_path
     assert table.training.nunique() == 5 - 1 and done[-1] == ("april-gan", 1)
 
 
+def test_what_learns_nothing_is_measured_anew(tmp_path, monkeypatch):
+    (tmp_path / "benchmarks").mkdir()
+    for value in (0.5, 0.75):
+        found = pd.DataFrame([dict.fromkeys(learned_models.QUALITIES, value)], index=["mean"])
+        monkeypatch.setattr(zsas, "evaluate", lambda *_, found=found, **__: found)
+        rows = learned_models.rows_of("clip", "embedded-c", [0], quick=True, root=tmp_path)
+        assert list(rows.pixel_auroc) == list(learned_models.learned(tmp_path).pixel_auroc) == [value]
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_every_model_is_set_against_winclip_of_the_same_direction(quick, monkeypatch):
+    qualities = {"embedded-b": 0.8, "embedded-a": 0.4}
+
+    def rows_of(name, tested, seeds, **_):
+        above = 0.0 if name == "winclip" else 0.1
+        row = dict.fromkeys(learned_models.QUALITIES, qualities[tested] + above) | {"cpu_seconds": 20.0}
+        return pd.DataFrame([row] * len(seeds))
+
+    monkeypatch.setattr(learned_models, "rows_of", rows_of)
+    rows = {row.what: row for row in learned_models.measure(Settings(Path(sys.executable), rounds=2, quick=quick))}
+    for tested in list(qualities)[: 1 if quick else 2]:
+        row, own = rows[f"anomalyclip on {tested}, pixel_auroc"], qualities[tested]
+        assert (row.peer, row.ratio) == pytest.approx((own, (own + 0.1) / own))
+    assert rows["anomalyclip on embedded-b, pixel_auroc above winclip"].ours == pytest.approx(0.1)
+    if not quick:
+        barred = pd.read_csv(REPOSITORY / BARS).query("benchmark == 'learned'").what
+        assert {*barred} <= {*rows}
+
+
 def test_methods_are_timed_in_turn_in_cpu_time():
     rows = list(rivals.measure(QUICK))
     assert [row.what.split(",")[0] for row in rows] == ["AdaCLIP", "AnoVL without views"]

@@ -1,6 +1,6 @@
 """Sentences of verdicts: names in words, counted nouns, lists, signed points, and what stands out from chance."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -141,6 +141,14 @@ def trained_on(auxiliary: AnomalyDataset, pictures: AnomalyDataset) -> str:
     mvtec"."""
     learned_from = counted(len(auxiliary), "picture")
     return f"trained on {learned_from} of {auxiliary.name} and tested on {of_pictures(pictures)} of {pictures.name}"
+
+
+def trainings_of(models: Sequence[str], seeds: Sequence[int], once: Sequence[str] = ()) -> str:
+    """How often the models that learn are trained, those of ``once`` from the first seed alone: "3 trainings of each
+    model that learns (of CoOp and AF-CLIP one each)"."""
+    few = [name for name in models if name in once and len(seeds) > 1]
+    apart = f" (of {listed(few)} one{' each' if len(few) > 1 else ''})" if few else ""
+    return f"{counted(len(seeds), 'training')} of each model that learns{apart}"
 
 
 def from_to(before: float, after: float, unit: str = "%", digits: int = 1) -> str:

@@ -115,6 +115,15 @@ def test_what_models_learned_from_and_are_tested_on(tmp_path):
     assert said == "trained on 1 picture of toy and tested on 4 pictures (ceramic ring) of toy"
 
 
+def test_trainings_are_counted_and_only_models_that_are_asked_are_trained_once():
+    once = ["adaclip", "af-clip"]
+    whole = "3 trainings of each model that learns"
+    assert words.trainings_of(["winclip", "vcpclip+"], [0, 1, 2], once) == whole
+    assert words.trainings_of(["adaclip", "vcpclip+"], [0, 1, 2], once) == f"{whole} (of AdaCLIP one)"
+    assert words.trainings_of(["af-clip", "adaclip"], [0, 1, 2], once) == f"{whole} (of AF-CLIP and AdaCLIP one each)"
+    assert words.trainings_of(["af-clip", "adaclip"], [4], once) == "1 training of each model that learns"
+
+
 def test_sentences_show_their_letters():
     name = "<b>$x$</b> *a*_b"
     assert words.say(f"Of {name},", "", "1.5 remains.").data == (

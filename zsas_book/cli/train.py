@@ -38,7 +38,7 @@ def train(
     perturbed: Annotated[
         list[str] | None, typer.Option(help="A perturbation that pictures are met under, such as rotation; or several.")
     ] = None,
-    looks: Annotated[int | None, typer.Option(help="Of so many copies under these the worst is taken.")] = None,
+    looks: Annotated[int | None, typer.Option(help="Of so many points under these the worst is met.")] = None,
     held_out: Annotated[
         list[str] | None, typer.Option(help="A category that chooses the epoch and is not trained on; or several.")
     ] = None,

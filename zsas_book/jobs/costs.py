@@ -14,6 +14,7 @@ training            passes of one training, 0 where another shard does it
 adam                1 where the parameter ``search`` is "adam", which runs backward too, else 0
 swept               different values of the parameter ``values`` together with 0; of an even grid, 13
 models_that_learn   how many of the parameter ``models`` learn, and ``models_at_once`` how many do not
+once                how many of ``models`` are in the list ``once``, where there is one
 
 A trivial map takes no pass: it is none of ``models_at_once``, and where the parameter ``model`` names one all are 0.
 """
@@ -67,7 +68,7 @@ def _facts(values: Mapping[str, object]) -> dict[str, int]:
         "swept": len({*swept, 0.0}) if swept else GRID,
         "models_that_learn": learn,
         "models_at_once": len(models) - learn,
-    }
+    } | ({"once": len({*models} & {*once})} if isinstance(once := values.get("once"), list) else {})
 
 
 def _value(formula: str | int, names: Mapping[str, int]) -> int:

@@ -64,7 +64,8 @@ def shown_rows(rows: pd.DataFrame) -> pd.DataFrame:
 
 def shown_looks(found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """`robustness.robust_training.looks_against_exact` of each model that glances, in the mean over categories: its
-    patches and cost in percent, the rank correlation and what is gained in percent, with their 95 % intervals."""
+    patches and cost in percent, the rank correlation and what is gained in percent, with their 95 % intervals; without
+    rows where none glances."""
     rows = []
     for model, own in found.items():
         row = {"model": label(model), "patches": 100 * own["patches"].mean(), "cost": 100 * own["cost"].mean()}
@@ -74,7 +75,8 @@ def shown_looks(found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             row[name] = means.mean()
             row |= {f"{name} {end}": getattr(sure, end) if sure else float("nan") for end in ("low", "high")}
         rows.append(row)
-    return pd.DataFrame(rows)
+    columns = [f"{name}{end}" for name in ("rank", "gained") for end in ("", " low", " high")]
+    return pd.DataFrame(rows, columns=["model", "patches", "cost", *columns])
 
 
 def in_words(rows: pd.DataFrame, metric: str) -> list[str]:

@@ -44,6 +44,13 @@ def test_a_trivial_map_takes_no_pass():
     assert passes(both, {"model": "winclip"}, 10, 50) == {"winclip": 10, "learned": 50}
 
 
+def test_only_models_that_are_asked_are_trained_once():
+    asked = {"models": ["winclip", "vcpclip+", "adaclip"], "once": ["adaclip", "af-clip"], "seeds": [0, 1, 2]}
+    formula = {"learned": "(seeds * models_that_learn - (seeds - 1) * once) * (pictures + training)"}
+    assert passes(formula, asked, 10, 50) == {"learned": (3 + 1) * 60}
+    assert passes({"learned": "once"}, {"once": 7}, 10, 50) == {"learned": 7}, "a parameter of another kind"
+
+
 def test_an_even_grid_has_thirteen_values_and_zero_counts_once():
     assert passes({"winclip": "swept"}, {"values": None}, 1, 0) == {"winclip": 13}
     assert passes({"winclip": "swept"}, {"values": [0.0, 5.0]}, 1, 0) == {"winclip": 2}

@@ -1,6 +1,7 @@
 """What `zsas plan` lists and refuses, and that its estimates count what notebooks do."""
 
 import os
+import re
 import shlex
 import shutil
 from types import SimpleNamespace
@@ -63,6 +64,10 @@ def test_the_paper_profile_is_listed_whole_and_refused_for_each_thing_that_is_mi
     assert sum("GPU hours  not computed yet" in line for line in lines) >= 150
     assert "Data set mvtec: about 4.9 GB to download, 5.1 GB on disk." in lines
     assert "Weights of vit-b-16-plus-240: about 0.8 GB, to download." in lines
+    sides = ((REPOSITORY / "book" / "cluster.md").read_text(), "\n".join(lines))
+    told, counted = (re.search(r"(\d+) shards,? (?:and )?(\d+) pages.*? (\d+) (?:GPU )?hours", own) for own in sides)
+    assert told[1] == counted[1] and told[2] == counted[2], "the page on clusters counts as the plan does"
+    assert int(told[3]) == pytest.approx(int(counted[3]), rel=0.1)
     tries = [line for line in lines if line.startswith("Try first")]
     assert tries[0].endswith("zsas shard uniform_sweep bottle --profile paper -p weights random")
     assert len(tries) == 3  # one for each data set that shards are of, and one for those of towers

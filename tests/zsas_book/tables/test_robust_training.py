@@ -54,6 +54,8 @@ def test_looks_have_intervals_over_categories():
     assert (row["rank low"], row["rank high"]) == pytest.approx((sure.low, sure.high))
     (single,) = robust_training.shown_looks({"vcpclip+": own[:2]}).to_dict("records")
     assert single["rank"] == pytest.approx(0.3) and pd.isna(single["rank low"])
+    none = robust_training.shown_looks({})
+    assert none.empty and list(none) == list(row), "the page of a model without a look has the table's head"
 
 
 def test_ways_at_their_own_worst_case(found):
