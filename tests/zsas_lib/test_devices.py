@@ -51,7 +51,7 @@ def pair(device, towers):
     return tuple(zsas.load_model("winclip", towers(place)) for place in ("cpu", device))
 
 
-@pytest.mark.parametrize("name", ["winclip", "vcpclip+"])
+@pytest.mark.parametrize("name", ["winclip", "vcpclip+", "adaclip", "anovl"])
 def test_models_in_half_precision_and_under_autocast(device, name):
     tower = tiny_backbone(TINY, precision="bfloat16")
     models = trained(name, tower), trained(name, moved(tower, device))
@@ -64,6 +64,14 @@ def test_models_in_half_precision_and_under_autocast(device, name):
     with torch.autocast("cpu" if device == NAME else device, torch.bfloat16):
         maps = models[device != NAME](images(2, 3, 24, 24), "nut").anomaly_map
     close(maps.float(), here.anomaly_map, 5e-2)
+
+
+@pytest.mark.parametrize(("name", "options"), [("adaclip", {}), ("anovl", {}), ("anovl", {"adapter": "linear"})])
+def test_models_under_autocast_on_the_cpu(name, options):
+    model = trained(name, tiny_backbone(TINY), **options)
+    exact = model(images(2, 3, 24, 24), "nut").anomaly_map
+    with torch.autocast("cpu", torch.bfloat16):
+        close(model(images(2, 3, 24, 24), "nut").anomaly_map.float(), exact, 5e-2)
 
 
 def test_a_backbone_is_loaded_onto_a_device_with_the_same_weights_and_says_the_same(device, towers):
