@@ -22,6 +22,7 @@ from zsas_lib.evaluation.complexity import operations
 from zsas_lib.evaluation.evaluate import predict
 from zsas_lib.evaluation.speed import costs
 from zsas_lib.models.prompts import PromptEnsemble
+from zsas_lib.models.read_once import towers_read_once
 from zsas_lib.models.references import draw_normal
 from zsas_lib.perturbations import PERTURBATIONS
 from zsas_lib.perturbations.rotation import coverage, derotate, rotate_masks
@@ -50,7 +51,7 @@ def pair(device, towers):
     return tuple(zsas.load_model("winclip", towers(place)) for place in ("cpu", device))
 
 
-@pytest.mark.parametrize("name", ["winclip", "vcpclip+"])
+@pytest.mark.parametrize("name", ["winclip", "vcpclip+", "adaclip", "anovl"])
 def test_models_in_half_precision_and_under_autocast(device, name):
     tower = tiny_backbone(TINY, precision="bfloat16")
     models = trained(name, tower), trained(name, moved(tower, device))
@@ -65,6 +66,14 @@ def test_models_in_half_precision_and_under_autocast(device, name):
     close(maps.float(), here.anomaly_map, 5e-2)
 
 
+@pytest.mark.parametrize(("name", "options"), [("adaclip", {}), ("anovl", {}), ("anovl", {"adapter": "linear"})])
+def test_models_under_autocast_on_the_cpu(name, options):
+    model = trained(name, tiny_backbone(TINY), **options)
+    exact = model(images(2, 3, 24, 24), "nut").anomaly_map
+    with torch.autocast("cpu", torch.bfloat16):
+        close(model(images(2, 3, 24, 24), "nut").anomaly_map.float(), exact, 5e-2)
+
+
 def test_a_backbone_is_loaded_onto_a_device_with_the_same_weights_and_says_the_same(device, towers):
     tower = tiny_backbone(TINY, device=device)
     assert tower.device.type == device and tower.digest == towers().digest
@@ -72,6 +81,15 @@ def test_a_backbone_is_loaded_onto_a_device_with_the_same_weights_and_says_the_s
     close(tower.encode_image(images(2, 3, 30, 20).to(device)), towers().encode_image(images(2, 3, 30, 20)))
     with pytest.raises(ValueError, match=r"values in \[0, 1\], got 0..200"):
         tower.encode_image(torch.tensor([0.0, 200.0]).expand(1, 3, 24, 2).to(device))
+
+
+def test_what_towers_said_on_another_device_is_read_anew(device, pictures):
+    model = trained("april-gan", tiny_backbone(TINY))
+    with towers_read_once(), torch.no_grad():
+        here = model(images(2, 3, 24, 24), "nut").anomaly_map
+        there = model.to(device)(images(2, 3, 24, 24).to(device), "nut").anomaly_map
+        close(there, here)
+        assert torch.equal(model.to("cpu")(images(2, 3, 24, 24), "nut").anomaly_map, here)
 
 
 def test_a_training_on_a_device_augments_is_judged_resumed_and_saved(device, towers, pictures, tmp_path, monkeypatch):

@@ -235,7 +235,7 @@ class AdaCLIP(LearnedModel):
         if self.options["clustering"] != "off":
             margin = (logits[..., 1] - logits[..., 0]).mean(1)
             clustered = F.normalize(self._highest(patches, margin), dim=-1)
-            whole = F.normalize(torch.lerp(whole, clustered, CLUSTERED_SHARE), dim=-1)
+            whole = F.normalize(torch.lerp(whole, clustered.to(whole.dtype), CLUSTERED_SHARE), dim=-1)
         return logits, torch.einsum("be,bse->bs", whole, text) / TEMPERATURE
 
     def _highest(

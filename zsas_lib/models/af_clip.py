@@ -203,8 +203,8 @@ def _neighbours(count: int, side: int, like: Tensor) -> Float[Tensor, "count cou
 
 
 def _focal(margins: Tensor, truth: Tensor) -> Float[Tensor, ""]:
-    """Of logits, so that what is wrong beyond doubt has a gradient too."""
-    wrong = (margins.sigmoid() - truth).abs()
+    """Of logits, so that what is wrong beyond doubt has a gradient too. Where the truth is a half, half is wrong."""
+    wrong = truth * (-margins).sigmoid() + (1 - truth) * margins.sigmoid()
     return (F.binary_cross_entropy_with_logits(margins, truth, reduction="none") * wrong**FOCUS).mean()
 
 

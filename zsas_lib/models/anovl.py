@@ -5,6 +5,7 @@ later called AnoCLIP), as released (hq-deng/AnoVL), its script for MVTec AD.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +23,8 @@ from .learned import of_whole_images
 from .prediction import AnomalyModel, Prediction, names_of_images
 from .prompts import TEXTURES, PromptEnsemble, anovl_prompts, mean_embeddings
 
+AUTOCAST = ("cpu", "cuda")
+"""Devices on which torch may compute in half precision by itself."""
 ADAPTERS = ("text", "linear", "off")
 OPTIMISERS = ("reset", "carried")
 VIEWS = ("normalised", "pictures", "off")
@@ -163,13 +166,14 @@ class AnoVL(AnomalyModel):
         """The patches of each picture by an adapter that was trained on them."""
         if self.options["adapter"] == "off" or not self.options["steps"]:
             return patches
-        found = []
-        for own, states, name in zip(patches, text, names):
-            bank = self.sentences(name) if self.options["adapter"] == "text" else None
-            with torch.inference_mode(False), torch.no_grad():
-                weight, bias = self._trained(own, states[1] - states[0], bank, name)
-            adapter = _affinity(own / own.norm(dim=-1, keepdim=True), weight, bias, bank)
-            found.append(torch.lerp(own, adapter if bank is None else linear(adapter, bank.T.contiguous()), 0.5))
+        found, precision = [], torch.promote_types(patches.dtype, torch.float32)
+        with _without_autocast(patches.device):
+            for own, states, name in zip(patches.to(precision), text.to(precision), names):
+                bank = self.sentences(name).to(precision) if self.options["adapter"] == "text" else None
+                with torch.inference_mode(False), torch.no_grad():
+                    weight, bias = self._trained(own, states[1] - states[0], bank, name)
+                adapter = _affinity(own / own.norm(dim=-1, keepdim=True), weight, bias, bank)
+                found.append(torch.lerp(own, adapter if bank is None else linear(adapter, bank.T.contiguous()), 0.5))
         return torch.stack(found)
 
     def _trained(
@@ -213,6 +217,11 @@ class AnoVL(AnomalyModel):
             weight, bias, *noises = (values.to(patches.dtype) for values in moved)
             self._beginnings = {key: (weight, bias, noises)}
         return self._beginnings[key]
+
+
+def _without_autocast(device: torch.device) -> AbstractContextManager:
+    """W and b are learned in single precision whatever the rest is computed in."""
+    return torch.autocast(device.type, enabled=False) if device.type in AUTOCAST else nullcontext()
 
 
 def _affinity(

@@ -29,6 +29,8 @@ class _Kept:
     def add(self, kind: tuple[Backbone, str], pictures: tuple[str, ...], said: Said) -> None:
         """Keep it if there is room, which what other kinds of model have read, the oldest first, makes for it."""
         size = sum(part.nbytes for part in said.values())
+        if size > KEPT_BYTES:
+            return
         while self.bytes + size > KEPT_BYTES and (other := next((own for own in self.parts if own != kind), None)):
             self.bytes -= sum(part.nbytes for old in self.parts.pop(other).values() for part in old.values())
         if self.bytes + size <= KEPT_BYTES:
@@ -60,11 +62,11 @@ def said_once(
     class_names: Sequence[str],
     read: Callable[[], Said],
 ) -> Said:
-    """What ``read`` gives, from what is kept where this was read of these images with these names before; ``what``
-    tells it from other things that can be read of the backbone, as JSON can hold it."""
+    """What ``read`` gives, from what is kept where this was read of these images with these names before, on the device
+    where the backbone is; ``what`` tells it from other things that can be read of the backbone, as JSON can hold it."""
     if _kept is None or torch.is_grad_enabled():
         return read()
-    kind = backbone, json.dumps([*what, str(images.dtype)])
+    kind = backbone, json.dumps([*what, str(images.dtype), str(backbone.device)])
     pictures = image_digest(images), *class_names
     if pictures not in _kept.parts.get(kind, {}):
         said = read()

@@ -247,9 +247,8 @@ def methods_apart(whole: pd.DataFrame, over: Mapping[str, str]) -> pd.DataFrame:
         for name, other in over.items():
             for metric in METRICS:
                 gap = Sampled.of(of[name], metric) - Sampled.of(of[other], metric)
-                known = gap.difference() if gap.units > 1 else Difference(float(gap.values[0]), *[float("nan")] * 5)
                 named = {"grouping": grouping, "group": group, "model": name, "over": other, "metric": metric}
-                rows.append(named | vars(known))
+                rows.append(named | vars(gap.difference_or_nan()))
     return pd.DataFrame(rows)
 
 

@@ -73,6 +73,14 @@ def test_the_focal_loss_has_the_fourth_power():
     assert gradient < -0.5, "what is wrong beyond doubt is put right"
 
 
+def test_the_focal_loss_of_a_half_is_the_authors():
+    """Their focus is 1 - (p t + (1 - p) (1 - t)), which of t = 1/2 is 1/2 whatever p is."""
+    probability = torch.tensor([0.5, 0.9, 0.2])
+    half = torch.full_like(probability, 0.5)
+    expected = (0.5**4 * F.binary_cross_entropy(probability, half, reduction="none")).mean()
+    torch.testing.assert_close(_focal(probability.logit(), half), expected)
+
+
 def test_nothing_is_said_of_the_product(backbone):
     images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     model = trained("af-clip", backbone)

@@ -106,6 +106,14 @@ def test_where_there_is_no_room_the_oldest_kind_goes(pictures, read, monkeypatch
             assert sum(read) == len(pictures)
             scores(model, pictures)
             assert sum(read) == len(pictures)
+    monkeypatch.setattr(read_once, "KEPT_BYTES", size * len(pictures))
+    with towers_read_once():
+        scores(first, pictures)
+        kept = read_once._kept
+        kept.add((backbone, "larger than all room"), ("picture",), {"part": torch.zeros(size * len(pictures) // 4 + 1)})
+        read.clear()
+        scores(first, pictures)
+        assert not read, "nothing goes for what cannot be kept"
     monkeypatch.setattr(read_once, "KEPT_BYTES", size - 1)
     with towers_read_once():
         read.clear()
