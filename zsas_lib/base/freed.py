@@ -10,8 +10,9 @@ from functools import cache
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 """What ``mallopt`` calls the two numbers below."""
-KEPT, LARGEST = 2**28, 2**26 - 1
-"""How many bytes at the end of the process's memory stay with it, and how large an array may be to be part of it."""
+KEPT, LARGEST = 2**28, (2**26 - 1, 2**25)
+"""How many bytes at the end of the process's memory stay with it, and how large an array may be to be part of it: the
+second is what older versions of the library allow."""
 ASKED_OTHERWISE = ("MALLOC_", "GLIBC_TUNABLES")
 """How variables of the environment begin by which somebody has asked for something else."""
 
@@ -23,7 +24,8 @@ def keep_freed() -> bool:
     if not _of_gnu() or any(name.startswith(ASKED_OTHERWISE) for name in os.environ):
         return False
     library = ctypes.CDLL(None)
-    return bool(library.mallopt(MMAP_THRESHOLD, LARGEST) and library.mallopt(TRIM_THRESHOLD, KEPT))
+    allowed = any(library.mallopt(MMAP_THRESHOLD, size) for size in LARGEST)
+    return bool(allowed and library.mallopt(TRIM_THRESHOLD, KEPT))
 
 
 def give_back() -> None:

@@ -6,22 +6,24 @@ import resource
 import numpy as np
 import pytest
 
-from zsas_lib.base.freed import keep_freed
+from zsas_lib.base.freed import ASKED_OTHERWISE, keep_freed
 
 
 @pytest.mark.skipif("CS_GNU_LIBC_VERSION" not in getattr(os, "confstr_names", {}), reason="another C library")
-def test_freed_memory_is_kept():
+def test_freed_memory_is_kept(monkeypatch):
+    for name in [name for name in os.environ if name.startswith(ASKED_OTHERWISE)]:
+        monkeypatch.delenv(name)
     keep_freed.cache_clear()
     assert keep_freed()
 
     def pages() -> int:
         return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
-    np.ones(2**22)  # 32 MB
+    np.ones(2**21)  # 16 MB
     before = pages()
     for _ in range(4):
-        np.ones(2**22)
-    assert pages() - before < 1000  # of 8,192 pages each
+        np.ones(2**21)
+    assert pages() - before < 1000  # of 4,096 pages each
 
 
 @pytest.mark.parametrize("name", ["MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"])
