@@ -96,8 +96,7 @@ def beyond_chance(gaps: pd.DataFrame) -> str:
 def gain(gap: Sampled) -> str:
     """A difference of fractions and how sure it is: "+1.2 points (95 % interval +0.4 to +2.0, ...)"; "no interval" for
     a mean over one category."""
-    sure = of_difference(gap.difference()) if gap.units > 1 else how_sure(*[float("nan")] * 4)
-    return f"{points(100 * gap.values[0])} points ({sure})"
+    return f"{points(100 * gap.values[0])} points ({of_difference(gap.difference_or_nan())})"
 
 
 def span(of: Mapping[str, Sampled]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from zsas_lib.evaluation.paired import samples
-from zsas_lib.evaluation.sampled import Sampled
+from zsas_lib.evaluation.sampled import Sampled, in_points
 from zsas_lib.studies.branches import FIXED, FUSED, MAPS, UNIOP
 
 from ..labels import label
@@ -94,11 +94,9 @@ def temperatures_in_words(means: pd.DataFrame, ends: pd.DataFrame, metric: str =
 
 
 def _row(what: str, metric: str, gap: Sampled) -> dict[str, object]:
-    known = vars(gap.difference()) if gap.units > 1 else {"gap": gap.values[0]}
-    in_points = {name: 100 * value for name, value in known.items() if name != "agree"}
-    return {"what": what, "metric": metric, **in_points, "agree": known.get("agree", float("nan"))}
+    return {"what": what, "metric": metric} | in_points(vars(gap.difference_or_nan()))
 
 
 def _judged(gap: Sampled, above: str, below: str, within: str) -> str:
-    known = gap.difference() if gap.units > 1 else None
-    return within if known is None else beyond(known.low, known.high, above, below, within)
+    known = gap.difference_or_nan()
+    return beyond(known.low, known.high, above, below, within)

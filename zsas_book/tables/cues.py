@@ -123,8 +123,8 @@ def fewer_sentences(tables: Mapping[str, ResultTable], metrics: Sequence[str]) -
             rows.append(facts | {"metric": row["metric"], "mean": 100 * table.loc[MEAN, row["metric"]]} | numbers)
         error = calibration(table.per_image, table.per_image["image_score"].to_numpy(float))["ECE"]
         gap = error - first["ECE"]
-        sure = vars(gap.difference()) if gap.units > 1 else {"gap": float(gap.values[0])}
-        numbers = {column: 100 * sure.get(part, np.nan) for column, part in POINTS.items()}
+        sure = vars(gap.difference_or_nan())
+        numbers = {column: 100 * sure[part] for column, part in POINTS.items()}
         rows.append(facts | {"metric": "ECE", "mean": 100 * float(error.values[0])} | numbers)
     return pd.DataFrame(rows)
 
