@@ -29,7 +29,7 @@ from zsas_lib.base.files import write_atomically
 from zsas_lib.data.dataset import AnomalyDataset
 from zsas_lib.models import MODELS, list_trivial_maps
 from zsas_lib.training.ready import training_place
-from zsas_lib.training.recipes import SHORT, SHORT_SIZE, training_of
+from zsas_lib.training.recipes import OWN_SIZE, SHORT, SHORT_SIZE, training_of
 
 from .table import Measurement, Settings, machine
 
@@ -60,9 +60,9 @@ def rows_of(
     root: Path | None = None,
 ) -> pd.DataFrame:
     """A row for each seed, with `LEARNED_COLUMNS`: the mean metrics of the model trained from it, and the CPU seconds
-    that the training took. Of a model that learns nothing the first alone; WinCLIP at the backbone's own size. Rows
-    of trainings that the project at ``root`` has are read, and new ones put there."""
-    backbone = zsas.load_backbone("embedded", image_size=None if name == WINCLIP else image_size)
+    that the training took. Of a model that learns nothing the first alone; those of `OWN_SIZE` at the backbone's own.
+    Rows of trainings that the project at ``root`` has are read, and new ones put there."""
+    backbone = zsas.load_backbone("embedded", image_size=None if name in OWN_SIZE else image_size)
     pictures, examples = test_and_training(tested, backbone.image_size)
     recipe = training_of(name, SHORT, "embedded")
     training = dict(recipe.fit)
@@ -129,7 +129,9 @@ def main() -> None:
     parser.add_argument("--models", nargs="*", default=ALL, choices=ALL)
     parser.add_argument("--directions", nargs="*", default=DIRECTIONS, help="tested on; held-out too")
     parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS)
-    parser.add_argument("--image-size", type=int, default=SHORT_SIZE, help="of all but WinCLIP, in pixels")
+    parser.add_argument(
+        "--image-size", type=int, default=SHORT_SIZE, help=f"of all but {' and '.join(OWN_SIZE)}, in pixels"
+    )
     parser.add_argument(
         "--options", type=json.loads, default={}, help="of the models, as JSON, before those above; nothing is kept"
     )

@@ -22,6 +22,9 @@ PAPER, SHORT = "paper", "short"
 RECIPES = (PAPER, SHORT)
 SHORT_SIZE = 240
 """In pixels, the side of pictures for the short recipe and the embedded backbone, whose own is 144."""
+OWN_SIZE = ("winclip", "anovl")
+"""Models that are set against others with pictures of the backbone's own size, as their papers have them, and not of
+the recipe's."""
 
 
 @dataclass(frozen=True)
