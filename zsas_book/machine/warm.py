@@ -71,7 +71,7 @@ PACKAGES = (
     "pydantic.functional_validators",
     "pydantic.type_adapter",
     "nbformat.v4",
-    # What those import only when they are first used.
+    # What those import only when they are first used, but for matplotlib_inline, which must be imported in a kernel.
     "torch.utils.flop_counter",
     "pandas.core.arrays.arrow.extension_types",
     "pandas.core.methods.to_dict",
@@ -82,7 +82,6 @@ PACKAGES = (
     "contourpy",
     "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg",
-    "matplotlib_inline.config",
     "PIL.features",
     "PIL.BmpImagePlugin",
     "PIL.GifImagePlugin",
