@@ -19,6 +19,7 @@ from traitlets.config import Config
 from ..machine.warm import KILLED, command
 from ..project.notebooks import KERNEL
 from ..provenance import watch_packages
+from .kernels import PromptManager
 
 FILES_VARIABLE = "ZSAS_PAGE_FILES"
 START_TIMEOUT_S = 180
@@ -26,6 +27,7 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 PROGRESS = {"bar_format": "{desc}: cell {n_fmt} of {total_fmt}, {elapsed}", "mininterval": 1, "disable": False}
 KERNEL_CONFIGURATION = f"""\
 c.IPKernelApp.log_level = "CRITICAL"
+c.HistoryManager.enabled = False
 c.IPKernelApp.exec_lines = [
     "from {watch_packages.__module__} import watch_packages",
     "watch_packages(); del watch_packages",
@@ -80,6 +82,7 @@ def run_notebook(
                 cwd=root,
                 start_timeout=START_TIMEOUT_S,
                 execution_timeout=cell_timeout,
+                kernel_manager_class=f"{PromptManager.__module__}.{PromptManager.__name__}",
                 config=Config({"ConnectionFileMixin": {"connection_file": str(work / "kernel" / "connection.json")}}),
                 progress_bar={"desc": f"  {Path(name).stem}", **PROGRESS},
             )

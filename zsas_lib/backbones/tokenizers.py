@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Mapping
+from copy import copy
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from open_clip.tokenizer import DEFAULT_CONTEXT_LENGTH, HFTokenizer, SimpleTokenizer
+from open_clip.tokenizer import _tokenizer as _tokenizer_of_open_clip
 
 from ..base.errors import DataError, OptionError
 from .hub import hub_file, why_no_downloads
@@ -52,6 +54,10 @@ def _tokenizer(name: str, hugging_face: str | None, length: int, arguments_as_js
                 "learnt from captions."
             )
         return WordTokenizer(words, length)
+    if not hugging_face and not arguments:  # open_clip has made this one already, from a list of 48,894 merges
+        tokenizer = copy(_tokenizer_of_open_clip)
+        tokenizer.context_length = length
+        return tokenizer
     if not hugging_face:
         return SimpleTokenizer(context_length=length, **arguments)
     require_transformers(name, f"the tokenizer {hugging_face} of Hugging Face")

@@ -60,6 +60,14 @@ class Made:
     commit: str
 
 
+class MadeList(list):
+    """What ``.attrs["made"]`` of a table holds. Nobody changes what is in it, so pandas, which copies attrs deeply with
+    every column that is taken, need not copy it."""
+
+    def __deepcopy__(self, _: object) -> "MadeList":
+        return self
+
+
 class DamagedResultError(ValueError):
     """A stored file that does not hold what was written into it. The message names the file."""
 
@@ -134,7 +142,7 @@ def stored(
     found = {category: jobs[category]() for category in free_first(places)}
     tables = [found[category] for category in dataset.categories]
     table = joined(tables)
-    table.attrs["made"] = [entry for part in tables for entry in part.attrs["made"]]
+    table.attrs["made"] = MadeList(entry for part in tables for entry in part.attrs["made"])
     return table
 
 
@@ -200,7 +208,7 @@ def load_or_compute_all(
                         f"{paths[place]} could not be written ({error}); its result is used, but not stored.",
                         stacklevel=3,
                     )
-                table.attrs["made"] = [{"file": paths[place].as_posix(), **made}]
+                table.attrs["made"] = MadeList([{"file": paths[place].as_posix(), **made}])
                 tables[place] = table
     for place, path in enumerate(paths):
         note_requested(path, place in missing)
@@ -263,7 +271,7 @@ def read_result(path: Path) -> pd.DataFrame:
         table.attrs = attrs
         for name, frame in frames.items():
             setattr(table, name, frame)
-    table.attrs["made"] = [{"file": path.as_posix(), **made}]
+    table.attrs["made"] = MadeList([{"file": path.as_posix(), **made}])
     return table
 
 

@@ -14,12 +14,13 @@ from zsas_book.project.chapters import load_pages
 pytestmark = pytest.mark.kernel
 
 SIGLIP2 = {
-    "embed_dim": 768,
+    "embed_dim": 64,
     "custom_text": True,
     "init_logit_bias": -10,
     "vision_cfg": {
         "image_size": 48,
         "timm_model_name": "vit_base_patch16_siglip_224",
+        "timm_model_arguments": {"img_size": 48, "patch_size": 16, "embed_dim": 64, "depth": 2, "num_heads": 2},
         "timm_pool": "map",
         "timm_proj": "none",
     },
@@ -33,7 +34,7 @@ SIGLIP2 = {
         "pool_type": "last",
     },
 }
-"""open_clip's ViT-B-16-SigLIP2 for smaller pictures, with a smaller text tower and CLIP's tokenizer."""
+"""open_clip's ViT-B-16-SigLIP2 for smaller pictures, with smaller towers and CLIP's tokenizer."""
 CONVNEXT = {
     "embed_dim": 64,
     "vision_cfg": {"image_size": 96, "timm_model_name": "convnext_atto", "timm_pool": "", "timm_proj": "linear"},
