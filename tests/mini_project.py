@@ -66,7 +66,7 @@ OFTEN = (
     "sphinx_design",
     "sphinxcontrib.bibtex",
 )
-"""What the tests' server imports beside what pages need: they start Snakemake and render small books again and again."""
+"""What the tests' server imports beside what pages need: they start Snakemake and render small books many times."""
 SNAKEMAKE = ("-m", "snakemake", "--snakefile", "zsas_book/workflow/Snakefile", "--cores", "2")
 CONTENTS = """\
 format: jb-book
