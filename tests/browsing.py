@@ -1,6 +1,6 @@
 """A rendered book opened in Chromium, from disk as a reader opens it, and what each visit of a page brings to light."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,18 +59,34 @@ def a_browser() -> Iterator:
     running.__exit__(None, None, None)
 
 
-def visit(browser, html: Path, page: str, width: int = DESKTOP, mode: str = "light") -> Visit:
-    """Open ``page`` of the book in the folder ``html`` for the first time, in a window of its own."""
+def visits(browser, pages: Iterable[tuple[Path, str]], width: int = DESKTOP, mode: str = "light") -> list[Visit]:
+    """Open pages, each of a folder, one after the other in one window, each in a tab of its own and for the first time:
+    nothing is left in the browser's storage by the ones before.
+
+    The tab before stays open meanwhile, else each would have a process of its own, which reads all scripts anew.
+    """
+    seen = []
+    with browser.new_context(viewport={"width": width, "height": 844}, color_scheme=mode) as window:
+        before = None
+        for html, page in pages:
+            tab = window.new_page()
+            seen.append(_visit(tab, html, page, width))
+            tab.evaluate("localStorage.clear()")
+            if before:
+                before.close()
+            before = tab
+    return seen
+
+
+def _visit(tab, html: Path, page: str, width: int) -> Visit:
     seen = Visit(page, width)
-    with browser.new_context(viewport={"width": width, "height": 844}, color_scheme=mode) as context:
-        opened = context.new_page()
-        opened.on("request", lambda request: seen.loaded.add(request.url))
-        opened.on("pageerror", lambda error: seen.complaints.append(str(error)))
-        opened.on("console", lambda said: said.type in ("error", "warning") and seen.complaints.append(said.text))
-        opened.goto((html / page).as_uri(), wait_until="load")
-        settle(opened)
-        seen.beyond_the_edge = opened.evaluate(BEYOND_THE_EDGE)
-        seen.scrolls_sideways = opened.evaluate("document.documentElement.scrollWidth > innerWidth")
-        seen.sliders = opened.locator(".zsas-slider").count()
-        seen.formulas = opened.locator("mjx-container").count()
+    tab.on("request", lambda request: seen.loaded.add(request.url))
+    tab.on("pageerror", lambda error: seen.complaints.append(str(error)))
+    tab.on("console", lambda said: said.type in ("error", "warning") and seen.complaints.append(said.text))
+    tab.goto((html / page).as_uri(), wait_until="load")
+    settle(tab)
+    seen.beyond_the_edge = tab.evaluate(BEYOND_THE_EDGE)
+    seen.scrolls_sideways = tab.evaluate("document.documentElement.scrollWidth > innerWidth")
+    seen.sliders = tab.locator(".zsas-slider").count()
+    seen.formulas = tab.locator("mjx-container").count()
     return seen

@@ -55,6 +55,18 @@ pages:
   second: {notebook: notebooks/second.ipynb, parameters: {embedded: {}}}
 """
 WARM = "zsas_book.machine.warm"
+OFTEN = (
+    "snakemake.cli",
+    "jupyter_book.cli.main",
+    "jupyter_book.sphinx",
+    "sphinx.builders.html",
+    "myst_nb.sphinx_ext",
+    "sphinx_book_theme",
+    "sphinx_external_toc",
+    "sphinx_design",
+    "sphinxcontrib.bibtex",
+)
+"""What the tests' server imports beside what pages need: they start Snakemake and render small books many times."""
 SNAKEMAKE = ("-m", "snakemake", "--snakefile", "zsas_book/workflow/Snakefile", "--cores", "2")
 CONTENTS = """\
 format: jb-book
@@ -182,7 +194,7 @@ def server() -> tuple[dict[str, str], AbstractContextManager]:
     """What serves all small projects of this process's tests, which it lives as long as: the variable that leads there,
     and what keeps it alive."""
     another = os.environ.pop(SOCKET_VARIABLE, None)
-    held = serving()
+    held = serving(*OFTEN)
     held.__enter__()
     name = os.environ.pop(SOCKET_VARIABLE, None)
     if another:
@@ -198,8 +210,9 @@ def environment(root: Path, *, warm: bool = True) -> dict[str, str]:
 
 
 def run_in(root: Path, *arguments: str, warm: bool = True) -> subprocess.CompletedProcess:
-    """Run python in the project; a module of this project's own, if ``warm``, by the server of these tests."""
-    if warm and arguments[0] == "-m" and arguments[1].startswith("zsas_book.") and arguments[1] != WARM:
+    """Run python in the project; Snakemake and modules of this project's own, if ``warm``, by the server of these
+    tests."""
+    if warm and arguments[0] == "-m" and arguments[1].startswith(("zsas_book.", "snakemake")) and arguments[1] != WARM:
         arguments = ("-m", WARM, *arguments[1:])
     return subprocess.run(
         [sys.executable, *arguments],

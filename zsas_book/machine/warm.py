@@ -119,16 +119,16 @@ def command(module: str) -> list[str]:
 
 
 @contextmanager
-def serving() -> Iterator[None]:
+def serving(*also: str) -> Iterator[None]:
     """A server for the programs that this process and its children start; it ends with this process at the latest.
 
-    Where none can be had, programs start in the ordinary way.
+    It imports ``also`` beside the packages that pages need. Where none can be had, programs start in the ordinary way.
     """
     server = None
     if sys.platform == "linux" and SOCKET_VARIABLE not in os.environ:
         name = f"{ABSTRACT}zsas-{uuid.uuid4().hex}"
         with suppress(OSError):
-            server = _server(name)
+            server = _server(name, also)
     if server is None:
         yield
         return
@@ -141,9 +141,9 @@ def serving() -> Iterator[None]:
         server.communicate()
 
 
-def serve(listener: socket.socket) -> None:
+def serve(listener: socket.socket, also: Sequence[str] = ()) -> None:
     """Import the packages, then fork once for every request, until standard input ends."""
-    for name in PACKAGES:
+    for name in (*PACKAGES, *also):
         with suppress(ImportError):
             importlib.import_module(name)
     if "nbformat.v4" in sys.modules:
@@ -175,13 +175,13 @@ def run(module: str, arguments: Sequence[str]) -> int:
     return status
 
 
-def _server(name: str) -> subprocess.Popen:
+def _server(name: str, also: Sequence[str]) -> subprocess.Popen:
     """A server's process, which listens under this name."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(_address(name))
         listener.listen(64)
         return subprocess.Popen(
-            [sys.executable, "-m", "zsas_book.machine.warm", f"--serve={listener.fileno()}"],
+            [sys.executable, "-m", "zsas_book.machine.warm", f"--serve={listener.fileno()}", *also],
             env=os.environ | READ_AT_IMPORT,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -320,6 +320,6 @@ def _follow_caller(caller: socket.socket) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1].startswith("--serve="):
-        serve(socket.socket(fileno=int(sys.argv[1].partition("=")[2])))
+        serve(socket.socket(fileno=int(sys.argv[1].partition("=")[2])), sys.argv[2:])
     else:
         sys.exit(run(sys.argv[1], sys.argv[2:]))

@@ -26,14 +26,12 @@ def parts(contents: dict) -> list[tuple[str, list[str]]]:
     return [root, *((part.get("caption", ""), check.pages(part)) for part in contents["parts"])]
 
 
-def printed(browser, html: Path) -> tuple[str, bytes]:
-    """The page's title and the page as PDF."""
-    with browser.new_context(color_scheme="light") as context:
-        page = context.new_page()
-        page.goto(html.resolve().as_uri())
-        settle(page)
-        title = page.locator("article h1").first.evaluate("(heading) => heading.firstChild.textContent.trim()")
-        return title, page.pdf(**PAPER)
+def printed(tab, html: Path) -> tuple[str, bytes]:
+    """The page's title and the page as PDF, opened in this tab of a browser."""
+    tab.goto(html.resolve().as_uri())
+    settle(tab)
+    title = tab.locator("article h1").first.evaluate("(heading) => heading.firstChild.textContent.trim()")
+    return title, tab.pdf(**PAPER)
 
 
 def main() -> None:
@@ -42,11 +40,12 @@ def main() -> None:
     if absent:
         sys.exit(f"{absent[0]} is not rendered; run `make book` first.")
     book, count = PdfWriter(), 0
-    with chromium() as browser:
+    with chromium() as browser, browser.new_context(color_scheme="light") as window:
+        tab = window.new_page()
         for caption, pages in parts(contents):
             above = None
             for name in pages:
-                title, content = printed(browser, check.HTML / f"{name}.html")
+                title, content = printed(tab, check.HTML / f"{name}.html")
                 sheets, start = PdfReader(io.BytesIO(content)), len(book.pages)
                 book.append(sheets, import_outline=False)
                 if caption and above is None:

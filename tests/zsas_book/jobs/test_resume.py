@@ -5,10 +5,12 @@ import os
 import random
 import resource
 import signal
-import subprocess
 import sys
+import threading
 import time
 from collections import Counter
+from contextlib import suppress
+from multiprocessing.reduction import DupFd
 from pathlib import Path
 
 import mini_project
@@ -17,6 +19,7 @@ import pytest
 from mini_project import SNAKEMAKE, environment
 from storing import ITEMS, ROWS, work
 
+from zsas_book.machine import warm
 from zsas_lib.base.files import locked, only_one
 from zsas_lib.store.results import load_or_compute, read_result
 
@@ -27,7 +30,7 @@ SEEDS = int(os.environ.get("ZSAS_KILL_SEEDS", 1))
 FORK = multiprocessing.get_context("fork")
 LEAN = multiprocessing.get_context("forkserver")
 """Its processes have none of what these tests hold in memory, which makes them ten times as quick to start."""
-LEAN.set_forkserver_preload(["zsas_lib.store.results"])
+LEAN.set_forkserver_preload(["zsas_lib.store.results", "snakemake.cli"])
 COLD = {"ZSAS_WARM": "/nowhere"}  # programs of small projects start faster without a server of heavy packages
 EVERYTHING = [*(f"squares/{number}_{seed}" for number in (1, 2, 3) for seed in (0, 1)), "trained/0", "trained/1"]
 
@@ -112,27 +115,60 @@ def test_a_full_disk_stores_nothing_half_and_the_next_run_goes_on(tmp_path):
     assert len(list((tmp_path / "squares").iterdir())) == 2
 
 
-def started(project: Path, store: Path | None = None, *, before=None, target: str) -> subprocess.Popen:
-    own = {"ZSAS_RESULTS": str(store)} if store else {}
-    return subprocess.Popen(
-        [sys.executable, *SNAKEMAKE, "--config", "shards=1", "--", target],
-        cwd=project,
-        env=environment(project, warm=False) | COLD | own,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        preexec_fn=before,
-    )
+class Run:
+    """``python -m snakemake`` in the project's folder, in a session of its own, forked from where it is imported."""
+
+    def __init__(self, project: Path, store: Path | None = None, *, before=None, target: str):
+        own = {"ZSAS_RESULTS": str(store)} if store else {}
+        variables = environment(project, warm=False) | COLD | own
+        said, saying = os.pipe()
+        self.said = os.fdopen(said)
+        self.process = LEAN.Process(target=_snakemake, args=(project, variables, target, before, DupFd(saying)))
+        self.process.start()
+        os.close(saying)
+        self.pid = self.process.pid
+
+    def output(self, seconds: float) -> str:
+        """All that it and its jobs say until the last of them ends, which must be within so many seconds."""
+        alarm = threading.Timer(seconds, self.kill_everything)
+        alarm.start()
+        with self.said:
+            output = self.said.read()
+        alarm.cancel()
+        self.process.join()
+        return output
+
+    @property
+    def status(self) -> int:
+        return self.process.exitcode
+
+    def kill_everything(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
 
 
-def kill(run: subprocess.Popen, dice: random.Random) -> None:
+def _snakemake(project: Path, variables: dict[str, str], target: str, before, saying: DupFd) -> None:
+    os.setsid()
+    stream = saying.detach()
+    os.dup2(stream, 1)
+    os.dup2(stream, 2)
+    os.close(stream)
+    if before:
+        before()
+    os.chdir(project)
+    os.environ.clear()
+    os.environ.update(variables)
+    warm._import_from([str(project), *sys.path])
+    sys.exit(warm._status_of("snakemake", [*SNAKEMAKE[2:], "--config", "shards=1", "--", target]))
+
+
+def kill(run: Run, dice: random.Random) -> None:
     """Snakemake alone, everything that it started, or one of its jobs: a shard, papermill or a kernel."""
     match dice.choice(["snakemake", "everything", "job", "job"]):
         case "snakemake":
             os.kill(run.pid, signal.SIGKILL)
         case "everything":
-            os.killpg(run.pid, signal.SIGKILL)
+            run.kill_everything()
         case "job":
             members = [
                 int(path.name)
@@ -159,24 +195,19 @@ def test_a_run_killed_again_and_again_ends_with_everything_made_once(tmp_path, s
     dice = random.Random(seed)
     project = mini_project.make(tmp_path / "book", sharded=True, seconds=0.3)
     for _ in range(4):
-        run = started(project, target="pages")
-        time.sleep(dice.uniform(1.5, 8))
+        run = Run(project, target="pages")
+        run.process.join(dice.uniform(0.5, 4))
         kill(run, dice)
-        try:
-            run.communicate(timeout=60)
-        finally:
-            if run.poll() is None:
-                os.killpg(run.pid, signal.SIGKILL)
+        run.output(60)
         _check_whole(project)
-    run = started(project, target="pages")
-    output, _ = run.communicate(timeout=180)
-    assert run.returncode == 0, output
+    run = Run(project, target="pages")
+    output = run.output(180)
+    assert run.status == 0, output
     kept = Counter((project / "results" / "computed.log").read_text().split())
     assert set(kept) <= set(EVERYTHING)
     assert set(kept.values()) == {1}
     assert "squares: {1: 12, 2: 18, 3: 28}" in (project / "book/_computed/squares.ipynb").read_text()
-    again, _ = started(project, target="pages").communicate(timeout=120)
-    assert "Nothing to be done" in again
+    assert "Nothing to be done" in Run(project, target="pages").output(120)
 
 
 def _check_whole(project: Path) -> None:
@@ -192,9 +223,9 @@ def test_two_runs_in_one_folder_wait_for_each_other_and_two_on_one_store_share_t
     store = tmp_path / "Bob's stored results"
     first = mini_project.make(tmp_path / "first", sharded=True, seconds=0.5)
     second = mini_project.make(tmp_path / "second", sharded=True, seconds=0.5)
-    runs = [started(project, store, target="shards") for project in (first, first, second)]
-    outputs = [run.communicate(timeout=240)[0] for run in runs]
-    assert [run.returncode for run in runs] == [0, 0, 0], "\n".join(outputs)
+    runs = [Run(project, store, target="shards") for project in (first, first, second)]
+    outputs = [run.output(240) for run in runs]
+    assert [run.status for run in runs] == [0, 0, 0], "\n".join(outputs)
     assert sorted((store / "computed.log").read_text().split()) == EVERYTHING
     assert sum("Another run computes this book" in output for output in outputs[:2]) == 1
     assert sum("Nothing to be done" in output for output in outputs[:2]) == 1
@@ -202,13 +233,13 @@ def test_two_runs_in_one_folder_wait_for_each_other_and_two_on_one_store_share_t
 
 def test_a_run_with_a_full_disk_fails_with_the_reason_and_the_next_one_ends_well(tmp_path):
     project = mini_project.make(tmp_path / "book", sharded=True)
-    run = started(project, target="shards", before=full_disk)
-    run.communicate(timeout=120)
-    assert run.returncode != 0
+    run = Run(project, target="shards", before=full_disk)
+    run.output(120)
+    assert run.status != 0
     assert not list((project / "results").glob("*/*.txt"))
-    run = started(project, target="shards")
-    output, _ = run.communicate(timeout=180)
-    assert run.returncode == 0, output
+    run = Run(project, target="shards")
+    output = run.output(180)
+    assert run.status == 0, output
     assert sorted((project / "results" / "computed.log").read_text().split()) == EVERYTHING
 
 

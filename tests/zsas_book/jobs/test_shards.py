@@ -202,6 +202,7 @@ def test_a_failing_shard_is_shown_in_one_line_with_its_log_and_its_page_is_not_m
     line = f"shard squares/numbers_2 failed: AssertionError: no two Log: {SQUARES}/numbers_2.log"
     assert line in outcome.stderr.splitlines()
     assert "Computing squares" not in outcome.stderr
+    assert "Rendering" not in outcome.stderr, "only pages were asked for"
     assert (project / SQUARES / "numbers_1.json").is_file()
     assert not (project / SQUARES / "numbers_2.json").exists()
 

@@ -37,17 +37,33 @@ def visits(browser, small) -> list[Visit]:
     books = [small, *([OWN] if (OWN.parent / "rendered").is_file() else [])]
     pages = [(book, page.relative_to(book)) for book in books for page in sorted(book.rglob("*.html"))]
     readable = [(book, page.as_posix()) for book, page in pages if page.parts[0] not in NO_PAGES]
-    return [browsing.visit(browser, book, page, width) for book, page in readable for width in (DESKTOP, PHONE)]
+    return [seen for width in (DESKTOP, PHONE) for seen in browsing.visits(browser, readable, width)]
+
+
+@pytest.fixture(scope="module")
+def dark(browser):
+    """A window of a desktop with a dark theme, of which one tab stays open, so that all share its process."""
+    with browser.new_context(viewport={"width": DESKTOP, "height": 844}, color_scheme="dark") as window:
+        yield window
+
+
+@pytest.fixture(scope="module")
+def kept(dark, small):
+    """The tab that stays open."""
+    tab = dark.new_page()
+    tab.goto((small / "_computed" / "second.html").as_uri())
+    return tab
 
 
 @pytest.fixture
-def page(browser, small):
-    """The small book's first page, opened on a desktop with a dark theme."""
-    with browser.new_context(viewport={"width": DESKTOP, "height": 844}, color_scheme="dark") as context:
-        opened = context.new_page()
-        opened.goto((small / "_computed" / "first.html").as_uri())
-        browsing.settle(opened)
-        yield opened
+def page(dark, kept, small):
+    """The small book's first page, opened on a desktop with a dark theme for the first time."""
+    opened = dark.new_page()
+    opened.goto((small / "_computed" / "first.html").as_uri())
+    browsing.settle(opened)
+    yield opened
+    opened.evaluate("localStorage.clear()")
+    opened.close()
 
 
 def test_tables_are_numbered_on_their_own_and_captioned_above(page):
@@ -255,11 +271,12 @@ def test_a_page_that_is_none_of_this_is_found_out(browser, tmp_path):
         "<div style='overflow: auto'><p style='width: 2000px'>held</p></div>"
         "<script>console.warn('hm'); nowhere()</script></article>"
     )
-    seen = browsing.visit(browser, tmp_path, "bad.html", PHONE)
-    assert seen.elsewhere == {"http://203.0.113.1/far.png"} and seen.bytes == (tmp_path / "bad.html").stat().st_size
-    assert seen.scrolls_sideways and [part[:9] for part in seen.beyond_the_edge] == ["<p style="]
-    assert {"hm", "nowhere is not defined"} <= set(seen.complaints)
-    assert any(said.startswith("Failed to load resource") for said in seen.complaints)
+    for seen in browsing.visits(browser, [(tmp_path, "bad.html")] * 2, PHONE):  # whatever was opened before
+        assert seen.elsewhere == {"http://203.0.113.1/far.png"}
+        assert seen.bytes == (tmp_path / "bad.html").stat().st_size
+        assert seen.scrolls_sideways and [part[:9] for part in seen.beyond_the_edge] == ["<p style="]
+        assert {"hm", "nowhere is not defined"} <= set(seen.complaints)
+        assert any(said.startswith("Failed to load resource") for said in seen.complaints)
 
 
 def test_the_dark_ground_is_the_one_that_the_figures_are_made_for(page):
