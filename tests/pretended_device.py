@@ -20,10 +20,11 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
-from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.backend_registration import _DummyPrivateUse1Hook, _setup_privateuseone_for_python_backend
 
 NAME = "pretended"
@@ -139,44 +140,75 @@ class _Hook(_DummyPrivateUse1Hook):
 
 
 def _run(operation, arguments, options):
-    tensors = [leaf for leaf in tree_leaves((arguments, options)) if isinstance(leaf, torch.Tensor)]
-    here = [tensor for tensor in tensors if isinstance(tensor, PretendedTensor)]
     if operation in COPIES:
         return _copied(operation, arguments, options)
+    known, given = _known(operation), _leaves(arguments, options)
+    tensors = [leaf for leaf in given if isinstance(leaf, torch.Tensor)]
+    here = [tensor for tensor in tensors if isinstance(tensor, PretendedTensor)]
     if len(here) < len(tensors):
         _refuse_mixed(operation, arguments, [tensor for tensor in tensors if not isinstance(tensor, PretendedTensor)])
-    _refuse_generators(operation, arguments, options)
-    _count(operation, arguments)
-    inside, options = tree_map(_inner, (arguments, options))
+    _refuse_generators(given)
+    _count(operation, known.name, arguments)
+    inside, options = _inside(arguments), {name: _inside(value) for name, value in options.items()}
     if "device" in options:
         options["device"] = torch.device("cpu")
-    if torch.Tag.nondeterministic_seeded in operation.tags and "generator" in {
-        argument.name for argument in operation._schema.arguments
-    }:
+    if known.draws:
         options["generator"] = MODULE.generator
     elif operation is aten.native_dropout.default:
         return _dropped(*inside)
     found = operation(*inside, **options)
-    return tree_map(_wrapped(here if operation._schema.is_mutable else []), found)
+    written = {id(tensor.inner): tensor for tensor in here} if known.writes else {}
+    return tuple(_wrapped(each, written) for each in found) if type(found) is tuple else _wrapped(found, written)
+
+
+class _Known(NamedTuple):
+    """What is always so of an operation."""
+
+    name: str
+    writes: bool
+    draws: bool
+
+
+@cache
+def _known(operation) -> _Known:
+    schema = operation._schema
+    draws = torch.Tag.nondeterministic_seeded in operation.tags and "generator" in {
+        own.name for own in schema.arguments
+    }
+    return _Known(schema.name.removeprefix("aten::"), schema.is_mutable, draws)
+
+
+def _leaves(arguments, options) -> list:
+    """All that an operation is given, one by one; its lists lie in no other lists."""
+    found = []
+    for value in (*arguments, *options.values()):
+        if isinstance(value, list | tuple):
+            found += value
+        else:
+            found.append(value)
+    return found
+
+
+def _inside(value):
+    if isinstance(value, list | tuple):
+        return [_inside(each) for each in value]
+    return _inner(value)
 
 
 def _inner(value):
     return value.inner if isinstance(value, PretendedTensor) else value
 
 
-def _wrapped(written: list[PretendedTensor]):
-    """Results on the device; what an operation wrote into is itself."""
-    known = {id(tensor.inner): tensor for tensor in written}
-
-    def wrapped(value):
-        if not isinstance(value, torch.Tensor):
-            return value
-        tensor = known[id(value)] if id(value) in known else PretendedTensor(value)
-        if tensor.shape != value.shape:  # an operation has resized what it was to write into
-            tensor.data = PretendedTensor(value)
-        return tensor
-
-    return wrapped
+def _wrapped(value, written: dict[int, PretendedTensor]):
+    """A result on the device; what an operation wrote into is itself."""
+    if isinstance(value, list):
+        return [_wrapped(each, written) for each in value]
+    if not isinstance(value, torch.Tensor):
+        return value
+    tensor = written[id(value)] if id(value) in written else PretendedTensor(value)
+    if tensor.shape != value.shape:  # an operation has resized what it was to write into
+        tensor.data = PretendedTensor(value)
+    return tensor
 
 
 def _copied(operation, arguments, options):
@@ -217,14 +249,13 @@ def _refuse_mixed(operation, arguments, others: list[torch.Tensor]) -> None:
         )
 
 
-def _refuse_generators(operation, arguments, options) -> None:
-    for given in tree_leaves((arguments, options)):
-        if isinstance(given, torch.Generator):
-            raise RuntimeError(f"Expected a '{NAME}' device type for generator but found '{given.device.type}'")
+def _refuse_generators(given: list) -> None:
+    for own in given:
+        if isinstance(own, torch.Generator):
+            raise RuntimeError(f"Expected a '{NAME}' device type for generator but found '{own.device.type}'")
 
 
-def _count(operation, arguments) -> None:
-    name = operation._schema.name.removeprefix("aten::")
+def _count(operation, name: str, arguments) -> None:
     if operation in READ:
         _waited("reading a value")
     elif name in SIZED_BY_VALUES or (name == "repeat_interleave" and len(arguments) < 3):

@@ -17,6 +17,8 @@ Scope = Mapping[str, list["Import"]]
 Resolve = Callable[["str | list[Import]", Sequence[str]], tuple[str, int] | None]
 """Says what stands for a name at the top of a module, or for the local imports of one, with the attributes that are
 taken of it: a text, and how many of these attributes it covers. None for a builtin."""
+Asked = tuple["str | list[Import]", Sequence[str], tuple[str, int] | None]
+"""What `Resolve` is asked, and what it says."""
 
 DYNAMIC_IMPORTS = ("importlib.import_module", "__import__")
 NO_FIELDS = ("ctx", "kind", "type_comment")
@@ -42,6 +44,8 @@ class Module:
     stars: list[str] = field(default_factory=list)
     effects: list[ast.stmt] = field(default_factory=list)
     bound_by_effects: dict[str, list[str]] = field(default_factory=dict)
+    written: dict[str, "tuple[list[Asked], Written]"] = field(default_factory=dict, repr=False, compare=False)
+    """Of definitions that were written out before: what was asked meanwhile, with the answers, and what came of it."""
 
     @property
     def package(self) -> str:
@@ -84,7 +88,15 @@ def written(module: Module, definition: str, resolve: Resolve) -> "Written":
     writer = _Writer(module.package, resolve)
     writer.value(module.statements(definition), {})
     rank = definition if definition.startswith("*") else ""  # in which order statements run may matter
-    return Written(rank + "".join(writer.text), writer.strings, writer.run_time_imports)
+    found = Written(rank + "".join(writer.text), writer.strings, writer.run_time_imports)
+    module.written[definition] = writer.asked, found
+    return found
+
+
+def written_before(module: Module, definition: str, resolve: Resolve) -> "Written | None":
+    """What `written` gave for the same module, if ``resolve``, which is asked the same, says the same of all names."""
+    asked, found = module.written.get(definition, ((), None))
+    return found if all(resolve(name, attributes) == answer for name, attributes, answer in asked) else None
 
 
 @dataclass(frozen=True)
@@ -100,6 +112,7 @@ class Written:
 class _Writer:
     def __init__(self, package: str, resolve: Resolve):
         self.package, self.resolve = package, resolve
+        self.asked: list[Asked] = []
         self.text: list[str] = []
         self.strings: list[str] = []
         self.run_time_imports: list[str] = []
@@ -206,7 +219,9 @@ class _Writer:
             root = root.value
         if not isinstance(root, ast.Name) or isinstance(root.ctx, ast.Store) or scope.get(root.id) == []:
             return False
-        if (found := self.resolve(scope.get(root.id) or root.id, attributes)) is None:
+        name = scope.get(root.id) or root.id
+        self.asked.append((name, attributes, found := self.resolve(name, attributes)))
+        if found is None:
             return False
         text, covered = found
         self.text.append(f"<{text}>" + "".join(f".{attribute}" for attribute in attributes[covered:]))

@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from .definitions import Import, Module, parsed, registering, written
+from .definitions import Import, Module, parsed, registering, written, written_before
 
 UNCOUNTED = ("base", "store")
 DATA = (".csv", ".json")
@@ -182,7 +182,9 @@ class Graph:
                 text = "|".join(".".join([each, *attributes]) for each in outside)
                 return (text, len(attributes)) if outside else None
 
-            definition = written(module, node.name, resolve)
+            if (definition := written_before(module, node.name, resolve)) is None:
+                used.clear()
+                definition = written(module, node.name, resolve)
             used += [self.nodes(self.below(package)) for package in definition.run_time_imports]
             named = {name for string in definition.strings for name in self.data if _names(string, name)}
             digests = sorted(hashlib.sha256(self.data[name]).hexdigest() for name in named)
@@ -272,6 +274,8 @@ class Graph:
 
 
 def _names(string: str, file: str) -> bool:
+    if not any(suffix in string for suffix in DATA):  # nearly always
+        return False
     pattern = PurePath(string)
     return pattern.suffix in DATA and fnmatch(file, pattern.name)
 

@@ -141,6 +141,17 @@ def test_two_definitions_that_change_places_are_another_source(package):
     assert digest(package, "pair.f") != before
 
 
+def test_an_unchanged_module_is_followed_anew_where_its_names_come_to_stand_for_something_else(package):
+    write(package, {"user.py": "from .names import *\n\ndef f(x):\n    return len(x)\n", "names.py": ""})
+    builtin, found = digest(package, "user.f"), []
+    for number in (1, 2, 1):
+        write(package, {"names.py": f"def len(x):\n    return {number}\n"})
+        found.append(digest(package, "user.f"))
+    assert len({builtin, *found}) == 3 and found[0] == found[2]
+    write(package, {"names.py": ""})
+    assert digest(package, "user.f") == builtin
+
+
 def test_which_definition_is_asked_for_matters_and_so_does_the_order(package):
     digests = {
         digest(package, *names)
