@@ -16,10 +16,14 @@ APART = "tests/zsas_book/project/test_chapters.py"
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection():
+def pytest_collection(session: pytest.Session):
     """Nearly all that is made until all tests are known stays: to look through it for garbage again and again takes a
-    tenth of the time."""
+    tenth of the time. Where kernels will be started, their server starts meanwhile."""
     gc.disable()
+    if "PYTEST_XDIST_WORKER" in os.environ and not session.config.getoption("markexpr"):
+        from mini_project import server
+
+        server()
     try:
         return (yield)
     finally:

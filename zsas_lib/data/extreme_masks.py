@@ -8,22 +8,29 @@ import numpy as np
 import torch
 
 from ..base.errors import DataError
+from . import known_masks
 from .dataset import file_state
 from .masks import mask_levels, read_mask
 from .record import Record, below, first
 
-_kinds: dict[tuple, str | None] = {}
+_kinds: known_masks.Known = {}
+_recalled: set[Path] = set()
 
 
 def extreme(record: Record, rule: str) -> str | None:
     """ "blank" or "full" for a picture whose masks together are one of these by a rule of `masks`, and None for others.
     They are looked at again only when a file has changed. Raises DataError as `read_mask`."""
-    states = [file_state(path) if path.is_file() else None for path in record.mask_paths]
-    if None in states:
+    if (known := _known_by(record, rule)) is None:
         return _kind(record, rule)
-    if (known := (rule, *states)) not in _kinds:
+    if known not in _kinds:
         _kinds[known] = _kind(record, rule)
     return _kinds[known]
+
+
+def _known_by(record: Record, rule: str) -> tuple | None:
+    """None while a file is missing, or so young that it may still change."""
+    states = [file_state(path) if path.is_file() else None for path in record.mask_paths]
+    return None if None in states else (rule, *states)
 
 
 def _kind(record: Record, rule: str) -> str | None:
@@ -40,6 +47,10 @@ def warn_of_extremes(name: str, root: Path, records: Sequence[Record], rule: str
     Unreadable ones are passed over: they raise when they are read."""
     found: dict[str, list[str]] = {"blank": [], "full": []}
     masked = [record for record in records if record.is_anomalous and record.mask_path is not None]
+    if len(masked) >= known_masks.MANY and root not in _recalled:
+        _recalled.add(root)
+        _kinds.update(known_masks.recalled(root))
+    before = len(_kinds)
     for record in masked:
         try:
             kind = extreme(record, rule)
@@ -47,6 +58,9 @@ def warn_of_extremes(name: str, root: Path, records: Sequence[Record], rule: str
             continue
         if kind and record.mask_path:
             found[kind].append(below(record.mask_path, root))
+    if len(_kinds) - before >= known_masks.MANY:
+        keys = [_known_by(record, rule) for record in masked]
+        known_masks.keep(root, {key: _kinds[key] for key in keys if key in _kinds})
     if any(found.values()):
         named = " and ".join(f"{len(paths)} {kind} ({first(paths)})" for kind, paths in found.items() if paths)
         warnings.warn(

@@ -4,7 +4,7 @@ import sys
 import nbformat
 import pandas as pd
 import pytest
-from mini_project import REPOSITORY, run_in, write_notebook
+from mini_project import REPOSITORY, run_in, server, write_notebook
 
 import zsas_lib
 from zsas_book import cli
@@ -28,7 +28,9 @@ def zsas(monkeypatch, capsys):
 
 
 @pytest.mark.kernel
-def test_run_takes_parameters_as_papermill_does_and_says_where_the_result_is(zsas, tmp_path):
+def test_run_takes_parameters_as_papermill_does_and_says_where_the_result_is(zsas, tmp_path, monkeypatch):
+    for name, value in server()[0].items():
+        monkeypatch.setenv(name, value)
     notebook = write_notebook(tmp_path / "page.ipynb", "print(rows)")
     status, out, _ = zsas("run", notebook, "-p", "rows", "7", "--output", tmp_path / "out.ipynb")
     assert status == 0
@@ -333,13 +335,13 @@ from zsas_book.cli import main
 
 said = []
 for command in {commands!r}:
-    with contextlib.redirect_stderr(io.StringIO()) as error:
+    with contextlib.redirect_stderr(io.StringIO()) as error, contextlib.redirect_stdout(io.StringIO()) as printed:
         try:
             main(command)
             status = 0
         except SystemExit as end:
             status = end.code
-    said.append([status, error.getvalue()])
+    said.append([status, error.getvalue(), printed.getvalue()])
 print(json.dumps(said))
 """
 
@@ -349,8 +351,8 @@ print(json.dumps(said))
 def test_without_the_books_packages_one_sentence_says_what_to_install(names):
     outcome = without(names, SAID.format(commands=COMMANDS))
     assert (outcome.returncode, outcome.stderr) == (0, "")
-    for command, (status, said) in zip(COMMANDS, json.loads(outcome.stdout), strict=True):
-        assert status == 2, command
+    for command, (status, said, printed) in zip(COMMANDS, json.loads(outcome.stdout), strict=True):
+        assert (status, printed) == (2, ""), command
         assert said.startswith("zsas: The book needs ")
         assert said.endswith(' not installed here: pip install "zsas-lib[book]"\n')
         assert said.count("\n") == 1
@@ -381,12 +383,12 @@ def test_without_the_books_packages_the_rest_works():
     outcome = without(EXTRA, "from zsas_book import record; print(sorted(record().facts))")
     assert outcome.returncode == 0 and "commit" in outcome.stdout, outcome.stderr
     tools = tuple(name for name in EXTRA if name != "typer")
-    outcome = without(tools, "from zsas_book.cli import main; main(['data', 'check', 'mvtec', 'no_such_folder'])")
-    assert outcome.returncode == 2 and "No folder no_such_folder" in outcome.stderr
-    outcome = without(tools, "from zsas_book.cli import main; main(['doctor'])")
-    assert outcome.returncode == 1
-    assert "book tools  amiss: The book needs jupyter_book, papermill, jupytext, snakemake, which are" in outcome.stdout
-    assert "project     amiss: The book needs jsonschema, nbformat, yaml, which are not installed" in outcome.stdout
+    outcome = without(tools, SAID.format(commands=[["data", "check", "mvtec", "no_such_folder"], ["doctor"]]))
+    (status, said, _), (found, _, printed) = json.loads(outcome.stdout)
+    assert status == 2 and "No folder no_such_folder" in said
+    assert found == 1
+    assert "book tools  amiss: The book needs jupyter_book, papermill, jupytext, snakemake, which are" in printed
+    assert "project     amiss: The book needs jsonschema, nbformat, yaml, which are not installed" in printed
 
 
 def test_what_is_there_is_not_missed(monkeypatch):

@@ -12,8 +12,9 @@ import nbformat
 import numpy as np
 import PIL.Image
 import pytest
-from mini_project import REPOSITORY, write_notebook
+from mini_project import REPOSITORY, server, write_notebook
 
+from zsas_book.machine.warm import SOCKET_VARIABLE
 from zsas_book.pages.certificate import stale_reason
 from zsas_book.pages.compute import compute_page
 from zsas_book.pages.execution import PageError
@@ -32,6 +33,21 @@ NOTICE = "These numbers show the method at work."
 
 def visible(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warm():
+    """Kernels start by the server of these tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in server()[0].items():
+            patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture
+def cold(monkeypatch):
+    """Kernels start in the ordinary way."""
+    monkeypatch.delenv(SOCKET_VARIABLE, raising=False)
 
 
 @pytest.fixture(scope="module")
@@ -236,7 +252,7 @@ def test_a_failing_cell_is_named_and_the_page_before_it_stays(tmp_path):
         ("import os; os._exit(9)", r"did not end, `import os; os._exit\(9\)`: Kernel died: .* memory runs out"),
     ],
 )
-def test_a_kernel_that_ends_early_is_no_whole_run(cell, message, tmp_path):
+def test_a_kernel_that_ends_early_is_no_whole_run(cell, message, tmp_path, cold):
     notebook = write_notebook(tmp_path / "page.ipynb", cell, "print('never')")
     with pytest.raises(PageError, match=message):
         compute_page(Page("page", notebook), tmp_path / "out" / "page.ipynb", root=REPOSITORY)
@@ -269,7 +285,7 @@ def test_what_is_no_notebook_is_refused(tmp_path):
         compute_page(Page("foreign", foreign), tmp_path / "out.ipynb", root=REPOSITORY)
 
 
-def test_a_killed_run_leaves_nothing_and_a_rerun_completes(tmp_path):
+def test_a_killed_run_leaves_nothing_and_a_rerun_completes(tmp_path, cold):
     reached, out = tmp_path / "reached", tmp_path / "out" / "page.ipynb"
     slow = f"import os, time\nwith open({str(reached)!r}, 'w') as file:\n    file.write(str(os.getpid()))\n"
     temporary = tmp_path / "temporary"
