@@ -15,6 +15,16 @@ LONG = ("workflow", "kernel", "browser", "training", "slow")
 APART = "tests/zsas_book/project/test_chapters.py"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Workers share one server for the small projects of long tests."""
+    if getattr(config.option, "numprocesses", None) and not config.option.markexpr:
+        import mini_project
+
+        variable, held = mini_project.server()
+        os.environ[mini_project.SHARED] = variable.get(mini_project.SOCKET_VARIABLE, "")
+        config.add_cleanup(lambda: held.__exit__(None, None, None))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection():
     """Nearly all that is made until all tests are known stays: to look through it for garbage again and again takes a

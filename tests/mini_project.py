@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from pathlib import Path
 
@@ -67,6 +67,7 @@ OFTEN = (
     "sphinxcontrib.bibtex",
 )
 """What the tests' server imports beside what pages need: they start Snakemake and render small books many times."""
+SHARED = "ZSAS_TESTS_SERVER"
 SNAKEMAKE = ("-m", "snakemake", "--snakefile", "zsas_book/workflow/Snakefile", "--cores", "2")
 CONTENTS = """\
 format: jb-book
@@ -192,7 +193,9 @@ def write_cells(path: Path, cells: list) -> Path:
 @cache
 def server() -> tuple[dict[str, str], AbstractContextManager]:
     """What serves all small projects of this process's tests, which it lives as long as: the variable that leads there,
-    and what keeps it alive."""
+    and what keeps it alive. Workers of one run share that of the process that started them."""
+    if name := os.environ.get(SHARED):
+        return {SOCKET_VARIABLE: name}, nullcontext()
     another = os.environ.pop(SOCKET_VARIABLE, None)
     held = serving(*OFTEN)
     held.__enter__()
