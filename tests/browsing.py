@@ -60,33 +60,29 @@ def a_browser() -> Iterator:
 
 
 def visits(browser, pages: Iterable[tuple[Path, str]], width: int = DESKTOP, mode: str = "light") -> list[Visit]:
-    """Open pages, each of a folder, one after the other in one window, each in a tab of its own and for the first time:
-    nothing is left in the browser's storage by the ones before.
-
-    The tab before stays open meanwhile, else each would have a process of its own, which reads all scripts anew.
-    """
-    seen = []
+    """Open pages, each of a folder, one after the other in one tab, as a reader does, so scripts are read once; but
+    nothing that a page stores is there for the next."""
     with browser.new_context(viewport={"width": width, "height": 844}, color_scheme=mode) as window:
-        before = None
-        for html, page in pages:
-            tab = window.new_page()
-            seen.append(_visit(tab, html, page, width))
-            tab.evaluate("localStorage.clear()")
-            if before:
-                before.close()
-            before = tab
-    return seen
+        tab = window.new_page()
+        return [_visit(tab, html, page, width) for html, page in pages]
 
 
 def _visit(tab, html: Path, page: str, width: int) -> Visit:
     seen = Visit(page, width)
-    tab.on("request", lambda request: seen.loaded.add(request.url))
-    tab.on("pageerror", lambda error: seen.complaints.append(str(error)))
-    tab.on("console", lambda said: said.type in ("error", "warning") and seen.complaints.append(said.text))
+    notes = {
+        "request": lambda request: seen.loaded.add(request.url),
+        "pageerror": lambda error: seen.complaints.append(str(error)),
+        "console": lambda said: said.type in ("error", "warning") and seen.complaints.append(said.text),
+    }
+    for event, note in notes.items():
+        tab.on(event, note)
     tab.goto((html / page).as_uri(), wait_until="load")
     settle(tab)
     seen.beyond_the_edge = tab.evaluate(BEYOND_THE_EDGE)
     seen.scrolls_sideways = tab.evaluate("document.documentElement.scrollWidth > innerWidth")
     seen.sliders = tab.locator(".zsas-slider").count()
     seen.formulas = tab.locator("mjx-container").count()
+    tab.evaluate("localStorage.clear(), sessionStorage.clear()")
+    for event, note in notes.items():
+        tab.remove_listener(event, note)
     return seen

@@ -15,15 +15,21 @@ LONG = ("workflow", "kernel", "browser", "training", "slow")
 APART = "tests/zsas_book/project/test_chapters.py"
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_collection(session: pytest.Session):
-    """Nearly all that is made until all tests are known stays: to look through it for garbage again and again takes a
-    tenth of the time. Where kernels will be started, their server starts meanwhile."""
-    gc.disable()
-    if "PYTEST_XDIST_WORKER" in os.environ and not session.config.getoption("markexpr"):
-        from mini_project import server
+def pytest_configure(config: pytest.Config) -> None:
+    """Workers share one server, for the kernels and small projects of long tests, which starts while they do."""
+    if getattr(config.option, "numprocesses", None) and not config.option.markexpr:
+        import mini_project
 
-        server()
+        variable, held = mini_project.server()
+        os.environ[mini_project.SHARED] = variable.get(mini_project.SOCKET_VARIABLE, "")
+        config.add_cleanup(lambda: held.__exit__(None, None, None))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Nearly all that is made until all tests are known stays: to look through it for garbage again and again takes a
+    tenth of the time."""
+    gc.disable()
     try:
         return (yield)
     finally:

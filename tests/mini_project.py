@@ -1,18 +1,14 @@
 """A book of two small pages, each on a toy library module of its own, with this project's real machinery."""
 
-import atexit
-import json
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from pathlib import Path
 
 import nbformat
-from filelock import FileLock
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from zsas_book.machine.warm import SOCKET_VARIABLE, serving
@@ -71,6 +67,7 @@ OFTEN = (
     "sphinxcontrib.bibtex",
 )
 """What the tests' server imports beside what pages need: they start Snakemake and render small books many times."""
+SHARED = "ZSAS_TESTS_SERVER"
 SNAKEMAKE = ("-m", "snakemake", "--snakefile", "zsas_book/workflow/Snakefile", "--cores", "2")
 CONTENTS = """\
 format: jb-book
@@ -195,27 +192,13 @@ def write_cells(path: Path, cells: list) -> Path:
 
 @cache
 def server() -> tuple[dict[str, str], AbstractContextManager]:
-    """What serves all small projects of these tests, one for all workers, which lives as long as the one that asked
-    first: the variable that leads there, and what keeps it alive. Afterwards programs start in the ordinary way."""
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
-    if run is None:
-        return _server()
-    place = Path(tempfile.gettempdir(), f"zsas-server-of-tests-{run}")
-    with FileLock(f"{place}.lock"):
-        if place.is_file():
-            return json.loads(place.read_text()), nullcontext()
-        variables, held = _server()
-        place.write_text(json.dumps(variables))
-    for path in (place, Path(f"{place}.lock")):
-        atexit.register(path.unlink, missing_ok=True)
-    return variables, held
-
-
-def _server() -> tuple[dict[str, str], AbstractContextManager]:
+    """What serves all small projects of this process's tests, which it lives as long as: the variable that leads there,
+    and what keeps it alive. Workers of one run share that of the process that started them."""
+    if name := os.environ.get(SHARED):
+        return {SOCKET_VARIABLE: name}, nullcontext()
     another = os.environ.pop(SOCKET_VARIABLE, None)
     held = serving(*OFTEN)
     held.__enter__()
-    atexit.register(held.__exit__, None, None, None)
     name = os.environ.pop(SOCKET_VARIABLE, None)
     if another:
         os.environ[SOCKET_VARIABLE] = another

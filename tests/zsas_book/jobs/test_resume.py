@@ -221,8 +221,8 @@ def _check_whole(project: Path) -> None:
 
 def test_two_runs_in_one_folder_wait_for_each_other_and_two_on_one_store_share_the_work(tmp_path):
     store = tmp_path / "Bob's stored results"
-    first = mini_project.make(tmp_path / "first", sharded=True, seconds=0.5)
-    second = mini_project.make(tmp_path / "second", sharded=True, seconds=0.5)
+    first = mini_project.make(tmp_path / "first", sharded=True, seconds=0.3)
+    second = mini_project.make(tmp_path / "second", sharded=True, seconds=0.3)
     runs = [Run(project, store, target="shards") for project in (first, first, second)]
     outputs = [run.output(240) for run in runs]
     assert [run.status for run in runs] == [0, 0, 0], "\n".join(outputs)

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import mini_project
@@ -275,14 +276,27 @@ def test_pages_of_other_profiles_are_not_in_the_table_of_contents(tmp_path):
     assert listed[listed.index("_computed/vcp_complexity") + 1] == "_computed/vcp_complexity_measured"
 
 
-@pytest.fixture
-def checkout(tmp_path) -> Path:
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory) -> Path:
     """What a fork needs of this repository."""
+    root = tmp_path_factory.mktemp("checkout")
     for name in ("zsas_lib", "zsas_book", "notebooks", "book"):
-        copy_sources(REPOSITORY / name, tmp_path / name, "_build", "_computed", "_extra")
+        copy_sources(REPOSITORY / name, root / name, "_build", "_computed", "_extra")
     for name in ("chapters.yaml", "_config.yml", "pyproject.toml"):
-        shutil.copy(REPOSITORY / name, tmp_path)
-    return tmp_path
+        shutil.copy(REPOSITORY / name, root)
+    return root
+
+
+@pytest.fixture
+def checkout(copied) -> Iterator[Path]:
+    """The same; what a fork writes into it is taken back afterwards."""
+    kept = {path: path.read_bytes() for path in (copied / "chapters.yaml", copied / "book" / "_toc.yml")}
+    there = {path for folder in (copied, copied / "notebooks") for path in folder.iterdir()}
+    yield copied
+    for path, content in kept.items():
+        path.write_bytes(content)
+    for path in {path for folder in (copied, copied / "notebooks") for path in folder.iterdir()} - there:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def test_a_fork_is_a_pair_an_entry_and_a_checklist(checkout):
