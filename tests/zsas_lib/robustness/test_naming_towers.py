@@ -40,24 +40,29 @@ def roots(tmp_path_factory):
     return {"mvtec": str(products), "folder": str(others), "visa": str(write_visa(place / "visa"))}
 
 
-@pytest.fixture
-def towers(monkeypatch):
-    monkeypatch.setattr(backbones, "_REGISTERED", {})
+def register(patch):
+    patch.setattr(backbones, "_REGISTERED", {})
     for name, image in (("one", TINY), ("two", tiny(layers=1)), ("three", tiny(patch_size=16))):
         backbones.register_backbone(name, architecture=image)
     return ["one", "two", "three"]
 
 
 @pytest.fixture
+def towers(monkeypatch):
+    return register(monkeypatch)
+
+
+@pytest.fixture(scope="module")
 def questions(roots):
     return product_questions(
         ["mvtec"], [roots["mvtec"]], ["defocus", "sensor_noise"], (2,), 3, "folder", roots["folder"]
     )
 
 
-@pytest.fixture
-def found(towers, questions, tmp_path):
-    return tower_answers(towers, questions, weights="random", store=tmp_path)[0]
+@pytest.fixture(scope="module")
+def found(questions, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        return tower_answers(register(patch), questions, weights="random", store=tmp_path_factory.mktemp("store"))[0]
 
 
 def test_products_are_named_in_plain_view_under_corruptions_and_damaged(found):
@@ -69,7 +74,8 @@ def test_products_are_named_in_plain_view_under_corruptions_and_damaged(found):
     assert plain.rows["number"].tolist() == 3 * [0, 1, 2] and plain.cosines.shape == (9, 3)
 
 
-def test_embeddings_are_the_towers_own(found, roots):
+def test_embeddings_are_the_towers_own(found, towers, roots):
+    assert [own.card.backbone for own in found] == towers
     tower = backbones.load_backbone("one", "random")
     pictures = load_dataset("mvtec", roots["mvtec"], image_size=32).select(anomalous=False)
     images = torch.stack([sample.image for sample in pictures])

@@ -1,6 +1,7 @@
 """The store: what is found again and what is not, and that no crash, race or damage ever gets a wrong table loaded."""
 
 import errno
+import inspect
 import json
 import os
 import random
@@ -277,20 +278,23 @@ def test_a_folder_that_cannot_be_made_stops_before_computing(tmp_path):
     assert computed == []
 
 
-WRITERS = """
+WRITERS = f"""
 import os, random, signal, sys, time
 from pathlib import Path
-from test_results import table
+import pandas as pd
 from zsas_lib.store import results
 
+{inspect.getsource(table)}
 raced, killed = Path(sys.argv[1]), Path(sys.argv[2])
-made = {"name": "test", "created": "2026-11-02T10:00:00+00:00", "device": "cpu", "commit": "unknown"}
+while not (killed / "begin").exists():
+    time.sleep(0.01)
+made = {{"name": "test", "created": "2026-11-02T10:00:00+00:00", "device": "cpu", "commit": "unknown"}}
 writers = []
 for writer in range(3):
     writers.append(os.fork())
     if writers[-1] == 0:
         for turn in range(40):
-            results._write(raced, table(1000 + writer), {**made, "writer": writer})
+            results._write(raced, table(1000 + writer), {{**made, "writer": writer}})
         os._exit(0)
 assert not any(os.waitpid(writer, 0)[1] for writer in writers)
 (killed / "race over").touch()
@@ -300,8 +304,8 @@ for life in range(25):
     child = os.fork()
     if child == 0:
         for number in range(10**6):
-            results._write(killed / f"{life}-{number}.parquet", table(3000), made)
-    while not (killed / f"{life}-0.parquet").is_file():
+            results._write(killed / f"{{life}}-{{number}}.parquet", table(3000), made)
+    while not (killed / f"{{life}}-0.parquet").is_file():
         time.sleep(0.001)
     time.sleep(rng.uniform(0, 0.02))
     os.kill(child, signal.SIGKILL)
@@ -311,22 +315,26 @@ for life in range(25):
 
 @pytest.fixture(scope="module")
 def writers(tmp_path_factory) -> Iterator[tuple[subprocess.Popen, Path, Path]]:
-    """A process whose children first write one result all at once, then many, each until it is killed."""
+    """A process whose children first write one result all at once, then many, each until it is killed. It imports what
+    it needs while other tests run, and waits until it is told to begin."""
     raced, killed = tmp_path_factory.mktemp("raced") / f"{'0' * 64}.parquet", tmp_path_factory.mktemp("killed")
-    here = Path(__file__).parent
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(map(str, [here.parents[2], here, here.parents[1]])),
-        "OMP_NUM_THREADS": "1",
-    }
+    environment = os.environ | {"PYTHONPATH": str(Path(zsas.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-W", "ignore", "-c", WRITERS, str(raced), str(killed)]
     with subprocess.Popen(command, env=environment) as process:
         yield process, raced, killed
         process.kill()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def writers_import_meanwhile(request):
+    if any("writers" in item.fixturenames for item in request.session.items):
+        request.getfixturevalue("writers")
+
+
 @pytest.mark.slow
 def test_readers_see_whole_results_while_several_write(writers):
     process, raced, killed = writers
+    (killed / "begin").touch()
     lengths = []
     while not (killed / "race over").exists() and process.poll() is None:
         if raced.is_file():
