@@ -57,7 +57,7 @@ def shift_hsv(
     """
     if gradient_wanted(images, hue, saturation):
         return by_parts(_shifted, images, hue, saturation, at_once=AT_ONCE)
-    return by_parts(_shifted_in_bands, images, hue, saturation, at_once=1)
+    return _shifted_in_bands(images, hue, saturation)
 
 
 def _shifted(
@@ -91,17 +91,20 @@ def _shifted_in_bands(
     """`_shifted` without gradients, on the CPU some rows after the others."""
     radians, shift = (per_image(amount, images)[:, None, None] for amount in (hue, saturation))
     found = torch.empty_like(images)
-    height, width = images.shape[-2:]
-    rows = height if images.device.type != "cpu" else max(1, BAND // max(1, width))
-    for band, out in zip(images.split(rows, -2), found.split(rows, -2)):
-        _shift_band(band, radians, shift, out)
+    if images.device.type != "cpu":
+        _shift_band(images, radians, shift, found)
+        return found
+    rows = max(1, BAND // max(1, images.shape[-1]))
+    for *picture, turn, added in zip(images, found, radians.expand(len(images), 1, 1), shift.expand(len(images), 1, 1)):
+        for band, out in zip(*(planes.split(rows, -2) for planes in picture)):
+            _shift_band(band, turn, added, out)
     return found
 
 
 def _shift_band(images: Float[Tensor, "batch 3 height width"], radians: Tensor, shift: Tensor, out: Tensor) -> None:
     """With m = min, the hue is the sign of G - B times ((G - m) + (B - m) + (V - R)) / C, whichever channel is largest:
     each of the three differences is clamped to [0, C] by itself."""
-    red, green, blue = images.unbind(1)
+    red, green, blue = images.unbind(-3)
     value, least = (torch.max(red, green), torch.min(red, green))
     torch.max(value, blue, out=value)
     torch.min(least, blue, out=least)
@@ -111,7 +114,7 @@ def _shift_band(images: Float[Tensor, "batch 3 height width"], radians: Tensor, 
     angle.copysign_(torch.sub(green, blue, out=spare)).add_(radians * (3 / math.pi))
     angle.sub_(torch.div(angle, 6, out=spare).floor_(), alpha=6)
     new_chroma = chroma.div_(value.clamp(min=GREY)).add_(shift).clamp_(0, 1).mul_(value)
-    for channel, (centre, sign, edge) in zip(out.unbind(1), ((3, -1, 2), (2, 1, -1), (4, 1, -1))):
+    for channel, (centre, sign, edge) in zip(out.unbind(-3), ((3, -1, 2), (2, 1, -1), (4, 1, -1))):
         lacking = torch.sub(angle, centre, out=spare).abs_()
         lacking = (lacking.neg_() if sign < 0 else lacking).add_(edge).clamp_(0, 1)
         torch.addcmul(value, lacking, new_chroma, value=-1, out=channel)

@@ -1,5 +1,7 @@
-"""Pictures in memory turned by three shears, without gradients: what `rotation` does step by step, one picture after the
-other, each with as few passes over memory as there are transforms.
+"""Pictures in memory turned by three shears, without gradients.
+
+It is what `rotation` does step by step, one picture after the other, with as few passes over memory as there are
+transforms.
 
 What a shear leads beyond the ends of the next one's lines (copies of the first and the last line, the seam) is a linear
 function of lines whose spectrum is at hand, so it is put together there, and no line is copied between two transforms.
@@ -11,7 +13,6 @@ from typing import NamedTuple, cast
 
 import numpy as np
 import scipy.fft
-import torch
 from jaxtyping import Complex, Float
 
 from .displacement import SEAM, lines_of, spectrum_of
@@ -80,23 +81,23 @@ def _sheared(square: np.ndarray, phases: list[np.ndarray], frame: Frame) -> np.n
     _, _, length, top, left, margin, period = frame
     side, channels, (rows, columns, last) = frame.side, len(square), phases
 
+    inner = slice(margin, margin + length)
+
     periodic = np.empty((channels, length, period), square.dtype)
-    periodic[..., :length] = square
-    ramp = np.arange(1 - margin, period - length - margin + 1) / (period - side + 1)
-    _seam(periodic, length, _eased(ramp, square.dtype))
+    periodic[..., inner] = square
+    periodic[..., :margin], periodic[..., inner.stop : side] = square[..., :1], square[..., -1:]
+    _seam(periodic, side)
     spectrum = spectrum_of(periodic, -1)
     moved = np.empty((channels, period, spectrum.shape[-1]), spectrum.dtype)
-    inner = slice(margin, margin + length)
     np.multiply(spectrum, rows[inner], out=moved[:, inner])
     np.multiply(spectrum[:, :1], rows[:margin], out=moved[:, :margin])
     np.multiply(spectrum[:, -1:], rows[inner.stop :], out=moved[:, inner.stop : side])
-    ramp = _eased(np.arange(1, period - side + 1) / (period - side + 1), square.dtype)
-    _seam(moved.swapaxes(1, 2), side, ramp)
+    _seam(moved.swapaxes(1, 2), side)
 
     spectrum = spectrum_of(lines_of(moved, -1, period)[..., :side], -2)
     moved = np.empty((channels, len(columns), period), spectrum.dtype)
     np.multiply(spectrum, columns, out=moved[..., :side])
-    _seam(moved, side, ramp)
+    _seam(moved, side)
 
     spectrum = spectrum_of(lines_of(moved, -2, period)[:, margin + top : margin + top + frame.height], -1)
     spectrum *= last
@@ -104,18 +105,18 @@ def _sheared(square: np.ndarray, phases: list[np.ndarray], frame: Frame) -> np.n
 
 
 def _phases(frame: Frame, rest: float, quarters: int, dtype: np.dtype) -> list[Complex[np.ndarray, "..."]]:
-    """What each pass multiplies spectra by, for a rest of a turn after so many quarters: by the lines of `rotation._turn`,
-    for rows (line, frequency) and for columns (frequency, line)."""
+    """What each pass multiplies spectra by, for a rest of a turn after so many quarters, as in `rotation._turn`: for
+    rows (line, frequency), for columns (frequency, line)."""
     slope, sine, odd, side = math.tan(rest / 2), math.sin(rest), frame.odd, frame.side
     odd_x, odd_y = odd * math.cos(quarters * math.pi / 2), odd * math.sin(quarters * math.pi / 2)
     frequency, centre = np.arange(frame.period // 2 + 1) / frame.period, (side - 1) / 2
     columns = odd_y - sine * (np.arange(side) - centre - odd)
-    first = odd_x - odd - slope * (centre + odd_y) - frame.margin
-    shown = slope * (frame.margin + frame.top - centre)
+    rows = _turns(odd_x - odd - slope * (centre + odd_y), slope, side, frequency, dtype)
+    last = rows if odd == 0 else _turns(-slope * centre, slope, side, frequency, dtype)
     return [
-        _turns(first, slope, side, frequency, dtype),
+        rows,
         _turns(0.0, 1 / frame.period, len(frequency), columns, dtype),
-        _turns(shown, slope, frame.height, frequency, dtype),
+        last[frame.margin + frame.top :][: frame.height],
     ]
 
 
@@ -138,15 +139,11 @@ def _unit(turns: Float[np.ndarray, "*shape"], dtype: np.dtype) -> Complex[np.nda
     return found
 
 
-def _seam(lines: np.ndarray, length: int, ramp: Float[np.ndarray, " seam"]) -> None:
-    """Lead from the end of lines of a length to their beginning."""
-    first, last = lines[..., :1], lines[..., length - 1 : length]
-    np.multiply(first - last, ramp, out=lines[..., length:])
-    lines[..., length:] += last
-
-
-def _eased(ramp: Float[np.ndarray, " seam"], dtype: np.dtype) -> Float[np.ndarray, " seam"]:
-    return ((1 - np.cos(math.pi * ramp.clip(0, 1))) / 2).astype(dtype)
+def _seam(lines: np.ndarray, length: int) -> None:
+    """Lead from the end of lines of a length to their beginning, as `displacement` does."""
+    first, last, seam = lines[..., :1], lines[..., length - 1 : length], lines.shape[-1] - length
+    eased = (1 - np.cos(math.pi * np.arange(1, seam + 1) / (seam + 1))) / 2
+    lines[..., length:] = last + (first - last) * eased.astype(lines.real.dtype)
 
 
 def _squared(image: np.ndarray, frame: Frame) -> np.ndarray:
@@ -158,15 +155,16 @@ def _squared(image: np.ndarray, frame: Frame) -> np.ndarray:
 
 
 def _coverage(degrees: float, height: int, width: int, dtype: np.dtype) -> Float[np.ndarray, "height width"]:
-    """`rotation.coverage` of one angle."""
+    """`rotation.coverage` of one angle, in float64: whether a pixel of the rim has exactly 0, like the thousands beyond
+    it, decides about thousands of ties."""
     sine, cosine = (f(math.radians(degrees)) for f in (math.sin, math.cos))
     x, y = np.arange(width) - (width - 1) / 2, np.arange(height)[:, None] - (height - 1) / 2
 
     def inside(along_x: float, along_y: float, extent: int) -> np.ndarray:
-        own = np.add((along_x * x).astype(dtype), (along_y * y).astype(dtype))
+        own = along_x * x + along_y * y
         np.abs(own, out=own)
-        return np.subtract(dtype.type((extent + 1) / 2), own, out=own)
+        return np.subtract((extent + 1) / 2, own, out=own)
 
     edge = inside(cosine, sine, width)
     np.minimum(edge, inside(-sine, cosine, height), out=edge)
-    return edge.clip(0, 1, out=edge)
+    return edge.clip(0, 1, out=np.empty(edge.shape, dtype), casting="same_kind")
