@@ -12,7 +12,7 @@ from .record import Perturbation
 
 AT_ONCE = 2**18
 """How many numbers of pictures are shifted at once on the CPU, with two dozen others beside each."""
-BAND = 2**15
+BAND = 2**17
 """How many pixels of a picture are shifted at once on the CPU where no gradient is wanted."""
 GREY = 1e-5  # a pixel whose channels differ by less has no hue
 HUE_GAIN = 16.0  # how much larger than in the picture a pixel's chroma counts, at most, in the gradient of its hue
@@ -101,7 +101,7 @@ def _shifted_in_bands(
     return found
 
 
-def _shift_band(images: Float[Tensor, "batch 3 height width"], radians: Tensor, shift: Tensor, out: Tensor) -> None:
+def _shift_band(images: Float[Tensor, "*batch 3 height width"], radians: Tensor, shift: Tensor, out: Tensor) -> None:
     """With m = min, the hue is the sign of G - B times ((G - m) + (B - m) + (V - R)) / C, whichever channel is largest:
     each of the three differences is clamped to [0, C] by itself."""
     red, green, blue = images.unbind(-3)

@@ -17,7 +17,7 @@ from jaxtyping import Complex, Float
 
 from .displacement import SEAM, lines_of, spectrum_of
 
-AT_ONCE = 2**18
+AT_ONCE = 200_000
 """How many numbers of a picture's channels, as the transforms see them, are turned at once."""
 
 
@@ -80,7 +80,6 @@ def _sheared(square: np.ndarray, phases: list[np.ndarray], frame: Frame) -> np.n
     """The three passes, along rows, columns and rows."""
     _, _, length, top, left, margin, period = frame
     side, channels, (rows, columns, last) = frame.side, len(square), phases
-
     inner = slice(margin, margin + length)
 
     periodic = np.empty((channels, length, period), square.dtype)
