@@ -32,5 +32,8 @@ def _auroc(scores: np.ndarray, normal: np.ndarray, anomalous: np.ndarray) -> flo
     others, hits = np.sort(scores[normal]), np.sort(scores[anomalous])
     if not (len(others) and len(hits)):
         return float("nan")
-    twice = sum(int(np.searchsorted(others, hits, side).sum()) for side in ("left", "right"))
+    below = np.searchsorted(others, hits)
+    tied = hits == others[np.minimum(below, len(others) - 1)]
+    up_to = np.searchsorted(others, hits[tied], "right")
+    twice = 2 * int(below.sum()) + int((up_to - below[tied]).sum())
     return twice / (2 * len(others) * len(hits))

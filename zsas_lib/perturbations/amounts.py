@@ -48,6 +48,11 @@ def by_parts(
     return torch.cat(parts)
 
 
+def gradient_wanted(planes: Tensor, *amounts: Amount) -> bool:
+    """Whether what is made of planes and amounts is to be differentiated."""
+    return torch.is_grad_enabled() and any(isinstance(own, Tensor) and own.requires_grad for own in (planes, *amounts))
+
+
 def per_image(amount: Amount, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, " #batch"]:
     """Amounts beside the images that they are for, one for all or one each."""
     if isinstance(amount, int | float):

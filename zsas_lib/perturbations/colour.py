@@ -3,14 +3,17 @@
 import math
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from .amounts import Amount, by_parts, per_image, straight_through_clip
+from .amounts import Amount, by_parts, gradient_wanted, per_image, straight_through_clip
 from .record import Perturbation
 
 AT_ONCE = 2**18
 """How many numbers of pictures are shifted at once on the CPU, with two dozen others beside each."""
+BAND = 2**17
+"""How many pixels of a picture are shifted at once on the CPU where no gradient is wanted."""
 GREY = 1e-5  # a pixel whose channels differ by less has no hue
 HUE_GAIN = 16.0  # how much larger than in the picture a pixel's chroma counts, at most, in the gradient of its hue
 
@@ -52,7 +55,9 @@ def shift_hsv(
     V - V S' clamp(w, 0, 1) with w = 2 - |H' - 3|, |H' - 2| - 1, |H' - 4| - 1 for red, green, blue. The gradient of H
     grows as 1/C; in the result it counts times the new chroma C', and its limit is on C'/C.
     """
-    return by_parts(_shifted, images, hue, saturation, at_once=AT_ONCE)
+    if gradient_wanted(images, hue, saturation):
+        return by_parts(_shifted, images, hue, saturation, at_once=AT_ONCE)
+    return _shifted_in_bands(images, hue, saturation)
 
 
 def _shifted(
@@ -78,6 +83,41 @@ def _shifted(
     angle = angle.sub((angle / 6).floor(), alpha=6)
     lacking = 2 - (angle - 3).abs(), (angle - 2).abs() - 1, (angle - 4).abs() - 1
     return torch.stack([torch.addcmul(value, part.clamp(0, 1), new_chroma, value=-1) for part in lacking], 1)
+
+
+def _shifted_in_bands(
+    images: Float[Tensor, "batch 3 height width"], hue: Amount, saturation: Amount
+) -> Float[Tensor, "batch 3 height width"]:
+    """`_shifted` without gradients, on the CPU some rows after the others."""
+    radians, shift = (per_image(amount, images)[:, None, None] for amount in (hue, saturation))
+    found = torch.empty_like(images)
+    if images.device.type != "cpu":
+        _shift_band(images, radians, shift, found)
+        return found
+    rows = max(1, BAND // max(1, images.shape[-1]))
+    for *picture, turn, added in zip(images, found, radians.expand(len(images), 1, 1), shift.expand(len(images), 1, 1)):
+        for band, out in zip(*(planes.split(rows, -2) for planes in picture)):
+            _shift_band(band, turn, added, out)
+    return found
+
+
+def _shift_band(images: Float[Tensor, "*batch 3 height width"], radians: Tensor, shift: Tensor, out: Tensor) -> None:
+    """With m = min, the hue is the sign of G - B times ((G - m) + (B - m) + (V - R)) / C, whichever channel is largest:
+    each of the three differences is clamped to [0, C] by itself."""
+    red, green, blue = images.unbind(-3)
+    value, least = (torch.max(red, green), torch.min(red, green))
+    torch.max(value, blue, out=value)
+    torch.min(least, blue, out=least)
+    chroma, spare = value - least, blue - least
+    angle = least.sub_(green).neg_().add_(spare).add_(torch.sub(value, red, out=spare))
+    angle /= F.threshold(chroma, GREY, math.inf)
+    angle.copysign_(torch.sub(green, blue, out=spare)).add_(radians * (3 / math.pi))
+    angle.sub_(torch.div(angle, 6, out=spare).floor_(), alpha=6)
+    new_chroma = chroma.div_(value.clamp(min=GREY)).add_(shift).clamp_(0, 1).mul_(value)
+    for channel, (centre, sign, edge) in zip(out.unbind(-3), ((3, -1, 2), (2, 1, -1), (4, 1, -1))):
+        lacking = torch.sub(angle, centre, out=spare).abs_()
+        lacking = (lacking.neg_() if sign < 0 else lacking).add_(edge).clamp_(0, 1)
+        torch.addcmul(value, lacking, new_chroma, value=-1, out=channel)
 
 
 def _equal(channel: Float[Tensor, "*shape"], value: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:

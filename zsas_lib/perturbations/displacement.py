@@ -150,16 +150,30 @@ def _gathered(spectra: Complex[Tensor, "..."], own: int, dim: int) -> Complex[Te
 
 
 def _spectrum(lines: Float[Tensor, "..."], dim: int) -> Complex[Tensor, "..."]:
-    """Of columns and of odd periods by scipy on the CPU, which takes columns where they stand."""
-    if lines.device.type != "cpu" or _by_torch(lines.shape[dim], dim):
-        return torch.fft.rfft(lines, dim=dim)
-    return torch.from_numpy(scipy.fft.rfft(lines.numpy(), axis=dim, workers=torch.get_num_threads()))
+    return torch.from_numpy(spectrum_of(lines.numpy(), dim)) if _in_memory(lines) else torch.fft.rfft(lines, dim=dim)
 
 
 def _lines(spectrum: Complex[Tensor, "..."], dim: int, period: int) -> Float[Tensor, "..."]:
-    if spectrum.device.type != "cpu" or _by_torch(period, dim):
-        return torch.fft.irfft(spectrum, period, dim)
-    return torch.from_numpy(scipy.fft.irfft(spectrum.numpy(), period, dim, workers=torch.get_num_threads()))
+    if _in_memory(spectrum):
+        return torch.from_numpy(lines_of(spectrum.numpy(), dim, period))
+    return torch.fft.irfft(spectrum, period, dim)
+
+
+def _in_memory(numbers: Tensor) -> bool:
+    return numbers.device.type == "cpu"
+
+
+def spectrum_of(lines: Float[np.ndarray, "..."], dim: int) -> Complex[np.ndarray, "..."]:
+    """Of columns and of odd periods by scipy, which takes columns where they stand."""
+    if _by_torch(lines.shape[dim], dim):
+        return torch.fft.rfft(torch.from_numpy(lines), dim=dim).numpy()
+    return scipy.fft.rfft(lines, axis=dim, workers=torch.get_num_threads())
+
+
+def lines_of(spectrum: Complex[np.ndarray, "..."], dim: int, period: int) -> Float[np.ndarray, "..."]:
+    if _by_torch(period, dim):
+        return torch.fft.irfft(torch.from_numpy(spectrum), period, dim).numpy()
+    return scipy.fft.irfft(spectrum, period, dim, workers=torch.get_num_threads())
 
 
 def _by_torch(period: int, dim: int) -> bool:

@@ -17,9 +17,10 @@ from torch import Tensor
 
 from ..base.booleans import require_bool
 from ..base.devices import to_device
-from .amounts import Amount, by_parts, per_image, straight_through_clip
+from .amounts import Amount, by_parts, gradient_wanted, per_image, straight_through_clip
 from .displacement import displaced
 from .record import Motion, Perturbation
+from .turning import turned
 
 Fill: TypeAlias = Literal["replicate", "zero"]
 
@@ -39,10 +40,12 @@ def rotate(
     >>> torch.allclose(zsas.rotate(images, 90), turned, atol=1e-5)
     True
     """
+    if _in_memory(images, degrees):
+        return _turned(images, degrees, (0.0, 1.0), fill == "zero")
 
     def of(images: Tensor, degrees: Amount) -> Tensor:
-        turned = straight_through_clip(_turn(images, degrees), 0.0, 1.0)
-        return turned if fill == "replicate" else turned * _coverage(degrees, images).unsqueeze(-3)
+        found = straight_through_clip(_turn(images, degrees), 0.0, 1.0)
+        return found if fill == "replicate" else found * _coverage(degrees, images).unsqueeze(-3)
 
     return by_parts(of, images, degrees)
 
@@ -60,6 +63,8 @@ def derotate(
     >>> torch.allclose(zsas.derotate(turned, 90), maps, atol=1e-5)
     True
     """
+    if _in_memory(maps, degrees):
+        return _turned(maps.unsqueeze(1), -degrees, None, fill == "zero").squeeze(1)
 
     def of(maps: Tensor, degrees: Amount) -> Tensor:
         lowest, highest = (extreme(maps.detach(), (1, 2), keepdim=True) for extreme in (torch.amin, torch.amax))
@@ -118,6 +123,22 @@ def _edge(x: Tensor, y: Tensor, height: int, width: int) -> Tensor:
 def _shown(degrees: Amount, height: int, width: int) -> Bool[Tensor, "*batch height width"]:
     """Where a map that `derotate` turned back was shown."""
     return valid_region(-degrees, height, width)
+
+
+def _in_memory(planes: Tensor, degrees: Amount) -> bool:
+    """Whether planes are turned without torch, which only gradients and devices are in need of."""
+    return planes.device.type == "cpu" and not gradient_wanted(planes, degrees)
+
+
+def _turned(
+    planes: Float[Tensor, "batch channel height width"],
+    degrees: Amount,
+    limits: tuple[float, float] | None,
+    covered: bool,
+) -> Float[Tensor, "batch channel height width"]:
+    """`turning.turned` of tensors."""
+    amounts = per_image(degrees, planes).detach().numpy()
+    return torch.from_numpy(turned(planes.detach().numpy(), amounts, limits, covered))
 
 
 def _turn(
