@@ -3,10 +3,8 @@ import pandas as pd
 import pytest
 from scipy.optimize import minimize
 from scipy.special import expit, logit
-from sklearn.linear_model import HuberRegressor
 
 from zsas_lib.evaluation.sampled import ITSELF, Sampled
-from zsas_lib.robustness import effective
 from zsas_lib.robustness.effective import effective_robustness, huber_line, rank_correlation
 
 
@@ -44,37 +42,6 @@ def test_a_line_is_the_minimum_of_hubers_joint_loss():
     assert huber_line(x, y) == pytest.approx(expected[:2], abs=1e-4)
     assert huber_line(x, y)[0] == pytest.approx(0.7, abs=0.1)  # the outlier does not move it
     assert np.polyfit(x, y, 1)[1] > 0  # as it does least squares
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_a_line_is_scikit_learns(seed):
-    rng = np.random.default_rng(seed)
-    x = rng.normal(2, 3, 4 + seed)
-    y = rng.normal() * x + rng.normal(0, 0.2, len(x))
-    y[0] += 4 * (seed % 2)
-    spread = (x - x.mean()) / x.std()
-    known = HuberRegressor(epsilon=1.35, alpha=0.0, max_iter=1000, tol=1e-7).fit(spread[:, None], y)
-    slope = known.coef_[0] / x.std()
-    assert huber_line(x, y) == pytest.approx((slope, known.intercept_ - slope * x.mean()), abs=1e-7)
-
-
-def test_a_line_that_is_not_found_is_said():
-    with pytest.raises(ValueError, match="No line of 3 models was found"):
-        huber_line(np.array([0.0, 1.0, 2.0]), np.array([0.0, np.nan, 1.0]))
-
-
-def test_few_categories_have_few_resamples_and_each_its_own_line(monkeypatch):
-    fitted = []
-
-    def counted(*points):
-        fitted.append(points)
-        return huber_line(*points)
-
-    monkeypatch.setattr(effective, "huber_line", counted)
-    own = found(points(categories=2), resamples=50)
-    assert len(fitted) == 3  # each category twice, or both once
-    lines = own[own["model"] == "m7"].groupby("draw")["expected"]
-    assert (lines.nunique() == 1).all() and own["draw"].nunique() > 3
 
 
 def test_a_model_above_the_line_is_told_from_those_on_it():
