@@ -3,15 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import checked_types
 import jaxtyping
 import numpy as np
 import pytest
-import torch
 from beartype import beartype
 from checked_types import jaxtyped
 from jaxtyping import Float
-from jaxtyping import _storage as storage
 
 import zsas_lib as zsas
 
@@ -101,43 +98,3 @@ def test_the_library_is_checked(request):
 def test_nothing_is_checked_where_that_is_asked_for(monkeypatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     assert added(np.ones(2), np.ones(2), twice=True).shape == (4,)
-
-
-HINTS = (
-    "a b",
-    "a a",
-    "a *rest",
-    "*rest b",
-    "a *rest b",
-    "... 3",
-    "3 ... b",
-    "_ a",
-    "",
-    "*rest",
-    "#a b",
-    "a *#rest",
-    "2",
-)
-
-
-def drawn(rng) -> np.ndarray | torch.Tensor | list:
-    shape = tuple(int(size) for size in rng.integers(1, 4, rng.integers(0, 4)))
-    kinds = (np.ones(shape), np.ones(shape, dtype=int), torch.ones(shape), torch.nn.Parameter(torch.ones(shape)), [1.0])
-    return kinds[rng.choice(len(kinds), p=[0.5, 0.1, 0.2, 0.1, 0.1])]
-
-
-def test_arrays_fit_where_jaxtyping_says_so_and_give_names_the_same_sizes():
-    rng, right = np.random.default_rng(0), 0
-    for _ in range(3000):
-        hints = [Float[np.ndarray, HINTS[n]] for n in rng.choice(len(HINTS), 3)] + [Float[torch.Tensor, "a ... b"]]
-        arrays = [drawn(rng) for _ in hints]
-        found = []
-        for fits in (checked_types._fits, checked_types.FITS_IN_ITS_OWN_WAY):
-            storage.push_shape_memo({})
-            said = [fits(hint, array) for hint, array in zip(hints, arrays)]
-            sizes, rests, *_ = storage.get_shape_memo()
-            found.append((said, dict(sizes), dict(rests)))
-            storage.pop_shape_memo()
-        assert found[0] == found[1], (hints, arrays)
-        right += sum(found[0][0])
-    assert right > 1000
