@@ -167,13 +167,13 @@ def spectrum_of(lines: Float[np.ndarray, "..."], dim: int) -> Complex[np.ndarray
     """Of columns and of odd periods by scipy, which takes columns where they stand."""
     if _by_torch(lines.shape[dim], dim):
         return torch.fft.rfft(torch.from_numpy(lines), dim=dim).numpy()
-    return scipy.fft.rfft(lines, axis=dim, workers=torch.get_num_threads())
+    return np.asarray(scipy.fft.rfft(lines, axis=dim, workers=torch.get_num_threads()))
 
 
 def lines_of(spectrum: Complex[np.ndarray, "..."], dim: int, period: int) -> Float[np.ndarray, "..."]:
     if _by_torch(period, dim):
         return torch.fft.irfft(torch.from_numpy(spectrum), period, dim).numpy()
-    return scipy.fft.irfft(spectrum, period, dim, workers=torch.get_num_threads())
+    return np.asarray(scipy.fft.irfft(spectrum, period, dim, workers=torch.get_num_threads()))
 
 
 def _by_torch(period: int, dim: int) -> bool:

@@ -132,17 +132,17 @@ def _turns(
 def _unit(turns: Float[np.ndarray, "*shape"], dtype: np.dtype) -> Complex[np.ndarray, "*shape"]:
     turns -= np.rint(turns)
     angle = (2 * math.pi * turns).astype(dtype)
-    found = np.empty(angle.shape, np.result_type(dtype, np.complex64))
-    np.cos(angle, out=found.real)
-    np.sin(angle, out=found.imag)
-    return found
+    found = np.empty((*angle.shape, 2), dtype)
+    np.cos(angle, out=found[..., 0])
+    np.sin(angle, out=found[..., 1])
+    return found.view(np.result_type(dtype, np.complex64))[..., 0]
 
 
 def _seam(lines: np.ndarray, length: int) -> None:
     """Lead from the end of lines of a length to their beginning, as `displacement` does."""
     first, last, seam = lines[..., :1], lines[..., length - 1 : length], lines.shape[-1] - length
     eased = (1 - np.cos(math.pi * np.arange(1, seam + 1) / (seam + 1))) / 2
-    lines[..., length:] = last + (first - last) * eased.astype(lines.real.dtype)
+    lines[..., length:] = last + (first - last) * eased.astype(lines.dtype)
 
 
 def _squared(image: np.ndarray, frame: Frame) -> np.ndarray:
