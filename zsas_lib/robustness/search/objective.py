@@ -87,9 +87,8 @@ class Objective:
             seen = shown(maps, given)
             normal, anomalous = normal & seen, anomalous & seen
         loss, found = _difference(maps, normal, anomalous), picture_aurocs(maps.detach(), normal, anomalous)
-        finite = (
-            loss.detach().isfinite()
-        )  # both means read every pixel, and 0 times one that is not finite is none either
+        # Both means read every pixel, and 0 times one that is not finite is not finite either.
+        finite = loss.detach().isfinite()
         loss, found = torch.where(finite, loss, torch.nan), torch.where(finite, found, torch.nan)
         numbers = torch.cat([loss.detach(), found, prediction.image_score.detach(), *extents]).cpu()
         refuse_outside(numbers[3 * count :])
