@@ -63,6 +63,9 @@ def turned(
     found = np.empty(images.shape, images.dtype)
     at_once = max(1, AT_ONCE // frame.period**2)
     for image, out, angle in zip(images, found, np.broadcast_to(degrees, len(images)).astype(float)):
+        if angle == 0:
+            np.clip(image, *(limits or (None, None)), out=out)
+            continue
         quarters = round(angle / 90)
         phases = _phases(frame, math.radians(angle - 90 * quarters), quarters, images.dtype)
         low, high = limits or (image.min(), image.max())

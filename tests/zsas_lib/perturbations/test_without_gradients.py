@@ -31,6 +31,21 @@ def test_turning_equals_the_steps_that_gradients_are_taken_of(shape, fill):
         torch.testing.assert_close(function(planes, angles, fill=fill), expected, atol=1e-11, rtol=0)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_turned_by_0_planes_are_the_same_to_the_last_digit_and_their_gradients_those_of_a_turn(dtype):
+    angles = torch.tensor([0.0, 30.0], dtype=dtype)
+    images, maps = noise(2, 3, 20, 33, dtype=dtype), 5 * noise(2, 20, 33, dtype=dtype) - 2
+    for function, planes, fill in ((rotate, images, "replicate"), (derotate, maps, "zero")):
+        for found in (function(planes, angles, fill=fill), differentiable(function, planes, angles, fill=fill)):
+            assert torch.equal(found[0], planes[0]) and not torch.equal(found[1], planes[1])
+        weights, slopes = noise(*planes.shape, dtype=dtype), []
+        for degrees in (0.0, 1e-6):
+            angle, at = torch.tensor([degrees], dtype=dtype, requires_grad=True), planes[:1].clone().requires_grad_()
+            (function(at, angle, fill="replicate") * weights[:1]).sum().backward()
+            slopes.append(torch.cat([angle.grad, at.grad.flatten()]))
+        torch.testing.assert_close(*slopes, atol=1e-3, rtol=0)
+
+
 def test_many_channels_of_a_large_picture_are_turned_in_parts():
     images = noise(1, 5, 300, 260)
     torch.testing.assert_close(rotate(images, 40.0), differentiable(rotate, images, 40.0), atol=1e-11, rtol=0)
