@@ -32,8 +32,8 @@ def rotate(
 
     A pixel whose source lies outside the image takes the nearest border pixel ("replicate", as S) or 0 ("zero", as
     `coverage` blends it in). Overshoot of the interpolation is clipped to [0, 1] once, at the end, with a
-    straight-through gradient. Turned by 0, an image is the same to the last digit. Differentiable, once, in the images and in
-    the angle; continuous in the angle but for detail finer than 0.45 cycles per pixel at 45 + 90k degrees.
+    straight-through gradient. Turned by 0, an image is the same to the last digit. Differentiable, once, in the images
+    and in the angle; continuous in the angle but for detail finer than 0.45 cycles per pixel at 45 + 90k degrees.
 
     >>> images = torch.rand(1, 3, 8, 8)
     >>> turned = images.rot90(-1, (2, 3))
