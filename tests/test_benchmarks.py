@@ -372,6 +372,19 @@ def test_what_learns_nothing_is_measured_anew(tmp_path, monkeypatch):
         assert list(rows.pixel_auroc) == list(learned_models.learned(tmp_path).pixel_auroc) == [value]
 
 
+@pytest.mark.parametrize(("name", "size"), [("anovl", 144), ("clip", 240)])
+def test_models_are_measured_at_the_size_that_the_pages_have(name, size, monkeypatch):
+    sizes = []
+
+    def evaluated(model, pictures, **_):
+        sizes.append((model.backbone.image_size, pictures.image_size))
+        return pd.DataFrame([dict.fromkeys(learned_models.QUALITIES, 0.5)], index=["mean"])
+
+    monkeypatch.setattr(zsas, "evaluate", evaluated)
+    learned_models.rows_of(name, "embedded-b", [0], quick=True)
+    assert sizes == [(size, size)]
+
+
 @pytest.mark.parametrize("quick", [True, False])
 def test_every_model_is_set_against_winclip_of_the_same_direction(quick, monkeypatch):
     qualities = {"embedded-b": 0.8, "embedded-a": 0.4}

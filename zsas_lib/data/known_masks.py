@@ -39,8 +39,10 @@ def recalled(root: Path) -> Known:
 
 
 def keep(root: Path, known: Mapping[tuple, str | None]) -> None:
-    """Keep what was found beside what is kept; of two that keep at once, one may be in vain."""
-    content = [[key[0], key[1:], kind] for key, kind in {**recalled(root), **known}.items()]
+    """Keep what was found, beside what is kept of other masks; of two that keep at once, one may be in vain."""
+    anew = {_named(key) for key in known}
+    others = {key: kind for key, kind in recalled(root).items() if _named(key) not in anew}
+    content = [[key[0], key[1:], kind] for key, kind in {**others, **known}.items()]
     with suppress(OSError):
         file = _file(root)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -51,8 +53,13 @@ def keep(root: Path, known: Mapping[tuple, str | None]) -> None:
             old.unlink(missing_ok=True)
 
 
+def _named(key: tuple) -> tuple:
+    """The rule and the masks, in whatever state."""
+    return key[0], *(state[0] for state in key[1:])
+
+
 def _file(root: Path) -> Path:
-    name = hashlib.sha256(f"{_looking()} {os.path.abspath(root)}".encode()).hexdigest()
+    name = hashlib.sha256(_looking().encode() + os.fsencode(os.path.abspath(root))).hexdigest()
     return cache_folder() / "masks" / f"{name[:32]}{SUFFIX}"
 
 

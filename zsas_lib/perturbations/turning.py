@@ -58,24 +58,30 @@ def turned(
     covered: bool,
 ) -> Float[np.ndarray, "batch channel height width"]:
     """Images turned clockwise, continued by their border pixels and clipped to ``limits``, or each to its own extremes;
-    times `rotation.coverage` where it is ``covered``."""
+    times `rotation.coverage` where it is ``covered``. By an angle that is no finite number, to nan."""
     frame = frame_of(*images.shape[2:])
     found = np.empty(images.shape, images.dtype)
     at_once = max(1, AT_ONCE // frame.period**2)
+    known = math.nan
     for image, out, angle in zip(images, found, np.broadcast_to(degrees, len(images)).astype(float)):
         if angle == 0:
             np.clip(image, *(limits or (None, None)), out=out)
             continue
-        quarters = round(angle / 90)
-        phases = _phases(frame, math.radians(angle - 90 * quarters), quarters, images.dtype)
+        if not math.isfinite(angle):
+            out.fill(math.nan)
+            continue
+        if angle != known:
+            quarters, known = round(angle / 90), angle
+            phases = _phases(frame, math.radians(angle - 90 * quarters), quarters, images.dtype)
+            shown = _coverage(angle, frame.height, frame.width, images.dtype) if covered else None
         low, high = limits or (image.min(), image.max())
         for first in range(0, len(image), at_once):
             part = slice(first, first + at_once)
             _sheared(np.rot90(_squared(image[part], frame), -quarters, (1, 2)), phases, frame).clip(
                 low, high, out=out[part]
             )
-        if covered:
-            out *= _coverage(angle, frame.height, frame.width, images.dtype)
+        if shown is not None:
+            out *= shown
     return found
 
 

@@ -95,7 +95,7 @@ def effective_robustness(
     weights = np.vstack([np.ones((1, count)), drawn]) / count
     means = [weights @ side for side in values]
     _, first, which = np.unique(weights, axis=0, return_index=True, return_inverse=True)  # few, of few categories
-    lines = np.stack([expected(means[0][row], means[1][row], places) for row in first])[which]
+    lines = np.stack([expected(means[0][row], means[1][row], places) for row in first])[which.reshape(-1)]
     draws, pictures = [0, *checksums(drawn)], crc32("\n".join(map(str, sides[0].index)).encode())
     parts = []
     for number, name in enumerate(names):

@@ -130,12 +130,14 @@ class Run:
 
     def output(self, seconds: float) -> str:
         """All that it and its jobs say until the last of them ends, which must be within so many seconds."""
-        alarm = threading.Timer(seconds, self.kill_everything)
+        late = threading.Event()
+        alarm = threading.Timer(seconds, lambda: (late.set(), self.kill_everything()))
         alarm.start()
         with self.said:
             output = self.said.read()
         alarm.cancel()
         self.process.join()
+        assert not late.is_set(), f"no end after {seconds} s\n{output}"
         return output
 
     @property
@@ -166,7 +168,8 @@ def kill(run: Run, dice: random.Random) -> None:
     """Snakemake alone, everything that it started, or one of its jobs: a shard, papermill or a kernel."""
     match dice.choice(["snakemake", "everything", "job", "job"]):
         case "snakemake":
-            os.kill(run.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it ended before
+                os.kill(run.pid, signal.SIGKILL)
         case "everything":
             run.kill_everything()
         case "job":

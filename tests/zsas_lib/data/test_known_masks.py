@@ -105,3 +105,23 @@ def test_only_the_last_folders_are_kept(root, looked_at, monkeypatch):
         newest = max((root.parent / "cache" / "masks").iterdir(), key=lambda each: each.stat().st_mtime_ns)
         os.utime(newest, (number, number))
     assert [known_masks.recalled(root / str(number)) != {} for number in range(3)] == [False, True, True]
+
+
+def test_masks_written_anew_take_the_place_of_what_was_known_of_them(root, looked_at):
+    sizes = []
+    for _ in range(3):
+        looked_at()
+        loaded(root)
+        (file,) = known_masks._file(root).parent.iterdir()
+        sizes.append(len(known_masks.recalled(root)))
+        for number, mask in enumerate(sorted((root / "nut/ground_truth/dent").iterdir())):
+            os.utime(mask, ns=(10**18, 10**18 + len(sizes) * 10**9 + number))
+    assert sizes == [COUNT] * 3 and file == known_masks._file(root)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names of files are bytes")
+def test_a_folder_whose_name_is_no_text(tmp_path, root):
+    other = tmp_path / os.fsdecode(b"s\xe9t")
+    os.rename(root, other)
+    loaded(other)
+    assert len(known_masks.recalled(other)) == COUNT

@@ -46,6 +46,15 @@ def test_turned_by_0_planes_are_the_same_to_the_last_digit_and_their_gradients_t
         torch.testing.assert_close(*slopes, atol=1e-3, rtol=0)
 
 
+@pytest.mark.parametrize("angle", [math.nan, math.inf])
+def test_an_angle_that_is_no_number_spoils_no_other_picture(angle):
+    images, angles = noise(3, 3, 20, 33), torch.tensor([30.0, angle, 30.0], dtype=torch.float64)
+    for found in (rotate(images, angles), differentiable(rotate, images, angles)):
+        assert found[1].isnan().all() and found[::2].isfinite().all()
+    maps = derotate(images[:, 0], angles)
+    assert maps[1].isnan().all() and torch.equal(maps[2], derotate(images[2:, 0], 30.0)[0])
+
+
 def test_many_channels_of_a_large_picture_are_turned_in_parts():
     images = noise(1, 5, 300, 260)
     torch.testing.assert_close(rotate(images, 40.0), differentiable(rotate, images, 40.0), atol=1e-11, rtol=0)
