@@ -62,7 +62,7 @@ def turned(
     frame = frame_of(*images.shape[2:])
     found = np.empty(images.shape, images.dtype)
     at_once = max(1, AT_ONCE // frame.period**2)
-    known = math.nan
+    known, quarters, phases, shown = math.nan, 0, [], None
     for image, out, angle in zip(images, found, np.broadcast_to(degrees, len(images)).astype(float)):
         if angle == 0:
             np.clip(image, *(limits or (None, None)), out=out)
