@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import nbformat
+import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from zsas_book.machine.warm import SOCKET_VARIABLE, serving
@@ -203,6 +204,12 @@ def server() -> tuple[dict[str, str], AbstractContextManager]:
     if another:
         os.environ[SOCKET_VARIABLE] = another
     return {SOCKET_VARIABLE: name} if name else {}, held
+
+
+def start_warm(patch: pytest.MonkeyPatch) -> None:
+    """Kernels of this process start by the server of these tests."""
+    for name, value in server()[0].items():
+        patch.setenv(name, value)
 
 
 def environment(root: Path, *, warm: bool = True) -> dict[str, str]:

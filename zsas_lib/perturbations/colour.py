@@ -105,7 +105,7 @@ def _shift_band(images: Float[Tensor, "*batch 3 height width"], radians: Tensor,
     """With m = min, the hue is the sign of G - B times ((G - m) + (B - m) + (V - R)) / C, whichever channel is largest:
     each of the three differences is clamped to [0, C] by itself."""
     red, green, blue = images.unbind(-3)
-    value, least = (torch.max(red, green), torch.min(red, green))
+    value, least = torch.max(red, green), torch.min(red, green)
     torch.max(value, blue, out=value)
     torch.min(least, blue, out=least)
     chroma, spare = value - least, blue - least

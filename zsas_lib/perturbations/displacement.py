@@ -33,6 +33,11 @@ def displaced(
     return _Displacement.apply(planes, by[:, None].unsqueeze(dim), dim, margin)
 
 
+def period_of(length: int) -> int:
+    """How many pixels a line of a length and its seam have, so that they are transformed fast."""
+    return cast(int, scipy.fft.next_fast_len(length + SEAM, real=True))
+
+
 class _Displacement(torch.autograd.Function):
     """Backward displaces the gradient by -by, and takes that of ``by`` from the two spectra at hand (Parseval), which
     is twice as fast as differentiating through the transforms."""
@@ -42,7 +47,7 @@ class _Displacement(torch.autograd.Function):
         length, across = planes.shape[dim], _other(dim)
         lines = planes.shape[across]
         before = (by.shape[across] - lines) // 2
-        period = cast(int, scipy.fft.next_fast_len(length + 2 * margin + SEAM, real=True))
+        period = period_of(length + 2 * margin)
         seam = period - length - 2 * margin
         ramp = torch.arange(1 - margin, seam + margin + 1, dtype=planes.dtype, device=planes.device) / (seam + 1)
         ramp = _along((1 - torch.cos(math.pi * ramp.clamp(0, 1))) / 2, dim)

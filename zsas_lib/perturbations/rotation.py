@@ -20,7 +20,7 @@ from ..base.devices import to_device
 from .amounts import Amount, by_parts, gradient_wanted, per_image, straight_through_clip
 from .displacement import displaced
 from .record import Motion, Perturbation
-from .turning import turned
+from .turning import frame_of, turned
 
 Fill: TypeAlias = Literal["replicate", "zero"]
 
@@ -164,18 +164,14 @@ def _turn(
     rest = torch.deg2rad(degrees - 90 * quarters)
     slope, sine = torch.tan(rest / 2)[:, None], torch.sin(rest)[:, None]
 
-    square = max(height, width)
-    square += (square - height) % 2
-    top, left = (square - height) // 2, (square - width) // 2
+    frame = frame_of(height, width)
+    square, top, left, margin, odd = frame.square, frame.top, frame.left, frame.margin, frame.odd
     images = _continued(_continued(images, -1, left, square - width - left), -2, top, top)
     images = _quarter_turned(images, turns)
 
     # The centre is `odd` right of the square's, 0 or -1/2, and at (odd_x, odd_y) after the quarter turns.
-    odd = left - (square - width) / 2
     odd_x, odd_y = ((odd * f(quarters * math.pi / 2))[:, None] for f in (torch.cos, torch.sin))
-    margin = math.ceil((math.hypot(height, width) - square) / 2)
-    side = square + 2 * margin
-    steps = torch.arange(side, dtype=images.dtype, device=images.device) - (side - 1) / 2
+    steps = torch.arange(frame.side, dtype=images.dtype, device=images.device) - (frame.side - 1) / 2
     shown = slice(margin + top, margin + top + height)
     images = displaced(images, odd_x - odd + slope * (steps - odd_y), -1, margin)
     images = displaced(images, odd_y - sine * (steps - odd), -2)[..., shown, :]

@@ -9,13 +9,12 @@ Phases are products of two short tables of float64, hence more exact than the co
 """
 
 import math
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
-import scipy.fft
 from jaxtyping import Complex, Float
 
-from .displacement import SEAM, lines_of, spectrum_of
+from .displacement import lines_of, period_of, spectrum_of
 
 AT_ONCE = 200_000
 """How many numbers of a picture's channels, as the transforms see them, are turned at once."""
@@ -47,7 +46,7 @@ def frame_of(height: int, width: int) -> Frame:
     square = max(height, width)
     square += (square - height) % 2
     margin = math.ceil((math.hypot(height, width) - square) / 2)
-    period = cast(int, scipy.fft.next_fast_len(square + 2 * margin + SEAM, real=True))
+    period = period_of(square + 2 * margin)
     return Frame(height, width, square, (square - height) // 2, (square - width) // 2, margin, period)
 
 

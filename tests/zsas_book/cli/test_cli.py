@@ -4,7 +4,7 @@ import sys
 import nbformat
 import pandas as pd
 import pytest
-from mini_project import REPOSITORY, run_in, server, write_notebook
+from mini_project import REPOSITORY, run_in, start_warm, write_notebook
 
 import zsas_lib
 from zsas_book import cli
@@ -29,8 +29,7 @@ def zsas(monkeypatch, capsys):
 
 @pytest.mark.kernel
 def test_run_takes_parameters_as_papermill_does_and_says_where_the_result_is(zsas, tmp_path, monkeypatch):
-    for name, value in server()[0].items():
-        monkeypatch.setenv(name, value)
+    start_warm(monkeypatch)
     notebook = write_notebook(tmp_path / "page.ipynb", "print(rows)")
     status, out, _ = zsas("run", notebook, "-p", "rows", "7", "--output", tmp_path / "out.ipynb")
     assert status == 0

@@ -12,7 +12,7 @@ import nbformat
 import numpy as np
 import PIL.Image
 import pytest
-from mini_project import REPOSITORY, server, write_notebook
+from mini_project import REPOSITORY, start_warm, write_notebook
 
 from zsas_book.machine.warm import SOCKET_VARIABLE
 from zsas_book.pages.certificate import stale_reason
@@ -39,8 +39,7 @@ def visible(folder: Path) -> list[str]:
 def warm():
     """Kernels start by the server of these tests."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in server()[0].items():
-            patch.setenv(name, value)
+        start_warm(patch)
         yield
 
 

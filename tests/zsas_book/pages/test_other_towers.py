@@ -6,7 +6,7 @@ import json
 import nbformat
 import pandas as pd
 import pytest
-from mini_project import REPOSITORY, server
+from mini_project import REPOSITORY, start_warm
 
 from zsas_book.pages.compute import compute_page
 from zsas_book.project.chapters import load_pages
@@ -57,8 +57,7 @@ def folders(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def warm(monkeypatch):
     """Kernels start by the server of these tests."""
-    for name, value in server()[0].items():
-        monkeypatch.setenv(name, value)
+    start_warm(monkeypatch)
 
 
 @pytest.fixture

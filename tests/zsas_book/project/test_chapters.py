@@ -15,7 +15,7 @@ import nbformat
 import pandas as pd
 import pytest
 import yaml
-from mini_project import REPOSITORY, server
+from mini_project import REPOSITORY, start_warm
 from papermill.cli import _resolve_type
 
 from zsas_book.machine.warm import command
@@ -73,8 +73,7 @@ def store(tmp_path_factory) -> Iterator[Path]:
     folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "results-of-pages"
     folder.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in server()[0].items():
-            patch.setenv(name, value)
+        start_warm(patch)
         yield folder
 
 

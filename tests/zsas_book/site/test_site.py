@@ -16,7 +16,7 @@ import mini_project
 import nbformat
 import pytest
 import yaml
-from mini_project import REPOSITORY, copy_sources, run_in, server
+from mini_project import REPOSITORY, copy_sources, run_in, start_warm
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from zsas_book.escape import in_code
@@ -374,8 +374,7 @@ def warm(checkout, monkeypatch):
     """The checkout's own programs start by the server of these tests."""
     monkeypatch.chdir(checkout)
     monkeypatch.setenv("PYTHONPATH", str(checkout))
-    for name, value in server()[0].items():
-        monkeypatch.setenv(name, value)
+    start_warm(monkeypatch)
 
 
 def test_the_how_to_page_on_forking_works_word_for_word(checkout, warm):
