@@ -9,15 +9,32 @@ arguments that a function changes while it runs.
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import is_dataclass
+from dataclasses import dataclass, is_dataclass
 from types import FunctionType
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import jaxtyping
 from jaxtyping import AbstractArray
 from jaxtyping._storage import pop_shape_memo, push_shape_memo
 
 OWN_WAY = jaxtyping.jaxtyped
+INSIDE = "<locals>"
+"""In the name of a function that another defines anew in each of its calls."""
+
+
+@dataclass(frozen=True)
+class Inner:
+    """Such a function's check, which others of its code, names and hints can have too; it keeps all of them alive."""
+
+    function: FunctionType
+    names: dict
+    given: dict
+    checked: Callable
+    sized: bool
+
+
+INNER: dict[tuple, Inner] = {}
+"""By where their code and names are, and by type checker."""
 
 
 def install() -> None:
@@ -54,14 +71,17 @@ def jaxtyped(subject: Any = None, *, typechecker: Callable) -> Any:
 
 def _checking(function: FunctionType, typechecker: Callable) -> Callable:
     """The function, checked; what is made bit by bit, or names a size by an argument, is left to jaxtyping."""
+    code, names = function.__code__, function.__globals__
+    given = {name: _meant(hint) for name, hint in function.__annotations__.items()}
+    place = id(code), id(names), typechecker
+    if place in INNER and INNER[place].given == given:
+        return _sized(_rebound(INNER[place], function), INNER[place].sized)
     kinds = (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction)
-    hints = {name: _resolved(hint, function.__globals__) for name, hint in function.__annotations__.items()}
+    hints = {name: _resolved(hint, names) for name, hint in function.__annotations__.items()}
     arrays = [array for hint in hints.values() for array in _arrays(hint)]
     if any(kind(function) for kind in kinds) or any("{" in array.dim_str for array in arrays):
         return OWN_WAY(function, typechecker=typechecker)
-    same = FunctionType(
-        function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
-    )
+    same = FunctionType(code, names, function.__name__, function.__defaults__, function.__closure__)
     same.__kwdefaults__, same.__qualname__, same.__module__ = (
         function.__kwdefaults__,
         function.__qualname__,
@@ -69,7 +89,24 @@ def _checking(function: FunctionType, typechecker: Callable) -> Callable:
     )
     same.__annotations__ = hints
     checked = typechecker(same)
-    if not arrays:
+    if INSIDE in function.__qualname__ and same in (checked.__kwdefaults__ or {}).values():
+        INNER[place] = Inner(same, names, given, checked, bool(arrays))
+    return _sized(checked, bool(arrays))
+
+
+def _rebound(inner: Inner, function: FunctionType) -> Callable:
+    """What a type checker made for one function, for another of the same code: it holds the one as a default."""
+    made = inner.checked
+    other = FunctionType(made.__code__, made.__globals__, made.__name__, made.__defaults__, made.__closure__)
+    other.__kwdefaults__ = {
+        name: function if value is inner.function else value for name, value in made.__kwdefaults__.items()
+    }
+    return other
+
+
+def _sized(checked: Callable, sized: bool) -> Callable:
+    """With a place of its own for the sizes that its arrays have, where it has some."""
+    if not sized:
         return checked
 
     def with_sizes(*args, **kwargs):
@@ -93,6 +130,14 @@ def _resolved(hint: object, names: dict) -> object:
         return get_type_hints(holder, names, include_extras=True)["value"]
     except Exception:  # as jaxtyping does
         return Any
+
+
+def _meant(hint: object) -> object:
+    """What two hints have in common that say the same: jaxtyping makes a class anew whenever one is written."""
+    if inspect.isclass(hint) and issubclass(hint, AbstractArray):
+        return hint.dtype, hint.array_type, hint.dim_str
+    parts = get_args(hint)
+    return (get_origin(hint), *map(_meant, parts)) if parts else hint
 
 
 def _arrays(hint: object) -> list[type[AbstractArray]]:

@@ -88,6 +88,42 @@ def test_what_is_wrong_is_refused(call):
     assert raised.type.__module__.partition(".")[0] in ("beartype", "jaxtyping")
 
 
+def adder(first: int, kind: type):
+    @check
+    def inside(second: kind, *, times: int = 1) -> int:
+        return (first + second) * times
+
+    return inside
+
+
+def test_functions_that_are_defined_again_are_checked_each_with_what_is_its_own():
+    ones = [adder(first, int) for first in (1, 2, 3)]
+    assert [one(10, times=2) for one in ones] == [22, 24, 26]
+    for one in ones:
+        with pytest.raises(Exception, match="violates type hint"):
+            one("10")
+    with pytest.raises(Exception, match="violates type hint"):
+        adder(1, str)(10)
+    with pytest.raises(Exception, match="violates type hint"):
+        adder(1, float)(0.5)
+
+
+def grower(rows: int, size: str):
+    @check
+    def inside(values: Float[np.ndarray, size]) -> Float[np.ndarray, size]:
+        return np.concatenate([values] * rows)
+
+    return inside
+
+
+def test_sizes_of_a_function_that_is_defined_again_are_those_of_each():
+    for _ in range(2):
+        assert grower(1, "a")(np.ones(2)).shape == (2,) and grower(1, "3")(np.ones(3)).shape == (3,)
+        for grow, values in ((grower(2, "a"), 2), (grower(1, "3"), 2), (grower(1, "a b"), 2)):
+            with pytest.raises(Exception, match="violates type hint"):
+                grow(np.ones(values))
+
+
 def test_the_library_is_checked(request):
     if not request.config.getoption("jaxtyping_packages"):
         pytest.skip("nothing is checked in this run")

@@ -54,6 +54,8 @@ ONE_OF_A_KIND = (
 )
 """Each has an image tower or a text tower of another kind than those before."""
 BLOCKS = 2
+FIRST_NUMBERS = ("_no_grad_uniform_", "_no_grad_normal_", "_no_grad_trunc_normal_", "_no_grad_fill_", "_no_grad_zero_")
+"""By which torch's functions of `torch.nn.init` fill what they are given."""
 
 
 def cut(name: str) -> dict:
@@ -91,6 +93,11 @@ def normed(values, shape, weight=None, bias=None, eps=1e-5):
     return torch.empty(values.shape, dtype=values.dtype, device=values.device)
 
 
+def as_it_is(tensor, *_, **__):
+    """What has no numbers needs no first ones."""
+    return tensor
+
+
 CONFIGURATIONS = {name: open_clip.get_model_config(name) for name in NAMES}
 
 
@@ -120,6 +127,8 @@ def few_blocks():
     with (
         patch("timm.create_model", made),
         patch("torch.nn.functional.layer_norm", normed),
+        patch.multiple("torch.nn.init", **dict.fromkeys(FIRST_NUMBERS, as_it_is)),
+        patch("timm.layers.weight_init._trunc_normal_", as_it_is),
         patch("open_clip.get_model_config", cut),
         patch.object(text_tower, "tokenizer_of", tokenizer),
         patch.object(backbones, "SENTENCES_AT_ONCE", 1024),  # what has no numbers takes as long for one as for many
