@@ -12,6 +12,7 @@ from ...base.booleans import require_bool
 from ...base.devices import to_device
 from ...base.errors import UnknownNameError
 from ...base.freed import keep_freed
+from ...base.threads import enough_threads
 from ...metrics.pictures import picture_aurocs
 from ...models.prediction import AnomalyModel
 from ...perturbations import OF_PAPER_S, perturb, shown, upright
@@ -77,11 +78,24 @@ class Objective:
         device = self.images.device
         given = dict(zip(columns(self.over), to_device(amounts, device).unbind(1)))
         place, count = to_device(index, device), len(index)
+        size = self.images[0].numel() * count
         with asked_later() as extents:
-            perturbed = perturb(self.images[place], **given)
+            with enough_threads(size):
+                perturbed = perturb(self.images[place], **given)
             prediction = self.model(perturbed, [self.class_names[i] for i in index.tolist()])
+        with enough_threads(size):
+            maps, loss, found = self._judged(prediction.anomaly_map.float(), place, given)
+        numbers = torch.cat([loss.detach(), found, prediction.image_score.detach(), *extents]).cpu()
+        refuse_outside(numbers[3 * count :])
+        own, found, score = numbers[: 3 * count].split(count)
+        return Outcome(loss if loss.requires_grad else own, found, maps.detach(), score)
+
+    def _judged(
+        self, maps: Float[Tensor, "point height width"], place: Int[Tensor, " point"], given: dict[str, Tensor]
+    ) -> tuple[Float[Tensor, "point height width"], Float[Tensor, " point"], Float[Tensor, " point"]]:
+        """The upright maps of perturbed images, with their losses and pixel AUROC."""
         zero = self.fill == "zero"
-        maps = upright(prediction.anomaly_map.float(), given, fill="zero" if zero else "replicate")
+        maps = upright(maps, given, fill="zero" if zero else "replicate")
         normal, anomalous = ~self.masks[place], self.masks[place]
         if not zero:
             seen = shown(maps, given)
@@ -89,11 +103,7 @@ class Objective:
         loss, found = _difference(maps, normal, anomalous), picture_aurocs(maps.detach(), normal, anomalous)
         # Both means read every pixel, and 0 times one that is not finite is not finite either.
         finite = loss.detach().isfinite()
-        loss, found = torch.where(finite, loss, torch.nan), torch.where(finite, found, torch.nan)
-        numbers = torch.cat([loss.detach(), found, prediction.image_score.detach(), *extents]).cpu()
-        refuse_outside(numbers[3 * count :])
-        own, found, score = numbers[: 3 * count].split(count)
-        return Outcome(loss if loss.requires_grad else own, found, maps.detach(), score)
+        return maps, torch.where(finite, loss, torch.nan), torch.where(finite, found, torch.nan)
 
 
 def segmentation_loss(
