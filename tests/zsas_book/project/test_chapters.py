@@ -176,7 +176,7 @@ def test_results_went_into_the_store_and_nothing_unfinished_is_left(computed, st
     assert results or computed.page.name in STORING_NOTHING
     unfinished = left = set(store.rglob("*.part"))
     ends = monotonic() + 60
-    while left and monotonic() < ends:  # What another worker's page writes just now is soon whole, and has another name.
+    while left and monotonic() < ends:  # what another worker's page just writes is soon whole, under another name
         sleep(0.1)
         left = unfinished & set(store.rglob("*.part"))
     assert not left
