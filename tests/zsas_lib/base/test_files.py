@@ -153,9 +153,11 @@ def test_whoever_asks_for_a_held_lock_waits_and_no_lock_files_of_results_stay(tm
 def test_a_lock_of_a_result_is_waited_for(tmp_path):
     with started(HOLDER, tmp_path) as holder:
         assert holder.stdout.readline() == "holding\n"
-        with started(WAITER.replace(', only_one(Path(sys.argv[1], "run.lock"), "Held")', ""), tmp_path) as waiter:
+        asking = WAITER.replace(', only_one(Path(sys.argv[1], "run.lock"), "Held")', "")
+        with started(asking.replace("with", 'print("asking", flush=True)\nwith'), tmp_path) as waiter:
+            assert waiter.stdout.readline() == "asking\n"
             with pytest.raises(subprocess.TimeoutExpired):
-                waiter.wait(2)
+                waiter.wait(0.5)
             (tmp_path / "done").touch()
             holder.kill()
             assert waiter.communicate()[0].strip() == f"after {tmp_path / 'done'}"
