@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from zsas_lib.evaluation.sampled import ITSELF, keys_of
@@ -19,8 +20,7 @@ def publish(
     elsewhere. The same figure gives the same bytes. What a cell shows of it then is laid out as it was saved: to lay it
     out twice more, as it would be else, takes as long as to draw it. Nor is it drawn once more for a screen."""
     if folder := _downloads():
-        figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
-        figure.set_layout_engine("none")
+        _save(figure, folder / f"{name}.svg")
         figure.stale = False
     if data is not None:
         publish_table(data, name, replicates)
@@ -64,6 +64,22 @@ def _refuse_others(data: pd.DataFrame, name: str, replicates: pd.DataFrame) -> N
                 f"Expected replicates of the table's own numbers, got others of column {column!r} of {name!r}; give "
                 "both as fractions, and the runs that the table averages."
             )
+
+
+def _save(figure: Figure, file: Path) -> None:
+    """What ``savefig`` writes, which draws all of it twice: once for what is laid out alone."""
+    shown, dpi, engine = figure.canvas, figure.dpi, figure.get_layout_engine()
+    canvas = FigureCanvasSVG(figure)
+    try:
+        if engine is not None:
+            figure.dpi = canvas.fixed_dpi  # that texts are measured at in the file
+            engine.execute(figure)
+            figure.set_layout_engine("none")
+        figure.dpi = dpi
+        canvas.print_svg(file, metadata={"Date": None})
+    finally:
+        figure.dpi = dpi
+        figure.set_canvas(shown)
 
 
 def _downloads() -> Path | None:

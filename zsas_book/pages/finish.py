@@ -20,6 +20,7 @@ from ..provenance import RECORD_TYPE, record_table
 COMMAND_WIDTH = 80  # characters of a command that a page shows on one line; a longer one gets a line for each option
 OPTION = re.compile(r" (?=-[pry] )")
 HEAVY = 400_000  # bytes of a figure from which on it must hold photographs
+SQUEEZED = 7  # of 9, by which it would be a tenth smaller and take ten times as long
 HIDDEN = "remove-input"
 TITLE = r"(?m)^# .*"
 
@@ -80,7 +81,7 @@ def lighten(notebook: NotebookNode) -> None:
                 *colours, alpha = Image.open(io.BytesIO(figure)).convert("RGBA").split()
                 colours = [channel.point(lambda level: min(255, (level + 4) // 8 * 8)) for channel in colours]
                 rounded = io.BytesIO()
-                Image.merge("RGBA", [*colours, alpha]).save(rounded, "PNG", optimize=True)
+                Image.merge("RGBA", [*colours, alpha]).save(rounded, "PNG", compress_level=SQUEEZED)
                 output.data["image/png"] = base64.b64encode(rounded.getvalue()).decode()
 
 

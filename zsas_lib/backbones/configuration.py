@@ -41,6 +41,8 @@ from .transformers_format import (
 from .weights import CONFIGURATION, local_folder
 
 READ = ("mean", "std", "interpolation")
+PLACEHOLDER = "test_vit"
+"""timm's smallest tower, where open_clip would make a large one that another takes the place of."""
 LARGEST_GRID = 256
 """Patches per side; the attention of more needs memory that no machine has."""
 
@@ -183,10 +185,13 @@ def build(name: str, configuration: Configuration) -> CLIP | CustomTextCLIP | Co
         vision["image_size"] = max(pair(vision["image_size"]))
     custom = configuration.model.get("custom_text") or repository
     kind = (CoCa if "multimodal_cfg" in arguments else CustomTextCLIP) if custom else CLIP
+    named = vision.get("timm_model_name")
+    if trunk and vision.get("timm_proj") == "none":  # else the projection's size is that of the tower named
+        vision["timm_model_name"] = PLACEHOLDER
     try:
         clip: Any = kind(**arguments)
         if trunk:
-            clip.visual.trunk = timm.create_model(vision["timm_model_name"], num_classes=0, **trunk)
+            clip.visual.trunk = timm.create_model(named, num_classes=0, **trunk)
         return clip
     except (TypeError, AssertionError) as error:
         raise DataError(

@@ -13,7 +13,7 @@ from .definitions import Import, Module, parsed, registering, written, written_b
 
 UNCOUNTED = ("base", "store")
 DATA = (".csv", ".json")
-FOUND = ("texts", "run", "changes", "counts", "places", "digests")
+FOUND = ("texts", "run", "needs", "changes", "counts", "places", "digests")
 FIXED = (ast.Constant, ast.UnaryOp, ast.BinOp, ast.Subscript, ast.Name, ast.Attribute, ast.JoinedStr, ast.Lambda)
 """Values that nobody changes in place."""
 
@@ -68,6 +68,7 @@ class Graph:
                 self.data[place.name] = self.data.get(place.name, b"") + content
         self.texts: Uses = {}
         self.run: dict[str, set[str]] = {}
+        self.needs: dict[str, list[str]] = {}
         self.changes: dict[Node, list[Node] | None] = {}
         self.counts: dict[str, int] = {}
         self.places: dict[Place, list[Node]] = {}
@@ -264,13 +265,20 @@ class Graph:
                 name = waiting.pop()
                 if name in self.sources and name not in found:
                     found.add(name)
-                    is_package, source, _ = self.sources[name]
-                    own = parsed(name, is_package, source)  # without its stub: what that lists is imported when used
-                    imported = [each for imports in own.imports.values() for each in imports]
-                    waiting += [name.rpartition(".")[0], *own.stars]
-                    waiting += [each.module for each in imported] + [f"{each.module}.{each.name}" for each in imported]
+                    waiting += self.needed(name)
             self.run[module] = found
         return self.run[module]
+
+    def needed(self, name: str) -> list[str]:
+        """The modules of the package that a module's import runs at once: that it is in, and that it names."""
+        if name not in self.needs:
+            is_package, source, _ = self.sources[name]
+            own = parsed(name, is_package, source)  # without its stub: what that lists is imported when used
+            imported = [each for imports in own.imports.values() for each in imports]
+            modules = [name.rpartition(".")[0], *own.stars, *(each.module for each in imported)]
+            modules += [f"{each.module}.{each.name}" for each in imported]
+            self.needs[name] = [each for each in dict.fromkeys(modules) if each in self.sources]
+        return self.needs[name]
 
 
 def _names(string: str, file: str) -> bool:

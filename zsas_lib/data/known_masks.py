@@ -19,7 +19,7 @@ import PIL
 from ..base.files import write_atomically
 from .cache import cache_folder
 
-MANY = 100
+MANY = 20
 """Of so many masks at least that a process looked at, it keeps what it found."""
 LOOKING = ("extreme_masks.py", "masks.py", "pictures.py", "soft_masks.py")
 KEPT_FOLDERS = 20
@@ -59,12 +59,12 @@ def _named(key: tuple) -> tuple:
 
 
 def _file(root: Path) -> Path:
-    name = hashlib.sha256(_looking().encode() + os.fsencode(os.path.abspath(root))).hexdigest()
+    name = hashlib.sha256(looking().encode() + os.fsencode(os.path.abspath(root))).hexdigest()
     return cache_folder() / "masks" / f"{name[:32]}{SUFFIX}"
 
 
 @cache
-def _looking() -> str:
+def looking() -> str:
     """SHA-256 of the code that looks at masks."""
     code = b"".join(Path(__file__).with_name(name).read_bytes() for name in LOOKING)
     return hashlib.sha256(code + PIL.__version__.encode()).hexdigest()

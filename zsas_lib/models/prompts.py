@@ -13,6 +13,10 @@ from torch import Tensor
 
 from ..backbones.backbone import Backbone
 from ..base.errors import UnknownNameError
+from .kept_sentences import kept
+
+MANY = 100
+"""Of so many sentences at least, other processes are told what they come to."""
 
 NORMAL_STATES = (
     "{}",
@@ -236,11 +240,14 @@ _kept: WeakKeyDictionary[Backbone, dict[tuple, Tensor]] = WeakKeyDictionary()
 
 def mean_embeddings(backbone: Backbone, prompts: PromptEnsemble, *, unit: bool = True) -> Float[Tensor, "2 embed"]:
     """The unit vectors T_n and T_a of an ensemble, in this order: the means of its sentences' embeddings, each of unit
-    length (``unit``) or as it comes, made unit vectors. Encoded once and kept for as long as the backbone is."""
+    length (``unit``) or as it comes, made unit vectors. Encoded once and kept for as long as the backbone is, and of
+    many sentences for other processes (`kept_sentences`)."""
     known = _kept.setdefault(backbone, {})
     key = prompts, unit, str(backbone.device)
     if key not in known:
-        known[key] = _mean_embeddings(backbone, prompts, unit)
+        many = len(prompts.normal) + len(prompts.abnormal) >= MANY
+        made = kept(_mean_embeddings, backbone, prompts, unit) if many else _mean_embeddings(backbone, prompts, unit)
+        known[key] = made
     return known[key]
 
 

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from ..base.devices import to_device
 from ..base.errors import UnknownNameError
-from ..data.dataset import AnomalyDataset, whole_mask
-from ..data.pictures import upright_size
+from ..data.dataset import AnomalyDataset
+from ..data.mean_masks import mean_mask
 from .prediction import AnomalyModel, Prediction, names_of_images
 
 COLOURS = ("colour", "brightness")
@@ -174,16 +174,8 @@ class MeanGroundTruth(TrivialMap):
 
     def _mean(self, category: str) -> Float[Tensor, "64 64"]:
         if category not in self._means:
-            part = self._masks[category]
-            masks = [whole_mask(record, upright_size(record.path), part.mask_rule) for record in part.records]
-            shares = [_shrunk(mask[None, None].double()) for mask in masks]
-            self._means[category] = torch.stack(shares).mean(0)
+            self._means[category] = mean_mask(self._masks[category], GRID)
         return self._means[category]
-
-
-def _shrunk(mask: Float[Tensor, "1 1 height width"]) -> Float[Tensor, "64 64"]:
-    """The share of each cell of the grid that is anomalous; a mask smaller than the grid is repeated."""
-    return F.interpolate(mask, (GRID, GRID), mode="area")[0, 0]
 
 
 def _plain(name: str) -> str:

@@ -260,8 +260,8 @@ def test_a_kernel_that_ends_early_is_no_whole_run(cell, message, tmp_path, cold)
 
 def test_a_cell_over_its_time_is_named(tmp_path):
     notebook = write_notebook(tmp_path / "page.ipynb", "import time; time.sleep(60)")
-    with pytest.raises(PageError, match=r"did not end, `import time; time.sleep\(60\)`: no end after 2 s"):
-        compute_page(Page("page", notebook), tmp_path / "out" / "page.ipynb", root=REPOSITORY, cell_timeout=2)
+    with pytest.raises(PageError, match=r"did not end, `import time; time.sleep\(60\)`: no end after 1 s"):
+        compute_page(Page("page", notebook), tmp_path / "out" / "page.ipynb", root=REPOSITORY, cell_timeout=1)
     assert visible(tmp_path / "out") == []
 
 

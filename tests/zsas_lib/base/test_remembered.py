@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from zsas_lib.base import graph, sources, surroundings
 from zsas_lib.base import remembered as kept
-from zsas_lib.base import sources, surroundings
 from zsas_lib.base.graph import Graph
 from zsas_lib.base.remembered import keep, recalled
 from zsas_lib.evaluation.evaluate import evaluate
+from zsas_lib.models.trivial import CentreDistance
 from zsas_lib.models.winclip import WinCLIP
 
 
@@ -78,6 +79,17 @@ def test_another_process_need_not_follow_the_sources_and_finds_the_same(monkeypa
     as_in_another_process()
     monkeypatch.setattr(Graph, "loaded", lambda *_: pytest.fail("a module was read again"))
     assert [sources.source_digest(evaluate), sources.source_digest(WinCLIP)] == expected
+
+
+def test_another_process_reads_no_module_for_what_it_imports_alone(monkeypatch):
+    as_in_another_process()
+    sources.source_digest(WinCLIP)
+    as_in_another_process()
+    read, parse = set(), graph.parsed
+    monkeypatch.setattr(graph, "parsed", lambda name, *rest: (read.add(name), parse(name, *rest))[1])
+    sources.source_digest(CentreDistance)
+    assert CentreDistance.__module__ in read
+    assert not [name for name in read if name.startswith("zsas_lib.backbones")], "which its module's imports import"
 
 
 def test_what_is_kept_is_nothing_that_a_result_depends_on(monkeypatch):

@@ -11,7 +11,7 @@ import torch
 from tqdm import tqdm
 
 from ...base.sources import source_digest
-from ...data.dataset import AnomalyDataset, Sample, stacked
+from ...data.dataset import AnomalyDataset, Sample, read_once, stacked
 from ...data.record import row_name
 from ...evaluation.evaluate import Measuring
 from ...models.prediction import AnomalyModel
@@ -114,26 +114,27 @@ def bounds(
     pictures' own pixel AUROC), pixel_auroc_se and image_auroc_se. ``searching`` are the options of `worst_cases`.
     One forward pass per picture and combination, after the search.
     """
-    cases = worst_cases(model, dataset, combinations=combinations, batch_size=batch_size, **searching)
-    fill, over = searching.get("fill", "zero"), in_table(cases)
-    found = Measuring("combination", resamples=resamples, seed=searching.get("seed", 0))
-    groups = cast(Iterable[tuple[tuple, pd.DataFrame]], cases.groupby(["category", "combination"], sort=False))
-    for (category, combination), chosen in groups:
-        part = dataset.select([category])
-        maps, masks, scores = [], [], []
-        for begin in range(0, len(part), batch_size):
-            batch = stacked([part[i] for i in range(begin, min(begin + batch_size, len(part)))])
-            count = len(batch.images)
-            objective = Objective(model, batch.images, batch.masks, batch.categories, over, fill)
-            amounts = torch.tensor(chosen[columns(over)].to_numpy()[begin : begin + count]).float()
-            with torch.no_grad():
-                outcome = objective.outcome(torch.arange(count), amounts)
-            maps += outcome.maps.cpu()
-            masks += batch.masks
-            scores.append(outcome.image_score)
-        also = {"loss": chosen.loss.mean(), "picture_auroc": chosen.pixel_auroc.mean()}
-        setting = {"category": category, "combination": combination}
-        found.add(part, maps, masks, torch.cat(scores), setting=setting, also=also)
+    with read_once():
+        cases = worst_cases(model, dataset, combinations=combinations, batch_size=batch_size, **searching)
+        fill, over = searching.get("fill", "zero"), in_table(cases)
+        found = Measuring("combination", resamples=resamples, seed=searching.get("seed", 0))
+        groups = cast(Iterable[tuple[tuple, pd.DataFrame]], cases.groupby(["category", "combination"], sort=False))
+        for (category, combination), chosen in groups:
+            part = dataset.select([category])
+            maps, masks, scores = [], [], []
+            for begin in range(0, len(part), batch_size):
+                batch = stacked([part[i] for i in range(begin, min(begin + batch_size, len(part)))])
+                count = len(batch.images)
+                objective = Objective(model, batch.images, batch.masks, batch.categories, over, fill)
+                amounts = torch.tensor(chosen[columns(over)].to_numpy()[begin : begin + count]).float()
+                with torch.no_grad():
+                    outcome = objective.outcome(torch.arange(count), amounts)
+                maps += outcome.maps.cpu()
+                masks += batch.masks
+                scores.append(outcome.image_score)
+            also = {"loss": chosen.loss.mean(), "picture_auroc": chosen.pixel_auroc.mean()}
+            setting = {"category": category, "combination": combination}
+            found.add(part, maps, masks, torch.cat(scores), setting=setting, also=also)
     return found.table()
 
 
