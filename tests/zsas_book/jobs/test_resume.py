@@ -207,10 +207,10 @@ def _session(process: Path) -> int:
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_a_run_killed_again_and_again_ends_with_everything_made_once(tmp_path, seed):
     dice = random.Random(seed)
-    project = mini_project.make(tmp_path / "book", sharded=True, seconds=0.3)
+    project = mini_project.make(tmp_path / "book", sharded=True, seconds=0.1)
     for _ in range(4):
         run = Run(project, target="pages")
-        run.process.join(dice.uniform(0.5, 4))
+        run.process.join(dice.uniform(0.4, 3))
         kill(run, dice)
         run.output(60)
         _check_whole(project)
@@ -235,8 +235,8 @@ def _check_whole(project: Path) -> None:
 
 def test_two_runs_in_one_folder_wait_for_each_other_and_two_on_one_store_share_the_work(tmp_path):
     store = tmp_path / "Bob's stored results"
-    first = mini_project.make(tmp_path / "first", sharded=True, seconds=0.3)
-    second = mini_project.make(tmp_path / "second", sharded=True, seconds=0.3)
+    first = mini_project.make(tmp_path / "first", sharded=True, seconds=0.1)
+    second = mini_project.make(tmp_path / "second", sharded=True, seconds=0.1)
     runs = [Run(project, store, target="shards") for project in (first, first, second)]
     outputs = [run.output(240) for run in runs]
     assert [run.status for run in runs] == [0, 0, 0], "\n".join(outputs)
