@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import suppress
+from multiprocessing.forkserver import ensure_running
 from multiprocessing.reduction import DupFd
 from pathlib import Path
 
@@ -30,24 +31,34 @@ SEEDS = int(os.environ.get("ZSAS_KILL_SEEDS", 1))
 FORK = multiprocessing.get_context("fork")
 LEAN = multiprocessing.get_context("forkserver")
 """Its processes have none of what these tests hold in memory, which makes them ten times as quick to start."""
-LEAN.set_forkserver_preload(["zsas_lib.store.results", "snakemake.cli"])
+LEAN.set_forkserver_preload(["zsas_lib.store.results", "snakemake.cli", "nbformat.v4", "pytest"])
 COLD = {"ZSAS_WARM": "/nowhere"}  # programs of small projects start faster without a server of heavy packages
+LARGE_PAGES = "glibc.malloc.hugetlb=1"  # of the memory that a fork copies the tables of
 EVERYTHING = [*(f"squares/{number}_{seed}" for number in (1, 2, 3) for seed in (0, 1)), "trained/0", "trained/1"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def lean():
+    """The server of `LEAN` imports while the first test begins."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GLIBC_TUNABLES", LARGE_PAGES)
+        ensure_running()
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_processes_killed_at_random_lose_nothing_that_was_stored(tmp_path, seed):
-    """Some twenty kills a seed; after each, every file that is there is whole and stays what it is."""
+    """Some thirty kills a seed, of processes that ask for a quarter of the items each, so that most kills meet one that
+    computes; after each, every file that is there is whole and stays what it is."""
     dice = random.Random(seed)
     seen: dict[Path, tuple] = {}
     for _ in range(20):
-        workers = [LEAN.Process(target=work, args=(tmp_path, 0.02)) for _ in range(2)]
+        workers = [LEAN.Process(target=work, args=(tmp_path, 0.02, ITEMS // 4)) for _ in range(2)]
         for worker in workers:
             worker.start()
-        time.sleep(dice.uniform(0.01, 0.25))
+        time.sleep(dice.uniform(0.01, 0.08))
         workers[0].kill()
         if dice.random() < 0.5:
-            time.sleep(dice.uniform(0, 0.05))
+            time.sleep(dice.uniform(0, 0.03))
             workers[1].kill()
         for worker in workers:
             worker.join(timeout=60)
@@ -196,10 +207,10 @@ def _session(process: Path) -> int:
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_a_run_killed_again_and_again_ends_with_everything_made_once(tmp_path, seed):
     dice = random.Random(seed)
-    project = mini_project.make(tmp_path / "book", sharded=True, seconds=0.3)
+    project = mini_project.make(tmp_path / "book", sharded=True, seconds=0.1)
     for _ in range(4):
         run = Run(project, target="pages")
-        run.process.join(dice.uniform(0.5, 4))
+        run.process.join(dice.uniform(0.4, 3))
         kill(run, dice)
         run.output(60)
         _check_whole(project)
@@ -224,8 +235,8 @@ def _check_whole(project: Path) -> None:
 
 def test_two_runs_in_one_folder_wait_for_each_other_and_two_on_one_store_share_the_work(tmp_path):
     store = tmp_path / "Bob's stored results"
-    first = mini_project.make(tmp_path / "first", sharded=True, seconds=0.3)
-    second = mini_project.make(tmp_path / "second", sharded=True, seconds=0.3)
+    first = mini_project.make(tmp_path / "first", sharded=True, seconds=0.1)
+    second = mini_project.make(tmp_path / "second", sharded=True, seconds=0.1)
     runs = [Run(project, store, target="shards") for project in (first, first, second)]
     outputs = [run.output(240) for run in runs]
     assert [run.status for run in runs] == [0, 0, 0], "\n".join(outputs)

@@ -22,18 +22,30 @@ class Engine {
   // Take a picture, as decoded pixels on white, in the place of the one before.
   take({ pixels }) {
     this.planes = squashed(pixels, this.config.side);
+    this.seen = null;
     return {};
   }
 
   remember({ pictures }) {
     this.model.remember(pictures.map((pixels) => squashed(pixels, this.config.side)));
+    this.seen = null;
     return {};
+  }
+
+  // The picture with these amounts, embedded: for other words it need not be embedded again.
+  embedded(amounts) {
+    const key = JSON.stringify(amounts);
+    if (this.seen?.key !== key) {
+      const planes = perturbed(this.planes, this.config.side, amounts);
+      this.seen = { key, planes, parts: this.model.embed(planes) };
+    }
+    return this.seen;
   }
 
   look({ amounts, words }) {
     const { side, grid } = this.config;
-    const planes = perturbed(this.planes, side, amounts);
-    const found = this.model.predict(planes, words);
+    const { planes, parts } = this.embedded(amounts);
+    const found = this.model.predict(parts, words);
     const pixels = new Uint8ClampedArray(4 * side * side).fill(255);
     planes.forEach((plane, channel) => plane.forEach((x, i) => (pixels[4 * i + channel] = Math.round(255 * x))));
     const whole = (map) => map && enlarged(map, grid, grid, side, side);

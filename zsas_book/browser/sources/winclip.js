@@ -71,8 +71,8 @@ class WinCLIP {
     return unitRows(heap.floats.slice(tower.normed + width, tower.normed + count * width), width);
   }
 
-  // All that is read of a picture: of the whole, of the windows by their side, and of patches where they are wanted.
-  embed(planes, withPatches) {
+  // All that is read of a picture: of the whole, of the windows by their side, and of patches where they are compared.
+  embed(planes, withPatches = this.memory.length > 0) {
     const { grid, scales } = this.config;
     this.start(planes);
     const all = Array.from({ length: this.count }, (_, i) => i);
@@ -87,10 +87,10 @@ class WinCLIP {
     this.memory = pictures.map((planes) => this.embed(planes, true).parts);
   }
 
-  // Map on the grid, image score and windows' scores: of words, of references where there are any, and of both.
-  predict(planes, words) {
+  // Map on the grid, image score and windows' scores of an embedded picture: of words, of references where there are
+  // any, and of both.
+  predict({ whole, parts }, words) {
     const { grid, temperature, scales, reference_weight: weight } = this.config;
-    const { whole, parts } = this.embed(planes, this.memory.length > 0);
     const asked = (embeddings) => scoresOf(embeddings, words, this.tower.embed, temperature);
     const [score] = asked(whole);
     const windows = scales.map((side, i) => ({ side, scores: asked(parts[i][1]) }));
