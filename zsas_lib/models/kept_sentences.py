@@ -3,7 +3,8 @@
 To encode the hundreds of sentences of one class takes a twentieth of a second on the smallest backbone, and every page
 of the book asks about a dozen classes or two. What comes out depends on nothing but the sentences, the backbone, the
 code that encodes them and what it runs on, which name the file, so that what is kept is never stale. Nothing is kept of
-random weights, which nobody has twice, or where the folder cannot be written, and nobody misses what is removed.
+random weights, which nobody has twice, under autocast, which rounds, or where the folder cannot be written, and nobody
+misses what is removed.
 """
 
 import hashlib
@@ -33,7 +34,8 @@ SUFFIX = ".safetensors"
 def kept(make: Callable[..., Tensor], backbone: Backbone, *arguments: object) -> Tensor:
     """``make(backbone, *arguments)``, from an earlier process if it was made there; of the arguments JSON can hold what
     they are made of."""
-    file = None if backbone.is_random else _file(make, backbone, arguments)
+    rounded = torch.is_autocast_enabled(backbone.device.type)
+    file = None if backbone.is_random or rounded else _file(make, backbone, arguments)
     if file is None:
         return make(backbone, *arguments)
     with suppress(OSError, SafetensorError, KeyError):
