@@ -34,8 +34,8 @@ SUFFIX = ".safetensors"
 def kept(make: Callable[..., Tensor], backbone: Backbone, *arguments: object) -> Tensor:
     """``make(backbone, *arguments)``, from an earlier process if it was made there; of the arguments JSON can hold what
     they are made of."""
-    rounded = torch.is_autocast_enabled(backbone.device.type)
-    file = None if backbone.is_random or rounded else _file(make, backbone, arguments)
+    nobodys = backbone.is_random or torch.is_autocast_enabled(backbone.device.type)
+    file = None if nobodys else _file(make, backbone, arguments)
     if file is None:
         return make(backbone, *arguments)
     with suppress(OSError, SafetensorError, KeyError):
