@@ -3,7 +3,6 @@
 import doctest
 import inspect
 import re
-from functools import cache
 from importlib import import_module
 
 import nbformat
@@ -13,6 +12,7 @@ import yaml
 from docutils import nodes
 from mini_project import REPOSITORY
 from nbformat.v4 import new_code_cell, new_notebook
+from sphinx import addnodes
 from sphinx.application import Sphinx
 
 import zsas_lib as zsas
@@ -61,8 +61,8 @@ def test_examples_run(name, monkeypatch, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory) -> tuple[Sphinx, str]:
-    """The pages of the reference, read and resolved by Sphinx, and what it warned of."""
+def built(tmp_path_factory) -> tuple[dict[str, nodes.document], str]:
+    """The pages of the reference by room, as Sphinx read and resolved them to write them, and what it warned of."""
     folder = tmp_path_factory.mktemp("reference")
     write_reference(REPOSITORY, folder)
     settings = yaml.safe_load((REPOSITORY / "_config.yml").read_text())["sphinx"]["config"]
@@ -79,60 +79,57 @@ def built(tmp_path_factory) -> tuple[Sphinx, str]:
             warning=warnings,
             keep_going=True,
         )
+        trees = {}
+        app.connect("doctree-resolved", lambda _, tree, page: trees.update({page.rpartition("/")[2]: tree}))
         app.build()
-    return app, (folder / "warnings").read_text()
+    return trees, (folder / "warnings").read_text()
 
 
-@cache
-def shown(app: Sphinx, room: str) -> dict[str, nodes.Element]:
-    """The signatures of a room's page, by full name."""
-    tree = app.env.get_and_resolve_doctree(f"reference/{room}", app.builder)
-    return {place: node for node in tree.findall(nodes.Element) if "fullname" in node for place in node["ids"]}
+@pytest.fixture(scope="module")
+def shown(built) -> dict[str, dict[str, nodes.Element]]:
+    """The signatures of each room's page, by full name."""
+    described = {room: built[0][room].findall(addnodes.desc_signature) for room in ENTRIES}
+    return {room: {place: node for node in found for place in node["ids"]} for room, found in described.items()}
 
 
 @pytest.mark.workflow
-def test_sphinx_reads_every_docstring_without_a_warning_and_gives_every_name_an_entry(built):
-    app, warnings = built
+def test_sphinx_reads_every_docstring_without_a_warning_and_gives_every_name_an_entry(built, shown):
+    _, warnings = built
     assert "".join(line for line in warnings.splitlines(True) if "toctree" not in line) == ""
     for room, names in ENTRIES.items():
-        assert {f"zsas_lib.{name}" for name in names} <= set(shown(app, room))
+        assert {f"zsas_lib.{name}" for name in names} <= set(shown[room])
         for name in names:
             assert docstring(name), f"{name} has no docstring."
 
 
 @pytest.mark.workflow
-def test_signatures_read_as_they_are_written(built):
-    app, _ = built
-    text = " ".join(shown(app, "perturbations")["zsas_lib.rotate"].astext().split())
+def test_signatures_read_as_they_are_written(shown):
+    text = " ".join(shown["perturbations"]["zsas_lib.rotate"].astext().split())
     assert text.startswith(
         'zsas.rotate(images: Float[Tensor, "batch channel height width"], degrees: Amount, fill: Fill = '
     )
     assert text.endswith('-> Float[Tensor, "batch channel height width"]')
     assert (
         "zsas.metrics.pixel_auroc(maps: Maps, masks: Masks) -> float"
-        in shown(app, "metrics")["zsas_lib.metrics.pixel_auroc"].astext()
+        in shown["metrics"]["zsas_lib.metrics.pixel_auroc"].astext()
     )
     for room in ENTRIES:
-        for signature in shown(app, room).values():
+        for signature in shown[room].values():
             assert not re.search(r"jaxtyping|collections\.abc|typing\.|~", signature.astext()), signature.astext()
 
 
-def links_of(app: Sphinx, room: str) -> set[tuple[str, str]]:
-    """What a room's page links, and where to."""
-    links = app.env.get_and_resolve_doctree(f"reference/{room}", app.builder).findall(nodes.reference)
+def links_of(tree: nodes.document) -> set[tuple[str, str]]:
+    """What a page links, and where to."""
+    links = tree.findall(nodes.reference)
     return {(link.astext(), (link.get("refuri") or link["refid"]).rpartition("/")[2]) for link in links}
 
 
 @pytest.mark.workflow
 def test_names_lead_to_their_entries(built):
-    app, _ = built
-    tree = app.env.get_and_resolve_doctree("reference/models", app.builder)
-    links = {
-        (node.astext(), (node.get("refuri") or node["refid"]).rpartition("/")[2])
-        for node in tree.findall(nodes.reference)
-    }
+    trees, _ = built
+    links = links_of(trees["models"])
     assert ("Backbone", "backbones.html#zsas_lib.Backbone") in links
-    assert ("Amount", "reference.html#Amount") in links_of(app, "perturbations")
+    assert ("Amount", "reference.html#Amount") in links_of(trees["perturbations"])
     assert ("zsas.fit", "training.html#zsas_lib.fit") in links
     assert ("WinCLIP", "zsas_lib.models.winclip.WinCLIP") in links
     assert not [link for link in links if link[0] == "options"]
