@@ -236,7 +236,7 @@ def store(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_shards_store_what_the_page_would_to_the_last_digit(store):
     page = load_pages(REPOSITORY, "smoke")["worst_case"]
-    both = {**page.parameters, "categories": ["ceramic_ring", "woven_sheet"], "steps": 3, "image_size": 32}
+    both = {**page.parameters, "categories": ["ceramic_ring", "woven_sheet"]}
     page = Page(page.name, page.notebook, "smoke", both, shards=("categories",))
     whole = store("whole")
     compute_shard(Shard(page, "whole", both), REPOSITORY)

@@ -86,9 +86,11 @@ def test_one_head_on_both(folders, computed):
     assert "local-dir:nowhere is not at hand: No folder nowhere" in text
 
 
-@pytest.mark.parametrize(("page", "name"), [("winclip_windows", "convnext"), ("uniform_sweep", "siglip2")])
-def test_a_chapter_on_another_family(page, name, folders, computed):
-    text, _ = computed(page, backbone=folders[name], weights="random")
+@pytest.mark.parametrize(
+    ("page", "name", "size"), [("winclip_windows", "convnext", 96), ("uniform_sweep", "siglip2", 48)]
+)
+def test_a_chapter_on_another_family(page, name, size, folders, computed):
+    text, _ = computed(page, backbone=folders[name], weights="random", image_size=size)
     assert "**Verdict.**" in text and folders[name].rpartition("/")[2] in text
 
 
