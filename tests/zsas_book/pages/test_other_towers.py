@@ -95,7 +95,7 @@ def test_a_chapter_on_another_family(page, name, size, folders, computed):
 
 
 def test_points_and_depth_of_prints_are_asked_of_both_and_one_that_cannot_be_had_is_left_out(folders, computed):
-    asked = {"towers": ["local-dir:nowhere", *folders.values()], "weights": "random", "datasets": ["embedded-b"]}
+    asked = {"towers": ["local-dir:nowhere", *folders.values()], "weights": "random", "datasets": ["embedded-d"]}
     text, files = computed("views", **asked, per_name=2, photographs=1)
     assert "Left out: local-dir:nowhere (" in text and "2 networks." in text
     matches, losses = (pd.read_csv(files / f"{name}.csv") for name in ("matches_table", "losses_table"))
