@@ -8,6 +8,7 @@ line and the distances are made anew, so that the line's own uncertainty is part
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 from zlib import crc32
 
@@ -38,6 +39,12 @@ def logits_of(values: Float[np.ndarray, "*model"]) -> Float[np.ndarray, "*model"
 def huber_line(across: Float[np.ndarray, " model"], up: Float[np.ndarray, " model"]) -> tuple[float, float]:
     """Slope and intercept of scikit-learn's Huber regression without shrinkage; of points that all lie at one place
     across, no slope and their median."""
+    return _line(tuple(across.tolist()), tuple(up.tolist()))
+
+
+@lru_cache(maxsize=4096)  # the mean over factors has the points of a single one again, and so has what is drawn of it
+def _line(places: tuple[float, ...], heights: tuple[float, ...]) -> tuple[float, float]:
+    across, up = np.array(places), np.array(heights)
     if np.ptp(across) < 1e-9:
         return 0.0, float(np.median(up))
     middle, spread = across.mean(), across.std()  # on one scale, else its solver stops early

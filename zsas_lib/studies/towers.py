@@ -14,7 +14,7 @@ from ..backbones.families.tower import WINDOWS
 from ..backbones.image_tower import layer_at
 from ..backbones.registry import load_backbone
 from ..base.errors import DataError, OptionError
-from ..data.dataset import AnomalyDataset
+from ..data.dataset import AnomalyDataset, read_once
 from ..evaluation.complexity import operations, shapes_only
 from ..evaluation.evaluate import evaluate
 from ..evaluation.speed import costs
@@ -86,13 +86,14 @@ def read_towers(
         raise ValueError(f"{', '.join(wrong)}: expected models that learn nothing: {', '.join(training_free())}.")
     entries: list[Entry] = []
     absent: dict[str, str] = {}
-    for name in names:
-        for grid in grids:
-            try:
-                for variant, tower in _variants(name, grid, weights, cuts, floor):
-                    entries += _entries(name, variant, tower, models, pictures, repeats, measuring)
-            except (DataError, OptionError) as error:
-                absent[name] = str(error)
+    with read_once():
+        for name in names:
+            for grid in grids:
+                try:
+                    for variant, tower in _variants(name, grid, weights, cuts, floor):
+                        entries += _entries(name, variant, tower, models, pictures, repeats, measuring)
+                except (DataError, OptionError) as error:
+                    absent[name] = str(error)
     return entries, absent
 
 

@@ -242,7 +242,7 @@ def test_shards_store_what_the_page_would_to_the_last_digit(store, monkeypatch):
     zsas.register_backbone("tiny", architecture=TINY)
     page = load_pages(REPOSITORY, "smoke")["worst_case"]
     tower = {"backbone": "tiny", "weights": "random", "image_size": 32}
-    both = {**page.parameters, **tower, "categories": ["ceramic_ring", "woven_sheet"], "steps": 3}
+    both = {**page.parameters, **tower, "categories": ["ceramic_ring", "woven_sheet"]}
     page = Page(page.name, page.notebook, "smoke", both, shards=("categories",))
     whole = store("whole")
     compute_shard(Shard(page, "whole", both), REPOSITORY)

@@ -86,14 +86,16 @@ def test_one_head_on_both(folders, computed):
     assert "local-dir:nowhere is not at hand: No folder nowhere" in text
 
 
-@pytest.mark.parametrize(("page", "name"), [("winclip_windows", "convnext"), ("uniform_sweep", "siglip2")])
-def test_a_chapter_on_another_family(page, name, folders, computed):
-    text, _ = computed(page, backbone=folders[name], weights="random")
+@pytest.mark.parametrize(
+    ("page", "name", "size"), [("winclip_windows", "convnext", 96), ("uniform_sweep", "siglip2", 48)]
+)
+def test_a_chapter_on_another_family(page, name, size, folders, computed):
+    text, _ = computed(page, backbone=folders[name], weights="random", image_size=size)
     assert "**Verdict.**" in text and folders[name].rpartition("/")[2] in text
 
 
 def test_points_and_depth_of_prints_are_asked_of_both_and_one_that_cannot_be_had_is_left_out(folders, computed):
-    asked = {"towers": ["local-dir:nowhere", *folders.values()], "weights": "random", "datasets": ["embedded-b"]}
+    asked = {"towers": ["local-dir:nowhere", *folders.values()], "weights": "random", "datasets": ["embedded-d"]}
     text, files = computed("views", **asked, per_name=2, photographs=1)
     assert "Left out: local-dir:nowhere (" in text and "2 networks." in text
     matches, losses = (pd.read_csv(files / f"{name}.csv") for name in ("matches_table", "losses_table"))
