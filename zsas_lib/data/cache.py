@@ -1,10 +1,13 @@
 """Where the library keeps what it can make again, such as the embedded data sets."""
 
 import os
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import platformdirs
 
+from ..base.files import write_atomically
 from ..base.places import expanded, private_folder
 
 
@@ -25,3 +28,19 @@ def cache_folder() -> Path:
     there = next((place for place in (folder, *folder.parents) if place.is_dir()), None)
     made = there == folder or (there and folder.is_absolute() and os.access(there, os.W_OK))
     return folder if made else private_folder("zsas-cache")
+
+
+def put(file: Path, content: bytes) -> None:
+    """Write what later processes may read. Raises OSError where it cannot be written."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with write_atomically(file) as opened:
+        opened.write(content)
+
+
+def keep_last(entries: Iterable[Path], count: int) -> None:
+    """Remove files and folders but the last ``count`` that were changed. Raises OSError where one is gone meanwhile."""
+    for old in sorted(entries, key=lambda each: each.stat().st_mtime, reverse=True)[count:]:
+        if old.is_dir():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            old.unlink(missing_ok=True)

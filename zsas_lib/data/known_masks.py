@@ -16,8 +16,7 @@ from pathlib import Path
 
 import PIL
 
-from ..base.files import write_atomically
-from .cache import cache_folder
+from .cache import cache_folder, keep_last, put
 
 MANY = 20
 """Of so many masks at least that a process looked at, it keeps what it found."""
@@ -45,12 +44,8 @@ def keep(root: Path, known: Mapping[tuple, str | None]) -> None:
     content = [[key[0], key[1:], kind] for key, kind in {**others, **known}.items()]
     with suppress(OSError):
         file = _file(root)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with write_atomically(file) as opened:
-            opened.write(json.dumps(content).encode())
-        kept = sorted(file.parent.glob(f"*{SUFFIX}"), key=lambda each: each.stat().st_mtime, reverse=True)
-        for old in kept[KEPT_FOLDERS:]:
-            old.unlink(missing_ok=True)
+        put(file, json.dumps(content).encode())
+        keep_last(file.parent.glob(f"*{SUFFIX}"), KEPT_FOLDERS)
 
 
 def _named(key: tuple) -> tuple:

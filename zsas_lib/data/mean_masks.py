@@ -7,6 +7,7 @@ written, and nobody misses a file that is removed.
 """
 
 import hashlib
+import io
 import json
 from contextlib import suppress
 from pathlib import Path
@@ -17,8 +18,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from ..base.files import write_atomically
-from .cache import cache_folder
+from .cache import cache_folder, keep_last, put
 from .dataset import AnomalyDataset, whole_mask
 from .known_masks import MANY, looking
 from .pictures import upright_size
@@ -42,18 +42,12 @@ def mean_mask(dataset: AnomalyDataset, side: int) -> Float[Tensor, "{side} {side
     masks = [whole_mask(record, size, dataset.mask_rule) for record, size in zip(dataset.records, sizes)]
     mean = torch.stack([F.interpolate(m[None, None].double(), (side, side), mode="area")[0, 0] for m in masks]).mean(0)
     if len(masks) >= MANY:
-        _keep(file, mean)
+        written = io.BytesIO()
+        np.save(written, mean.numpy())
+        with suppress(OSError):
+            put(file, written.getvalue())
+            keep_last(file.parent.glob(f"*{SUFFIX}"), KEPT_MEANS)
     return mean
-
-
-def _keep(file: Path, mean: Tensor) -> None:
-    with suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with write_atomically(file) as opened:
-            np.save(opened, mean.numpy())
-        kept = sorted(file.parent.glob(f"*{SUFFIX}"), key=lambda each: each.stat().st_mtime, reverse=True)
-        for old in kept[KEPT_MEANS:]:
-            old.unlink(missing_ok=True)
 
 
 def _file(dataset: AnomalyDataset, sizes: Sizes, side: int) -> Path:

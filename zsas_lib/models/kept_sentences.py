@@ -9,7 +9,6 @@ misses what is removed.
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
@@ -22,9 +21,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from ..backbones.backbone import Backbone
-from ..base.files import write_atomically
 from ..base.sources import source_digest
-from ..data.cache import cache_folder
+from ..data.cache import cache_folder, keep_last, put
 
 KEPT_BACKBONES = 20
 """Of so many, the last ones."""
@@ -42,13 +40,10 @@ def kept(make: Callable[..., Tensor], backbone: Backbone, *arguments: object) ->
         return safetensors.torch.load(file.read_bytes())["made"].to(backbone.device)
     made = make(backbone, *arguments)
     with suppress(OSError):
-        if not file.parent.exists():
-            file.parent.mkdir(parents=True)
-            folders = sorted(file.parent.parent.iterdir(), key=lambda each: each.stat().st_mtime, reverse=True)
-            for old in folders[KEPT_BACKBONES:]:
-                shutil.rmtree(old, ignore_errors=True)
-        with write_atomically(file) as opened:
-            opened.write(safetensors.torch.save({"made": made.cpu().contiguous()}))
+        anew = not file.parent.exists()
+        put(file, safetensors.torch.save({"made": made.cpu().contiguous()}))
+        if anew:
+            keep_last(file.parent.parent.iterdir(), KEPT_BACKBONES)
     return made
 
 
