@@ -2,8 +2,14 @@
 
 Jupyter's own manager and client wait in steps of a tenth and a fifth of a second: for a kernel's sockets, for what it
 may still say once it is ready, and for its end. That is half a second for each page in which nothing is computed.
+
+Jupyter's own manager also picks five free ports and lets them go before the kernel takes them; of pages computed side
+by side, one may find a port taken by then, and its kernel ends before it began. On Linux they talk through sockets that
+have names instead (abstract ones, which leave no file), new for every kernel.
 """
 
+import sys
+import uuid
 from queue import Empty
 from time import monotonic
 
@@ -12,6 +18,8 @@ import zmq.asyncio
 from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 from traitlets import Type, default
+
+from ..machine.warm import ABSTRACT
 
 STEP_S = 0.01
 ANSWER_S = 1.0
@@ -44,6 +52,13 @@ class PromptClient(AsyncKernelClient):
 
 class PromptManager(AsyncKernelManager):
     client_factory = Type(PromptClient, klass=AsyncKernelClient)
+
+    @default("transport")
+    def _transport_default(self) -> str:
+        return "ipc" if sys.platform == "linux" else "tcp"
+
+    def _ip_default(self) -> str:
+        return f"{ABSTRACT}zsas-{uuid.uuid4().hex}" if sys.platform == "linux" else super()._ip_default()
 
     @default("context")
     def _context_default(self) -> zmq.asyncio.Context:

@@ -1,11 +1,16 @@
 """Waiting for kernels: no longer than they take, and not for one that ended or never answers."""
 
 import asyncio
+import json
+import socket
+import sys
 import time
+from pathlib import Path
 from queue import Empty
 
 import pytest
 import zmq
+from jupyter_client.provisioning.local_provisioner import LocalPortCache
 
 from zsas_book.pages.kernels import STEP_S, PromptClient, PromptManager
 
@@ -92,3 +97,41 @@ def test_the_end_of_a_kernel_is_seen_in_small_steps(monkeypatch):
     started = time.monotonic()
     asyncio.run(manager._async_finish_shutdown())
     assert len(seen) >= 4 and time.monotonic() - started < 0.25
+
+
+def test_each_manager_has_an_address_of_its_own():
+    addresses = [PromptManager().get_connection_info() for _ in range(3)]
+    if sys.platform == "linux":
+        assert {address["transport"] for address in addresses} == {"ipc"}
+        assert len({address["ip"] for address in addresses}) == 3
+        assert all(address["ip"].startswith("@") for address in addresses)
+    else:
+        assert {address["transport"] for address in addresses} == {"tcp"}
+
+
+@pytest.mark.kernel
+@pytest.mark.skipif(sys.platform != "linux", reason="kernels talk by ports elsewhere")
+def test_a_kernel_starts_where_another_program_takes_the_ports_that_were_free(monkeypatch, tmp_path):
+    """Ports are free when Jupyter looks for them and taken when the kernel asks for them: here always, else seldom."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setattr(LocalPortCache, "find_available_port", lambda *_: taken.getsockname()[1])
+        manager = PromptManager(connection_file=str(tmp_path / "connection.json"))
+
+        async def answer() -> str:
+            await manager.start_kernel()
+            client = manager.client()
+            client.start_channels()
+            try:
+                await client.wait_for_ready(timeout=60)
+                client.execute("6 * 7")
+                while (said := await client.get_iopub_msg(timeout=60))["msg_type"] != "execute_result":
+                    pass
+                address = json.loads(Path(manager.connection_file).read_text())["ip"]
+                assert f"{address}-{manager.shell_port}" in Path("/proc/net/unix").read_text()
+                return said["content"]["data"]["text/plain"]
+            finally:
+                client.stop_channels()
+                await manager.shutdown_kernel(now=True)
+
+        assert asyncio.run(answer()) == "42"
+    assert manager.ip not in Path("/proc/net/unix").read_text() and not list(tmp_path.iterdir())

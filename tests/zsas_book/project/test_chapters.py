@@ -297,7 +297,10 @@ def test_a_papermill_command_that_is_printed_runs(words, store, kernels, tmp_pat
         options += ["-y", json.dumps({name: value for name, value in fewer.items() if name in declared})]
     environment = os.environ | {"ZSAS_RESULTS": str(store), "JUPYTER_PATH": str(kernels)}
     words = [*command("papermill"), notebook, str(tmp_path / "out.ipynb"), *options, "--no-progress-bar"]
-    run = subprocess.run(words, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    asked = {"cwd": REPOSITORY, "env": environment, "capture_output": True, "text": True, "check": False}
+    run = subprocess.run(words, **asked)
+    if "Address already in use" in run.stderr:  # papermill's own manager of kernels lets the ports go that it picked
+        run = subprocess.run(words, **asked)
     assert run.returncode == 0, run.stderr[-3000:]
     shown = json.dumps(nbformat.read(tmp_path / "out.ipynb", as_version=4).cells)
     assert "**Verdict.**" in shown and ("data_root" not in given or "hazelnut" in shown)
