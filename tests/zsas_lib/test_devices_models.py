@@ -16,8 +16,8 @@ READ = {"adaclip": 2, "adaclip, kept": 1, "aa-clip": 1, "coop": 1, "coop, object
 """What a forward pass reads: the names of classes, whose sentences depend on what is learned, and points to cluster."""
 READ_IN_A_STEP = {"adaclip": 3, "aa-clip": 4, "coop": 2}
 """Beside the loss; of AA-CLIP in each of two stages."""
-TOLERANCES = {"anovl, linear": 1e-4, "clip, value": 1e-4}
-"""Of cosines / 0.01, and of an adapter that is trained; of all others 1e-5."""
+TOLERANCES = {"af-clip": 1e-4, "anovl, linear": 1e-4, "clip, value": 1e-4}
+"""Of cosines / 0.01, and of an adapter that is trained; of all others 1e-5, of the largest number if that is above 1."""
 LEARNED = ["aa-clip", "adaclip", "af-clip", "anomalyclip", "april-gan", "coop", "vcpclip", "vcpclip+"]
 MODELS = {
     "winclip": {},
@@ -63,7 +63,7 @@ def test_every_model_predicts_and_gives_gradients(device, towers, name):
         (slope,) = torch.autograd.grad((prediction.anomaly_map.mean((1, 2)) + prediction.image_score).sum(), pixels)
         found[place] = prediction.anomaly_map, prediction.image_score, 10 * slope
     for one, other in zip(found[device], found["cpu"]):
-        close(one, other, TOLERANCES.get(name, 1e-5))
+        close(one, other, TOLERANCES.get(name, 1e-5) * max(1.0, other.abs().max().item()))
     close(models[device](images(2, 3, 40, 56), "nut").anomaly_map, found["cpu"][0], TOLERANCES.get(name, 1e-5))
     assert describe_model(models[device], ["nut"]) == describe_model(models["cpu"], ["nut"])
 

@@ -19,10 +19,11 @@ from zsas_lib.robustness.search.objective import Objective
 from zsas_lib.robustness.search.two_fidelity import plan
 
 SIDE, OVER = 24, ("rotation", "saturation")
+WIDE, SMALL, ROUGH_WIDE = 5, 12, 3
 
 
 class Sketched(AnomalyModel):
-    """Scores how red a pixel is, at the cost of wide convolutions; roughly so at the cost of one on a small picture.
+    """Scores how red a square around a pixel is; roughly so on a small picture, with a square about as large there.
 
     ``lies`` turns what a look says around."""
 
@@ -33,18 +34,18 @@ class Sketched(AnomalyModel):
         self.exact, self.rough = 0, 0
 
     @staticmethod
-    def red(images):
-        weights = torch.tensor([1.0, -0.5, -0.5])[None, :, None, None] * torch.ones(1, 1, 5, 5) / 25
-        return nn.functional.conv2d(images, weights, padding=2)[:, 0]
+    def red(images, wide):
+        weights = torch.tensor([1.0, -0.5, -0.5])[None, :, None, None] * torch.ones(1, 1, wide, wide) / wide**2
+        return nn.functional.conv2d(images, weights, padding=wide // 2)[:, 0]
 
     def forward(self, images, class_names):
         self.exact += len(images)
-        maps = self.red(images)
+        maps = self.red(images, WIDE)
         return Prediction(maps, maps.amax((1, 2)))
 
     def rough_map(self, images, class_names, masks):
         self.rough += len(images)
-        maps = self.red(nn.functional.adaptive_avg_pool2d(images, 8))
+        maps = self.red(nn.functional.adaptive_avg_pool2d(images, SMALL), ROUGH_WIDE)
         maps[:, 0, 0] = torch.nan
         return -maps if self.options["lies"] else maps
 
@@ -92,7 +93,7 @@ def test_passes_count_looks_by_their_cost_and_stay_within_what_is_given(pictures
     model = Sketched()
     cost = Look(Objective(model, *pictures, OVER)).cost  # counted once for a model
     assert cost == look_cost(model, "bolt", (SIDE, SIDE))
-    assert cost == pytest.approx(64 / SIDE**2)  # convolutions of 8 x 8 against 24 x 24 pixels
+    assert cost == pytest.approx((SMALL * ROUGH_WIDE) ** 2 / (SIDE * WIDE) ** 2)
     for passes in (3, 7, 30):
         model.exact = model.rough = 0
         found = zsas.worst_case(model, *pictures, OVER, "two-fidelity", steps=passes)
@@ -125,7 +126,7 @@ def test_looks_that_are_right_find_more_than_as_many_passes_without_them(picture
         search: zsas.worst_case(Sketched(), images, masks, names, search=search, steps=14).pixel_auroc.mean()
         for search in ("two-fidelity", "grid")
     }
-    assert bounds["two-fidelity"] < bounds["grid"] - 0.005
+    assert bounds["two-fidelity"] < 0.75 * bounds["grid"]
 
 
 def test_same_pictures_same_points_whatever_the_company(pictures):
@@ -157,7 +158,7 @@ def test_a_model_without_a_cheap_look_is_searched_by_exact_passes_alone(pictures
 
 @pytest.mark.parametrize("passes", [1, 2])
 def test_too_few_passes_for_a_look_and_a_point_are_refused(pictures, passes):
-    with pytest.raises(ValueError, match=f"at least 3 passes .*cheap looks of 0.11 passes.*got {passes}.*search=.grid"):
+    with pytest.raises(ValueError, match=f"at least 3 passes .*cheap looks of 0.09 passes.*got {passes}.*search=.grid"):
         zsas.worst_case(Sketched(), *pictures, OVER, "two-fidelity", steps=passes)
 
 
