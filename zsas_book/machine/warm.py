@@ -107,6 +107,9 @@ READ_AT_IMPORT = {
     "TQDM_DISABLE": "1",
 }
 OWN = ("zsas_book", "zsas_lib")
+GARBAGE = (5000, 20, 10)
+"""How much is made before a program looks for garbage: seven times Python's own, as it has so much more of it in use;
+else it spends a fiftieth of its time on that."""
 LENGTH_BYTES = 4
 WATCH_S = 1.0
 LOST = 1
@@ -152,6 +155,7 @@ def serve(listener: socket.socket, also: Sequence[str] = ()) -> None:
         )  # compiles its schema, which is kept
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*GARBAGE)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     if threads := len(os.listdir("/proc/self/task")) - 1:
         print(

@@ -12,12 +12,12 @@ import pytest
 from mini_project import REPOSITORY, copy_sources
 
 from zsas_book.machine import warm
-from zsas_book.machine.warm import KILLED, SOCKET_VARIABLE, command, serving
+from zsas_book.machine.warm import GARBAGE, KILLED, SOCKET_VARIABLE, command, serving
 
 pytestmark = pytest.mark.kernel
 
 PROGRAM = """
-import json, os, signal, sys, time
+import gc, json, os, signal, sys, time
 if "sleep" in sys.argv:
     print(os.getpid(), flush=True)
     try:
@@ -28,6 +28,7 @@ facts = {"name": __name__, "arguments": sys.argv[1:], "folder": os.getcwd(), "wa
 facts["library"] = sorted(name for name in sys.modules if name.startswith("zsas_lib."))
 facts["imported"] = [name for name in ("torch", "open_clip", "kornia", "seaborn", "papermill") if name in sys.modules]
 facts["CUDA"] = "torch" in sys.modules and sys.modules["torch"].cuda.is_initialized()
+facts["garbage"] = gc.get_threshold()
 print(json.dumps(facts))
 print(sys.stdin.read(), file=sys.stderr, end="")
 sys.exit(7)
@@ -84,9 +85,10 @@ def test_a_program_runs_as_if_started_by_itself_but_finds_packages_imported(serv
     warm, ordinary = (
         call(environment | {"WANTED": "ü"}, tmp_path, "a", "b c", input="in\n") for environment in (server, cold)
     )
-    found = json.loads(warm.stdout)
+    found, alone = json.loads(warm.stdout), json.loads(ordinary.stdout)
     assert found.pop("imported") == ["torch", "open_clip", "kornia", "seaborn", "papermill"]
-    assert {"imported": [], **found} == json.loads(ordinary.stdout)
+    assert alone.pop("garbage") != found.pop("garbage") == [*GARBAGE]
+    assert {"imported": [], **found} == alone
     assert found["arguments"] == ["a", "b c"]
     assert found["wanted"] == "ü"
     assert found["folder"] == str(tmp_path)

@@ -10,8 +10,22 @@ from timm.models.eva import EvaBlock, EvaBlockPostNorm
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from zsas_lib.backbones.families import linear as linears
 from zsas_lib.backbones.families.linear import QuickLinear, freeze, linear, tanh_of_linear
 from zsas_lib.backbones.image_tower import class_embedding, residual_stream
+
+
+@pytest.fixture(autouse=True)
+def worth_it(request, monkeypatch):
+    """oneDNN's products however small, but where a test asks which are."""
+    if "as_it_is" not in request.fixturenames:
+        monkeypatch.setattr(linears, "FEW_WEIGHTS", 0)
+        monkeypatch.setattr(linears, "FEW_PRODUCTS", 0)
+
+
+@pytest.fixture
+def as_it_is():
+    """Products as anybody gets them."""
 
 
 def factors(*shape: int, out: int = 24, dtype: torch.dtype = torch.float32) -> tuple[torch.Tensor, ...]:
@@ -27,6 +41,19 @@ def test_numbers_are_torchs(shape, with_bias):
     added = bias if with_bias else None
     with torch.no_grad():
         assert torch.allclose(linear(rows, weight, added), F.linear(rows, weight, added), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("rows", "channel", "out", "quick"),
+    [(8, 64, 64, False), (256, 64, 64, False), (257, 64, 64, True), (1, 64, 65, True), (600, 24, 96, True)],
+)
+def test_few_products_of_few_weights_are_left_to_torch(as_it_is, monkeypatch, rows, channel, out, quick):
+    asked = []
+    monkeypatch.setattr(linears, "_product", lambda *given: asked.append(given) or F.linear(*given))
+    rows, weight, bias = factors(rows, channel, out=out)
+    with torch.no_grad():
+        assert torch.equal(linear(rows, weight, bias), F.linear(rows, weight, bias))
+    assert len(asked) == quick
 
 
 def test_rows_that_lie_apart_are_read_where_they_are():

@@ -139,3 +139,17 @@ def test_pictures_are_read_as_the_architectures_weights_want_it():
     images = torch.rand(1, 3, 80, 100, generator=torch.Generator().manual_seed(0))
     expected = torch.nn.functional.interpolate(images, (64, 64), mode="bilinear", antialias=True)
     torch.testing.assert_close(backbone.encode_image(images), backbone.encode_image(expected))
+
+
+def test_a_sentence_that_was_read_before_is_not_read_again(monkeypatch):
+    sentences = ["a photo of a Flawless   bolt &amp; nut", "x " * 100, ""]
+    expected = open_clip.tokenize(sentences, context_length=16)
+    tokenizer = tokenizers.tokenizer_of("tiny", {"context_length": 16})
+    first = tokenizer(sentences)
+    first_again = tokenizer(sentences[:1])
+    assert torch.equal(first, expected) and torch.equal(first_again, expected[:1])
+    monkeypatch.setattr(tokenizers._tokenizer_of_open_clip, "encode", None)
+    assert torch.equal(tokenizer(sentences[::-1]), expected.flip(0))
+    assert torch.equal(tokenizers.tokenizer_of("other", {"context_length": 20})(sentences)[:, :9], expected[:, :9])
+    with pytest.raises(TypeError):
+        tokenizer(["a sentence that nobody has read"])

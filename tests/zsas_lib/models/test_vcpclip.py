@@ -205,7 +205,8 @@ def test_names_switches_and_what_is_watched(backbone):
 
 def test_parameters_begin_as_the_released_code_draws_them():
     width = {**TEXT, "width": 512, "heads": 4}
-    model = load_model("vcpclip", tiny_backbone({**tiny(), "text_cfg": width}))
+    backbone = tiny_backbone({**tiny(), "text_cfg": width})
+    model = load_model("vcpclip", backbone)
     prompts, linear, word = model.deep_prompts.prompts, model.deep_prompts.linear, model.class_word
     assert (
         prompts.shape == (3, 1, 512)
@@ -215,7 +216,7 @@ def test_parameters_begin_as_the_released_code_draws_them():
     assert linear.weight.std().item() == pytest.approx((2 / 512) ** 0.5, rel=0.02)
     assert linear.bias.abs().max() <= 512**-0.5
     assert word.tokens.shape == (1, 2, 512) and word.tokens.abs().max() <= 2
-    direct = load_model("vcpclip+", tiny_backbone({**tiny(), "text_cfg": width}), tokens=5).class_word
+    direct = load_model("vcpclip+", backbone, tokens=5).class_word
     assert direct.vectors.shape == (1, 5, 512) and direct.vectors.std().item() == pytest.approx(1, rel=0.05)
 
 
