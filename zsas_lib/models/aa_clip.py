@@ -117,6 +117,9 @@ class AACLIP(LearnedModel):
                 raise UnknownNameError(f"value of AA-CLIP's option {option}", value, known)
         for option, value in (("text_weight", text_weight), ("image_weight", image_weight)):
             number("AA-CLIP", option, value, 0, 1, expected="a share")
+        said = {} if descriptions is None else descriptions
+        if not isinstance(said, Mapping) or not all(isinstance(text, str) for pair_ in said.items() for text in pair_):
+            raise OptionError(f"AA-CLIP got descriptions={descriptions!r}; expected what is said, by class name.")
         number("AA-CLIP", "blur", blur, 0, above=True)
         number("AA-CLIP", "smoothing", smoothing, 0)
         self.require_suits(backbone)
@@ -141,7 +144,7 @@ class AACLIP(LearnedModel):
                 "relu": relu,
                 "blur": blur,
                 "smoothing": smoothing,
-                "descriptions": dict(descriptions or {}),
+                "descriptions": dict(said),
                 "raw_names": raw_names,
             },
         )
