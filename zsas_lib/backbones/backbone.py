@@ -151,7 +151,7 @@ class Backbone(nn.Module):
 
         Images are RGB in [0, 1]; other sizes are squashed to `size` (antialiased, clamped): a map has to cover the
         whole picture, so that none is cropped, even where the tower was trained on centres. Raises ValueError for
-        another layout or values far outside [0, 1].
+        another layout, no picture or no pixel, and values far outside [0, 1] or NaN.
         """
         return self.image.start(self.normalised(images))
 
@@ -216,9 +216,12 @@ class Backbone(nn.Module):
             )
 
     def _sized(self, images: Tensor) -> Tensor:
-        if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
+        if not isinstance(images, Tensor):
+            raise ValueError(f"Expected RGB images as a torch.Tensor (batch, 3, height, width), got {type(images)}.")
+        if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point() or 0 in images.shape:
             raise ValueError(
-                f"Expected RGB images of floats (batch, 3, height, width), got {images.dtype} {tuple(images.shape)}."
+                f"Expected RGB images of floats (batch, 3, height, width), one at least and of a pixel at least, got "
+                f"{images.dtype} {tuple(images.shape)}."
             )
         if not images.is_meta:
             require_unit_range(images)

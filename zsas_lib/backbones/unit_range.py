@@ -6,6 +6,7 @@ put the question off until then.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import isnan
 
 import torch
 from jaxtyping import Float
@@ -37,8 +38,10 @@ def asked_later() -> Iterator[list[Float[Tensor, "2"]]]:
 
 def refuse_outside(extents: Float[Tensor, "..."]) -> None:
     """Raises ValueError where the lowest and highest values of images, one pair after the other, lie far outside
-    [0, 1]."""
+    [0, 1] or are no numbers."""
     for low, high in extents.reshape(-1, 2).tolist():
+        if isnan(low) or isnan(high):
+            raise ValueError("Expected image values in [0, 1], got NaN among them.")
         if low < -0.5 or high > 1.5:
             raise ValueError(
                 f"Expected image values in [0, 1], got {low:.3g}..{high:.3g}; divide by 255, and do not normalise: "

@@ -1,6 +1,7 @@
-"""Numbers that somebody gave: judged before anything runs, in one sentence that says what was expected."""
+"""Options that somebody gave: judged before anything runs, in one sentence that says what was expected."""
 
 import math
+from typing import Any
 
 from .errors import OptionError
 
@@ -41,6 +42,23 @@ def number(
     if not fits:
         raise OptionError(f"{owner} got {name}={value!r}; expected {expected} {_range(low, high, above)}.")
     return value  # pyright: ignore[reportReturnType] a number, as was just asked
+
+
+def switch(owner: str, name: str, value: object) -> bool:
+    """``value``, if it is True or False. Raises OptionError as `whole_number` does, for numbers and words too."""
+    if not isinstance(value, bool):
+        raise OptionError(f"{owner} got {name}={value!r}; expected True or False.")
+    return value
+
+
+def several(owner: str, name: str, value: object, kind: type | tuple[type, ...], expected: str) -> list[Any]:
+    """``value`` as a list, if it is a list or a tuple of ``kind``; ``expected`` says of what, as in "class names".
+
+    Raises OptionError as `whole_number` does, for a text too, which is no list of its letters.
+    """
+    if not isinstance(value, list | tuple) or not all(isinstance(own, kind) for own in value):
+        raise OptionError(f"{owner} got {name}={value!r}; expected a list of {expected}.")
+    return list(value)
 
 
 def _range(low: int | float, high: int | float | None, above: bool = False) -> str:

@@ -33,12 +33,11 @@ from .references import image_digest
 LAYERS = (0.25, 0.5, 0.75, 1.0)
 ADAPTED = 0.25
 """The share of a tower's blocks that get an adapter: 6 of 24 and 3 of 12."""
-VALUES_FROM = 0.25
-"""The share of the depth from which on the frozen tower of the text's stage attends by values: block 6 of 24."""
 TEMPERATURE = 0.01
 TEXT_RATE = 1e-5
-ORTHOGONAL_WEIGHT = 0.1
-IMAGE_SCORES = ("inductive", "transductive", "pooled", "map")
+IMAGE_SCORES = ("inductive", "transductive", "transductive-map", "pooled", "map")
+TRANSDUCTIVE = ("transductive", "transductive-map")
+"""Those for which all that is tested of a category must be shown first."""
 TEXTS = ("adapted", "plain")
 TEXT_LOSSES = ("last", "all")
 REMEMBERED_TOGETHER = 8
@@ -60,12 +59,16 @@ class AACLIP(LearnedModel):
         image_score: "transductive", as released, is half the map's maximum and half the picture's own (cosine to
             abnormal + 1) / 2, each from its least to its greatest value in all that is tested of a category, which must
             be shown first (`remember`, `remember_tested`). "inductive" scores one picture: the same halves, the map's
-            maximum by the range that it could have. "pooled" and "map" are one half alone; the released code takes
-            the latter of medical pictures.
+            maximum by the range that it could have. "pooled" and "map" are one half of it alone, "transductive-map"
+            is one of the released score, which the released code takes of medical pictures. What is the same in all
+            that is tested counts 0.
         attended: "batch", as released, where what is meant for the tokens of a picture runs over the pictures of the
             training batch at one place; "tokens" as the paper has it.
         text_loss: "last", as released, where each tapped block's loss takes the place of the one before; "all" sums
             them.
+        values_from: the share of the depth from which on the frozen tower of the text's stage attends by values: block
+            6 of 24.
+        orthogonal: what the loss of the text weighs the squared mean cosine of its two states.
         text: "plain" leaves CLIP's own text tower, as the released code does without a file of the text's.
         text_blocks, image_blocks: how many blocks get adapters; None for a quarter.
         text_weight, image_weight: the adapters' share.
@@ -96,6 +99,8 @@ class AACLIP(LearnedModel):
         image_score: str = "inductive",
         attended: str = "batch",
         text_loss: str = "last",
+        values_from: float = 0.25,
+        orthogonal: float = 0.1,
         text: str = "adapted",
         text_blocks: int | None = None,
         image_blocks: int | None = None,
@@ -117,6 +122,11 @@ class AACLIP(LearnedModel):
                 raise UnknownNameError(f"value of AA-CLIP's option {option}", value, known)
         for option, value in (("text_weight", text_weight), ("image_weight", image_weight)):
             number("AA-CLIP", option, value, 0, 1, expected="a share")
+        said = {} if descriptions is None else descriptions
+        if not isinstance(said, Mapping) or not all(isinstance(text, str) for pair_ in said.items() for text in pair_):
+            raise OptionError(f"AA-CLIP got descriptions={descriptions!r}; expected what is said, by class name.")
+        number("AA-CLIP", "values_from", values_from, 0, 1, above=True, expected="a share of the depth")
+        number("AA-CLIP", "orthogonal", orthogonal, 0)
         number("AA-CLIP", "blur", blur, 0, above=True)
         number("AA-CLIP", "smoothing", smoothing, 0)
         self.require_suits(backbone)
@@ -133,6 +143,8 @@ class AACLIP(LearnedModel):
                 "image_score": image_score,
                 "attended": attended,
                 "text_loss": text_loss,
+                "values_from": values_from,
+                "orthogonal": orthogonal,
                 "text": text,
                 "text_blocks": layer_at(tower.depth, ADAPTED) if text_blocks is None else text_blocks,
                 "image_blocks": layer_at(backbone.depth, ADAPTED) if image_blocks is None else image_blocks,
@@ -141,7 +153,7 @@ class AACLIP(LearnedModel):
                 "relu": relu,
                 "blur": blur,
                 "smoothing": smoothing,
-                "descriptions": dict(descriptions or {}),
+                "descriptions": dict(said),
                 "raw_names": raw_names,
             },
         )
@@ -188,7 +200,7 @@ class AACLIP(LearnedModel):
         self._ranges: dict[str, tuple[Tensor, str]] = {}
 
     def read_options(self) -> dict[str, object]:
-        return {name: self.options[name] for name in ("attended", "text_loss")}
+        return {name: self.options[name] for name in ("attended", "text_loss", "values_from")}
 
     def features(self, images: Float[Tensor, "batch 3 height width"], class_names: Sequence[str]) -> Features:
         start = self.backbone.embed_patches(images)
@@ -204,7 +216,9 @@ class AACLIP(LearnedModel):
         reads."""
         image = self.backbone.image
         with torch.no_grad():
-            stream = image.value_stream(start, layer_at(image.depth, VALUES_FROM), self.options["attended"])
+            stream = image.value_stream(
+                start, layer_at(image.depth, self.options["values_from"]), self.options["attended"]
+            )
             layers = self._layers[-1:] if self.options["text_loss"] == "last" else self._layers
             return F.normalize(torch.stack([image.dense(stream[layer]) for layer in layers], 1), dim=-1)
 
@@ -280,10 +294,12 @@ class AACLIP(LearnedModel):
         return maps, (torch.einsum("be,be->b", whole, text[:, 1]) + 1) / 2
 
     def _scores(self, highest: Tensor, pooled: Tensor, names: Sequence[str]) -> Tensor:
-        if self.options["image_score"] == "transductive":
+        if self.options["image_score"] in TRANSDUCTIVE:
             ranges = torch.stack([self._range(name) for name in names]).to(pooled)
-            halves = (torch.stack([highest, pooled], 1) - ranges[:, :, 0]) / (ranges[:, :, 1] - ranges[:, :, 0])
-            return halves.mean(1)
+            extents = ranges[:, :, 1] - ranges[:, :, 0]
+            halves = (torch.stack([highest, pooled], 1) - ranges[:, :, 0]) / extents.where(extents > 0, 1)
+            halves = halves * (extents > 0)
+            return halves.mean(1) if self.options["image_score"] == "transductive" else halves[:, 0]
         possible = len(LAYERS) / TEMPERATURE
         highest = (highest - len(LAYERS) / 2 + possible) / (2 * possible)
         return {"inductive": (highest + pooled) / 2, "pooled": pooled, "map": highest}[self.options["image_score"]]
@@ -291,10 +307,10 @@ class AACLIP(LearnedModel):
     def _range(self, class_name: str) -> Float[Tensor, "2 2"]:
         if class_name not in self._ranges:
             raise ValueError(
-                f"{self.name} with image_score='transductive' scores a picture by all that are tested of its category, "
-                f"and has not been shown those of {class_name!r}; expected model.remember({class_name!r}, images), or "
-                "zsas.remember_tested(model, dataset) for all categories, after training or loading. image_score="
-                "'inductive' needs none."
+                f"{self.name} with image_score={self.options['image_score']!r} scores a picture by all that are tested "
+                f"of its category, and has not been shown those of {class_name!r}; expected "
+                f"model.remember({class_name!r}, images), or zsas.remember_tested(model, dataset) for all categories, "
+                "after training or loading. image_score='inductive' needs none."
             )
         return self._ranges[class_name][0]
 
@@ -313,7 +329,7 @@ class AACLIP(LearnedModel):
         self._ranges[class_name] = torch.stack([least, greatest], 1), image_digest(images)
 
     def identity(self, class_names: Sequence[str]) -> Mapping[str, object]:
-        if self.options["image_score"] != "transductive":
+        if self.options["image_score"] not in TRANSDUCTIVE:
             return {}
         return {"tested": {name: self._ranges[name][1] for name in sorted(set(class_names)) if name in self._ranges}}
 
@@ -328,7 +344,7 @@ class AACLIP(LearnedModel):
             patches = features["by values"] if "by values" in features else self._by_values(features["start"])
             patches = patches + F.normalize(features["whole"], dim=-1)[:, None, None]
             upright = torch.einsum("be,be->b", text[:, 0], text[:, 1]).mean() ** 2
-            rest = ORTHOGONAL_WEIGHT * upright * patches.shape[1]
+            rest = self.options["orthogonal"] * upright * patches.shape[1]
         else:
             patches, whole = self.image_features(features["start"])
             rest = F.cross_entropy(torch.einsum("be,bse->bs", whole, text), is_anomalous.long())

@@ -26,8 +26,8 @@ from ..losses import dice_loss, focal_loss
 from .adaclip_clusters import k_means
 from .learned import Features, LearnedModel, Recipe, names_in, spelled, two_state_maps
 from .prompts import NAMELESS, adaclip_prompts, mean_embeddings
+from .tapped import QUARTERS, tapped_shares
 
-LAYERS = (0.25, 0.5, 0.75, 1.0)
 TEMPERATURE = 0.01
 SPREAD = 0.02
 """Standard deviation of the static tokens at the start."""
@@ -59,6 +59,8 @@ class AdaCLIP(LearnedModel):
             tower that has fewer.
         words: "overwritten", as released: from block 2 on the first `length` words of a sentence are lost, which are
             most of its template; "kept" puts the tokens behind the start token instead.
+        layers: shares of the depth that are tapped. The released code taps every n // 4 blocks of n, which are those
+            of an official file.
         clustering: "k-means" of the highest `PATCHES_A_CLUSTER` x `clusters` patches, drawn with `cluster_seed` anew
             for each picture (the released code draws on from picture to picture); "highest" is these patches' mean
             without clusters, "off" leaves them out.
@@ -84,6 +86,7 @@ class AdaCLIP(LearnedModel):
         length: int = 5,
         depth: int = 4,
         words: str = "overwritten",
+        layers: Sequence[float] = QUARTERS,
         clustering: str = "k-means",
         clusters: int = 20,
         cluster_seed: int = 0,
@@ -101,6 +104,7 @@ class AdaCLIP(LearnedModel):
         for option, (value, known) in chosen.items():
             if value not in known:
                 raise UnknownNameError(f"value of AdaCLIP's option {option}", value, known)
+        tapped = tapped_shares("AdaCLIP", "layers", layers)
         whole_number("AdaCLIP", "clusters", clusters, 1)
         whole_number("AdaCLIP", "cluster_seed", cluster_seed, 0, 2**32 - 1)
         number("AdaCLIP", "smoothing", smoothing, 0)
@@ -116,6 +120,7 @@ class AdaCLIP(LearnedModel):
                 "length": length,
                 "depth": depth,
                 "words": words,
+                "layers": tapped,
                 "clustering": clustering,
                 "clusters": clusters,
                 "cluster_seed": cluster_seed,
@@ -125,7 +130,7 @@ class AdaCLIP(LearnedModel):
             },
         )
         embed, width = backbone.embed_dim, backbone.width
-        self.projections = nn.ModuleList(QuickLinear(width, embed) for _ in LAYERS)
+        self.projections = nn.ModuleList(QuickLinear(width, embed) for _ in tapped)
         self.class_projection = QuickLinear(embed, embed)
         if "S" in prompts:
             if "V" in towers:
@@ -135,7 +140,7 @@ class AdaCLIP(LearnedModel):
         if "D" in prompts:
             self.dynamic_visual = QuickLinear(embed, length * width)
             self.dynamic_text = QuickLinear(embed, length * text.width)
-        self._layers = [layer_at(backbone.depth, share) for share in LAYERS]
+        self._layers = [layer_at(backbone.depth, share) for share in tapped]
         self._sentences: dict[tuple[str, str], PromptedSentences] = {}
         self.initialise(seed=0)
 

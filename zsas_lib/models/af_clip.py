@@ -1,10 +1,10 @@
 """AF-CLIP: one attention layer over the patches of four blocks and their neighbourhoods, against two learned sentences.
 
 Fang et al., "AF-CLIP: Zero-Shot Anomaly Detection via Anomaly-Focused CLIP Adaptation" (ACM MM 2025), as released
-(Faustinaqq/AF-CLIP), without its few-shot memory.
+(Faustinaqq/AF-CLIP).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import torch
@@ -17,9 +17,10 @@ from ..backbones.image_tower import layer_at, residual_stream
 from ..backbones.registry import Backbone
 from ..backbones.text_tower import LEARNED_WORDS, OpenClipText
 from ..base.options import number, whole_number
-from .learned import Features, LearnedModel, Recipe
+from .learned import Features, LearnedModel, Recipe, names_in, spelled
+from .references import References, image_digest, nearest_distance
+from .tapped import QUARTERS, tapped_shares
 
-LAYERS = (0.25, 0.5, 0.75, 1.0)
 NEIGHBOURHOODS = (1, 3, 5)
 """Patches a side over which tokens are averaged."""
 SIGMA = 4.0
@@ -43,6 +44,14 @@ class AFCLIP(LearnedModel):
     Options, with the released code's choice as default:
         context: learned tokens, before the start token.
         thinned: in training, attention sees the patches alone that the loss asks for, where these are fewer than all.
+        layers: shares of the depth that are tapped.
+        shots: number k of normal pictures of a class that are remembered (`remember`, `remember_normal`); 0 is zero-
+            shot. A patch's distance to the nearest of theirs, (1 - cosine) / 2 of tokens as the tower has them, is
+            averaged over tapped blocks and neighbourhoods; the map is that and ``words_weight`` of the softmax, and
+            the image's score its highest patch and as much of the class token's softmax.
+        memory_layers: shares of the depth whose tokens are remembered.
+        words_weight: the authors' alpha.
+        local_weight: what the loss weighs patches' focal loss and error, the authors' lambda1.
         align: what the loss weighs the alignment of patches, which makes abnormal patches unlike normal ones.
         smoothing: sigma in pixels at 518; the authors' test smooths with 4.
 
@@ -59,18 +68,43 @@ class AFCLIP(LearnedModel):
         *,
         context: int = 12,
         thinned: bool = False,
+        layers: Sequence[float] = QUARTERS,
+        shots: int = 0,
+        memory_layers: Sequence[float] = QUARTERS,
+        words_weight: float = 0.1,
+        local_weight: float = 1.0,
         align: float = 1.0,
         smoothing: float = 4.0,
     ):
+        tapped = tapped_shares("AF-CLIP", "layers", layers)
+        remembered = tapped_shares("AF-CLIP", "memory_layers", memory_layers)
+        whole_number("AF-CLIP", "shots", shots, 0)
+        number("AF-CLIP", "words_weight", words_weight, 0)
+        number("AF-CLIP", "local_weight", local_weight, 0)
         number("AF-CLIP", "align", align, 0)
         number("AF-CLIP", "smoothing", smoothing, 0)
         self.require_suits(backbone)
         text = cast(OpenClipText, backbone.text)
         whole_number("AF-CLIP", "context", context, 1, text.context_length - WORDS)
-        super().__init__(backbone, {"context": context, "thinned": thinned, "align": align, "smoothing": smoothing})
+        super().__init__(
+            backbone,
+            {
+                "context": context,
+                "thinned": thinned,
+                "layers": tapped,
+                "shots": shots,
+                "memory_layers": remembered,
+                "words_weight": words_weight,
+                "local_weight": local_weight,
+                "align": align,
+                "smoothing": smoothing,
+            },
+        )
         self.context = nn.Parameter(torch.empty(1, context, text.width))
         self.adapter = Attention(backbone.width)
-        self._layers = [layer_at(backbone.depth, share) for share in LAYERS]
+        self.references = References()
+        self._layers = [layer_at(backbone.depth, share) for share in tapped]
+        self._remembered = [layer_at(backbone.depth, share) for share in remembered]
         self.initialise(seed=0)
 
     @classmethod
@@ -84,11 +118,50 @@ class AFCLIP(LearnedModel):
         self.adapter.reset_parameters()
 
     def read_options(self) -> dict[str, object]:
-        return {}
+        return {"layers": self.options["layers"], "memory_layers": self._remembered if self.options["shots"] else None}
 
     def features(self, images: Float[Tensor, "batch 3 height width"], class_names: Sequence[str]) -> Features:
         stream = residual_stream(self.backbone, self.backbone.embed_patches(images))
-        return {"tokens": torch.stack([stream[layer] for layer in self._layers], 1)}
+        found = {"tokens": torch.stack([stream[layer] for layer in self._layers], 1)}
+        if not self.options["shots"] or self.training:
+            return found
+        remembered = torch.stack([stream[layer] for layer in self._remembered], 1)
+        return found | {"remembered": remembered, "class name": spelled(class_names, remembered.device)}
+
+    def _around(self, states: Float[Tensor, "batch token channel"]) -> list[Float[Tensor, "batch patch channel"]]:
+        """The patches of a block, averaged over each neighbourhood."""
+        planes = states[:, self.backbone.image.prefix :].mT.unflatten(-1, self.backbone.image.grid)
+        return [_averaged(planes, side).flatten(2).mT for side in NEIGHBOURHOODS]
+
+    def _memorable(self, states: Float[Tensor, "batch layer token channel"]) -> list[Tensor]:
+        """Unit vectors of the patches of each remembered block and neighbourhood, (batch, patch, channel)."""
+        return [F.normalize(own, dim=-1) for layer in states.unbind(1) for own in self._around(layer)]
+
+    @torch.no_grad()
+    def remember(self, class_name: str, images: Float[Tensor, "reference 3 height width"]) -> None:
+        """Take these normal images as what images of the class are compared with, in the place of earlier ones.
+
+        RGB in [0, 1], of any one size, as many as the option ``shots``. Raises ValueError for another number.
+        """
+        shots = self.options["shots"]
+        if len(images) != shots or not shots:
+            raise ValueError(
+                f"AF-CLIP with shots={shots} got {len(images)} normal reference images of {class_name!r}; expected as "
+                "many as shots, and those at least 1."
+            )
+        stream = residual_stream(self.backbone, self.backbone.embed_patches(images))
+        parts = self._memorable(torch.stack([stream[layer] for layer in self._remembered], 1))
+        self.references.add(class_name, {n: own.flatten(0, 1) for n, own in enumerate(parts)}, image_digest(images))
+
+    def identity(self, class_names: Sequence[str]) -> Mapping[str, object]:
+        return self.references.digests(class_names) if self.options["shots"] else {}
+
+    def _distances(self, features: Features) -> Float[Tensor, "batch patch"]:
+        """Of each patch to what is remembered of its picture's class, in the mean over blocks and neighbourhoods."""
+        memories = [self.references.of(name) for name in names_in(features["class name"])]
+        parts = self._memorable(features["remembered"])
+        apart = [nearest_distance(own, [memory[n] for memory in memories]) for n, own in enumerate(parts)]
+        return torch.stack(apart).mean(0)
 
     def text_features(self) -> Float[Tensor, "2 embed"]:
         """Unit vectors of the two sentences, normal and abnormal."""
@@ -108,9 +181,7 @@ class AFCLIP(LearnedModel):
         asked = None if chosen is None else torch.cat([torch.arange(prefix, device=chosen.device), chosen + prefix])
         whole, patches = [], []
         for states in features["tokens"].unbind(1):
-            planes = states[:, prefix:].mT.unflatten(-1, image.grid)
-            for side in NEIGHBOURHOODS:
-                around = _averaged(planes, side).flatten(2).mT
+            for around in self._around(states):
                 seen = torch.cat([states[:, :prefix], around], 1)
                 if asked is not None and self.training and self.options["thinned"]:
                     adapted = self.adapter(seen[:, asked])
@@ -127,9 +198,12 @@ class AFCLIP(LearnedModel):
 
     def compare(self, features: Features, size: Size) -> tuple[Tensor, Tensor]:
         (whole, patches), text = self.tokens(features), self.text_features()
-        planes = self._margins(patches, text).sigmoid().unflatten(-1, self.backbone.patches)[:, None]
-        maps = F.interpolate(planes, pair(size), mode="bilinear", align_corners=False)[:, 0]
-        return maps, self._margins(whole, text).sigmoid()
+        rows, scores = self._margins(patches, text).sigmoid(), self._margins(whole, text).sigmoid()
+        if self.options["shots"]:
+            apart, weight = self._distances(features), self.options["words_weight"]
+            rows, scores = apart + weight * rows, apart.amax(1) + weight * scores
+        planes = rows.unflatten(-1, self.backbone.patches)[:, None]
+        return F.interpolate(planes, pair(size), mode="bilinear", align_corners=False)[:, 0], scores
 
     def _under(self, size: tuple[int, int]) -> Int[Tensor, " patch"] | None:
         """The patches that the middles of so many rows and columns of pixels lie in; None where there are as many
@@ -157,7 +231,9 @@ class AFCLIP(LearnedModel):
         margins = self._margins(patches, text)
         local = _focal(margins, truth) + F.l1_loss(margins.sigmoid(), truth)
         aligned = self.options["align"] * _misaligned(patches, truth) if self.options["align"] else 0.0
-        return _focal(self._margins(whole, text), is_anomalous.to(whole)) + local + aligned
+        return (
+            _focal(self._margins(whole, text), is_anomalous.to(whole)) + self.options["local_weight"] * local + aligned
+        )
 
 
 class Attention(nn.Module):

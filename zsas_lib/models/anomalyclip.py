@@ -17,7 +17,7 @@ from ..backbones.image_tower import LOCAL_PATHS, class_embedding, layer_at, loca
 from ..backbones.registry import Backbone
 from ..backbones.text_tower import LEARNED_WORDS, PLACEHOLDER, OpenClipText
 from ..base.errors import OptionError, UnknownNameError
-from ..base.options import number, whole_number
+from ..base.options import number, several, whole_number
 from ..losses import dice_loss, focal_loss
 from .in_windows import SCALES, SentenceModel, window_options
 from .learned import Features, Recipe, highest_mean
@@ -82,7 +82,9 @@ class AnomalyCLIP(SentenceModel):
         for option, value, known in (("local", local, LOCAL_PATHS), ("image_score", image_score, IMAGE_SCORES)):
             if value not in known:
                 raise UnknownNameError(f"value of AnomalyCLIP's option {option}", value, known)
-        if not 0 < local_from <= 1 or not layers or not all(local_from <= share <= 1 for share in layers):
+        number("AnomalyCLIP", "local_from", local_from, 0, 1, above=True, expected="a share of the depth")
+        tapped = several("AnomalyCLIP", "layers", layers, (int, float), "shares of the depth")
+        if not tapped or not all(local_from <= share <= 1 for share in tapped):
             raise OptionError(
                 f"AnomalyCLIP got local_from={local_from}, layers={tuple(layers)}; expected shares of the depth in "
                 "0..1, and layers where the local path has begun."
@@ -99,7 +101,7 @@ class AnomalyCLIP(SentenceModel):
             {
                 "local": local,
                 "local_from": local_from,
-                "layers": list(layers),
+                "layers": tapped,
                 "context": context,
                 "compound": compound,
                 "compound_depth": compound_depth,
@@ -116,7 +118,7 @@ class AnomalyCLIP(SentenceModel):
         self.compound = nn.Parameter(torch.empty(depth - 1, compound, text.width))
         text.words(SENTENCES, context)
         self._first = layer_at(backbone.depth, local_from)
-        self._layers = [layer_at(backbone.depth, share) for share in layers]
+        self._layers = [layer_at(backbone.depth, share) for share in tapped]
         self.initialise(seed=0)
 
     @classmethod

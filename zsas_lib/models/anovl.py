@@ -17,7 +17,8 @@ from ..backbones.families.linear import linear, tanh_of_linear
 from ..backbones.image_tower import class_embedding, local_embeddings, residual_stream
 from ..base.devices import to_device
 from ..base.errors import UnknownNameError
-from ..base.options import whole_number
+from ..base.options import several, whole_number
+from .anovl_tiles import Tiles
 from .anovl_views import views
 from .learned import of_whole_images
 from .prediction import AnomalyModel, Prediction, names_of_images
@@ -56,12 +57,17 @@ class AnoVL(AnomalyModel):
         seed: of W, b and noise, the same for every picture; the released code draws on from picture to picture.
         views: made of "normalised" pictures, as released, where grey is a mean of channels less their means; or of
             "pictures"; "off" scores the picture alone.
+        tiled: look at two tiles of the backbone's size, at both ends of the picture, whose shorter side is made as
+            long as theirs. Maps are averaged where tiles overlap, and so is what adaptation lowers, which is then that
+            of all pixels and not of patches. The score is the mean of both. Pictures are at most twice as long as wide.
         local_blocks: how many of the last blocks the value-value path runs through.
         textures: class names that are said to be surfaces.
         raw_names: as in `AprilGAN`.
 
-    Not taken over: the two overlapping tiles into which the script for VisA cuts wide pictures. Raises UnknownNameError
-    or OptionError for an option's value, OptionError for a backbone without a value-value path (`cannot`).
+    The script for VisA is ``adapter="linear", views="off", tiled=True``.
+
+    Raises UnknownNameError or OptionError for an option's value, OptionError for a backbone without a value-value path
+    (`cannot`).
     """
 
     name = "anovl"
@@ -76,6 +82,7 @@ class AnoVL(AnomalyModel):
         optimiser: str = "reset",
         seed: int = 0,
         views: str = "normalised",
+        tiled: bool = False,
         local_blocks: int = 12,
         textures: Sequence[str] = TEXTURES,
         raw_names: bool = False,
@@ -90,6 +97,7 @@ class AnoVL(AnomalyModel):
         whole_number("AnoVL", "steps", steps, 0)
         whole_number("AnoVL", "seed", seed, 0, 2**32 - 1)
         whole_number("AnoVL", "local_blocks", local_blocks, 1)
+        surfaces = several("AnoVL", "textures", textures, str, "class names")
         super().__init__(
             backbone,
             {
@@ -98,8 +106,9 @@ class AnoVL(AnomalyModel):
                 "optimiser": optimiser,
                 "seed": seed,
                 "views": views,
+                "tiled": tiled,
                 "local_blocks": local_blocks,
-                "textures": list(textures),
+                "textures": surfaces,
                 "raw_names": raw_names,
             },
         )
@@ -129,18 +138,37 @@ class AnoVL(AnomalyModel):
 
     def forward(self, images: Float[Tensor, "batch 3 height width"], class_names: str | Sequence[str]) -> Prediction:
         """Maps at the images' size and image scores, for one class name or one per image. Images are RGB in [0, 1], of
-        any size, squashed to a square. Raises ValueError if the number of names is not that of the images."""
-        names, backbone = names_of_images(class_names, len(images)), self.backbone
+        any size, squashed to a square, or of any size up to twice as long as wide with ``tiled``. Raises ValueError if
+        the number of names is not that of the images, and for longer ones."""
+        names = names_of_images(class_names, len(images))
+        if not self.options["tiled"]:
+            return self._judged(images, names, None)
+        tiles = Tiles.of(images, self.backbone)
+        prediction = self._judged(tiles.cut(images), [name for name in names for _ in range(2)], tiles)
+        maps = tiles.joined(prediction.anomaly_map)
+        if maps.shape[-2:] != images.shape[-2:]:
+            maps = F.interpolate(maps[:, None], images.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
+        return Prediction(maps, prediction.image_score.unflatten(0, (-1, 2)).mean(1))
+
+    def _judged(self, images: Tensor, names: Sequence[str], tiles: Tiles | None) -> Prediction:
+        """Of pictures, or of tiles, two of each picture."""
+        backbone = self.backbone
         normalised = backbone.normalised(images)
         stream = residual_stream(backbone, backbone.image.start(normalised))
         first = max(1, backbone.depth - self.options["local_blocks"] + 1)
         patches = local_embeddings(backbone, stream, backbone.depth, first, unit=False)
         text = torch.stack([self.text_features(name) for name in names])
-        planes = self._abnormal(self._adapted(patches, text, names), text).unflatten(-1, backbone.patches)[:, None]
+        planes = self._abnormal(self._adapted(patches, text, names, tiles), text).unflatten(-1, backbone.patches)[
+            :, None
+        ]
         planes = F.avg_pool2d(F.pad(planes, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-        maps = F.interpolate(planes, backbone.image.seen, mode="bilinear", align_corners=True)[:, 0]
-        maps = of_whole_images(maps, backbone, 0.0, images.shape[-2:])
+        maps = of_whole_images(self._enlarged(planes[:, 0]), backbone, 0.0, images.shape[-2:])
         return Prediction(maps, self._scores(images, normalised, stream[-1], text))
+
+    def _enlarged(self, planes: Float[Tensor, "batch row column"]) -> Float[Tensor, "batch rows columns"]:
+        """Numbers of patches at the size that patches cover."""
+        size = self.backbone.image.seen
+        return F.interpolate(planes[:, None], size, mode="bilinear", align_corners=True)[:, 0]
 
     def _scores(self, images: Tensor, normalised: Tensor, last: Tensor, text: Tensor) -> Float[Tensor, " batch"]:
         whole = F.normalize(class_embedding(self.backbone, last), dim=-1)
@@ -161,25 +189,36 @@ class AnoVL(AnomalyModel):
         return (cosines[..., 1] - cosines[..., 0]).sigmoid()
 
     def _adapted(
-        self, patches: Float[Tensor, "batch patch embed"], text: Float[Tensor, "batch 2 embed"], names: Sequence[str]
+        self,
+        patches: Float[Tensor, "batch patch embed"],
+        text: Float[Tensor, "batch 2 embed"],
+        names: Sequence[str],
+        tiles: Tiles | None,
     ) -> Float[Tensor, "batch patch embed"]:
-        """The patches of each picture by an adapter that was trained on them."""
+        """The patches of each picture, or of both of its tiles, by an adapter that was trained on them."""
         if self.options["adapter"] == "off" or not self.options["steps"]:
             return patches
-        found, precision = [], torch.promote_types(patches.dtype, torch.float32)
+        found, precision, together = [], torch.promote_types(patches.dtype, torch.float32), 1 if tiles is None else 2
+        of_pictures = patches.to(precision).unflatten(0, (-1, together)).flatten(1, 2)
         with _without_autocast(patches.device):
-            for own, states, name in zip(patches.to(precision), text.to(precision), names):
+            for own, states, name in zip(of_pictures, text[::together].to(precision), names[::together]):
                 bank = self.sentences(name).to(precision) if self.options["adapter"] == "text" else None
                 with torch.inference_mode(False), torch.no_grad():
-                    weight, bias = self._trained(own, states[1] - states[0], bank, name)
+                    weight, bias = self._trained(own, states[1] - states[0], bank, name, tiles)
                 adapter = _affinity(own / own.norm(dim=-1, keepdim=True), weight, bias, bank)
                 found.append(torch.lerp(own, adapter if bank is None else linear(adapter, bank.T.contiguous()), 0.5))
-        return torch.stack(found)
+        return torch.stack(found).view(patches.shape)
 
     def _trained(
-        self, patches: Float[Tensor, "patch embed"], apart: Float[Tensor, " embed"], bank: Tensor | None, name: str
+        self,
+        patches: Float[Tensor, "patch embed"],
+        apart: Float[Tensor, " embed"],
+        bank: Tensor | None,
+        name: str,
+        tiles: Tiles | None = None,
     ) -> tuple[Float[Tensor, "out embed"], Float[Tensor, " out"]]:
-        """W and b of a picture's adapter after the steps; ``apart`` is the abnormal state less the normal one."""
+        """W and b of a picture's adapter after the steps; ``apart`` is the abnormal state less the normal one. With
+        ``tiles`` the patches are those of both."""
         outputs = patches.shape[1] if bank is None else len(bank)
         weight, bias, noises = self._begun(patches, outputs)
         if patches.is_meta:
@@ -195,7 +234,7 @@ class AnoVL(AnomalyModel):
             units = rows / rows.norm(dim=-1, keepdim=True)
             affinity = _affinity(units, weight, bias, bank)
             adapter = affinity if bank_of_columns is None else linear(affinity, bank_of_columns)
-            slope = _slope(torch.lerp(rows, adapter, 0.5), apart)
+            slope = self._slope(torch.lerp(rows, adapter, 0.5), apart, tiles)
             if bank is not None:
                 slope = torch.ops.aten.tanh_backward(linear(slope, bank), affinity)
             weight.grad = linear(slope.T.contiguous(), units.T.contiguous())
@@ -204,6 +243,28 @@ class AnoVL(AnomalyModel):
         if self.options["optimiser"] == "carried":
             self._moments[name] = optimiser.state_dict()
         return weight, bias
+
+    def _slope(
+        self, mixed: Float[Tensor, "both embed"], apart: Float[Tensor, " embed"], tiles: Tiles | None
+    ) -> Float[Tensor, "both embed"]:
+        """The gradient of a step's loss in the adapter of the patches and, behind them, of the noisy patches; ``mixed``
+        is the mean of both with their adapters."""
+        norms = mixed.norm(dim=-1, keepdim=True)
+        units = mixed / norms
+        margins = units @ apart
+        slopes = _slopes_of_patches(margins) if tiles is None else self._slopes_of_pixels(margins, tiles)
+        return (0.5 * slopes[:, None] / norms) * (apart - margins[:, None] * units)
+
+    def _slopes_of_pixels(self, margins: Float[Tensor, " both"], tiles: Tiles) -> Float[Tensor, " both"]:
+        """The gradient of the mean loss of the pixels of the joined tiles in the margins of their patches."""
+        with torch.enable_grad():
+            margins = margins.detach().requires_grad_()
+            planes = torch.stack([(-margins).sigmoid(), margins.sigmoid()]).unflatten(1, (4, *self.backbone.patches))
+            normal, abnormal = (tiles.joined(self._enlarged(own)) for own in planes)
+            entropy = -(normal[0] * normal[0].log() + abnormal[0] * abnormal[0].log()).mean()
+            loss = entropy + PUSHED * (-abnormal[1].log() - normal[0].log()).mean()
+            (slopes,) = torch.autograd.grad(loss, margins)
+        return slopes
 
     def _begun(self, patches: Float[Tensor, "patch embed"], outputs: int) -> tuple[Tensor, Tensor, list[Tensor]]:
         """W and b before the steps, and the noise of each. The same for all pictures, and kept for the last kind."""
@@ -231,13 +292,8 @@ def _affinity(
     return linear(units, weight, bias) if bank is None else tanh_of_linear(units, weight, bias)
 
 
-def _slope(mixed: Float[Tensor, "both embed"], apart: Float[Tensor, " embed"]) -> Float[Tensor, "both embed"]:
-    """The gradient of a step's loss in the adapter of the patches and, behind them, of the noisy patches; ``mixed`` is
-    the mean of both with their adapters."""
-    norms = mixed.norm(dim=-1, keepdim=True)
-    units = mixed / norms
-    margins = units @ apart
+def _slopes_of_patches(margins: Float[Tensor, " both"]) -> Float[Tensor, " both"]:
+    """The gradient of the mean loss of the patches in the margins of the patches and, behind them, the noisy ones."""
     clean, noisy = margins.sigmoid().chunk(2)
     of_entropy = -margins[: len(clean)] * clean * (1 - clean)
-    slopes = torch.cat([of_entropy + PUSHED * clean, PUSHED * (noisy - 1)]) / len(clean)
-    return (0.5 * slopes[:, None] / norms) * (apart - margins[:, None] * units)
+    return torch.cat([of_entropy + PUSHED * clean, PUSHED * (noisy - 1)]) / len(clean)

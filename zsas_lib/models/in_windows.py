@@ -18,7 +18,7 @@ from ..backbones.backbone import Backbone
 from ..backbones.families.sizes import Size, pair
 from ..backbones.families.tower import WINDOWS
 from ..base.errors import OptionError, UnknownNameError
-from ..base.options import number
+from ..base.options import number, several
 from .learned import Features, LearnedModel, assign_values
 from .prediction import Prediction, names_of_images
 from .winclip import Embedded, asked_in_windows, in_rows, state_score, weighed
@@ -37,7 +37,7 @@ def window_options(
     """The options of a model whose sentences can be compared with windows. Raises UnknownNameError or OptionError."""
     if compared not in COMPARED:
         raise UnknownNameError(f"value of {owner}'s option compared", compared, COMPARED)
-    most = min(backbone.patches)
+    most, sides = min(backbone.patches), several(owner, "scales", scales, int, "window sides in patches")
     if compared == "windows" and (
         not scales or len({*scales}) < len(scales) or not all(1 <= side <= most for side in scales)
     ):
@@ -45,7 +45,7 @@ def window_options(
     number(owner, "damaged_share", damaged_share, 0, 1, expected="a share of a window")
     if compared == "windows" and all(mode in backbone.image.cannot for mode in WINDOWS):
         backbone.image.require(WINDOWS[0])
-    return {"compared": compared, "scales": list(scales), "damaged_share": damaged_share}
+    return {"compared": compared, "scales": sides, "damaged_share": damaged_share}
 
 
 class SentenceModel(LearnedModel):

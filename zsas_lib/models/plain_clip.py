@@ -81,8 +81,8 @@ class PlainCLIP(AnomalyModel):
         """Maps at the images' size and image scores, for one class name or one per image. Images are RGB in [0, 1], of
         any size, squashed to the backbone's. Raises ValueError if the number of names is not that of the images."""
         names, backbone = names_of_images(class_names, len(images)), self.backbone
-        text = torch.stack([self.text_features(name) for name in names])
         stream = residual_stream(backbone, backbone.embed_patches(images))
+        text = torch.stack([self.text_features(name) for name in names])
         patches = baseline_patches(backbone, stream, self.options["local"])
         whole = F.normalize(class_embedding(backbone, stream[-1]), dim=-1)
         planes = _abnormal(patches, text).unflatten(-1, backbone.patches)[:, None]

@@ -1,6 +1,7 @@
 """What every model is asked and answers."""
 
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from ..backbones.backbone import Backbone
 from ..base.errors import OptionError
+from ..base.options import switch
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class AnomalyModel(nn.Module):
     A subclass has a `name`, and says in `cannot` what it needs of a backbone. `options` holds all of its options, as
     JSON can. `backbone` is None for a model that looks through none, such as those of `trivial`.
 
-    Raises OptionError for a backbone that it cannot run on.
+    Raises OptionError for a backbone that it cannot run on, and for an option whose default is True or False and that
+    is given another kind of value.
     """
 
     name: str
@@ -46,6 +49,9 @@ class AnomalyModel(nn.Module):
             self.require_suits(backbone)
         self.backbone = backbone
         self.options: dict[str, Any] = dict(options)
+        for parameter in inspect.signature(type(self)).parameters.values():
+            if isinstance(parameter.default, bool) and parameter.name in self.options:
+                switch(type(self).__name__, parameter.name, self.options[parameter.name])
 
     @property
     def device(self) -> torch.device:
@@ -109,8 +115,12 @@ class AnomalyModel(nn.Module):
 
 
 def names_of_images(class_names: str | Sequence[str], count: int) -> list[str]:
-    """One class name per image, from one for all or one each. Raises ValueError for another number of names."""
-    names = [class_names] * count if isinstance(class_names, str) else list(class_names)
+    """One class name per image, from one for all or one each. Raises ValueError for another number of names, and for
+    what are no names."""
+    given = class_names if isinstance(class_names, Iterable) else [class_names]
+    names = [given] * count if isinstance(given, str) else list(given)
+    if not all(isinstance(name, str) for name in names):
+        raise ValueError(f"Got class names {class_names!r}; expected a text, or a list of texts, one per image.")
     if len(names) != count:
         raise ValueError(f"Got {len(names)} class names for {count} images; expected one, or one per image.")
     return names

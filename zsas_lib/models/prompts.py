@@ -197,6 +197,8 @@ def plain_prompts(class_name: str, *, ensemble: bool = False, raw_names: bool = 
 
 TEXTURES = ("carpet", "leather", "grid", "tile", "wood")
 """The categories of MVTec AD whose pictures AnoVL calls those of a surface."""
+_ANOVL_NUMBERED = ("macaroni1", "macaroni2")
+"""What AnoVL calls "macaroni"; it leaves the numbers of circuit boards."""
 _ANOVL_STATES = (
     ("normal {}", *NORMAL_STATES[1:]),
     ("damaged {}", "abnormal {}", "imperfect {}", "blemished {}", *ABNORMAL_STATES[1:]),
@@ -219,8 +221,9 @@ sentence."""
 @cache
 def anovl_prompts(class_name: str, *, surface: bool = False, raw_names: bool = False) -> PromptEnsemble:
     """AnoVL's ensemble: 7 normal and 7 abnormal states in 22 templates about each of three kinds of picture, those of
-    objects or of a ``surface``: 462 and 462 sentences, without full stops. For `raw_names` see `class_phrase`."""
-    phrase = class_phrase(class_name, raw=raw_names)
+    objects or of a ``surface``: 462 and 462 sentences, without full stops. For `raw_names`, with which the released
+    code says the folder's name but for the numbers of both kinds of macaroni, see `class_phrase`."""
+    phrase = class_phrase(class_name, raw=raw_names and class_name not in _ANOVL_NUMBERED)
     templates = [
         view.format(noun=noun, article=article, a="an" if noun[0] in "aeiou" else "a")
         for noun in _ANOVL_NOUNS[surface]

@@ -21,7 +21,7 @@ from ..backbones.image_tower import class_embedding, layer_at, patches_of, resid
 from ..backbones.registry import Backbone
 from ..backbones.text_tower import LEARNED_WORDS, PLACEHOLDER, OpenClipText
 from ..base.errors import OptionError, UnknownNameError
-from ..base.options import number, whole_number
+from ..base.options import number, several, whole_number
 from ..losses import dice_loss, focal_loss
 from .in_windows import SCALES, SentenceModel, window_options
 from .learned import Features, Recipe, highest_mean, two_state_maps
@@ -108,7 +108,8 @@ class VCPCLIP(SentenceModel):
     ):
         if temperature not in LEARNED_TEMPERATURES:
             number("VCP-CLIP", "temperature", temperature, 0, above=True, expected="'learned', 'bounded' or a number")
-        bounds = [number("VCP-CLIP", "temperature_bounds", bound, 0, above=True) for bound in temperature_bounds]
+        limits = several("VCP-CLIP", "temperature_bounds", temperature_bounds, (int, float), "two temperatures")
+        bounds = [number("VCP-CLIP", "temperature_bounds", bound, 0, above=True) for bound in limits]
         if len(bounds) != 2 or not bounds[0] < FIRST_TEMPERATURE < bounds[1]:
             raise OptionError(
                 f"VCP-CLIP got temperature_bounds={tuple(bounds)}; expected two, with {FIRST_TEMPERATURE}, where both "

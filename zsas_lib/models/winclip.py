@@ -156,7 +156,7 @@ class WinCLIP(AnomalyModel):
         a few-shot model remembers no images of a class.
         """
         scores = []
-        total = cover = images.new_zeros(())
+        total = cover = torch.zeros((), device=self.device)
         for tile, margins in self._tiles(images):
             embedded = self.embed(tile)
             words = self.by_words(embedded, class_names)

@@ -1,7 +1,7 @@
 import pytest
 
 from zsas_lib.base.errors import OptionError
-from zsas_lib.base.options import number, whole_number
+from zsas_lib.base.options import number, several, switch, whole_number
 
 
 def test_numbers_that_can_be_are_given_back():
@@ -28,3 +28,17 @@ def test_the_range_is_told():
         number("model", "temperature", 0, 0, above=True)
     with pytest.raises(OptionError, match="a whole number of at least 1"):
         whole_number("model", "tokens", 0, 1)
+
+
+@pytest.mark.parametrize("value", [1, 0, "no", None, 0.5, []])
+def test_switches_that_cannot_be(value):
+    assert switch("model", "relu", True) and not switch("model", "relu", False)
+    with pytest.raises(OptionError, match=r"model got relu=.*; expected True or False\."):
+        switch("model", "relu", value)
+
+
+@pytest.mark.parametrize("value", ["wood", 3, None, {"wood": 1}, ["wood", 3], {"wood"}])
+def test_lists_that_cannot_be(value):
+    assert several("model", "textures", ("wood", "tile"), str, "class names") == ["wood", "tile"]
+    with pytest.raises(OptionError, match=r"model got textures=.*; expected a list of class names\."):
+        several("model", "textures", value, str, "class names")

@@ -4,6 +4,8 @@ anovl.json holds what its authors' program (hq-deng/AnoVL 3a70bfd, the lines of 
 torch 2.12.1, with the weights of released.py, 12 blocks in the image tower, once asked for another picture first (it
 builds layers then, which draw random numbers), torch's seed 0 before each picture, and its lists of templates cut to
 the first two. "reset" made a new optimiser for each picture.
+
+anovl_tiled.json holds the same of vis_test.py, of the wide pictures below, 112 x 150, called macaroni1.
 """
 
 import json
@@ -140,6 +142,53 @@ def test_maps_and_scores_are_those_of_the_authors_program(twelve_blocks, said, m
     close = dict(atol=2e-5, rtol=0)
     torch.testing.assert_close(found.anomaly_map[:, 8::32, 8::32], torch.tensor(SAID[said]["map"]), **close)
     torch.testing.assert_close(found.image_score, torch.tensor(SAID[said]["score"]), **close)
+
+
+TILED = json.loads(Path(__file__).with_name("anovl_tiled.json").read_text())
+"""What their program for VisA said: see above."""
+
+
+def wide_pictures():
+    one, other = released.images()
+    return torch.stack([torch.cat([one, other[..., :38]], -1), torch.cat([other, one[..., :38]], -1)])
+
+
+@pytest.mark.parametrize("said", TILED)
+def test_maps_and_scores_of_two_tiles_are_those_of_the_authors_program_for_visa(twelve_blocks, said, monkeypatch):
+    adapter, optimiser = said.split()
+
+    def fewer(name, *, surface=False, raw_names=False):
+        prompts = anovl_prompts(name, surface=surface, raw_names=raw_names)
+        return PromptEnsemble(prompts.normal[:14], prompts.abnormal[:14])
+
+    monkeypatch.setattr(anovl, "anovl_prompts", fewer)
+    options = dict(adapter=adapter, optimiser=optimiser, views="off", tiled=True, raw_names=True)
+    found = load_model("anovl", twelve_blocks, **options)(wide_pictures(), "macaroni1")
+    close = dict(atol=2e-5, rtol=0)
+    torch.testing.assert_close(found.anomaly_map[:, 8::16, 8::16], torch.tensor(TILED[said]["map"]), **close)
+    torch.testing.assert_close(found.image_score, torch.tensor(TILED[said]["score"]), **close)
+    tall = load_model("anovl", twelve_blocks, **options | {"adapter": "off"})(wide_pictures().mT, "macaroni1")
+    assert tall.anomaly_map.shape == (2, 150, 112)
+
+
+def test_the_numbers_of_macaroni_are_left_out_as_released_and_those_of_circuit_boards_are_not():
+    said = [anovl_prompts(name, raw_names=True).normal[0] for name in ("macaroni1", "macaroni2", "pcb1", "pipe_fryum")]
+    names = [sentence.rsplit(" ", 1)[1] for sentence in said]
+    assert names == ["macaroni", "macaroni", "pcb1", "pipe_fryum"]
+
+
+def test_tiles_are_joined_at_the_size_of_the_pictures_and_must_cover_them(backbone, images):
+    model = load_model("anovl", backbone, adapter="off", views="off", tiled=True)
+    plain = load_model("anovl", backbone, adapter="off", views="off")
+    torch.testing.assert_close(model(images, "pill").anomaly_map, plain(images, "pill").anomaly_map)
+    long = torch.cat([images, images.flip(-1)], -1)
+    found = model(long, "pill")
+    halves = [plain(half, "pill") for half in (images, images.flip(-1))]
+    torch.testing.assert_close(found.anomaly_map, torch.cat([half.anomaly_map for half in halves], -1))
+    torch.testing.assert_close(found.image_score, (halves[0].image_score + halves[1].image_score) / 2)
+    assert model(F.interpolate(long, (70, 100)), "pill").anomaly_map.shape == (2, 70, 100)
+    with pytest.raises(ValueError, match="32 x 32 pixels do not cover a picture of 32 x 65; .* or tiled=False"):
+        model(F.pad(long, (0, 1)), "pill")
 
 
 @pytest.mark.parametrize("adapter", ["text", "linear"])

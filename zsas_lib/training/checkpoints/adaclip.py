@@ -7,7 +7,6 @@ from torch import Tensor
 
 from ...backbones.backbone import Backbone
 from ...backbones.text_tower import OpenClipText
-from ...models.adaclip import LAYERS
 from .entries import Entries
 
 ACTIVATION = "gelu"
@@ -15,16 +14,19 @@ ACTIVATION = "gelu"
 POSITIONS = "bicubic_plain"
 """How the released code stretches the positional embeddings, not antialiased."""
 PLACE = "clip_model."
+TAPPED = 4
+"""Blocks that the released code reads, every n // 4 of n."""
 
 
 def adaclip(entries: Entries, backbone: Backbone) -> tuple[dict, dict[str, Tensor]]:
     """The model's options, as far as the file decides them, and what it learned, by our names.
 
-    A file says which towers get static tokens, but not which get dynamic ones alone: then both do.
+    A file says which towers get static tokens, but not which get dynamic ones alone: then the image tower does, the
+    only one that the released code can give them to; one for none of the towers is asked for with ``towers=""``.
     """
     width, embed, text = backbone.width, backbone.embed_dim, cast(OpenClipText, backbone.text).width
     tensors = {}
-    for number in range(len(LAYERS)):
+    for number in range(TAPPED):
         for part, shape in (("weight", (embed, width)), ("bias", (embed,))):
             place = f"{PLACE}patch_token_layer.head.{number}.{part}"
             tensors[f"projections.{number}.{part}"] = entries.take(place, *shape)
@@ -54,9 +56,11 @@ def adaclip(entries: Entries, backbone: Backbone) -> tuple[dict, dict[str, Tenso
         entries.problems.append("has learned tokens of different lengths or depths")
         return {}, {}
     options = {"prompts": "S" * bool(sizes) + "D" * bool(lengths), "raw_names": True}
+    if step := backbone.depth // TAPPED:
+        options["layers"] = [step * number / backbone.depth for number in range(1, TAPPED + 1)]
     if sizes:
         depth, length = sizes.pop()
         options |= {"depth": depth, "length": length, "towers": towers}
     elif lengths:
-        options["length"] = lengths.pop()
+        options |= {"length": lengths.pop(), "towers": "V"}
     return options, tensors
