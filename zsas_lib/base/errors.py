@@ -10,7 +10,9 @@ class UnknownNameError(ValueError):
     def __init__(self, kind: str, name: object, known: Iterable[str], remedy: str = ""):
         known = sorted(known)
         hint = meant(name, known)
-        super().__init__(f"Unknown {kind} {name!r}; known: {', '.join(known)}.{hint}{' ' + remedy if remedy else ''}")
+        super().__init__(
+            f"Unknown {kind} {name!r}; known: {', '.join(known) or 'none'}.{hint}{' ' + remedy if remedy else ''}"
+        )
 
 
 def meant(name: object, known: Iterable[str]) -> str:
