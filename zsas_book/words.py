@@ -49,8 +49,12 @@ def of_pictures(pictures: AnomalyDataset) -> str:
     return f"{counted(len(pictures), 'picture')} {of}"
 
 
-def beyond(low: float, high: float, higher: str, lower: str, within: str) -> str:
-    """Which of three words a difference with this interval deserves: ``within`` where 0 is in it, or it is unknown."""
+def beyond(low: float, high: float, higher: str, lower: str, within: str, unknown: str | None = None) -> str:
+    """Which of these words a difference with this interval deserves: ``within`` where 0 is in it. Where there is no
+    interval (nan), as for the mean over one category, nothing is said of chance: ``unknown``, or, without one,
+    ``within`` with "within or beyond chance" in the place of "within chance"."""
+    if np.isnan(low) or np.isnan(high):
+        return within.replace("within chance", "within or beyond chance") if unknown is None else unknown
     return higher if low > 0 else lower if high < 0 else within
 
 

@@ -143,3 +143,16 @@ def test_a_paired_difference_is_judged_by_its_interval_and_says_how_sure_it_is()
     found = words.how_sure(-1.24, 3.4, 0.93, 2.06)
     assert found == "95 % interval -1.2 to +3.4, 93 % of resamples agree in sign, power 2.1"
     assert words.how_sure(*[float("nan")] * 4) == "no interval"
+
+
+def test_without_an_interval_nothing_is_said_of_chance():
+    nan = float("nan")
+    assert [
+        words.beyond(*ends, "a gain", "a loss", "within chance of") for ends in ((1.0, 2.0), (-2.0, -1.0), (-1.0, 2.0))
+    ] == [
+        "a gain",
+        "a loss",
+        "within chance of",
+    ]
+    assert words.beyond(nan, nan, "a gain", "a loss", "within chance of") == "within or beyond chance of"
+    assert words.beyond(nan, nan, "A leads", "B leads", "no difference", "no interval") == "no interval"

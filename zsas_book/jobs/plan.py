@@ -16,6 +16,7 @@ from zsas_lib.store.folder import require_writable_store, results_folder
 from ..machine.gpus import machine_gpus
 from ..pages.certificate import stale_reason
 from ..parts import MissingPartError, require
+from ..project.backbones import registered_in, unknown_backbones
 from ..project.chapters import COMPUTED, Page, load_pages, load_profile
 from ..project.notebooks import read_notebook
 from ..project.parameters import read_parameters, resolve
@@ -192,10 +193,13 @@ def _part_problems() -> list[str]:
 def _together_problems(pages: Iterable[Page], root: Path) -> list[str]:
     known, looked_at, problems = cache(categories_of), {}, []
     for page in pages:
-        declared = read_parameters(read_notebook(root / page.notebook))
+        notebook = read_notebook(root / page.notebook)
+        declared = read_parameters(notebook)
         values = resolve(declared, page.parameters)
         problems += missing(declared, values, root, known)
-        problems += [f"Page {page.name}: {problem}" for problem in misfits(declared, values, root, known, looked_at)]
+        misfit = [*unknown_backbones(declared, values, root, registered_in(notebook, root))]
+        misfit += misfits(declared, values, root, known, looked_at)
+        problems += [f"Page {page.name}: {problem}" for problem in misfit]
     return list(dict.fromkeys(problems))
 
 

@@ -31,6 +31,7 @@ from zsas_lib.data import official
 from zsas_lib.store.folder import require_writable_store, results_folder
 
 from ..pages.certificate import NOT_COMPUTED, CertificateError, sources_of, text_digest, unreadable
+from ..project.backbones import registered_in
 from ..project.chapters import ChaptersError, Page
 from ..project.notebooks import read_notebook
 from ..project.parameters import TAG, read_parameters, resolve
@@ -134,8 +135,10 @@ def compute_shard(shard: Shard, root: Path, overrides: Mapping[str, object] | No
     before anything runs, what its cells raise, and ShardError where a result could not be stored.
     """
     script = shard_script(shard, root, overrides)
-    declared = read_parameters(read_notebook(root / shard.page.notebook))
-    require_together(declared, resolve(declared, {**shard.given, **(overrides or {})}), root)
+    notebook = read_notebook(root / shard.page.notebook)
+    declared = read_parameters(notebook)
+    given = resolve(declared, {**shard.given, **(overrides or {})})
+    require_together(declared, given, root, registered_in(notebook, root))
     os.chdir(root)
     store = require_writable_store()
     receipt = store / shard.receipt

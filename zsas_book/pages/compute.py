@@ -22,6 +22,7 @@ from zsas_lib.base.work import work_folder
 from zsas_lib.base.writable import UnwritableError, why_unwritable
 from zsas_lib.store.folder import require_writable_store
 
+from ..project.backbones import registered_in
 from ..project.chapters import COMPUTED, Page
 from ..project.notebooks import read_notebook
 from ..project.parameters import Parameter, Value, parameters_cell, read_parameters, resolve
@@ -62,7 +63,7 @@ def compute_page(
     source, digest = read_notebook(path), file_digest(path)
     declared = read_parameters(source)
     values = resolve(declared, {**page.parameters, **overrides})
-    require_together(declared, values, root)
+    require_together(declared, values, root, registered_in(source, root))
     require_places(output)
     started, start = time(), monotonic()
     log = output.parent / ".logs" / f"{output.stem}.log"
@@ -112,8 +113,9 @@ def compute_page(
 
 def check_parameters(page: Page, root: Path, overrides: Mapping[str, object]) -> None:
     """Raise what `compute_page` would raise for these parameters, before anything is written."""
-    declared = read_parameters(read_notebook(root / page.notebook))
-    require_together(declared, resolve(declared, {**page.parameters, **overrides}), root)
+    source = read_notebook(root / page.notebook)
+    declared = read_parameters(source)
+    require_together(declared, resolve(declared, {**page.parameters, **overrides}), root, registered_in(source, root))
 
 
 def require_places(output: Path) -> None:

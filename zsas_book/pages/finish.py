@@ -13,6 +13,8 @@ from PIL import Image
 
 from ..escape import in_block
 from ..project.chapters import Page
+from ..project.kinds import BACKBONE
+from ..project.own_data import has_own_data
 from ..project.parameters import Parameter, Value, parameters_cell
 from ..project.written import papermill_options, parameters_table
 from ..provenance import RECORD_TYPE, record_table
@@ -49,8 +51,9 @@ def finish(
         show_parameters(notebook, declared, values)
     if page.title and not overrides:
         show_title(notebook, page.title)
-    if page.notice:
-        show_notice(notebook, page)
+    given = [*overrides, BACKBONE] if page.fork_of else overrides
+    if notice := page.own_data_notice if has_own_data(declared, values, given) else page.notice:
+        show_notice(notebook, page, notice)
     own_labels(notebook, page.name)
     scrub(notebook, page, values)
     return notebook
@@ -123,9 +126,9 @@ def show_title(notebook: NotebookNode, title: str) -> None:
         notebook.cells.insert(0, new_markdown_cell(f"# {title}"))
 
 
-def show_notice(notebook: NotebookNode, page: Page) -> None:
+def show_notice(notebook: NotebookNode, page: Page, notice: str) -> None:
     """The notice of the page's profile, under the title."""
-    notice = f":::{{admonition}} {page.profile.capitalize()} profile\n:class: note\n{page.notice}\n:::"
+    notice = f":::{{admonition}} {page.profile.capitalize()} profile\n:class: note\n{notice}\n:::"
     first = notebook.cells[0]
     title = re.match(r"(?ms)(.*?^# [^\n]*)\n?(.*)", first.source) if first.cell_type == "markdown" else None
     if title:

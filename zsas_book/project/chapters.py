@@ -29,7 +29,8 @@ class Page:
     of pages that share their trainings one, so that the others find them and wait for none. `shards` are the list
     parameters by whose values its work can be cut (see `shards`). `fork_of` is the page that this one was forked from,
     "" for the book's own. `costs` are formulas for its forward passes (see `jobs.costs`),
-    None where none are given; a fork has those of the page it was forked from.
+    None where none are given; a fork has those of the page it was forked from. `notice` stands at its top, or, where a
+    run is given data or a backbone of its own, `own_data_notice`.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Page:
     profile: str = ""
     parameters: Mapping[str, object] = field(default_factory=dict)
     notice: str = ""
+    own_data_notice: str = ""
     title: str = ""
     long: bool = False
     shards: tuple[str, ...] = ()
@@ -46,11 +48,13 @@ class Page:
 
 @dataclass(frozen=True)
 class Profile:
-    """A profile of ``chapters.yaml``: the `notice` at the top of its pages, whether they are computed in `shards`, and
+    """A profile of ``chapters.yaml``: the `notice` at the top of its pages, the one of runs with data or a backbone of
+    their own (`own_data.has_own_data`), the same where it is not given, whether they are computed in `shards`, and
     what one page or shard takes: `gpu` GPUs (0 or 1) and `mem_mb` megabytes of memory."""
 
     name: str
     notice: str = ""
+    own_data_notice: str = ""
     shards: bool = False
     gpu: int = 0
     mem_mb: int = 4000
@@ -74,14 +78,15 @@ def load_pages(root: Path, profile: str) -> dict[str, Page]:
     Raises ChaptersError when the file is not of its schema and UnknownNameError for an unknown profile.
     """
     chapters = _checked(root)
-    notice = _profile(chapters, profile).notice
+    of = _profile(chapters, profile)
     return {
         name: Page(
             name,
             Path(entry["notebook"]),
             profile,
             entry["parameters"][profile] or {},
-            notice,
+            of.notice,
+            of.own_data_notice,
             **{key: entry[key] for key in ("title", "long", "fork_of") if key in entry},
             shards=tuple(entry.get("shards", ())),
             costs=_costs(chapters, entry),
@@ -130,7 +135,8 @@ def _profile(chapters: dict, name: str) -> Profile:
     if name not in chapters["profiles"]:
         raise UnknownNameError("profile", name, chapters["profiles"])
     entry = chapters["profiles"][name]
-    return Profile(name, **entry | {"notice": " ".join(entry.get("notice", "").split())})
+    notice, own = (" ".join(entry.get(key, "").split()) for key in ("notice", "own_data_notice"))
+    return Profile(name, **entry | {"notice": notice, "own_data_notice": own or notice})
 
 
 def _checked(root: Path) -> dict:

@@ -75,8 +75,27 @@ def _metrics() -> list[str]:
     return list_metrics()
 
 
+def _factors() -> list[str]:
+    from zsas_lib.data.embedded.factors import FACTORS
+
+    return list(FACTORS)
+
+
+def _members() -> list[str]:
+    from zsas_lib.training.zoo.recipes import RECIPES
+
+    return list(RECIPES)
+
+
+def _sets_of_sentences() -> list[str]:
+    from zsas_lib.robustness.sentences import SETS
+
+    return list(SETS)
+
+
+DATASET = "data set"
 KINDS: dict[str, Callable[[], list[str]]] = {
-    "data set": _datasets,
+    DATASET: _datasets,
     "data set with an auxiliary one": _datasets_to_learn_for,
     "data set that names its defects": _datasets_with_kinds,
     "embedded data set": _embedded_datasets,
@@ -87,13 +106,18 @@ KINDS: dict[str, Callable[[], list[str]]] = {
     "perturbation": _perturbations,
     "corruption": _corruptions,
     "metric": _metrics,
+    "visual factor": _factors,
+    "member of the zoo": _members,
+    "set of sentences": _sets_of_sentences,
 }
 
 FOLDER, FILE, BACKBONE, CATEGORY, AMOUNT = "folder", "file", "backbone", "category", "amount of the perturbation"
-ELSEWHERE = {FOLDER: "str", FILE: "str", BACKBONE: "str", CATEGORY: "str", AMOUNT: "float"}
+PLACEMENT = "placement"
+ELSEWHERE = {FOLDER: "str", FILE: "str", BACKBONE: "str", CATEGORY: "str", AMOUNT: "float", PLACEMENT: "str"}
 """Kinds that no registry lists, and the type of each: paths, relative to the project's folder (a file may be "random"
 or "hf-hub:ORG/NAME" too, where weights are meant); backbones, whose names may hold paths; categories of the parameter
-``dataset`` in ``data_root``; amounts of the parameter ``perturbation``. `together` checks them, `paths` reads paths."""
+``dataset`` in ``data_root``; amounts of the parameter ``perturbation``; placements, such as "rotation(15)". `together`
+checks them, `paths` reads paths."""
 
 
 def known_names(kind: str) -> list[str]:

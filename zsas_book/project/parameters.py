@@ -4,8 +4,9 @@ Each line of that cell reads ``name: type = default  # help``, so that plain pap
 the same thing. Types are ``int``, ``float``, ``str``, ``bool`` and ``list[...]`` of them; a default of ``None``
 allows ``None``. The help may end in what is allowed: ``(one of: a, b)``, ``(0 to 90 degrees)``, ``(at least 1)`` or
 ``(at most 1)``, or what is named: ``(a data set)``, ``(a model)`` or another of `kinds.KINDS`, which the library knows,
-``(a folder)`` or another of `kinds.ELSEWHERE`. For a list this holds for each item. A notebook whose models no
-parameter names says which must run on its backbone, ``(a backbone for anomalyclip, vcpclip+)``.
+``(a folder)`` or another of `kinds.ELSEWHERE`. For a list this holds for each item. A list has each item once, for what
+is named twice would count twice, and at least one, unless its default is empty or its help says ``or none``. A notebook
+whose models no parameter names says which must run on its backbone, ``(a backbone for anomalyclip, vcpclip+)``.
 """
 
 import ast
@@ -20,9 +21,9 @@ from io import StringIO
 
 from nbformat import NotebookNode
 
-from zsas_lib.base.errors import UnknownNameError
+from zsas_lib.base.errors import UnknownNameError, meant
 
-from .kinds import BACKBONE, ELSEWHERE, KINDS, known_names
+from .kinds import BACKBONE, DATASET, ELSEWHERE, FOLDER, KINDS, known_names
 
 Scalar = int | float | str | bool
 Value = Scalar | list | None
@@ -30,6 +31,8 @@ Value = Scalar | list | None
 TAG = "parameters"
 SCALARS = {"int": int, "float": float, "str": str, "bool": bool}
 ITEM = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([^,]*?))\s*(?:,|$)""")
+OR_NONE = re.compile(r"\bor none\b")
+PAIRED = (DATASET, FOLDER)  # kinds whose lists go together item by item, so that one may be there twice
 NUMBER = r"[-+]?[\d.]+(?:e[-+]?\d+)?"
 ALLOWED = re.compile(
     rf"\((?:one of: (?P<choices>[^()]+)|(?P<low>{NUMBER}) to (?P<high>{NUMBER})(?: [^()]+)?"
@@ -91,7 +94,7 @@ class Parameter:
             return None
         if self.is_list != isinstance(value, list | tuple):
             raise self._refusal(value)
-        return [self._check_item(item, value) for item in value] if self.is_list else self._check_item(value, value)
+        return self._check_list(value) if isinstance(value, list | tuple) else self._check_item(value, value)
 
     def coerce(self, value: object) -> Value:
         """As `check`, and a string, from a command line or YAML's ``1e-4``, is read as the declared type."""
@@ -112,6 +115,15 @@ class Parameter:
         except ValueError:
             raise self._refusal(whole) from None
 
+    def _check_list(self, value: Sequence[object]) -> list[Scalar]:
+        items = [self._check_item(item, value) for item in value]
+        if not items and self.default != [] and not OR_NONE.search(self.help):
+            raise self._refusal(value, " Give at least one.")
+        for place, item in enumerate(items):
+            if item in items[:place] and self.kind not in PAIRED:
+                raise self._refusal(value, f" It has {item!r} more than once, which would count more than once.")
+        return items
+
     def _check_item(self, item: object, whole: object) -> Scalar:
         if self.scalar == "float" and type(item) is int:
             item = float(item)
@@ -120,11 +132,10 @@ class Parameter:
         if self.scalar in ("int", "float") and not (math.isfinite(item) and self.low <= item <= self.high):
             raise self._refusal(whole)
         if (names := self.names) and item not in names:
-            raise self._refusal(whole)
+            raise self._refusal(whole, meant(item, map(str, names)))
         return item
 
-    def _refusal(self, value: object) -> ParameterError:
-        remedy = ""
+    def _refusal(self, value: object, remedy: str = "") -> ParameterError:
         if self.scalar == "str" and any(isinstance(item, int | float) for item in _items(value)):
             quoted = f"-y '{{{self.name}: [\"01\"]}}'" if self.is_list else f"-r {self.name} 01"
             remedy = f" A name that looks like a number is text in quotes, '01'; with papermill: {quoted}."

@@ -1,18 +1,19 @@
 """Parameters that go together, checked before anything runs: a data set and its folder, its categories, what models
-learn from, amounts of a perturbation, files.
+learn from, amounts of a perturbation, placements, files.
 
 No model is loaded and nothing is made or downloaded: of an embedded data set in the cache the categories are known.
 Whether models run on a backbone is in `suited`.
 """
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from zsas_lib.base.errors import DataError
+from zsas_lib.base.errors import DataError, OptionError, UnknownNameError, meant
 from zsas_lib.data.registry import DATASETS, dataset_record
 
-from .kinds import AMOUNT, BACKBONE, CATEGORY, FILE
+from .backbones import unknown_backbones
+from .kinds import AMOUNT, BACKBONE, CATEGORY, FILE, PLACEMENT
 from .parameters import Parameter, ParameterError, Value
 from .paths import LOCAL, path_in
 from .suited import unsuited
@@ -23,12 +24,17 @@ SHOWN = 8  # categories that a message lists
 Categories = Callable[[str, Path | None], Sequence[str]]
 
 
-def require_together(declared: Sequence[Parameter], values: Mapping[str, Value], root: Path) -> None:
+def require_together(
+    declared: Sequence[Parameter],
+    values: Mapping[str, Value],
+    root: Path,
+    registered: Collection[str] | None = (),
+) -> None:
     """Raises DataError where data or files that the values name are missing, and ParameterError where values do not fit
-    each other; paths are relative to the project's folder ``root``."""
+    each other; paths are relative to the project's folder ``root``. ``registered`` is that of `unknown_backbones`."""
     for problem in missing(declared, values, root):
         raise DataError(problem)
-    for problem in misfits(declared, values, root):
+    for problem in [*unknown_backbones(declared, values, root, registered), *misfits(declared, values, root)]:
         raise ParameterError(problem)
 
 
@@ -89,7 +95,16 @@ def misfits(
                     f"Parameter {parameter.name!r} names {', '.join(map(repr, strange))}, but data set {name!r}{where} "
                     f"has {', '.join(there[:SHOWN])}{more}; give it too: -p {parameter.name} {shlex.quote(there[0])}"
                     + (", or None for all." if parameter.default is None else ".")
+                    + meant(strange[0], there)
                 )
+        if parameter.kind == PLACEMENT:
+            from zsas_lib.perturbations.placement import placed
+
+            for spelled in chosen:
+                try:
+                    placed(str(spelled))
+                except (UnknownNameError, OptionError) as error:
+                    yield f"Parameter {parameter.name!r}: {error}"
         if parameter.kind == AMOUNT and chosen and PERTURBATION in values:
             from zsas_lib.perturbations import named
 

@@ -12,6 +12,7 @@ from zsas_lib.backbones.aliases import IN_A_FILE
 from zsas_lib.base.errors import UnknownNameError
 
 from ..pages.states import FRESH, page_state
+from ..project.backbones import registered_in, unknown_backbones
 from ..project.chapters import CHAPTERS, Page, page_profiles
 from ..project.parameters import parameters_cell, read_parameters
 from ..project.paths import NO_PATHS
@@ -83,7 +84,9 @@ def fork_page(
     if "backbone" not in {parameter.name for parameter in declared}:
         raise ForkError(f"{source.name} has no parameter `backbone`; fork a page that has one, such as uniform_sweep.")
     values = {parameter.name: parameter.default for parameter in declared}
-    for problem in unsuited(declared, values | {"backbone": backbone}, fetch=False):
+    asked = values | {"backbone": backbone}
+    registered = {backbone} if architecture is not None else registered_in(notebook, root)
+    for problem in [*unknown_backbones(declared, asked, root, registered), *unsuited(declared, asked, fetch=False)]:
         raise ForkError(problem)
     cell = parameters_cell(notebook).source
     text = text.replace(cell, with_default(cell, "backbone", backbone), 1)

@@ -2,7 +2,7 @@
 
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import nbformat
@@ -22,6 +22,8 @@ from ..tables.numbers import published_numbers
 from .staging import PUBLISHED, stage_page
 
 RUNS = "runs"
+CALLED = {"run": "This run", "book": "The book's run"}
+"""What the two pages are called in the table of contents, where their own titles are the same."""
 KEYS = ["table", "row", "column"]
 SAME = 1e-9
 
@@ -87,9 +89,7 @@ def render_beside(page: Page, run: Path, root: Path) -> tuple[Path, pd.DataFrame
     table.to_csv(folder / "differences.csv", index=False, float_format="%.6g")
     (source / "index.md").write_text(_index(page, states, table, files, run), encoding="utf-8")
     shutil.copy(root / "book" / "references.md", source)
-    files_listed = [f"{kind}/{name}" for kind in states] + ["references"]
-    contents = {"format": "jb-book", "root": "index", "chapters": [{"file": file} for file in files_listed]}
-    (source / "_toc.yml").write_text(yaml.safe_dump(contents), encoding="utf-8")
+    (source / "_toc.yml").write_text(yaml.safe_dump(contents(states, name)), encoding="utf-8")
     build = [
         *command("zsas_book.site.build"),
         "build",
@@ -108,6 +108,12 @@ def render_beside(page: Page, run: Path, root: Path) -> tuple[Path, pd.DataFrame
     if built.returncode != 0 or not html.is_file():
         raise RuntimeError(f"{run} was computed but could not be rendered; see {log}.")
     return html, table
+
+
+def contents(kinds: Iterable[str], name: str) -> dict[str, object]:
+    """The table of contents: the page ``name`` as this run and as the book's, so far as ``kinds`` has both."""
+    listed = [{"file": f"{kind}/{name}", "title": CALLED[kind]} for kind in kinds]
+    return {"format": "jb-book", "root": "index", "chapters": [*listed, {"file": "references"}]}
 
 
 def changed_parameters(old: PageCertificate, new: PageCertificate) -> dict[str, tuple[object, object]]:
@@ -157,8 +163,8 @@ def _index(
         for figure in figures:
             alt = alts.get(Path(figure).stem, "").replace("\n", " ") or "Figure"
             lines += ["", f"### {Path(figure).stem}", "", "::::{div} zsas-beside"]
-            for kind, words in (("book", "The book's run"), ("run", "This run")):
-                lines += [f":::{{image}} {kind}/{name}_files/{figure}", f":alt: {words}. {alt}", ":::"]
+            for kind in ("book", "run"):
+                lines += [f":::{{image}} {kind}/{name}_files/{figure}", f":alt: {CALLED[kind]}. {alt}", ":::"]
             lines.append("::::")
     lines += [
         "",

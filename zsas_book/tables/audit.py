@@ -11,7 +11,7 @@ from zsas_lib.data.dataset import AnomalyDataset
 from zsas_lib.evaluation.tables import MEAN, between_runs
 from zsas_lib.papers.comparable import comparable
 from zsas_lib.papers.printed import printed_metrics
-from zsas_lib.studies.audit import MOVED, WITHIN
+from zsas_lib.studies.audit import MOVED, NO_INTERVAL, WITHIN
 
 from ..labels import label
 from ..words import how_sure, points
@@ -31,15 +31,20 @@ def released_in_words(runs: Sequence[pd.DataFrame]) -> str:
 def audit_in_words(effects: pd.DataFrame, claims: pd.DataFrame) -> list[str]:
     """Which of the claims in the table of `audit_claims.audited` matter beyond chance, which do not, and the clearest
     one of `audit.effects_of`."""
-    matter, chance = (claims.claim[claims.verdict.str.contains(word)] for word in (MATTERS, f"{WITHIN} here"))
-    strongest = effects.loc[(effects.gain / effects.error.replace(0, np.nan)).abs().idxmax()]
+    said = (MATTERS, f"{WITHIN} here", f"{NO_INTERVAL} here")
+    matter, chance, untold = (claims.claim[claims.verdict.str.contains(word)] for word in said)
+    clearness = (effects.gain / effects.error.replace(0, np.nan)).abs()
+    strongest = effects.loc[(effects.gain.abs() if clearness.isna().all() else clearness).idxmax()]
     sure = how_sure(100 * strongest.low, 100 * strongest.high, strongest.agree, 100 * strongest.power)
-    return [
-        f"Of the {len(matter) + len(chance)} choices that this page switches, those that matter beyond chance here: "
+    sentences = [
+        f"Of the {sum(map(len, (matter, chance, untold)))} choices that this page switches, those that matter beyond "
+        "chance here: "
         f"{'; '.join(matter) or 'none'}.",
         f"Those that do not: {'; '.join(chance) or 'none'}.",
+        f"Those of which one category does not tell: {'; '.join(untold)}." if len(untold) else "",
         f"The clearest is {strongest.change}: {points(100 * strongest.gain)} points of {strongest.metric} ({sure}).",
     ]
+    return list(filter(None, sentences))
 
 
 def beside_image_scores(

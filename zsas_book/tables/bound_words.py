@@ -63,15 +63,16 @@ def angles_in_words(turned: Mapping[str, pd.DataFrame]) -> list[str]:
     found with the corners of the map filled with zeros, "valid" with these corners left out."""
     near = {fill: upright_share(found) for fill, found in turned.items()}
     of_kind = [
-        f"{upright_share(found[found.is_anomalous == damaged]):.0f}"
-        for damaged in (False, True)
-        for found in turned.values()
+        (kind, " and ".join(f"{upright_share(found[found.is_anomalous == damaged]):.0f}" for found in turned.values()))
+        for kind, damaged in (("normal", False), ("damaged", True))
+        if (turned["zero"].is_anomalous == damaged).any()
     ]
+    (first, shares), others = of_kind[0], of_kind[1:]
     one = 100 / len(turned["zero"])
     return [
         f"The worst angle lies within 7.5 degrees of 0 for {near['zero']:.0f} % of the pictures with zero fill and for "
         f"{near['valid']:.0f} % with the corners left out; if all angles were alike, it would be 8 %.",
-        "For normal pictures the two are {} and {} %, for damaged ones {} and {} %.".format(*of_kind),
+        f"For {first} pictures the two are {shares} %{''.join(f', for {kind} ones {two} %' for kind, two in others)}.",
         "A normal picture's loss is the mean of its map, which zeros lower at every angle but the quarter turns.",
         "So zero fill makes part of the peak at 0."
         if near["zero"] - near["valid"] > 1.5 * one

@@ -21,7 +21,7 @@ from zsas_lib.studies.defects import (
 )
 
 from ..labels import label
-from ..words import beyond_chance, listed, paired, points
+from ..words import beyond, beyond_chance, listed, paired, points
 from .beside import beside_reported
 from .shown import shown
 
@@ -157,12 +157,10 @@ def reasons_in_words(found: pd.DataFrame) -> list[str]:
     ranks = {name: found[name].corr(found.exceeds, method="spearman") for name in ("contrast", "area")}
     between = found.contrast.corr(found.area, method="spearman")
     error, apart = 1 / np.sqrt(max(len(found) - 1, 1)), stronger_reason(found)
-    stronger = max(ranks, key=lambda name: abs(ranks[name]))
+    clear = f"So {max(ranks, key=lambda name: abs(ranks[name]))} goes along with being found more than the other does."
     return [
         f"The rank correlation of being found with contrast is {ranks['contrast']:.2f}, with area {ranks['area']:.2f} "
         f"(± {error:.2f} by chance); that of contrast with area is {between:.2f}. In size that with contrast is larger "
         f"by {apart.gap:+z.2f} (95 % interval {apart.low:+z.2f} to {apart.high:+z.2f} over resampled pictures).",
-        f"So {stronger} goes along with being found more than the other does."
-        if apart.low > 0 or apart.high < 0
-        else "The difference of the two is within chance.",
+        beyond(apart.low, apart.high, clear, clear, "The difference of the two is within chance."),
     ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 import zsas_lib as zsas
@@ -58,7 +59,7 @@ def weights_in_words(lines: Mapping[str, pd.DataFrame], whole: pd.DataFrame) -> 
         alone = few_shot.chosen(few, metric, weight=REFERENCES) - few_shot.chosen(few, metric, weight=BOTH)
         gap = alone.difference() if alone.units > 1 else None
         said = words.beyond(
-            *((gap.low, gap.high) if gap else (0.0, 0.0)),
+            *((gap.low, gap.high) if gap else (np.nan, np.nan)),
             "their plain mean hides what the references know",
             "words add to what the references know",
             "the two are within chance of each other",

@@ -41,7 +41,9 @@ def gain_in_words(runs: Runs, metric: str) -> str:
     gaps, mean = 100 * found.gap.drop(MEAN), found.loc[MEAN]
     trainings = [100 * run.loc[MEAN, metric] for run in runs["anomalyclip"]]
     apart = f"; {np.ptp(trainings):.1f} between trainings" if len(trainings) > 1 else ""
-    led = beyond(mean.low, mean.high, "AnomalyCLIP leads", "WinCLIP leads", "no difference beyond chance")
+    led = beyond(
+        mean.low, mean.high, "AnomalyCLIP leads", "WinCLIP leads", "no difference beyond chance", "no interval"
+    )
     sure = how_sure(100 * mean.low, 100 * mean.high, mean.agree, 100 * mean.power)
     return f"{led} in the mean {label(metric)} (AnomalyCLIP {in_pairs(gaps, sure=False)}; {sure}{apart})"
 

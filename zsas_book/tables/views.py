@@ -143,7 +143,7 @@ def depth_in_words(added: pd.DataFrame) -> list[str]:
     said = []
     for name, own in sure.groupby("member", sort=False):
         whole = own[own["factor"] == ALL_CORRUPTIONS].iloc[0]
-        word = beyond(whole["low"], whole["high"], "more", "less", "nothing beyond chance")
+        word = beyond(whole["low"], whole["high"], "more", "less", "nothing beyond chance", "more or less")
         sentence = f"Over all corruptions depth costs the {name} {word} ({points(100 * whole['gap'])} points, 95 % "
         sentence += f"{points(100 * whole['low'])} to {points(100 * whole['high'])})"
         single = own[own["factor"] != ALL_CORRUPTIONS].replace({"factor": r"_"}, {"factor": " "}, regex=True)

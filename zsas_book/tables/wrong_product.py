@@ -95,6 +95,7 @@ def rejected_in_words(rows: pd.DataFrame) -> list[str]:
         "a damaged picture looks less like a known product, so that a reject option takes some damage for strangers",
         "a damaged picture looks more like a known product",
         "damage does not make a picture a stranger beyond chance",
+        "whether that is beyond chance, one category does not tell",
     )
     return [*sentences, f"Sound against damaged: AUROC {stranger['AUROC']:.0f} %; {word}."]
 

@@ -209,6 +209,22 @@ def backbone_record(name: str) -> Registration:
     return _find(name)
 
 
+def require_backbone(name: str, *, other_weights: bool = False) -> None:
+    """Raises UnknownNameError for a name that `load_backbone` does not know, or, unless it is given ``other_weights``,
+    one whose tag its architecture does not have. Nothing is read or fetched."""
+    registration = _find(name)
+    if not other_weights and registration.pretrained and isinstance(registration.architecture, str):
+        _require_tag(registration.architecture, registration.pretrained)
+
+
+def _require_tag(architecture: str, pretrained: str | Path) -> None:
+    """Raises UnknownNameError for what is neither a tag of the architecture, the hub's, nor a file."""
+    tags = list_pretrained_tags_by_model(architecture)
+    if tags and not str(pretrained).startswith((HUB, LOCAL)) and not Path(pretrained).is_file():
+        if not get_pretrained_cfg(architecture, str(pretrained)):
+            raise UnknownNameError(f"pretrained tag of {architecture}", pretrained, tags, "A weights file will do.")
+
+
 def _require_known(kind: str, value: str | None, known: Collection[str]) -> None:
     if value is not None and value not in known:
         raise UnknownNameError(kind, value, known)
@@ -298,8 +314,6 @@ def _weights_file(
     if source is None:
         also = f", or choose one of {', '.join(f'{name}:{tag}' for tag in tags)}" if tags else ""
         raise OptionError(f"Backbone {name!r} has no weights of its own; pass weights=PATH or weights='random'{also}.")
-    if registered and tags and not Path(source).is_file():
-        raise UnknownNameError(
-            f"pretrained tag of {registration.architecture}", source, tags, "A weights file will do."
-        )
+    if registered:
+        _require_tag(str(registration.architecture), source)
     return Path(source)

@@ -96,5 +96,7 @@ def zoo_names(card: Card) -> Float[Tensor, "name embed"] | None:
 def zoo_registration(name: str) -> Registration:
     """What "zoo:NAME:SEED" stands for. Raises UnknownNameError where there is no such member."""
     member, _, seed = name.removeprefix(PREFIX).partition(":")
-    card = zoo_card(member, int(seed) if seed.isdigit() else 0)
+    if seed and not (seed.isascii() and seed.isdigit()):
+        raise UnknownNameError("seed of the zoo", seed, [str(own.seed) for own in zoo_cards() if own.name == member])
+    card = zoo_card(member, int(seed or 0))
     return Registration(card.architecture, card.weights, label=f"{card.name}, seed {card.seed}", licence="MIT")

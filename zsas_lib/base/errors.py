@@ -9,9 +9,16 @@ class UnknownNameError(ValueError):
 
     def __init__(self, kind: str, name: object, known: Iterable[str], remedy: str = ""):
         known = sorted(known)
-        close = get_close_matches(str(name), known, n=1, cutoff=0.5)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        super().__init__(f"Unknown {kind} {name!r}; known: {', '.join(known)}.{hint}{' ' + remedy if remedy else ''}")
+        hint = meant(name, known)
+        super().__init__(
+            f"Unknown {kind} {name!r}; known: {', '.join(known) or 'none'}.{hint}{' ' + remedy if remedy else ''}"
+        )
+
+
+def meant(name: object, known: Iterable[str]) -> str:
+    """A sentence with the one of the ``known`` names that ``name`` is most like, behind a space; "" where none is."""
+    close = get_close_matches(str(name), list(known), n=1, cutoff=0.5)
+    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 class DataError(ValueError):

@@ -1,5 +1,6 @@
 """What a choice is worth that a paper makes in its text and another one in its code: one model, one thing changed."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from ..backbones.registry import Backbone
 from ..data.dataset import AnomalyDataset, stacked
 from ..data.record import row_name
 from ..evaluation.evaluate import predict
-from ..evaluation.sampled import difference_of
+from ..evaluation.sampled import Difference, difference_of
 from ..evaluation.tables import MEAN, with_means
 from ..metrics import METRICS
 from ..metrics.aupro import LEGACY_THRESHOLDS, aupro
@@ -29,7 +30,7 @@ SMALLEST_HALF = 2.0**-24
 """The smallest positive number of half precision (subnormal)."""
 MOVED = ("pixel_auroc", "aupro", "image_auroc")
 """The metrics that a change of a model can move, unless it says which."""
-WITHIN = "within chance"
+WITHIN, NO_INTERVAL = "within chance", "no interval"
 
 
 class LogitsFirst(AnomalyCLIP):
@@ -155,17 +156,18 @@ def effects_of(changes: Mapping[str, Change], noise: Mapping[str, float], traini
     """What each change does: a row for each of them and each metric that it can move, named by its label.
 
     Columns change, metric, before (the mean over categories), gain, error, low, high, agree and power as in
-    `sampled.Difference`, fractions, and verdict: "higher", "lower", or "within chance" where 0 lies in the 95 %
-    interval. The error joins that of `paired_gap` and, for a model trained anew, the spread of the difference of two
-    trainings, whose standard deviation by metric is ``noise``, known from as many ``trainings``.
+    `sampled.Difference`, fractions, and verdict: "higher", "lower", "within chance" where 0 lies in the 95 % interval,
+    or "no interval" for a single category, which has none. The error joins that of `paired_gap` and, for a model
+    trained anew, the spread of the difference of two trainings, whose standard deviation by metric is ``noise``, known
+    from as many ``trainings``.
     """
     rows = []
     for name, change in changes.items():
         for metric in change.moves:
             gain, error = paired_gap(change.before, change.after, metric)
-            parts = [(error**2, len(change.before) - 2)] if np.isfinite(error) else []
+            parts = [(error**2, len(change.before) - 2)]
             parts += [(2 * noise[metric] ** 2, trainings - 1)] if change.anew and trainings > 1 else []
-            gap = difference_of(gain, parts)
+            gap = difference_of(gain, parts) if np.isfinite(error) else Difference(gain, *[math.nan] * 5)
             rows.append(
                 {
                     "change": name,
@@ -177,7 +179,13 @@ def effects_of(changes: Mapping[str, Change], noise: Mapping[str, float], traini
                     "high": gap.high,
                     "agree": gap.agree,
                     "power": gap.power,
-                    "verdict": WITHIN if gap.low <= 0 <= gap.high else "higher" if gain > 0 else "lower",
+                    "verdict": _verdict(gap),
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _verdict(gap: Difference) -> str:
+    if math.isnan(gap.low):
+        return NO_INTERVAL
+    return WITHIN if gap.low <= 0 <= gap.high else "higher" if gap.gap > 0 else "lower"

@@ -6,6 +6,7 @@ does to a metric, ``{moves}`` whether the row's ``changes`` (apart by `` | ``) s
 has several texts, apart by `` | ``, the claim's `Measured.outcome` chooses one.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +23,7 @@ from ..models.anomalyclip import AnomalyCLIP
 from ..models.learned import LearnedModel, UntrainedModelError
 from ..models.prediction import AnomalyModel
 from ..models.vcpclip import FIRST_TEMPERATURE
-from .audit import WITHIN, Change, small_gradients
+from .audit import NO_INTERVAL, WITHIN, Change, small_gradients
 
 CLAIMS = Path(__file__).with_name("audit_claims.csv")
 APART = " | "
@@ -61,16 +62,21 @@ def audited(effects: pd.DataFrame, measured: Mapping[str, Measured]) -> pd.DataF
 
 
 def effect_in_words(metric: str, gain: float, error: float) -> str:
-    """An effect of `audit.effects_of` in points: "-8.9 ± 3.1 pixel AUROC", with three decimals where it is tiny."""
-    largest = max(abs(gain), error)
+    """An effect of `audit.effects_of` in points: "-8.9 ± 3.1 pixel AUROC", with three decimals where it is tiny;
+    without the error where there is none (nan)."""
+    largest = max(abs(gain), 0.0 if math.isnan(error) else error)
     if largest < NOTHING:
         return f"no change of {metric}"
     digits = 1 if largest >= 0.002 else 3
-    return f"{100 * gain:+.{digits}f} ± {100 * error:.{digits}f} {metric}"
+    spread = "" if math.isnan(error) else f" ± {100 * error:.{digits}f}"
+    return f"{100 * gain:+.{digits}f}{spread} {metric}"
 
 
 def _moves(effects: pd.DataFrame, changes: list[str]) -> str:
-    moved = effects.loc[effects.change.isin(changes) & (effects.verdict != WITHIN)]
+    named = effects.loc[effects.change.isin(changes)]
+    if (named.verdict == NO_INTERVAL).any():
+        return f"{NO_INTERVAL} here"
+    moved = named.loc[named.verdict != WITHIN]
     found = ", ".join(dict.fromkeys(f"{metric} {verdict}" for metric, verdict in zip(moved.metric, moved.verdict)))
     return f"matters here: {found}" if found else f"{WITHIN} here"
 

@@ -15,9 +15,11 @@ from papermill.cli import papermill
 from zsas_book.project.parameters import ParameterError, read_parameters, resolve
 from zsas_book.project.written import papermill_options, parameters_source, parameters_table
 from zsas_lib.base.errors import UnknownNameError
+from zsas_lib.data.embedded.factors import FACTORS
 from zsas_lib.data.registry import DATASETS
 from zsas_lib.metrics import METRICS
 from zsas_lib.models import list_models, list_trivial_maps
+from zsas_lib.training.zoo.recipes import RECIPES
 
 SOURCE = """\
 # A comment of its own is no parameter's help.
@@ -130,7 +132,11 @@ def test_a_misspelt_name_is_refused_with_the_closest_one():
         ({"values": "[0, 1e-3]"}, [0.0, 1e-3]),
         ({"values": "0,30"}, [0.0, 30.0]),
         ({"values": "7"}, [7.0]),
-        ({"values": "[]"}, []),
+        ({"values": "[]"}, ParameterError),
+        ({"values": ""}, ParameterError),
+        ({"values": [0, 5, 0.0]}, ParameterError),
+        ({"names": ""}, []),
+        ({"names": "a, b, a"}, ParameterError),
         ({"values": ["1e-4", 3]}, [1e-4, 3.0]),
         ({"values": [0, 91]}, ParameterError),
         ({"values": 5}, ParameterError),
@@ -196,18 +202,46 @@ def test_values_are_coerced_by_the_declared_type(given, expected):
         ),
         ("perturbation", "hue", "tint", "rotation, hue, saturation"),
         ("metric", "aupro", "auroc", ", ".join(sorted(METRICS))),
+        ("visual factor", "lighting", "light", ", ".join(FACTORS)),
+        ("member of the zoo", "reference", "referense", ", ".join(RECIPES)),
+        ("set of sentences", "one pair", "two pairs", "all, one article, one template, no template, one pair"),
     ],
 )
 def test_names_are_those_that_the_registries_have(kind, good, bad, known):
     (one,) = read_parameters(notebook(f"what: str = None  # which (a {kind})"))
+    other = next(name for name in reversed(one.names) if name != good)
     assert one.coerce(good) == good and one.coerce("None") is None
     with pytest.raises(ParameterError) as raised:
         one.coerce(bad)
     assert f"takes str | None, one of {known}; got {bad!r}" in str(raised.value)
     (several,) = read_parameters(notebook(f'what: list[str] = ["{good}"]  # which (a {kind})'))
-    assert several.coerce(f"{good},{good}") == [good, good]
+    assert several.coerce(f"{good},{other}") == [good, other]
     with pytest.raises(ParameterError, match="takes list"):
         several.coerce([good, bad])
+
+
+def test_a_misspelt_value_is_refused_with_the_closest_one():
+    (one,) = read_parameters(notebook('model: str = "winclip"  # its name (a model)'))
+    with pytest.raises(ParameterError, match=r"got 'wincip' \(str\)\. .* Did you mean 'winclip'\?$"):
+        one.coerce("wincip")
+    with pytest.raises(ParameterError, match=r"Did you mean 'saturation'\?$"):
+        value(kind="saturaton")
+    with pytest.raises(ParameterError) as raised:
+        value(kind="xyz")
+    assert "Did you mean" not in str(raised.value)
+
+
+def test_what_is_twice_or_nothing_is_named():
+    with pytest.raises(ParameterError, match=r"Parameter 'values' .* It has 5\.5 more than once"):
+        value(values=[5.5, 0, 5.5])
+    with pytest.raises(ParameterError, match=r"Parameter 'values' takes .* Give at least one\.$"):
+        value(values=[])
+
+
+def test_lists_may_be_empty_where_their_help_says_so_and_places_may_be_the_same():
+    source = 'seen: list[str] = ["fog"]  # that are met, or none (a corruption)\nplaces: list[str] = None  # (a folder)'
+    seen, places = read_parameters(notebook(source))
+    assert seen.coerce("") == [] and places.coerce("/data, /data") == ["/data", "/data"]
 
 
 def test_a_data_set_that_is_added_is_taken_without_another_word(monkeypatch):
@@ -259,7 +293,7 @@ NAMES = st.text("ab 17.-e'\"$[]{}:,#\\", max_size=8)
     steps=st.integers(1, 90),
     rate=st.floats(0, 1e9),
     quick=st.booleans(),
-    values=st.lists(st.floats(-1e6, 90), max_size=3),
+    values=st.lists(st.floats(-1e6, 90), min_size=1, max_size=3, unique=True),
     data_root=st.one_of(st.none(), NAMES, st.sampled_from(["True", "None", "1e5", "007", "1_000", "nan", "-x"])),
 )
 def test_plain_papermill_reads_the_printed_options_as_meant(steps, rate, quick, values, data_root):

@@ -18,6 +18,7 @@ DECLARED = (
     Parameter("auxiliary_root", "str", False, None, kind="folder"),
     Parameter("weights", "str", False, None, kind="file"),
     Parameter("backbone", "str", False, "embedded", kind="backbone"),
+    Parameter("placements", "str", True, ["mirror"], kind="placement"),
 )
 VALUES = {parameter.name: parameter.default for parameter in DECLARED}
 
@@ -67,6 +68,15 @@ def test_what_goes_together_is_silent(mvtec_root, tmp_path):
             {"perturbation": "saturation", "values": [0.0, 2.1]},
             "Parameter 'values' has 2.1, but saturation takes -0.5 to 0.5 (fraction); give it too: -p values -0.5,0.5",
         ),
+        (
+            {"categories": ["ceramic_rign"]},
+            "Parameter 'categories' names 'ceramic_rign', but data set 'embedded-b' has brushed_hexagon, ",
+        ),
+        (
+            {"placements": ["mirror", "rotatio(15)"]},
+            "Parameter 'placements': Unknown placement 'rotatio'; known: mirror, rotation, scale, ",
+        ),
+        ({"placements": ["rotation(15"]}, "Parameter 'placements': Expected a placement such as 'mirror' or "),
         ({"weights": "my.pt"}, "Parameter 'weights' is 'my.pt', but there is no {root}/my.pt."),
         ({"backbone": "local-dir:vit"}, "Parameter 'backbone' is 'local-dir:vit', but there is no {root}/vit."),
     ],
@@ -75,6 +85,11 @@ def test_what_does_not_go_together_is_one_sentence(given, message, mvtec_root, m
     monkeypatch.delenv("ZSAS_DATA", raising=False)
     (found,) = told(mvtec_root.parent, **given)
     assert found.startswith(message.format(root=mvtec_root.parent))
+
+
+def test_a_misspelt_category_is_told_with_the_closest_one(tmp_path):
+    (found,) = told(tmp_path, categories=["ceramic_rign"])
+    assert found.endswith("or None for all. Did you mean 'ceramic_ring'?")
 
 
 def test_missing_data_and_misfits_are_raised(mvtec_root):

@@ -350,6 +350,7 @@ def test_a_fork_registers_a_module_of_ones_own_with_or_without_weights(checkout)
     [
         (("vcp_sensitivity", "mine", "RN50:openai"), {}, ForkError, "VCPCLIP cannot run on backbone 'RN50:openai'"),
         (("worst_cas", "mine", "embedded"), {}, UnknownNameError, "Did you mean 'worst_case'"),
+        (("worst_case", "mine", "embeded"), {}, ForkError, "Unknown backbone 'embeded'.*Did you mean 'embedded'"),
         (("worst_case", "worst_case_visa", "embedded"), {}, ForkError, "taken"),
         (("worst_case", "My-Vit", "embedded"), {}, ForkError, "small letters"),
         (("worst_case", "mine", "x"), {"weights": "x.safetensors"}, ForkError, "needs both"),

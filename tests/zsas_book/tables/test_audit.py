@@ -36,6 +36,19 @@ def test_what_matters_and_what_is_clearest():
     )
 
 
+def test_one_category_does_not_tell_what_matters():
+    claims = pd.DataFrame({"claim": ["one", "two"], "verdict": ["no interval here", "agrees"]})
+    nan = float("nan")
+    effects = pd.DataFrame({"change": ["x", "y"], "metric": "AUPRO", "gain": [0.1, -0.2], "error": nan})
+    said = audit_in_words(effects.assign(low=nan, high=nan, agree=nan, power=nan), claims)
+    assert said == [
+        "Of the 1 choices that this page switches, those that matter beyond chance here: none.",
+        "Those that do not: none.",
+        "Those of which one category does not tell: one.",
+        "The clearest is y: -20.0 points of AUPRO (no interval).",
+    ]
+
+
 @pytest.mark.parametrize(("of_map", "verdict"), [(0.7, "same direction"), (0.9, "other direction")])
 def test_the_difference_of_two_image_scores_is_compared_by_direction(tmp_path, of_map, verdict):
     pictures = toy_dataset(tmp_path, {"ring": 1})

@@ -129,5 +129,7 @@ def test_angles_in_words():
     assert "for 75 % of the pictures with zero fill and for 25 % with" in said[0]
     assert said[1] == "For normal pictures the two are 100 and 50 %, for damaged ones 50 and 0 %."
     assert said[3] == "So zero fill makes part of the peak at 0."
+    damaged = bound_words.angles_in_words({"zero": rows[:2], "valid": rows[:2]})
+    assert damaged[1] == "For damaged pictures the two are 50 and 50 %."
     same = bound_words.angles_in_words({"zero": rows, "valid": rows})
     assert "no peak at 0 that is more than one picture high" in same[3] and "One picture is 25.0 %" in same[4]

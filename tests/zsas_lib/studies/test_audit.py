@@ -108,3 +108,11 @@ def test_effects_whose_interval_holds_0_are_chance_and_trainings_add_their_sprea
     assert (same.before, same.gain, same.error, same.verdict) == (0.5, 0.0, 0.0, "within chance") and len(table) == 3
     back = effects_of({"back": Change(after, before, ["pixel_auroc"])}, {"pixel_auroc": 0.0}, 1)
     assert back.verdict.tolist() == ["lower"]
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_the_effect_on_one_category_has_no_interval(anew):
+    before, after = (pd.DataFrame({"pixel_auroc": [value] * 2}, index=["bolt", "mean"]) for value in (0.6, 0.8))
+    one = effects_of({"kept": Change(before, after, ["pixel_auroc"], anew)}, {"pixel_auroc": 0.05}, 3).iloc[0]
+    assert one.gain == pytest.approx(0.2) and one.verdict == "no interval"
+    assert np.isnan([one.error, one.low, one.high, one["agree"], one.power]).all()
