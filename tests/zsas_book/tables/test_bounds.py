@@ -89,7 +89,7 @@ def test_models_in_words_are_compared_category_by_category():
         "points)."
     )
     one = {"winclip": bounds().query("category != 'nut'"), "vcpclip+": bounds(0.1).query("category != 'nut'")}
-    assert "(no interval): a difference within chance" in bound_words.models_in_words(one, ALL, CHANCE)[1]
+    assert "(no interval): a difference within or beyond chance" in bound_words.models_in_words(one, ALL, CHANCE)[1]
 
 
 def test_grey_pixels_are_said_to_turn_red():
