@@ -58,7 +58,7 @@ class PromptManager(AsyncKernelManager):
         return "ipc" if sys.platform == "linux" else "tcp"
 
     def _ip_default(self) -> str:
-        return f"{ABSTRACT}zsas-{uuid.uuid4().hex}" if sys.platform == "linux" else super()._ip_default()
+        return f"{ABSTRACT}zsas-{uuid.uuid4().hex}" if self.transport == "ipc" else super()._ip_default()
 
     @default("context")
     def _context_default(self) -> zmq.asyncio.Context:

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from .backbones import WEIGHTS
 from .kinds import BACKBONE, DATASET, FILE
 from .parameters import Parameter, Value
 
 EMBEDDED = "embedded"
 ZOO = "zoo:"
-WEIGHTS = "weights"
 
 
 def has_own_data(declared: Sequence[Parameter], values: Mapping[str, Value], given: Iterable[str]) -> bool:
