@@ -9,7 +9,7 @@ from nbformat import NotebookNode
 from zsas_lib.base.errors import UnknownNameError
 
 from .kinds import BACKBONE
-from .parameters import Parameter, Value
+from .parameters import Parameter, Value, items_of
 
 REGISTER = "register_backbone"
 WEIGHTS = "weights"
@@ -24,9 +24,7 @@ def unknown_backbones(
     A file of weights may stand for a tag, relative to the project's folder ``root``.
     """
     for parameter in declared if registered is not None else ():
-        value = values[parameter.name]
-        names = [] if parameter.kind != BACKBONE or value is None else value if isinstance(value, list) else [value]
-        for name in names:
+        for name in items_of(values[parameter.name]) if parameter.kind == BACKBONE else ():
             if name in registered or (root / str(name).partition(":")[2]).is_file():
                 continue
             from zsas_lib.backbones.registry import require_backbone  # here: pages without a backbone do not need it

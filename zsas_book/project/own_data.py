@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from .backbones import WEIGHTS
 from .kinds import BACKBONE, DATASET, FILE
-from .parameters import Parameter, Value
+from .parameters import Parameter, Value, items_of
 
 EMBEDDED = "embedded"
 ZOO = "zoo:"
@@ -17,7 +17,7 @@ def has_own_data(declared: Sequence[Parameter], values: Mapping[str, Value], giv
         _is_own(parameter, name)
         for parameter in declared
         if parameter.name in set(given)
-        for name in _listed(values[parameter.name])
+        for name in map(str, items_of(values[parameter.name]))
     )
 
 
@@ -29,7 +29,3 @@ def _is_own(parameter: Parameter, name: str) -> bool:
     if parameter.kind == BACKBONE:
         return name != EMBEDDED and not name.startswith(ZOO)
     return parameter.kind == FILE and parameter.name == WEIGHTS
-
-
-def _listed(value: Value) -> list[str]:
-    return [] if value is None else [str(item) for item in (value if isinstance(value, list) else [value])]

@@ -136,7 +136,7 @@ class Parameter:
         return item
 
     def _refusal(self, value: object, remedy: str = "") -> ParameterError:
-        if self.scalar == "str" and any(isinstance(item, int | float) for item in _items(value)):
+        if self.scalar == "str" and any(isinstance(item, int | float) for item in items_of(value)):
             quoted = f"-y '{{{self.name}: [\"01\"]}}'" if self.is_list else f"-r {self.name} 01"
             remedy = f" A name that looks like a number is text in quotes, '01'; with papermill: {quoted}."
         return ParameterError(
@@ -200,8 +200,9 @@ def _listed(text: str) -> list[object]:
     return [next(filter(None, found.groups()), "") for found in ITEM.finditer(text) if found[0]]
 
 
-def _items(value: object) -> Sequence[object]:
-    return value if isinstance(value, list | tuple) else [value]
+def items_of(value: object) -> Sequence[object]:
+    """What a value names: the items of a list, none of None, else itself."""
+    return value if isinstance(value, list | tuple) else [] if value is None else [value]
 
 
 def _read_bool(text: str) -> bool:
