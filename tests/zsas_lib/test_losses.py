@@ -66,3 +66,40 @@ def test_dice_loss_is_per_picture():
     each = [dice_loss(probabilities[i : i + 1], masks[i : i + 1]) for i in range(2)]
     torch.testing.assert_close(dice_loss(probabilities, masks), sum(each) / 2)
     assert abs(each[0] - each[1]) > 0.1
+
+
+def focal_written_out(abnormal, masks):
+    true = torch.where(masks, abnormal, 1 - abnormal)
+    true = (1 - 1e-5) * true + 1e-5 * (1 - true) + 1e-5
+    return (-((1 - true) ** 2) * true.log()).mean()
+
+
+def dice_written_out(probability, masks):
+    numbers = masks.to(probability)
+    both, all_ = (probability * numbers).sum((1, 2)), probability.sum((1, 2)) + numbers.sum((1, 2))
+    return (1 - (2 * both + 1) / (all_ + 1)).mean()
+
+
+@pytest.mark.parametrize(
+    "loss, written_out, size",
+    [
+        *((focal_loss, focal_written_out, size) for size in [(3, 5, 6), (5, 200, 220), (1, 300, 300), (7,)]),
+        *((dice_loss, dice_written_out, size) for size in [(3, 5, 6), (5, 200, 220), (1, 300, 300)]),
+    ],
+)
+def test_gradients_are_those_of_the_formula(loss, written_out, size):
+    """Of pictures that go through together, of several parts, and of labels of pictures; strided as a layer's maps."""
+    generator = torch.Generator().manual_seed(0)
+    layers = torch.rand(size[0], 2, *size[1:], generator=generator, dtype=torch.float64, requires_grad=True)
+    masks = torch.rand(size, generator=generator) < 0.3
+    found, expected = loss(layers[:, 1], masks), written_out(layers[:, 1], masks)
+    torch.testing.assert_close(found, expected)
+    ours, theirs = (torch.autograd.grad(3 * own, layers)[0] for own in (found, expected))
+    torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=0)
+
+
+def test_losses_are_differentiated_once_only():
+    probabilities, masks = torch.full((1, 2, 2), 0.4, requires_grad=True), torch.ones(1, 2, 2, dtype=torch.bool)
+    for loss in (focal_loss, dice_loss):
+        (slope,) = torch.autograd.grad(loss(probabilities, masks), probabilities, create_graph=True)
+        assert not slope.requires_grad

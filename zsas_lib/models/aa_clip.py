@@ -25,6 +25,7 @@ from ..base.errors import OptionError, UnknownNameError
 from ..base.options import number, whole_number
 from ..data.dataset import AnomalyDataset, stacked
 from ..losses import dice_loss, focal_loss
+from .enlarged import enlarged
 from .learned import Features, LearnedModel, Recipe, Stage, names_in, spelled, two_state_maps
 from .prediction import AnomalyModel
 from .prompts import aa_clip_prompts, mean_embeddings
@@ -290,7 +291,7 @@ class AACLIP(LearnedModel):
         reach = [min(int(3 * self.options["blur"]), side - 1) for side in planes.shape[-2:]]
         sigma = self.options["blur"]
         planes = gaussian_blur2d(planes, (2 * reach[0] + 1, 2 * reach[1] + 1), (sigma, sigma))
-        maps = F.interpolate(planes, pair(size), mode="bilinear", align_corners=True)[:, 0]
+        maps = enlarged(planes, pair(size), corners_aligned=True)[:, 0]
         return maps, (torch.einsum("be,be->b", whole, text[:, 1]) + 1) / 2
 
     def _scores(self, highest: Tensor, pooled: Tensor, names: Sequence[str]) -> Tensor:

@@ -17,6 +17,7 @@ from ..backbones.image_tower import layer_at, residual_stream
 from ..backbones.registry import Backbone
 from ..backbones.text_tower import LEARNED_WORDS, OpenClipText
 from ..base.options import number, whole_number
+from .enlarged import enlarged
 from .learned import Features, LearnedModel, Recipe, names_in, spelled
 from .references import References, image_digest, nearest_distance
 from .tapped import QUARTERS, tapped_shares
@@ -203,7 +204,7 @@ class AFCLIP(LearnedModel):
             apart, weight = self._distances(features), self.options["words_weight"]
             rows, scores = apart + weight * rows, apart.amax(1) + weight * scores
         planes = rows.unflatten(-1, self.backbone.patches)[:, None]
-        return F.interpolate(planes, pair(size), mode="bilinear", align_corners=False)[:, 0], scores
+        return enlarged(planes, pair(size))[:, 0], scores
 
     def _under(self, size: tuple[int, int]) -> Int[Tensor, " patch"] | None:
         """The patches that the middles of so many rows and columns of pixels lie in; None where there are as many

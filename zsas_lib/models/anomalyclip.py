@@ -19,6 +19,7 @@ from ..backbones.text_tower import LEARNED_WORDS, PLACEHOLDER, OpenClipText
 from ..base.errors import OptionError, UnknownNameError
 from ..base.options import number, several, whole_number
 from ..losses import dice_loss, focal_loss
+from .enlarged import enlarged
 from .in_windows import SCALES, SentenceModel, window_options
 from .learned import Features, Recipe, highest_mean
 
@@ -203,7 +204,7 @@ class AnomalyCLIP(SentenceModel):
         """The probability of "abnormal" of every pixel, per tapped layer; ``text`` is what `text_features` gives."""
         text = self.text_features() if text is None else text
         patches = self._of_patches(features, text).unflatten(-1, self.backbone.patches)
-        return F.interpolate(patches, pair(size), mode="bilinear", align_corners=False)
+        return enlarged(patches, pair(size))
 
     def compare(self, features: Features, size: Size) -> tuple[Tensor, Tensor]:
         if self.in_windows:

@@ -20,6 +20,7 @@ from ..base.errors import UnknownNameError
 from ..base.options import several, whole_number
 from .anovl_tiles import Tiles
 from .anovl_views import views
+from .enlarged import enlarged
 from .learned import of_whole_images
 from .prediction import AnomalyModel, Prediction, names_of_images
 from .prompts import TEXTURES, PromptEnsemble, anovl_prompts, mean_embeddings
@@ -147,7 +148,7 @@ class AnoVL(AnomalyModel):
         prediction = self._judged(tiles.cut(images), [name for name in names for _ in range(2)], tiles)
         maps = tiles.joined(prediction.anomaly_map)
         if maps.shape[-2:] != images.shape[-2:]:
-            maps = F.interpolate(maps[:, None], images.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
+            maps = enlarged(maps[:, None], images.shape[-2:])[:, 0]
         return Prediction(maps, prediction.image_score.unflatten(0, (-1, 2)).mean(1))
 
     def _judged(self, images: Tensor, names: Sequence[str], tiles: Tiles | None) -> Prediction:
@@ -167,8 +168,7 @@ class AnoVL(AnomalyModel):
 
     def _enlarged(self, planes: Float[Tensor, "batch row column"]) -> Float[Tensor, "batch rows columns"]:
         """Numbers of patches at the size that patches cover."""
-        size = self.backbone.image.seen
-        return F.interpolate(planes[:, None], size, mode="bilinear", align_corners=True)[:, 0]
+        return enlarged(planes[:, None], self.backbone.image.seen, corners_aligned=True)[:, 0]
 
     def _scores(self, images: Tensor, normalised: Tensor, last: Tensor, text: Tensor) -> Float[Tensor, " batch"]:
         whole = F.normalize(class_embedding(self.backbone, last), dim=-1)

@@ -19,6 +19,7 @@ from ..backbones.text_tower import LEARNED_WORDS, PLACEHOLDER, OpenClipText
 from ..base.errors import UnknownNameError
 from ..base.options import number, whole_number
 from ..losses import dice_loss, focal_loss
+from .enlarged import enlarged
 from .learned import Features, LearnedModel, Recipe, names_in, spelled
 from .plain_clip import LOCALS, TEMPERATURE, baseline_patches
 from .prompts import NAMELESS, PLAIN_STATES, class_phrase
@@ -138,7 +139,7 @@ class CoOp(LearnedModel):
 
     def _maps(self, margins: Tensor, size: Size) -> Float[Tensor, "batch height width"]:
         planes = margins.sigmoid().unflatten(-1, self.backbone.patches)[:, None]
-        return F.interpolate(planes, pair(size), mode="bilinear", align_corners=False)[:, 0]
+        return enlarged(planes, pair(size))[:, 0]
 
     def compare(self, features: Features, size: Size) -> tuple[Tensor, Tensor]:
         patches, whole = self.margins(features)

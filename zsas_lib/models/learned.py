@@ -24,6 +24,7 @@ from ..base.files import require_place, write_atomically
 from ..base.tensors import finite_floats
 from ..perturbations.smoothing import gaussian_smoothed
 from . import MODELS, list_models
+from .enlarged import enlarged
 from .prediction import AnomalyModel, Prediction, names_of_images
 from .read_once import said_once
 
@@ -108,7 +109,7 @@ def of_whole_images(
         maps = F.pad(maps, (0, whole[1] - seen[1], 0, whole[0] - seen[0]), mode="replicate")
     maps = gaussian_smoothed(maps, smoothing * max(whole) / REFERENCE_SIZE)
     if tuple(size) != whole:
-        maps = F.interpolate(maps[:, None], size, mode="bilinear", align_corners=False)[:, 0]
+        maps = enlarged(maps[:, None], size)[:, 0]
     return maps
 
 
@@ -355,5 +356,4 @@ def two_state_maps(
     square."""
     margin = logits[..., 1] - logits[..., 0]
     planes = margin.reshape(-1, 1, *(grid or pair(math.isqrt(margin.shape[-1]))))
-    enlarged = F.interpolate(planes, pair(size), mode="bilinear", align_corners=True)
-    return enlarged.sigmoid().view(*margin.shape[:-1], *pair(size))
+    return enlarged(planes, pair(size), corners_aligned=True).sigmoid().view(*margin.shape[:-1], *pair(size))

@@ -15,6 +15,7 @@ from ..backbones.backbone import Backbone
 from ..backbones.image_tower import class_embedding, dense_embeddings, local_embeddings, residual_stream
 from ..base.errors import UnknownNameError
 from ..base.options import number
+from .enlarged import enlarged
 from .learned import of_whole_images
 from .prediction import AnomalyModel, Prediction, names_of_images
 from .prompts import mean_embeddings, plain_prompts
@@ -86,7 +87,7 @@ class PlainCLIP(AnomalyModel):
         patches = baseline_patches(backbone, stream, self.options["local"])
         whole = F.normalize(class_embedding(backbone, stream[-1]), dim=-1)
         planes = _abnormal(patches, text).unflatten(-1, backbone.patches)[:, None]
-        maps = F.interpolate(planes, backbone.image.seen, mode="bilinear", align_corners=False)[:, 0]
+        maps = enlarged(planes, backbone.image.seen)[:, 0]
         maps = of_whole_images(maps, backbone, self.options["smoothing"], images.shape[-2:])
         return Prediction(maps, _abnormal(whole[:, None], text)[:, 0])
 

@@ -21,6 +21,7 @@ from ..backbones.image_tower import last_patches, residual_stream
 from ..backbones.registry import Backbone
 from ..base.devices import to_device
 from ..base.errors import UnknownNameError
+from .enlarged import enlarged
 from .prediction import AnomalyModel, Prediction, names_of_images
 from .prompts import mean_embeddings, winclip_prompts
 from .references import References, image_digest, nearest_distance
@@ -383,10 +384,10 @@ def weighed(
         patches = (1 - weight) * patches + weight * known.anomaly_map
         image_scores = (1 - weight) * image_scores + weight * known.image_score
     height, width = (round(pixels * share) for pixels, share in zip(size, covered))
-    enlarged = F.interpolate(patches[:, None], (height, width), mode="bilinear", align_corners=False)
+    maps = enlarged(patches[:, None], (height, width))
     if covered != WHOLE:
-        enlarged = F.pad(enlarged, (0, size[1] - width, 0, size[0] - height), mode="replicate")
-    return Prediction(enlarged[:, 0], image_scores)
+        maps = F.pad(maps, (0, size[1] - width, 0, size[0] - height), mode="replicate")
+    return Prediction(maps[:, 0], image_scores)
 
 
 def _looked_at(

@@ -9,7 +9,6 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -23,6 +22,7 @@ from ..evaluation.tables import MEAN, with_means
 from ..metrics import METRICS
 from ..metrics.aupro import LEGACY_THRESHOLDS, aupro
 from ..models.anomalyclip import TEMPERATURE, AnomalyCLIP
+from ..models.enlarged import enlarged
 from ..models.learned import Features, LearnedModel, assign_learned
 from ..models.prediction import AnomalyModel
 
@@ -43,7 +43,7 @@ class LogitsFirst(AnomalyCLIP):
         text = self.text_features() if text is None else text
         logits = features["patches"] @ text.mT / TEMPERATURE
         margin = (logits[..., 1] - logits[..., 0]).unflatten(-1, self.backbone.patches)
-        return F.interpolate(margin, pair(size), mode="bilinear", align_corners=False).sigmoid()
+        return enlarged(margin, pair(size)).sigmoid()
 
 
 def variant(

@@ -20,7 +20,7 @@ from ..evaluation.tables import ERROR, MEAN
 from ..models.prediction import Prediction
 from ..models.references import Memory, References, draw_normal
 from ..models.winclip import WinCLIP, weighed
-from .windows import enlarged
+from .windows import at_size
 
 TEXT, BOTH, REFERENCES = 0.0, 0.5, 1.0
 """Weights of the references: WinCLIP's zero-shot M and s_0, the plain means that are few-shot WinCLIP, or M^W and its
@@ -130,9 +130,9 @@ def maps_by_term(zero_shot: WinCLIP, model: WinCLIP, sample: Sample) -> dict[str
         parts = {part: own[0] for part, own in model.association_maps(images, sample.category).items()}
         words, both = (net(images, sample.category).anomaly_map[0].float().cpu() for net in (zero_shot, model))
     association = torch.stack(list(parts.values())).mean(0)
-    maps = {"words: M": words, "references: Mᵂ": enlarged(association, words.shape), "both": both}
+    maps = {"words: M": words, "references: Mᵂ": at_size(association, words.shape), "both": both}
     called = {part: f"windows of side {part}" if isinstance(part, int) else part for part in parts}
-    return maps | {called[part]: enlarged(own, words.shape) for part, own in parts.items()}
+    return maps | {called[part]: at_size(own, words.shape) for part, own in parts.items()}
 
 
 def curve(summary: pd.DataFrame, metric: str, weights: Sequence[float], along: str = "shots") -> pd.DataFrame:

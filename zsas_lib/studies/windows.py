@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..backbones.backbone import Backbone
 from ..data.dataset import Sample
+from ..models.enlarged import enlarged
 from ..models.prompts import PromptEnsemble
 from ..models.winclip import WinCLIP, harmonic_map
 
@@ -82,15 +83,15 @@ def zero_shot_steps(model: WinCLIP, sample: Sample) -> Steps:
         windows = model.window_scores(images, sample.category)
         final = model(images, sample.category).anomaly_map[0].float().cpu()
     size, grid = final.shape, model.backbone.patches
-    maps = {f"side {side}": enlarged(harmonic_map(own, grid, side)[0], size) for side, own in windows.items()}
+    maps = {f"side {side}": at_size(harmonic_map(own, grid, side)[0], size) for side, own in windows.items()}
     arithmetic = torch.stack([arithmetic_map(own, side)[0] for side, own in windows.items()]).mean(0)
-    maps |= {"WinCLIP": final, "arithmetic": enlarged(arithmetic, size)}
+    maps |= {"WinCLIP": final, "arithmetic": at_size(arithmetic, size)}
     return Steps(whole, {side: own[0].cpu() for side, own in windows.items()}, maps)
 
 
-def enlarged(patches: Float[Tensor, "rows columns"], size: Sequence[int]) -> Float[Tensor, "height width"]:
+def at_size(patches: Float[Tensor, "rows columns"], size: Sequence[int]) -> Float[Tensor, "height width"]:
     """A map of patches at the size (height, width) of a picture, bilinearly, as WinCLIP enlarges its own; in memory."""
-    return F.interpolate(patches[None, None], tuple(size), mode="bilinear", align_corners=False)[0, 0].cpu()
+    return enlarged(patches[None, None], size)[0, 0].cpu()
 
 
 def score_table(scores: Mapping[int, Float[Tensor, "_ _"]]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from zsas_lib.studies.windows import (
     IN_WORDS,
     OPEN_CHOICES,
     arithmetic_map,
-    enlarged,
+    at_size,
     score_table,
     sentence_cosines,
     window_cover,
@@ -60,7 +60,7 @@ def test_with_one_scale_and_no_image_term_the_map_is_that_of_the_scale(backbone,
     steps = zero_shot_steps(load_model("winclip", backbone, scales=(2,), image_term=False), sample)
     assert torch.allclose(steps.maps["side 2"], steps.maps["WinCLIP"], atol=1e-6)
     means = arithmetic_map(steps.scores[2][None], 2)[0]
-    assert torch.allclose(steps.maps["arithmetic"], enlarged(means, sample.mask.shape))
+    assert torch.allclose(steps.maps["arithmetic"], at_size(means, sample.mask.shape))
 
 
 def test_scores_become_a_row_each():
