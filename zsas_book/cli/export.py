@@ -25,7 +25,10 @@ def export(
     A backbone that a page cannot run, or one that is too large, is refused, and why is said.
     """
     from zsas_lib.backbones.registry import load_backbone
+    from zsas_lib.base.errors import OptionError
 
+    if not all(own.strip() for own in name or ()):
+        raise OptionError(f"export got the class names {name}; expected a text in each, such as hazelnut.")
     tower = load_backbone(backbone, image_size=image_size)
     if onnx:
         from ..browser.onnx import export_onnx

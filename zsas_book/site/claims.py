@@ -21,6 +21,8 @@ from .staging import MADE, WIDE
 
 PAPER = "paper"
 """The profile of the papers' own data and backbones."""
+MOST_TIMES = 1000
+"""Above so many times as many pictures the number says no more than that."""
 ELSEWHERE, UNTESTED = "see page", "not tested"
 WORDS = (HOLDS, FAILS, CHANCE, ELSEWHERE, UNTESTED, NO_NUMBER)
 PAPERS = {
@@ -72,8 +74,9 @@ def what_decides(claim: pd.Series, found: Verdict, paper: dict[str, Page]) -> st
     of its pages asks for under the paper profile, whose pages are ``paper``."""
     said = []
     if found.times > 1:
-        size = f"{found.times:.2g}" if found.times < 100 else f"{found.times:.0f}"
-        said.append(f"about {size} times as many like these would show a difference of this size")
+        most = found.times > MOST_TIMES
+        size = f"more than {MOST_TIMES:,}" if most else f"about {float(f'{found.times:.2g}'):,g}"
+        said.append(f"{size} times as many like these would show a difference of this size")
     pages = [paper[name] for name in claim.pages.split() if name in paper]
     if pages and (dataset := str(pages[0].parameters.get("dataset", ""))):
         given = pages[0].parameters

@@ -21,7 +21,7 @@ from ..base.errors import OptionError, UnknownNameError
 from ..base.options import number, several
 from .learned import Features, LearnedModel, assign_values
 from .prediction import Prediction, names_of_images
-from .winclip import Embedded, asked_in_windows, in_rows, state_score, weighed
+from .winclip import Embedded, asked_in_windows, in_rows, state_score, weighed, window_sides
 
 COMPARED = ("patches", "windows")
 SCALES = (2, 3)
@@ -37,11 +37,9 @@ def window_options(
     """The options of a model whose sentences can be compared with windows. Raises UnknownNameError or OptionError."""
     if compared not in COMPARED:
         raise UnknownNameError(f"value of {owner}'s option compared", compared, COMPARED)
-    most, sides = min(backbone.patches), several(owner, "scales", scales, int, "window sides in patches")
-    if compared == "windows" and (
-        not scales or len({*scales}) < len(scales) or not all(1 <= side <= most for side in scales)
-    ):
-        raise OptionError(f"{owner} got scales={tuple(scales)}; expected different window sides in 1..{most} patches.")
+    sides = several(owner, "scales", scales, int, "window sides in patches")
+    if compared == "windows":
+        sides = window_sides(owner, scales, min(backbone.patches))
     number(owner, "damaged_share", damaged_share, 0, 1, expected="a share of a window")
     if compared == "windows" and all(mode in backbone.image.cannot for mode in WINDOWS):
         backbone.image.require(WINDOWS[0])

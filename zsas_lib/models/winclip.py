@@ -20,7 +20,8 @@ from ..backbones.families.tower import WINDOWS
 from ..backbones.image_tower import last_patches, residual_stream
 from ..backbones.registry import Backbone
 from ..base.devices import to_device
-from ..base.errors import UnknownNameError
+from ..base.errors import OptionError, UnknownNameError
+from ..base.options import number, several, whole_number
 from .enlarged import enlarged
 from .prediction import AnomalyModel, Prediction, names_of_images
 from .prompts import mean_embeddings, winclip_prompts
@@ -77,6 +78,8 @@ class WinCLIP(AnomalyModel):
             anomalib) or before it ("raw", others), or not compared at all ("none", one reimplementation).
         reference_weight: w in [0, 1], the references' weight against that of words, in the map (1 - w) M + w M^W and in
             the image score; 0.5 is the paper's plain mean.
+
+    Raises OptionError or UnknownNameError for an option's value.
     """
 
     name = "winclip"
@@ -110,24 +113,14 @@ class WinCLIP(AnomalyModel):
             if value not in known:
                 raise UnknownNameError(f"value of WinCLIP's option {option}", value, known)
         backbone.image.require(windows)
-        if shots < 0:
-            raise ValueError(
-                f"WinCLIP got shots={shots}; expected 0 (zero-shot) or a number of normal reference images."
-            )
-        if not 0 <= reference_weight <= 1:
-            raise ValueError(f"WinCLIP got reference_weight={reference_weight}; expected a weight in [0, 1].")
-        if not temperature > 0:
-            raise ValueError(f"WinCLIP got temperature={temperature}; expected a positive number such as 0.07.")
-        most = min(backbone.patches)
-        if not scales or not all(1 <= side <= most for side in scales) or len(set(scales)) < len(scales):
-            raise ValueError(
-                f"WinCLIP got scales={tuple(scales)}; expected different window sides in 1..{most} patches."
-            )
+        whole_number("WinCLIP", "shots", shots, 0, expected="0 (zero-shot) or a number of normal reference images")
+        number("WinCLIP", "reference_weight", reference_weight, 0, 1, expected="a weight")
+        number("WinCLIP", "temperature", temperature, 0, above=True, expected="a positive number such as 0.07,")
         super().__init__(
             backbone,
             {
                 "temperature": temperature,
-                "scales": list(scales),
+                "scales": window_sides("WinCLIP", scales, min(backbone.patches)),
                 "windows": windows,
                 "image_term": image_term,
                 "templates": templates,
@@ -388,6 +381,14 @@ def weighed(
     if covered != WHOLE:
         maps = F.pad(maps, (0, size[1] - width, 0, size[0] - height), mode="replicate")
     return Prediction(maps[:, 0], image_scores)
+
+
+def window_sides(owner: str, scales: Sequence[int], most: int) -> list[int]:
+    """Different sides of windows, of at most so many patches, as a list. Raises OptionError, naming ``owner``."""
+    sides = several(owner, "scales", scales, int, "window sides in patches")
+    if not sides or len({*sides}) < len(sides) or any(isinstance(own, bool) or not 1 <= own <= most for own in sides):
+        raise OptionError(f"{owner} got scales={tuple(sides)}; expected different window sides in 1..{most} patches.")
+    return sides
 
 
 def _looked_at(

@@ -33,6 +33,13 @@ def test_folder_that_is_not_empty_and_too_large_a_page_are_refused(tmp_path, cap
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize("name", ["", " "])
+def test_a_class_without_a_name_is_refused(name, tmp_path, capsys):
+    code, _, err = ended(["embedded", tmp_path / "new", "--name", "bottle", "--name", name], capsys)
+    assert code == 2 and "expected a text in each, such as hazelnut" in err
+    assert not (tmp_path / "new").exists()
+
+
 @pytest.mark.skipif(find_spec("onnxscript") is not None, reason="zsas-lib[onnx] is installed")
 def test_graph_needs_its_extra(tmp_path, capsys):
     code, _, err = ended(["embedded", tmp_path / "graph.onnx", "--onnx"], capsys)

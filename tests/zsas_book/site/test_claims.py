@@ -16,6 +16,7 @@ from zsas_book.site.claims import what_decides
 from zsas_book.site.judging import CHANCE, FAILS, HOLDS, Verdict, judge
 from zsas_lib.evaluation.paired import flat_models
 from zsas_lib.evaluation.replicates import REPLICATE, flat
+from zsas_lib.evaluation.sampled import Difference
 from zsas_lib.evaluation.tables import MEAN, Replicated, with_means
 
 CATEGORIES = ["bolt", "cap", "disc", "edge", "foil", "gear"]
@@ -203,6 +204,16 @@ def test_what_would_decide_is_said_from_the_power_and_the_paper_profile(publish,
     assert said.startswith(f"To decide it: about {found.times:.2g} times as many like these would show")
     assert said.endswith("is decided by 1 category (83 pictures) of mvtec with vit-l-14.")
     assert what_decides(claim, Verdict(CHANCE), {}) == ""
+
+
+@pytest.mark.parametrize(
+    "gap, power, size",
+    [(0.5, 1.0, "about 4"), (0.1, 1.53, "about 230"), (0.1, 3.5, "more than 1,000"), (1e-16, 0.04, "more than 1,000")],
+)
+def test_how_many_times_as_many_is_said_with_two_digits_and_no_more_than_a_thousand(gap, power, size):
+    found = Verdict(CHANCE, gap=Difference(gap, 1.0, -1.0, 1.0, 0.5, power))
+    said = what_decides(pd.Series({"pages": ""}), found, {})
+    assert said == f"To decide it: {size} times as many like these would show a difference of this size."
 
 
 def test_judging_needs_no_torch():
