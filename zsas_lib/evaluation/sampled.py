@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 ITSELF = -1
 """The ``replicate`` that is no resample: all pictures, each once. Only in `replicates.flat` tables."""
@@ -144,8 +144,8 @@ def difference_of(gap: float, parts: Sequence[tuple[float, int]], agree: float |
         return Difference(gap, 0.0, gap, gap, 1.0, 0.0)
     freedom = variance**2 / sum(own**2 / degrees for own, degrees in parts)
     se = float(np.sqrt(variance))
-    reach, more = (float(stats.t.ppf(share, freedom)) for share in ((1 + LEVEL) / 2, POWER))
-    agree = float(stats.t.cdf(abs(gap) / se, freedom)) if agree is None else agree
+    reach, more = (float(stdtrit(freedom, share)) for share in ((1 + LEVEL) / 2, POWER))  # what `scipy.stats.t` asks
+    agree = float(stdtr(freedom, abs(gap) / se)) if agree is None else agree
     return Difference(gap, se, gap - reach * se, gap + reach * se, agree, (reach + more) * se)
 
 
