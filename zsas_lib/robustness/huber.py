@@ -67,7 +67,7 @@ def _minimum(places: np.ndarray, heights: np.ndarray) -> Float[np.ndarray, "line
         sizes = 1 + np.trace(bend[going], axis1=1, axis2=2)
         damped = bend[going] + (damping[going] * sizes)[:, None, None] * np.eye(3)
         step = -np.linalg.solve(damped, slope[going, :, None])
-        step[:, 2, 0] = np.maximum(step[:, 2, 0], -at[going, 2] / 3)  # by more, it ends on a wrong line
+        step[:, 2, 0] = np.maximum(step[:, 2, 0], -at[going, 2] / 3)  # by half, it may end on a wrong line
         aside = slope[going, :2, None] + damped[:, :2, 2:] * step[:, 2:]
         step[:, :2] = -np.linalg.solve(damped[:, :2, :2], aside)
         tried = at[going] + step[..., 0]
