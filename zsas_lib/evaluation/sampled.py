@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 ITSELF = -1
 """The ``replicate`` that is no resample: all pictures, each once. Only in `replicates.flat` tables."""
@@ -57,17 +57,21 @@ class Sampled:
     def of(cls, rows: pd.DataFrame, metric: str) -> "Sampled":
         """A metric of one row of a table: ``rows`` are that row's of its `flat` table, with a column ``run`` where
         there are several runs. Raises ValueError for rows of several, and for runs of other pictures or resamples."""
-        runs = [own for _, own in rows.groupby("run")] if "run" in rows else [rows]
-        if any((own["replicate"] == ITSELF).sum() != 1 for own in runs):
+        numbers = rows["run"].to_numpy() if "run" in rows else np.zeros(len(rows), dtype=int)
+        replicate, draw, pictures = (rows[name].to_numpy(np.int64) for name in ("replicate", "draw", "pictures"))
+        itself, found = replicate == ITSELF, rows[metric].to_numpy(dtype=float)
+        runs = [numbers == number for number in np.unique(numbers)]
+        if any(itself[own].sum() != 1 for own in runs):
             raise ValueError("Expected a number and its replicates, got those of several rows or of none.")
-        draws = [tuple(map(int, own.loc[own["replicate"] != ITSELF, "draw"])) for own in runs]
-        pictures = [int(own["pictures"].iloc[-1]) for own in runs]
-        if len({*draws}) > 1 or len({*pictures}) > 1:
+        draws = [tuple(draw[own & ~itself].tolist()) for own in runs]
+        seen = [int(pictures[own][-1]) for own in runs]
+        if len({*draws}) > 1 or len({*seen}) > 1:
             raise ValueError("Expected runs on the same pictures with the same resamples, got others.")
-        values = np.stack([own[metric].to_numpy(dtype=float) for own in runs])
-        mean, last = values.mean(axis=0), rows.iloc[-1]  # a replicate, if there are any
+        values = np.stack([found[own] for own in runs])
+        mean = values.mean(axis=0)
+        units, freedom = (int(rows[name].iat[-1]) for name in ("units", "freedom"))  # of a replicate, if there are any
         apart = {len(runs): values[:, 0] - mean[0]} if len(runs) > 1 else {}
-        return cls(mean, apart, draws[0], pictures[0], int(last["units"]), int(last["freedom"]))
+        return cls(mean, apart, draws[0], seen[0], units, freedom)
 
     def __sub__(self, other: "Sampled | float") -> "Sampled":
         """The difference in every resample; that of runs, where there are as many of both. Raises ValueError for
@@ -140,8 +144,8 @@ def difference_of(gap: float, parts: Sequence[tuple[float, int]], agree: float |
         return Difference(gap, 0.0, gap, gap, 1.0, 0.0)
     freedom = variance**2 / sum(own**2 / degrees for own, degrees in parts)
     se = float(np.sqrt(variance))
-    reach, more = (float(stats.t.ppf(share, freedom)) for share in ((1 + LEVEL) / 2, POWER))
-    agree = float(stats.t.cdf(abs(gap) / se, freedom)) if agree is None else agree
+    reach, more = (float(stdtrit(freedom, share)) for share in ((1 + LEVEL) / 2, POWER))  # what `scipy.stats.t` asks
+    agree = float(stdtr(freedom, abs(gap) / se)) if agree is None else agree
     return Difference(gap, se, gap - reach * se, gap + reach * se, agree, (reach + more) * se)
 
 

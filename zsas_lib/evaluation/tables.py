@@ -96,20 +96,35 @@ def with_means(rows: pd.DataFrame, replicates: Sequence[pd.DataFrame] = (), *, b
         raise ValueError(f"All rows are called {MEAN!r}; call a category of that name {row_name(MEAN)!r} (`row_name`).")
     rows = _categories([rows])
     averaged = [column for column in metrics if METRICS[column].averaged] + errors
-    groups, means = settings_of(rows, by), []
-    for group in groups:
-        mean = group[averaged].mean()
-        mean[errors] = np.sqrt((group[errors] ** 2).sum(min_count=1)) / group[errors].count()
-        means.append({"category": MEAN} | mean.to_dict())
-    table = pd.DataFrame(means, columns=list(rows))
-    for column in by:  # each of the rows' own type, in which None stays None
-        table[column] = pd.Series([group[column].iloc[0] for group in groups], dtype=rows[column].dtype)
-    table = pd.concat([rows, table], ignore_index=True)
+    table = pd.concat([rows, _means(rows, by, averaged, errors)], ignore_index=True)
     table.attrs[SETTINGS] = list(by)
     if replicates:
         attrs, table = table.attrs, Replicated(table)
         table.attrs, table.replicates = attrs, pd.concat(replicates, ignore_index=True)
     return table
+
+
+def _means(rows: pd.DataFrame, by: Sequence[str], averaged: list[str], errors: list[str]) -> pd.DataFrame:
+    """The rows "mean" of `with_means`: the first row of each setting, with other numbers."""
+    setting = rows.groupby(list(by), sort=False, dropna=False).ngroup().to_numpy() if by else np.zeros(len(rows), int)
+    _, first = np.unique(setting, return_index=True)
+    count = len(first) if by else 1
+    numbers = np.array([rows[column].to_numpy(float) for column in averaged]).reshape(len(averaged), len(rows))
+    of_errors = np.isin(averaged, errors)
+    found = np.full((len(averaged), count), np.nan)
+    for place in range(count):
+        own = np.ascontiguousarray(numbers[:, setting == place])  # as it lies, so it is added up
+        known = ~np.isnan(own)
+        own, units = np.where(known, own, 0), known.sum(axis=1)
+        own[of_errors] **= 2
+        sums = own.sum(axis=1)
+        sums[of_errors] **= 0.5
+        np.divide(sums, units, out=found[:, place], where=units > 0)
+    columns: dict[str, object] = dict.fromkeys(map(str, rows), np.full(count, np.nan))
+    columns |= {"category": [MEAN] * count, **dict(zip(averaged, found))}
+    for column in by:  # of the rows' own type, in which None stays None
+        columns[column] = pd.Series(rows[column].array[first], dtype=rows[column].dtype)
+    return pd.DataFrame(columns)
 
 
 def settings_of(rows: pd.DataFrame, by: Sequence[str]) -> list[pd.DataFrame]:

@@ -90,7 +90,58 @@ def normed(values, shape, weight=None, bias=None, eps=1e-5):
             part is not None and tuple(part.shape) != tuple(shape)
         ):
             raise RuntimeError(f"Expected {shape} at the end of {values.shape}, and of weight and bias")
-    return torch.empty(values.shape, dtype=values.dtype, device=values.device)
+    return like(values, values.shape)
+
+
+def projected(rows, weight, bias=None):
+    """torch's linear asks no more of shapes and kinds of numbers, and takes three steps to what has none."""
+    parts = [weight] if bias is None else [weight, bias]
+    if (
+        rows.shape[-1:] != weight.shape[1:]
+        or (bias is not None and bias.shape != weight.shape[:1])
+        or any((part.dtype, part.device) != (rows.dtype, rows.device) for part in parts)
+    ):
+        raise RuntimeError(f"Expected {weight.shape[1:]} at the end of {rows.shape}, got {[p.shape for p in parts]}")
+    return like(rows, (*rows.shape[:-1], *weight.shape[:-1]))
+
+
+def attended(query, key, value, attn_mask=None, *_, **__):
+    """torch's attention asks that each query meets keys as wide, and a value for each key."""
+    batch = torch.broadcast_shapes(query.shape[:-2], key.shape[:-2], value.shape[:-2])
+    seen = (*batch, query.shape[-2], key.shape[-2])
+    if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
+        raise RuntimeError(f"Expected queries that fit keys that fit values, got {query.shape, key.shape, value.shape}")
+    if attn_mask is not None and torch.broadcast_shapes(attn_mask.shape, seen) != seen:
+        raise RuntimeError(f"Expected a mask of {seen}, got {attn_mask.shape}")
+    return like(query, (*seen[:-1], value.shape[-1]))
+
+
+def standardised(values, mean, variance, *weights, **__):
+    """torch's batch norm asks for a number for each channel."""
+    for part in (mean, variance, *weights[:2]):
+        if part is not None and part.shape != values.shape[1:2]:
+            raise RuntimeError(f"Expected a number for each channel of {values.shape}, got {part.shape}")
+    return like(values, values.shape)
+
+
+def unchanged(values, *_, **__):
+    """torch's GELU and its rows of length 1 ask nothing."""
+    return like(values, values.shape)
+
+
+def like(values, shape):
+    return torch.empty(shape, dtype=values.dtype, device=values.device)
+
+
+WITHOUT_NUMBERS = {
+    "layer_norm": normed,
+    "linear": projected,
+    "scaled_dot_product_attention": attended,
+    "batch_norm": standardised,
+    "gelu": unchanged,
+    "normalize": unchanged,
+}
+"""Functions of torch which on its meta device take many steps, and what they ask of shapes."""
 
 
 def as_it_is(tensor, *_, **__):
@@ -126,7 +177,7 @@ def few_blocks():
 
     with (
         patch("timm.create_model", made),
-        patch("torch.nn.functional.layer_norm", normed),
+        patch.multiple("torch.nn.functional", **WITHOUT_NUMBERS),
         patch.multiple("torch.nn.init", **dict.fromkeys(FIRST_NUMBERS, as_it_is)),
         patch("timm.layers.weight_init._trunc_normal_", as_it_is),
         patch("open_clip.get_model_config", cut),

@@ -129,11 +129,11 @@ def test_each_image_of_a_batch_turns_by_its_own_angle(shape):
 
 @pytest.mark.parametrize("degrees", [-70.0, 10.0, 90.0])
 def test_gradients_of_the_rotation_are_right(degrees):
-    images = (0.3 + 0.4 * noise(2, 1, 6, 5, dtype=torch.float64)).requires_grad_()
+    images = (0.3 + 0.4 * noise(2, 1, 5, 4, dtype=torch.float64)).requires_grad_()
     angles = torch.tensor([degrees, 20.0], dtype=torch.float64, requires_grad=True)
     torch.autograd.gradcheck(rotation._turn, (images, angles))
     one_angle = torch.tensor(degrees, dtype=torch.float64, requires_grad=True)
-    torch.autograd.gradcheck(rotation._turn, (images, one_angle))
+    torch.autograd.gradcheck(rotation._turn, (images[:1, :, :3, :4].detach().requires_grad_(), one_angle))
 
 
 def test_rotation_clips_once_and_lets_gradients_through():

@@ -1,7 +1,6 @@
 """The store: what is found again and what is not, and that no crash, race or damage ever gets a wrong table loaded."""
 
 import errno
-import inspect
 import json
 import os
 import random
@@ -16,9 +15,12 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from mini_project import SHARED, WARM
 from toy import Glow, toy_dataset
+from writers import LIVES, ROWS, table
 
 import zsas_lib as zsas
+from zsas_book.machine.warm import SOCKET_VARIABLE
 from zsas_lib.base.sources import source_digest
 from zsas_lib.base.writable import UnwritableError
 from zsas_lib.evaluation.evaluate import evaluate
@@ -39,10 +41,6 @@ def dataset(tmp_path_factory):
 
 def files(store: Path) -> list[Path]:
     return sorted(path for path in store.rglob("*") if path.is_file())
-
-
-def table(rows: int = 5) -> pd.DataFrame:
-    return pd.DataFrame({"category": [f"c{row}" for row in range(rows)], "aupro": [row / 7 for row in range(rows)]})
 
 
 def keep(store: Path, made: pd.DataFrame | None = None, **configuration: object) -> pd.DataFrame:
@@ -278,51 +276,18 @@ def test_a_folder_that_cannot_be_made_stops_before_computing(tmp_path):
     assert computed == []
 
 
-WRITERS = f"""
-import os, random, signal, sys, time
-from pathlib import Path
-import pandas as pd
-from zsas_lib.store import results
-
-{inspect.getsource(table)}
-raced, killed = Path(sys.argv[1]), Path(sys.argv[2])
-parent = os.getppid()
-while not (killed / "begin").exists():
-    time.sleep(0.01)
-    if os.getppid() != parent:
-        sys.exit()
-made = {{"name": "test", "created": "2026-11-02T10:00:00+00:00", "device": "cpu", "commit": "unknown"}}
-writers = []
-for writer in range(3):
-    writers.append(os.fork())
-    if writers[-1] == 0:
-        for turn in range(40):
-            results._write(raced, table(1000 + writer), {{**made, "writer": writer}})
-        os._exit(0)
-assert not any(os.waitpid(writer, 0)[1] for writer in writers)
-(killed / "race over").touch()
-
-rng = random.Random(0)
-for life in range(25):
-    child = os.fork()
-    if child == 0:
-        for number in range(10**6):
-            results._write(killed / f"{{life}}-{{number}}.parquet", table(3000), made)
-    while not (killed / f"{{life}}-0.parquet").is_file():
-        time.sleep(0.001)
-    time.sleep(rng.uniform(0, 0.02))
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-"""
-
-
 @pytest.fixture(scope="module")
 def writers(tmp_path_factory) -> Iterator[tuple[subprocess.Popen, Path, Path]]:
-    """A process whose children first write one result all at once, then many, each until it is killed. It imports what
-    it needs while other tests run, and waits until it is told to begin."""
+    """A process whose children first write one result all at once, then many, each until it is killed. It has what it
+    needs of the server of long tests, or imports it while other tests run, and waits until it is told to begin."""
     raced, killed = tmp_path_factory.mktemp("raced") / f"{'0' * 64}.parquet", tmp_path_factory.mktemp("killed")
-    environment = os.environ | {"PYTHONPATH": str(Path(zsas.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-W", "ignore", "-c", WRITERS, str(raced), str(killed)]
+    folders = [Path(zsas.__file__).parents[1], Path(__file__).parents[2]]
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(map(str, folders)),
+        "OMP_NUM_THREADS": "1",
+        SOCKET_VARIABLE: os.environ.get(SHARED, ""),
+    }
+    command = [sys.executable, "-m", WARM, "writers", str(raced), str(killed)]
     with subprocess.Popen(command, env=environment) as process:
         yield process, raced, killed
         process.kill()
@@ -356,9 +321,9 @@ def test_a_killed_writer_never_leaves_a_half_made_result(writers):
     assert process.wait() == 0
     whole = sorted(killed.glob("*.parquet"))
     unfinished = [path for path in files(killed) if path.suffix == ".part"]
-    assert len(whole) >= 25 and unfinished, "no writer was killed while writing"
+    assert len(whole) >= LIVES and unfinished, "no writer was killed while writing"
     for path in whole:
-        pd.testing.assert_frame_equal(read_result(path), table(3000))
+        pd.testing.assert_frame_equal(read_result(path), table(ROWS))
     assert all(path.name.startswith(".") for path in unfinished)
 
 
