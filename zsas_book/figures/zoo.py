@@ -10,8 +10,7 @@ from scipy.special import expit
 
 from zsas_lib.evaluation.sampled import ITSELF
 from zsas_lib.robustness.design_choices import MORE_IS_BETTER, WITHIN
-from zsas_lib.robustness.effective import logits_of
-from zsas_lib.robustness.huber import huber_lines
+from zsas_lib.robustness.effective import huber_line, logits_of
 
 from .dots import ROW, dots
 from .panels import legend, panels
@@ -35,9 +34,7 @@ def factor_lines(
     for axis, factor in zip(flat, factors):
         here = own[own["factor"] == factor]
         fitted = here[here["member"].isin(reference)]
-        (slope,), (intercept,) = huber_lines(
-            *(logits_of(fitted[[name]].to_numpy().T) for name in ("plain", "accuracy"))
-        )
+        slope, intercept = huber_line(*(logits_of(fitted[name].to_numpy()) for name in ("plain", "accuracy")))
         across = np.linspace(max(SMALLEST, here["plain"].min() - 0.02), min(0.98, here["plain"].max() + 0.02), 50)
         axis.plot(100 * across, 100 * expit(slope * logits_of(across) + intercept), color=INK, linewidth=1)
         for member, part in here.groupby("member", sort=False):

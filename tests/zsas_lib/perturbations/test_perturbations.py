@@ -133,7 +133,7 @@ def test_gradients_of_the_rotation_are_right(degrees):
     angles = torch.tensor([degrees, 20.0], dtype=torch.float64, requires_grad=True)
     torch.autograd.gradcheck(rotation._turn, (images, angles))
     one_angle = torch.tensor(degrees, dtype=torch.float64, requires_grad=True)
-    torch.autograd.gradcheck(rotation._turn, (images[:1, :, :3, :4].detach().requires_grad_(), one_angle))
+    torch.autograd.gradcheck(rotation._turn, (images[:, :, :3, :4].detach().requires_grad_(), one_angle))
 
 
 def test_rotation_clips_once_and_lets_gradients_through():

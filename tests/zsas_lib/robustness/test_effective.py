@@ -1,10 +1,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from zsas_lib.evaluation.sampled import ITSELF, Sampled
-from zsas_lib.robustness.effective import effective_robustness, rank_correlation
+from zsas_lib.robustness.effective import effective_robustness, huber_line, rank_correlation
 
 
 def points(models=8, categories=30, seed=0):
@@ -25,6 +26,24 @@ def found(table, reference=7, **options):
     return effective_robustness(table, plain="plain", shifted="shifted", reference=names, **options)
 
 
+def test_a_line_is_the_minimum_of_hubers_joint_loss():
+    rng = np.random.default_rng(2)
+    x = rng.normal(0, 1, 12)
+    y = 0.7 * x - 0.3 + rng.normal(0, 0.1, 12)
+    y[3] += 5
+
+    def loss(parameters):  # Huber (1981), section 7.8: slope, intercept and scale together
+        slope, intercept, log_scale = parameters
+        z = np.abs(y - slope * x - intercept) / np.exp(log_scale)
+        rho = np.where(z < 1.35, z**2, 2 * 1.35 * z - 1.35**2)
+        return np.sum(np.exp(log_scale) * (1 + rho))
+
+    expected = minimize(loss, [0.5, 0.0, -1.0], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-12}).x
+    assert huber_line(x, y) == pytest.approx(expected[:2], abs=1e-4)
+    assert huber_line(x, y)[0] == pytest.approx(0.7, abs=0.1)  # the outlier does not move it
+    assert np.polyfit(x, y, 1)[1] > 0  # as it does least squares
+
+
 def test_a_model_above_the_line_is_told_from_those_on_it():
     whole = found(points())
     gaps = {name: Sampled.of(rows, "effective").difference() for name, rows in whole.groupby("model")}
@@ -39,6 +58,10 @@ def test_the_line_is_fitted_anew_in_every_resample():
     whole = found(points(), resamples=20)
     replicates = whole[(whole["model"] == "m7") & (whole["replicate"] != ITSELF)]
     assert len(replicates) == 20 and replicates["expected"].std() > 1e-3
+
+
+def test_models_at_one_place_have_a_line_without_slope():
+    assert huber_line(np.full(4, 0.3), np.array([0.0, 1.0, 1.0, 5.0])) == (0.0, 1.0)
 
 
 def test_bad_input_is_refused():

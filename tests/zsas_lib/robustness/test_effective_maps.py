@@ -51,7 +51,7 @@ def test_a_model_is_measured_against_the_line_of_the_maps():
     flat = above_trivial(kept, ["m1", "m2", "m3"], resamples=5)
     itself = flat[flat["replicate"] == ITSELF].set_index("model")
     means = kept.groupby("model")[[PLAIN, SHIFTED]].mean()
-    (line,) = expected(means[[PLAIN]].to_numpy().T, means[[SHIFTED]].to_numpy().T, [0, 1, 2])
+    line = expected(means[PLAIN].to_numpy(), means[SHIFTED].to_numpy(), [0, 1, 2])
     assert itself["effective"].to_dict() == pytest.approx(dict(zip(means.index, means[SHIFTED] - line)))
     assert itself.loc["net", "effective"] > 0.1 and {*flat["corruption"]} == {"fog"}
 
