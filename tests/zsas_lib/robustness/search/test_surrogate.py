@@ -150,6 +150,7 @@ def test_an_angle_is_expected_to_do_what_it_did_a_quarter_of_a_turn_before():
     candidates = np.linspace(0.6, 0.9, 31)[:, None]
     assert candidates[surrogate.expected(candidates).argmin(), 0] == pytest.approx(0.7, abs=0.021)
     assert surrogate.expected(np.array([[0.7]])) < 0.5 < surrogate.expected(np.array([[0.85]]))
+    assert surrogate.lengths < 0.1, "of the box, not of a quarter of a turn"
 
 
 def test_an_angle_that_does_not_repeat_itself_is_learnt_not_to():

@@ -16,7 +16,7 @@ from zsas_lib.perturbations import PERTURBATIONS
 from zsas_lib.robustness.search.cost import study_cost
 from zsas_lib.robustness.search.looks import Look, judged, look_cost
 from zsas_lib.robustness.search.objective import Objective
-from zsas_lib.robustness.search.two_fidelity import plan
+from zsas_lib.robustness.search.two_fidelity import _Picture, plan
 
 SIDE, OVER = 24, ("rotation", "saturation")
 WIDE, SMALL, ROUGH_WIDE = 5, 12, 3
@@ -188,6 +188,17 @@ def test_same_pictures_same_points_whatever_the_company(pictures):
     alone = zsas.worst_case(Sketched(), *own, OVER, "two-fidelity", steps=10, batch_size=3).history
     columns = ["passes", "degrees", "saturation", "loss", "pixel_auroc"]
     np.testing.assert_allclose(together.loc[together.image == 1, columns], alone[columns], atol=1e-4)
+
+
+def test_looks_and_exact_numbers_at_an_angle_tell_of_it_a_quarter_of_a_turn_later():
+    known = np.concatenate([np.linspace(0.02, 0.48, 24), [0.55, 0.95]])
+    valley, later = 1 - np.exp(-(((known % 0.5 - 0.2) / 0.03) ** 2)), np.array([[0.7], [0.85]])
+    looks = _Picture(("rotation",), known[:, None], valley).looks.expected(later)
+    assert looks[0] < 0.5 < looks[1]
+    flat = _Picture(("rotation",), known[:, None], np.zeros(len(known)))
+    flat.next(known[:, None], valley, 3, 10)
+    beside = flat.beside.expected(later)
+    assert beside[0] < 0.5 < beside[1]
 
 
 def test_points_of_smaller_searches_inform_and_compete(pictures):
