@@ -54,6 +54,7 @@ class Perturbation:
     rate         Adam's learning rate in a search, in the amount's unit
     sweep_values how many values a sweep has by default
     neutral      the amount that changes nothing
+    repeats      after which amount much the same comes again, as on a square grid after a quarter of a turn; 0: never
     wraps        whether ``low`` and ``high`` are the same, as of an angle over the whole circle
     motion       of a perturbation that moves pixels, None for one that leaves them where they are
 
@@ -75,6 +76,7 @@ class Perturbation:
     rate: int | float
     sweep_values: int
     neutral: int | float = 0.0
+    repeats: int | float = 0
     wraps: bool = False
     motion: Motion | None = None
 

@@ -227,5 +227,6 @@ ROTATION = Perturbation(
     colour="blue",
     rate=5.0,  # as in S's released code
     sweep_values=13,
+    repeats=90.0,
     motion=Motion(masks_along=rotate_masks, maps_back=derotate, shown=_shown),
 )

@@ -18,6 +18,8 @@ from .amounts import columns
 from .history import criterion
 from .objective import Objective
 
+FINER = 2
+"""How many times as fine as a rough map's the grid is on which it is judged, as maps are enlarged to pictures."""
 _costs: WeakKeyDictionary[AnomalyModel, dict[tuple[int, ...], float]] = WeakKeyDictionary()
 
 
@@ -36,39 +38,67 @@ class Look:
     def values(
         self, index: Int[Tensor, " point"], amounts: Float[Tensor, "point over"], goal: str, select: str
     ) -> Float[np.ndarray, " point"]:
-        """`history.criterion` of the rough map, not turned back: the masks go along with the pictures instead, and
-        what the map's corners would be filled with is left out."""
+        """`history.criterion` of the rough map, not turned back: the masks go along with the pictures instead, what the
+        corners are filled with does not count, and the pixels that left the picture do as the objective's ``fill``
+        says."""
         objective = self._objective
         device, names = objective.images.device, objective.class_names
         given = dict(zip(columns(objective.over), to_device(amounts, device).unbind(1)))
         place = to_device(index, device)
-        masks = objective.masks[place]
+        upright = objective.masks[place]
+        masks, shown = upright, torch.ones_like(upright)
         for perturbation in PERTURBATIONS.values():
             if perturbation.motion is not None and perturbation.column in given:
-                masks = perturbation.motion.masks_along(masks, given[perturbation.column])
+                amount = given[perturbation.column]
+                masks, shown = (perturbation.motion.masks_along(own, amount) for own in (masks, shown))
         with torch.no_grad(), asked_later():
             perturbed = perturb(objective.images[place], **given)
             rough = objective.model.rough_map(perturbed, [names[i] for i in index.tolist()], masks)
-        loss, found = judged(rough.float(), masks)
+        loss, found = judged(rough.float(), masks, shown, upright if objective.fill == "zero" else None)
         points = pd.DataFrame({"loss": loss.cpu().numpy().astype(float), "pixel_auroc": found.cpu().numpy()})
         return criterion(points, goal, select).to_numpy(float)
 
 
 def judged(
-    maps: Float[Tensor, "point rows columns"], masks: Bool[Tensor, "point height width"]
+    maps: Float[Tensor, "point rows columns"],
+    masks: Bool[Tensor, "point height width"],
+    shown: Bool[Tensor, "point height width"],
+    upright: Bool[Tensor, "point height width"] | None = None,
 ) -> tuple[Float[Tensor, " point"], Float[Tensor, " point"]]:
-    """Loss (S eq. (4)) and pixel AUROC of maps on a coarse grid, in which a cell counts as damaged by the share of its
-    pixels that are; cells that are nan do not count. The AUROC is nan where none or all is damaged."""
-    damaged = F.adaptive_avg_pool2d(masks.double(), (maps.shape[1], maps.shape[2])).flatten(1)
-    values, order = maps.double().flatten(1).sort(dim=1)
+    """Loss (S eq. (4)) and pixel AUROC of maps on a coarse grid, enlarged `FINER` times, in which a cell counts as
+    damaged and as normal by the pixels of it that are, among those ``shown``; cells that are nan do not count. Where
+    the ``upright`` masks are given, their pixels that are shown no more score 0. The AUROC is nan where none or all is
+    damaged."""
+    maps = _enlarged(maps.double())
+    each, grid = masks[0].numel() / maps[0].numel(), (maps.shape[1], maps.shape[2])
+    damaged, all_shown = (each * F.adaptive_avg_pool2d(own.double(), grid).flatten(1) for own in (masks, shown))
+    normal, values = all_shown - damaged, maps.flatten(1)
+    if upright is not None:
+        hits = upright.double().sum((1, 2))
+        left = [hits - damaged.sum(1), upright[0].numel() - hits - normal.sum(1)]
+        damaged, normal = (
+            torch.cat([own, gone.clamp_min(0)[:, None]], 1) for own, gone in zip((damaged, normal), left)
+        )
+        values = F.pad(values, (0, 1))
+    values, order = values.sort(dim=1)
     seen = (~values.isnan()).double()
-    values, damaged = values.nan_to_num(), damaged.gather(1, order) * seen
-    normal = seen - damaged
+    values, damaged, normal = values.nan_to_num(), damaged.gather(1, order) * seen, normal.gather(1, order) * seen
     below = normal.cumsum(1) - normal / 2
     all_damaged, all_normal = damaged.sum(1), normal.sum(1)
     found = (damaged * below).sum(1) / (all_damaged * all_normal)
-    loss = (values * normal).sum(1) / all_normal - (values * damaged).sum(1) / all_damaged.clamp_min(1e-8)
+    loss = (values * normal).sum(1) / all_normal.clamp_min(1e-8) - (values * damaged).sum(1) / all_damaged.clamp_min(
+        1e-8
+    )
     return loss, torch.where(found.isfinite(), found, torch.nan)
+
+
+def _enlarged(maps: Float[Tensor, "point rows columns"]) -> Float[Tensor, "point finer_rows finer_columns"]:
+    """`FINER` times as many rows and columns, between cells by what is known of them; what is nan remains so."""
+    seen = (~maps.isnan()).to(maps.dtype)[:, None]
+    sums, weights = (
+        F.interpolate(own, scale_factor=FINER, mode="bilinear") for own in (maps.nan_to_num()[:, None], seen)
+    )
+    return torch.where(F.interpolate(seen, scale_factor=FINER) > 0, sums / weights, torch.nan)[:, 0]
 
 
 def look_cost(model: AnomalyModel, class_name: str = "object", image_size: tuple[int, int] | None = None) -> float:

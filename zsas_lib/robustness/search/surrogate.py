@@ -14,6 +14,8 @@ APART = 1e-3
 """Points closer than this share of the box in every perturbation count as the same."""
 STEP = 0.7  # of a logarithm, by which lengths and noise are tried larger and smaller
 USUAL = (0.5, 1e-3)  # length in half boxes, and share of noise in the variance, from which a fit starts and is not far
+REPEATING = (2.0, 0.2)
+"""The usual lengths of what repeats itself: from one turn to the next, and around one, of which half is 1."""
 LIMITS = ((0.01, 5.0), (1e-6, 5.0))
 WIDTHS = (1.0, 2.0)  # how far from the usual they may be expected, in logarithms
 SMALLEST = 1e-8
@@ -21,21 +23,32 @@ SMALLEST = 1e-8
 
 class Surrogate:
     """A Gaussian process with Matérn 5/2 covariance over shares of the box of ``over``; what wraps, as the hue, is a
-    circle.
+    circle; and if ``repeating``, what repeats itself, as an angle after a quarter of a turn, a circle and a line: a
+    spiral, which takes more points than a line to be told from one.
 
     Lengths and noise are the most probable given the points. Later fits start from earlier ones.
     """
 
-    def __init__(self, over: Sequence[str]):
-        self._circular = np.array([PERTURBATIONS[name].wraps for name in over])
-        kinds = np.array([0] * len(over) + [1])  # a length for each perturbation, then the noise
+    def __init__(self, over: Sequence[str], *, repeating: bool = False):
+        records = [PERTURBATIONS[name] for name in over]
+        turns = [(own.high - own.low) / own.repeats if repeating and own.repeats else 0 for own in records]
+        self._turning = [place for place, often in enumerate(turns) if often]
+        # How often each coordinate goes around while its perturbation goes through the box: 0 along a line.
+        self._turns = np.array([float(record.wraps) for record in records] + [turns[own] for own in self._turning])
+        kinds = np.array([0] * len(self._turns) + [1])  # a length for each coordinate, then the noise
         self._usual, self._limits, self._widths = (np.array(values)[kinds] for values in (USUAL, LIMITS, WIDTHS))
+        around = len(over) + np.arange(len(self._turning))
+        self._usual[self._turning], self._usual[around] = REPEATING
         self._given = np.log(self._usual)
 
     @property
     def lengths(self) -> Float[np.ndarray, " over"]:
         """Over which share of the box the number stays much the same, for each perturbation."""
-        return np.exp(self._given[:-1]) / 2
+        along = np.exp(self._given[:-1]) / 2
+        lengths = along[: len(along) - len(self._turning)]
+        around = along[len(lengths) :] / self._turns[len(lengths) :]
+        lengths[self._turning] = np.minimum(lengths[self._turning], around)
+        return lengths
 
     def fit(self, shares: Float[np.ndarray, "point over"], values: Float[np.ndarray, " point"]) -> None:
         """Take these points, at least one, for what is known; ``values`` are finite."""
@@ -96,9 +109,9 @@ class Surrogate:
 
     def distances(self, a: Float[np.ndarray, "a over"], b: Float[np.ndarray, "b over"]) -> Float[np.ndarray, "a b"]:
         """How far apart points are, in shares of the box."""
-        return np.sqrt(self._gaps(a, b).sum(0)) / 2
+        return np.sqrt(self._gaps(a, b)[: a.shape[1]].sum(0)) / 2
 
-    def _improbability(self, given: Float[np.ndarray, " parameter"], gaps: Float[np.ndarray, "over point point"]):
+    def _improbability(self, given: Float[np.ndarray, " parameter"], gaps: Float[np.ndarray, "coordinate point point"]):
         """Minus the logarithm of the likelihood, with the best mean and variance, and of the prior; and the fit."""
         count = len(self._values)
         covariance = self._covariance(given, gaps)
@@ -113,17 +126,20 @@ class Surrogate:
         return likelihood + prior, (factor, mean, variance)
 
     def _covariance(
-        self, given: Float[np.ndarray, " parameter"], gaps: Float[np.ndarray, "over a b"]
+        self, given: Float[np.ndarray, " parameter"], gaps: Float[np.ndarray, "coordinate a b"]
     ) -> Float[np.ndarray, "a b"]:
         distance = np.sqrt(5 * np.tensordot(np.exp(-2 * given[:-1]), gaps, 1))
         return (1 + distance + distance**2 / 3) * np.exp(-distance)
 
-    def _gaps(self, a: Float[np.ndarray, "a over"], b: Float[np.ndarray, "b over"]) -> Float[np.ndarray, "over a b"]:
-        """Squared distances along each perturbation, the box being 2 wide and a circle 2 around."""
+    def _gaps(
+        self, a: Float[np.ndarray, "a over"], b: Float[np.ndarray, "b over"]
+    ) -> Float[np.ndarray, "coordinate a b"]:
+        """Squared distances along each coordinate, perturbations first, the box being 2 wide and a circle 2 around."""
         away = (a[:, None] - b).transpose(2, 0, 1)
-        gaps = 2 * away
-        gaps[self._circular] = np.sin(np.pi * away[self._circular]) * 2 / np.pi
+        away = np.concatenate([away, away[self._turning]])
+        gaps, around = 2 * away, self._turns > 0
+        gaps[around] = np.sin(np.pi * self._turns[around, None, None] * away[around]) * 2 / np.pi
         return gaps**2
 
     def _close(self, a: Float[np.ndarray, "a over"], b: Float[np.ndarray, "b over"]) -> Bool[np.ndarray, "a b"]:
-        return np.asarray((self._gaps(a, b) < (2 * APART) ** 2).all(0))
+        return np.asarray((self._gaps(a, b)[: a.shape[1]] < (2 * APART) ** 2).all(0))

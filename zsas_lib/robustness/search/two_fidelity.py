@@ -142,7 +142,7 @@ class _Picture:
         self, over: tuple[str, ...], shares: Float[np.ndarray, "point over"], rough: Float[np.ndarray, " point"]
     ):
         self.over, self.shares, self.spread = over, shares, rough.var()
-        self.looks, self.beside = Surrogate(over), Surrogate(over)
+        self.looks, self.beside = (Surrogate(over, repeating=True) for _ in range(2))
         self.looks.fit(shares, rough)
 
     def lowest(self, count: int) -> Float[np.ndarray, "{count} over"]:

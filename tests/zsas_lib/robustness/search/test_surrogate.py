@@ -64,23 +64,32 @@ def wave(over, seed):
     return value, dense.min()
 
 
-def test_choices_are_those_of_an_independent_gaussian_process():
+@pytest.mark.parametrize("repeating", [False, True])
+def test_choices_are_those_of_an_independent_gaussian_process(repeating):
     """At the lengths and noise that were fitted, scikit-learn's process gives the same means and deviations."""
     rng = np.random.default_rng(0)
     over = ("rotation", "saturation")
     shares, candidates = rng.random((30, 2)), rng.random((200, 2))
     values = np.sin(7 * shares[:, 0]) + shares[:, 1] ** 2
-    surrogate = Surrogate(over)
+    surrogate = Surrogate(over, repeating=repeating)
     surrogate.fit(shares, values)
 
     given = np.exp(surrogate._given)
     _, mean, variance = surrogate._state
-    kernel = ConstantKernel(variance) * Matern(given[:2], nu=2.5) + WhiteKernel(variance * (given[2] + 1e-8))
+    lengths, noise = given[[0, 1, 2, 2] if repeating else [0, 1]], variance * (given[-1] + 1e-8)
+    kernel = ConstantKernel(variance) * Matern(lengths, nu=2.5) + WhiteKernel(noise)
     reference = GaussianProcessRegressor(kernel, alpha=0, optimizer=None)
     standard = (values - values.mean()) / values.std()
-    reference.fit(2 * shares, standard - mean)
-    expected, covariance = reference.predict(2 * candidates, return_cov=True)
-    deviation = np.sqrt(np.diag(covariance) - variance * (given[2] + 1e-8))
+
+    def placed(points):
+        """In a box 2 wide, and on a circle 2 around, through which an angle goes once in a quarter of a turn."""
+        around = 2 * math.pi * 2 * points[:, 0]
+        circle = [np.cos(around) / math.pi, np.sin(around) / math.pi]
+        return np.column_stack([2 * points, *circle] if repeating else [2 * points])
+
+    reference.fit(placed(shares), standard - mean)
+    expected, covariance = reference.predict(placed(candidates), return_cov=True)
+    deviation = np.sqrt(np.diag(covariance) - noise)
     smoothed = values.mean() + values.std() * (mean + expected)
     assert surrogate.expected(candidates) == pytest.approx(smoothed, abs=1e-6)
     for turn, caution in enumerate(CAUTION):
@@ -131,6 +140,26 @@ def test_the_hue_is_a_circle():
     surrogate.fit(shares, np.array([0.0, 1.0, 1.0, 1.0]))
     (chosen,) = surrogate.choose(np.array([[0.15], [0.98], [0.85]]), 1, turn=CAUTION.index(0.0))
     assert chosen == 1
+
+
+def test_an_angle_is_expected_to_do_what_it_did_a_quarter_of_a_turn_before():
+    """A valley seen between -90 and 0 degrees, and none of what lies around that a quarter of a turn later."""
+    known = np.concatenate([np.linspace(0.02, 0.48, 24), [0.55, 0.95]])
+    surrogate = Surrogate(("rotation",), repeating=True)
+    surrogate.fit(known[:, None], 1 - np.exp(-(((known % 0.5 - 0.2) / 0.03) ** 2)))
+    candidates = np.linspace(0.6, 0.9, 31)[:, None]
+    assert candidates[surrogate.expected(candidates).argmin(), 0] == pytest.approx(0.7, abs=0.021)
+    assert surrogate.expected(np.array([[0.7]])) < 0.5 < surrogate.expected(np.array([[0.85]]))
+    assert surrogate.lengths < 0.1, "of the box, not of a quarter of a turn"
+
+
+def test_an_angle_that_does_not_repeat_itself_is_learnt_not_to():
+    """One fall over half a turn, of which a quarter of a turn later is another part."""
+    known = np.linspace(0, 1, 30)[:, None]
+    surrogate = Surrogate(("rotation",), repeating=True)
+    surrogate.fit(known, (known[:, 0] - 0.8) ** 2)
+    between = np.linspace(0.05, 0.95, 50)[:, None]
+    assert surrogate.expected(between) == pytest.approx((between[:, 0] - 0.8) ** 2, abs=0.02)
 
 
 def test_what_is_known_is_not_measured_again():
