@@ -103,3 +103,16 @@ def test_losses_are_differentiated_once_only():
     for loss in (focal_loss, dice_loss):
         (slope,) = torch.autograd.grad(loss(probabilities, masks), probabilities, create_graph=True)
         assert not slope.requires_grad
+
+
+@pytest.mark.parametrize("loss", [focal_loss, dice_loss])
+def test_autocast_changes_nothing_of_float32(loss):
+    probabilities = torch.rand(2, 40, 40, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    masks = torch.rand(2, 40, 40, generator=torch.Generator().manual_seed(1)) < 0.2
+    expected = loss(probabilities, masks)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = loss(probabilities, masks)
+        ours = torch.autograd.grad(found, probabilities)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)
+    torch.testing.assert_close(ours, torch.autograd.grad(expected, probabilities), rtol=1e-6, atol=0)
