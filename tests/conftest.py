@@ -46,9 +46,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """What is imported by now stays: the garbage collector need not go through it again after each test, nor now. Of
-    what tests make it looks through more at once, which takes a fiftieth of their time less."""
+    what tests make it looks through more at once, as programs that start warm do."""
+    from zsas_book.machine.warm import GARBAGE
+
     gc.freeze()
-    gc.set_threshold(5000, 20, 10)
+    gc.set_threshold(*GARBAGE)
 
 
 def _skip_without_gpu(items: list[pytest.Item]) -> None:
