@@ -54,7 +54,12 @@ def make(root: Path) -> Path:
     _write(
         root,
         "second",
-        [new_markdown_cell("# The other page\n\nNothing but words. See {numref}`fig-lines` and {numref}`tab-ones`.")],
+        [
+            new_markdown_cell(
+                "# The other page\n\nNothing but words. See {numref}`fig-lines` and {numref}`tab-ones`.\n\n"
+                f"$$ a = {' + '.join(f'b_{number}' for number in range(10, 50))} $$"
+            )
+        ],
     )
     rendered = mini_project.run_in(root, "-m", "zsas_book.site.render")
     assert rendered.returncode == 0, rendered.stderr

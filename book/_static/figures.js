@@ -1,14 +1,16 @@
-// On a phone a wide figure or table scrolls in a box of its own (book.css). Where there is more of it to the right, the box
-// is marked, and fades there and says so; the keyboard can scroll it.
+// On a phone a wide figure, table or formula scrolls in a box of its own (book.css), a formula in one that MathJax makes
+// inside. Where there is more of it to the right, the box is marked, and fades there and says so; the keyboard can scroll it.
 window.addEventListener("load", () => {
-  for (const box of document.querySelectorAll(".cell_output figure, .cell_output .text_html")) {
+  const boxes = ".cell_output figure, .cell_output .text_html, .bd-article div.math";
+  for (const box of document.querySelectorAll(boxes)) {
     const mark = () => {
-      const wide = box.scrollWidth > box.clientWidth + 1;
+      const moving = box.querySelector(":scope > mjx-container") ?? box;
+      const wide = moving.scrollWidth > moving.clientWidth + 1;
       box.classList.toggle("zsas-scrolls", wide);
-      box.classList.toggle("zsas-more", wide && box.scrollLeft + box.clientWidth < box.scrollWidth - 1);
-      if (wide) box.tabIndex = 0;
+      box.classList.toggle("zsas-more", wide && moving.scrollLeft + moving.clientWidth < moving.scrollWidth - 1);
+      if (wide) moving.tabIndex = 0;
     };
-    box.addEventListener("scroll", mark, { passive: true });
+    box.addEventListener("scroll", mark, { passive: true, capture: true });
     new ResizeObserver(mark).observe(box);
     mark();
   }

@@ -110,6 +110,20 @@ def test_a_figure_that_is_cut_on_a_phone_says_so_until_its_end_is_seen(page):
     page.locator("#fig-lines:not(.zsas-scrolls)").wait_for(timeout=5000)
 
 
+def test_a_formula_that_is_cut_on_a_phone_says_so_until_its_end_is_seen(page):
+    page.goto(page.url.replace("first", "second"))
+    page.set_viewport_size({"width": PHONE, "height": 844})
+    page.locator("div.math.zsas-more").wait_for(timeout=10000)
+    word = """(box) => [getComputedStyle(box, "::before").content, getComputedStyle(box, "::before").visibility]"""
+    assert page.locator("div.math").evaluate(word) == ['"scroll →"', "visible"]
+    formula = page.locator("div.math > mjx-container")
+    assert formula.evaluate("(moving) => [moving.scrollWidth > moving.clientWidth, moving.tabIndex]") == [True, 0]
+    assert formula.bounding_box()["y"] > page.locator("div.math").bounding_box()["y"] + 10, "the word stands above it"
+    formula.evaluate("(moving) => moving.scrollTo(moving.scrollWidth, 0)")
+    page.locator("div.math:not(.zsas-more)").wait_for(timeout=5000)
+    assert page.locator("div.math").evaluate(word) == ['"scroll →"', "hidden"]
+
+
 def test_no_request_leaves_the_machine(visits):
     assert {visit.page: visit.elsewhere for visit in visits if visit.elsewhere} == {}
 
