@@ -59,20 +59,19 @@ def dice_loss(
 class _Focal(torch.autograd.Function):
     @staticmethod
     def forward(ctx, abnormal, masks):
-        differentiated = ctx.needs_input_grad[0]
-        slope = torch.empty_like(abnormal, memory_format=torch.contiguous_format) if differentiated else None
-        slopes, total = () if slope is None else _parts(slope), abnormal.new_zeros(())
+        slope = torch.empty_like(abnormal, memory_format=torch.contiguous_format) if ctx.needs_input_grad[0] else None
+        slopes, total = [] if slope is None else _parts(slope), abnormal.new_zeros(())
         for number, (own, damaged) in enumerate(zip(_parts(abnormal), _parts(masks))):
             missed = damaged.to(own.dtype).sub_(1)
             true = (missed + own).abs_().mul_(1 - 2 * LABEL_SMOOTHING).add_(2 * LABEL_SMOOTHING)
             missing, logarithm = 1 - true, true.log()
             focus = missing ** (FOCUS - 1)
             total = total - (focus * missing * logarithm).sum()
-            if differentiated:
+            if slopes:
                 steep = logarithm.mul_(FOCUS).sub_(missing.div_(true)).mul_(focus)
                 sign = missed.mul_(2).add_(1).mul_((1 - 2 * LABEL_SMOOTHING) / abnormal.numel())
                 torch.mul(steep, sign, out=slopes[number])
-        if slope is not None:
+        if slopes:
             ctx.save_for_backward(slope)
         return total / abnormal.numel()
 
@@ -100,22 +99,13 @@ class _Dice(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, gradient):
         masks, numerator, denominator = ctx.saved_tensors
-        gradient = (gradient / len(masks)).expand(len(masks))
-        of_all = (gradient * numerator / denominator**2)[:, None, None]
-        of_damaged = (-2 * gradient / denominator)[:, None, None]
-        slope = torch.empty(masks.shape, dtype=numerator.dtype, device=masks.device)
-        parts = zip(_parts(slope), _parts(masks), of_all.split(_at_once(masks)), of_damaged.split(_at_once(masks)))
-        for found, damaged, every, some in parts:
-            torch.addcmul(every, damaged.to(slope.dtype), some, out=found)
-        return slope, None
+        gradient = gradient / len(masks)
+        of_all, of_damaged = gradient * numerator / denominator**2, -2 * gradient / denominator
+        return torch.addcmul(of_all[:, None, None], masks.to(of_all.dtype), of_damaged[:, None, None]), None
 
 
 def _parts(values: Tensor) -> Sequence[Tensor]:
-    """As many of the first dimension together as stay in a processor's cache."""
-    return torch.atleast_1d(values).split(_at_once(values))
-
-
-def _at_once(values: Tensor) -> int:
-    if values.device.type != "cpu" or not values.numel():
-        return max(1, values.numel())
-    return max(1, PIXELS_AT_ONCE * len(torch.atleast_1d(values)) // values.numel())
+    """As many of the first dimension together as stay in a processor's cache; on other devices all."""
+    values = torch.atleast_1d(values)
+    most = PIXELS_AT_ONCE if values.device.type == "cpu" else values.numel()
+    return values.split(max(1, most * len(values) // max(1, values.numel())))

@@ -37,9 +37,10 @@ def window_options(
     """The options of a model whose sentences can be compared with windows. Raises UnknownNameError or OptionError."""
     if compared not in COMPARED:
         raise UnknownNameError(f"value of {owner}'s option compared", compared, COMPARED)
-    sides = several(owner, "scales", scales, int, "window sides in patches")
     if compared == "windows":
         sides = window_sides(owner, scales, min(backbone.patches))
+    else:
+        sides = several(owner, "scales", scales, int, "window sides in patches")
     number(owner, "damaged_share", damaged_share, 0, 1, expected="a share of a window")
     if compared == "windows" and all(mode in backbone.image.cannot for mode in WINDOWS):
         backbone.image.require(WINDOWS[0])

@@ -73,9 +73,14 @@ def looked_at(
     return separation(maps, damaged)
 
 
-def separation(maps: Float[Tensor, "batch patch"], damaged: Float[Tensor, "batch patch"]) -> Float[Tensor, " batch"]:
-    """The mean of a map where patches are normal minus that where they are damaged (S eq. (4)), a patch counting as
-    damaged by its share ``damaged`` that is; of a normal picture the mean of its map."""
-    sound = 1 - damaged
-    usual, found = ((maps * share).sum(1) / share.sum(1).clamp_min(1e-8) for share in (sound, damaged))
+def separation(
+    maps: Float[Tensor, "batch patch"],
+    damaged: Float[Tensor, "batch patch"],
+    normal: Float[Tensor, "batch patch"] | None = None,
+) -> Float[Tensor, " batch"]:
+    """The mean of a map where patches are normal minus that where they are damaged (S eq. (4)), a patch counting by
+    how much of it is ``damaged`` and how much ``normal``, without a value the rest; of a normal picture the mean of its
+    map."""
+    normal = 1 - damaged if normal is None else normal
+    usual, found = ((maps * share).sum(1) / share.sum(1).clamp_min(1e-8) for share in (normal, damaged))
     return usual - found

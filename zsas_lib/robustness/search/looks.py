@@ -12,8 +12,10 @@ from torch import Tensor
 from ...backbones.unit_range import asked_later
 from ...base.devices import to_device
 from ...evaluation.complexity import operations
+from ...models.enlarged import enlarged
 from ...models.prediction import AnomalyModel
 from ...perturbations import PERTURBATIONS, perturb
+from ...training.perturbed import separation
 from .amounts import columns
 from .history import criterion
 from .objective import Objective
@@ -69,7 +71,7 @@ def judged(
     damaged and as normal by the pixels of it that are, among those ``shown``; cells that are nan do not count. Where
     the ``upright`` masks are given, their pixels that are shown no more score 0. The AUROC is nan where none or all is
     damaged."""
-    maps = _enlarged(maps.double())
+    maps = _finer(maps.double())
     each, grid = masks[0].numel() / maps[0].numel(), (maps.shape[1], maps.shape[2])
     damaged, all_shown = (each * F.adaptive_avg_pool2d(own.double(), grid).flatten(1) for own in (masks, shown))
     normal, values = all_shown - damaged, maps.flatten(1)
@@ -86,19 +88,15 @@ def judged(
     below = normal.cumsum(1) - normal / 2
     all_damaged, all_normal = damaged.sum(1), normal.sum(1)
     found = (damaged * below).sum(1) / (all_damaged * all_normal)
-    loss = (values * normal).sum(1) / all_normal.clamp_min(1e-8) - (values * damaged).sum(1) / all_damaged.clamp_min(
-        1e-8
-    )
-    return loss, torch.where(found.isfinite(), found, torch.nan)
+    return separation(values, damaged, normal), torch.where(found.isfinite(), found, torch.nan)
 
 
-def _enlarged(maps: Float[Tensor, "point rows columns"]) -> Float[Tensor, "point finer_rows finer_columns"]:
+def _finer(maps: Float[Tensor, "point rows columns"]) -> Float[Tensor, "point finer_rows finer_columns"]:
     """`FINER` times as many rows and columns, between cells by what is known of them; what is nan remains so."""
-    seen = (~maps.isnan()).to(maps.dtype)[:, None]
-    sums, weights = (
-        F.interpolate(own, scale_factor=FINER, mode="bilinear") for own in (maps.nan_to_num()[:, None], seen)
-    )
-    return torch.where(F.interpolate(seen, scale_factor=FINER) > 0, sums / weights, torch.nan)[:, 0]
+    seen, size = (~maps.isnan()).to(maps.dtype), [FINER * count for count in maps.shape[1:]]
+    sums, weights = enlarged(torch.stack([maps.nan_to_num(), seen], 1), size).unbind(1)
+    inside = F.interpolate(seen[:, None], size)[:, 0] > 0
+    return torch.where(inside, sums / weights, torch.nan)
 
 
 def look_cost(model: AnomalyModel, class_name: str = "object", image_size: tuple[int, int] | None = None) -> float:
