@@ -1,5 +1,6 @@
 """Cheap looks at points: about what a search measures, for a small share of a forward pass."""
 
+from collections.abc import Mapping
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -14,13 +15,13 @@ from ...base.devices import to_device
 from ...evaluation.complexity import operations
 from ...models.enlarged import enlarged
 from ...models.prediction import AnomalyModel
-from ...perturbations import PERTURBATIONS, perturb
+from ...perturbations import PERTURBATIONS, perturb, shown, upright
 from ...training.perturbed import separation
 from .amounts import columns
 from .history import criterion
 from .objective import Objective
 
-FINER = 2
+FINER = 6
 """How many times as fine as a rough map's the grid is on which it is judged, as maps are enlarged to pictures."""
 _costs: WeakKeyDictionary[AnomalyModel, dict[tuple[int, ...], float]] = WeakKeyDictionary()
 
@@ -40,63 +41,56 @@ class Look:
     def values(
         self, index: Int[Tensor, " point"], amounts: Float[Tensor, "point over"], goal: str, select: str
     ) -> Float[np.ndarray, " point"]:
-        """`history.criterion` of the rough map, not turned back: the masks go along with the pictures instead, what the
-        corners are filled with does not count, and the pixels that left the picture do as the objective's ``fill``
-        says."""
+        """`history.criterion` of the rough map, turned back and judged as the objective judges a whole one. The model
+        is told where the damage went."""
         objective = self._objective
         device, names = objective.images.device, objective.class_names
         given = dict(zip(columns(objective.over), to_device(amounts, device).unbind(1)))
         place = to_device(index, device)
-        upright = objective.masks[place]
-        masks, shown = upright, torch.ones_like(upright)
+        masks = moved = objective.masks[place]
         for perturbation in PERTURBATIONS.values():
             if perturbation.motion is not None and perturbation.column in given:
-                amount = given[perturbation.column]
-                masks, shown = (perturbation.motion.masks_along(own, amount) for own in (masks, shown))
+                moved = perturbation.motion.masks_along(moved, given[perturbation.column])
         with torch.no_grad(), asked_later():
             perturbed = perturb(objective.images[place], **given)
-            rough = objective.model.rough_map(perturbed, [names[i] for i in index.tolist()], masks)
-        loss, found = judged(rough.float(), masks, shown, upright if objective.fill == "zero" else None)
+            rough = objective.model.rough_map(perturbed, [names[i] for i in index.tolist()], moved)
+            maps, counted = _turned_back(rough.float(), given, objective.fill)
+        loss, found = judged(maps, counted, F.adaptive_avg_pool2d(masks.double(), maps.shape[1:]))
         points = pd.DataFrame({"loss": loss.cpu().numpy().astype(float), "pixel_auroc": found.cpu().numpy()})
         return criterion(points, goal, select).to_numpy(float)
 
 
 def judged(
     maps: Float[Tensor, "point rows columns"],
-    masks: Bool[Tensor, "point height width"],
-    shown: Bool[Tensor, "point height width"],
-    upright: Bool[Tensor, "point height width"] | None = None,
+    counted: Bool[Tensor, "point rows columns"],
+    damaged: Float[Tensor, "point rows columns"],
 ) -> tuple[Float[Tensor, " point"], Float[Tensor, " point"]]:
-    """Loss (S eq. (4)) and pixel AUROC of maps on a coarse grid, enlarged `FINER` times, in which a cell counts as
-    damaged and as normal by the pixels of it that are, among those ``shown``; cells that are nan do not count. Where
-    the ``upright`` masks are given, their pixels that are shown no more score 0. The AUROC is nan where none or all is
-    damaged."""
-    maps = _finer(maps.double())
-    each, grid = masks[0].numel() / maps[0].numel(), (maps.shape[1], maps.shape[2])
-    damaged, all_shown = (each * F.adaptive_avg_pool2d(own.double(), grid).flatten(1) for own in (masks, shown))
-    normal, values = all_shown - damaged, maps.flatten(1)
-    if upright is not None:
-        hits = upright.double().sum((1, 2))
-        left = [hits - damaged.sum(1), upright[0].numel() - hits - normal.sum(1)]
-        damaged, normal = (
-            torch.cat([own, gone.clamp_min(0)[:, None]], 1) for own, gone in zip((damaged, normal), left)
-        )
-        values = F.pad(values, (0, 1))
-    values, order = values.sort(dim=1)
-    seen = (~values.isnan()).double()
-    values, damaged, normal = values.nan_to_num(), damaged.gather(1, order) * seen, normal.gather(1, order) * seen
-    below = normal.cumsum(1) - normal / 2
-    all_damaged, all_normal = damaged.sum(1), normal.sum(1)
-    found = (damaged * below).sum(1) / (all_damaged * all_normal)
-    return separation(values, damaged, normal), torch.where(found.isfinite(), found, torch.nan)
+    """Loss (S eq. (4)) and pixel AUROC of upright maps on a coarse grid, in which a cell that is ``counted`` counts as
+    damaged by the share of it that is, in [0, 1], and as normal by the rest. Ties count one half. The AUROC is nan
+    where none or all is damaged."""
+    values, order = maps.double().flatten(1).sort(dim=1)
+    seen, share = counted.double().flatten(1).gather(1, order), damaged.double().flatten(1).gather(1, order)
+    anomalous, normal = seen * share, seen * (1 - share)
+    up_to = F.pad(normal.cumsum(1), (1, 0))
+    lower, tied = (up_to.gather(1, torch.searchsorted(values, values, right=right)) for right in (False, True))
+    found = (anomalous * (lower + tied) / 2).sum(1) / (anomalous.sum(1) * normal.sum(1))
+    return separation(values, anomalous, normal), torch.where(found.isfinite(), found, torch.nan)
 
 
-def _finer(maps: Float[Tensor, "point rows columns"]) -> Float[Tensor, "point finer_rows finer_columns"]:
-    """`FINER` times as many rows and columns, between cells by what is known of them; what is nan remains so."""
-    seen, size = (~maps.isnan()).to(maps.dtype), [FINER * count for count in maps.shape[1:]]
-    sums, weights = enlarged(torch.stack([maps.nan_to_num(), seen], 1), size).unbind(1)
-    inside = F.interpolate(seen[:, None], size)[:, 0] > 0
-    return torch.where(inside, sums / weights, torch.nan)
+def _turned_back(
+    maps: Float[Tensor, "point rows columns"], given: Mapping[str, Float[Tensor, " point"]], fill: str
+) -> tuple[Float[Tensor, "point finer_rows finer_columns"], Bool[Tensor, "point finer_rows finer_columns"]]:
+    """Maps, `FINER` times as fine, upright again, and which of their cells count: those of which something is known,
+    and, as the objective's ``fill`` says, those that the perturbed picture did not show, with score 0, or not."""
+    known, size = (~maps.isnan()).to(maps.dtype), [FINER * count for count in maps.shape[1:]]
+    sums, weights = enlarged(torch.stack([maps.nan_to_num(), known], 1), size).unbind(1)
+    inside = F.interpolate(known[:, None], size)[:, 0]
+    finer = torch.where(inside > 0, sums / weights, 0.0)
+    shares = upright(inside, given, fill="replicate")
+    region = shown(finer, given)
+    maps = upright(finer, given, fill="zero" if fill == "zero" else "replicate")
+    counted = torch.where(region, shares >= 0.5, fill == "zero")
+    return maps, counted
 
 
 def look_cost(model: AnomalyModel, class_name: str = "object", image_size: tuple[int, int] | None = None) -> float:

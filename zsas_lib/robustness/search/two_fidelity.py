@@ -17,10 +17,13 @@ from .looks import Look
 from .objective import Objective
 from .surrogate import Surrogate
 
-LOOKS = 0.4
+LOOKS = 0.6
 """Share of the passes that is spent on cheap looks, as long as there are no more than `MOST` to an exact pass, or as a
 surrogate is fitted to."""
 MOST = 8
+EVEN, ROUNDS = 0.5, 6
+"""Share of the looks that is spread over the whole box, and how many rounds of others follow, each where a surrogate of
+those before expects the lowest."""
 FIRST = 0.3
 """Share of the exact passes that goes to where looks are lowest, before a surrogate of exact numbers is asked."""
 APART = 0.1
@@ -91,12 +94,8 @@ def search(
     low, high = box(over)
     start = neutral(over)[None]
     found = [grid.try_points(objective, recorder, start.expand(count, -1, -1), 0, batch_size)]
-    even = torch.cat([start, low + (high - low) * even_shares(spending.looks - 1, len(over))])
-    rough = _looked(look, even.expand(count, -1, -1), batch_size, goal, select)
+    pictures = _looked_at(objective, look, spending.looks, batch_size, goal, select)
     recorder.passes = recorder.passes + look.cost * spending.looks
-    shares = ((even - low) / (high - low)).numpy().astype(float)
-    with threads.limit(limits=1, user_api="blas"):  # the matrices are small: more threads only wait
-        pictures = [_Picture(over, shares, own) for own in rough]
     tried = 1
     with tqdm(
         total=spending.exact,
@@ -125,25 +124,59 @@ def search(
     return recorder.table()
 
 
-def _looked(
+def _looked_at(
+    objective: Objective, look: Look, looks: int, batch_size: int, goal: str, select: str
+) -> list["_Picture"]:
+    """What so many looks at each picture say: at the unperturbed one, at points spread over the box, and in rounds at
+    those that a surrogate of the looks before expects the lowest of."""
+    over, threads = objective.over, ThreadpoolController()
+    low, high = box(over)
+    spread = max(2, round(EVEN * looks))
+    rounds = [part.numel() for part in torch.arange(looks - spread).tensor_split(ROUNDS) if part.numel()]
+    even = torch.cat([neutral(over)[None], low + (high - low) * even_shares(spread - 1, len(over))])
+    pictures = [_Picture(over) for _ in objective.images]
+    amounts = even.expand(len(pictures), -1, -1)
+    for more in (*rounds, 0):
+        said = _values(look, amounts, batch_size, goal, select)
+        shares = ((amounts - low) / (high - low)).numpy().astype(float)
+        with threads.limit(limits=1, user_api="blas"):  # the matrices are small: more threads only wait
+            for picture, where, values in zip(pictures, shares, said):
+                picture.looked(where, values)
+            if more:
+                chosen = low + (high - low) * torch.from_numpy(np.stack([own.unseen(more) for own in pictures])).float()
+                amounts = into_box(over, chosen)
+    return pictures
+
+
+def _values(
     look: Look, amounts: Float[Tensor, "image point over"], batch_size: int, goal: str, select: str
 ) -> Float[np.ndarray, "image point"]:
-    """What looks say at points."""
+    """What looks say at points, infinite where a rough map is not finite."""
     index, flat = torch.arange(len(amounts)).repeat_interleave(amounts.shape[1]), amounts.flatten(0, 1)
     parts = [look.values(index[own], flat[own], goal, select) for own in torch.arange(len(flat)).split(batch_size)]
-    return grid.finite_values(np.concatenate(parts)).reshape(len(amounts), -1)
+    return np.concatenate(parts).reshape(len(amounts), -1)
 
 
 class _Picture:
     """What looks said of one picture, smoothed by a surrogate; and another for what exact numbers have beside a line
     through that."""
 
-    def __init__(
-        self, over: tuple[str, ...], shares: Float[np.ndarray, "point over"], rough: Float[np.ndarray, " point"]
-    ):
-        self.over, self.shares, self.spread = over, shares, rough.var()
+    def __init__(self, over: tuple[str, ...]):
+        self.over = over
+        self.shares, self.said = np.empty((0, len(over))), np.empty(0)
         self.looks, self.beside = (Surrogate(over, repeating=True) for _ in range(2))
-        self.looks.fit(shares, rough)
+
+    def looked(self, shares: Float[np.ndarray, "point over"], said: Float[np.ndarray, " point"]) -> None:
+        """Take what looks at further points said."""
+        self.shares, self.said = np.concatenate([self.shares, shares]), np.concatenate([self.said, said])
+        self.rough = grid.finite_values(self.said)
+        self.looks.fit(self.shares, self.rough)
+
+    def unseen(self, count: int) -> Float[np.ndarray, "{count} over"]:
+        """Where to look next: shares of the box."""
+        best = self.shares[np.argsort(self.looks.expected(self.shares), kind="stable")[: grid.NEAR]]
+        candidates = grid.candidates_near(best, self.looks.lengths, self.over, len(self.shares))
+        return candidates[self.looks.choose(candidates, count, turn=len(self.shares))]
 
     def lowest(self, count: int) -> Float[np.ndarray, "{count} over"]:
         """Of the points looked at, where looks are lowest, apart from each other; the first, which is known, is not
@@ -161,7 +194,7 @@ class _Picture:
     ) -> Float[np.ndarray, "{count} over"]:
         """Where to measure next, of exact numbers: shares of the box."""
         looks = self.looks.expected(shares)
-        away, usual = looks - looks.mean(), TRUST * self.spread + 1e-12
+        away, usual = looks - looks.mean(), TRUST * self.rough.var() + 1e-12
         slope = float((away @ (values - values.mean()) + usual * SLOPE) / (away @ away + usual))
         self.beside.fit(shares, values - slope * looks)
         best = shares[np.argsort(values, kind="stable")[: grid.NEAR]]
