@@ -21,7 +21,7 @@ from .amounts import columns
 from .history import criterion
 from .objective import Objective
 
-FINER = 6
+FINER = 4
 """How many times as fine as a rough map's the grid is on which it is judged, as maps are enlarged to pictures."""
 _costs: WeakKeyDictionary[AnomalyModel, dict[tuple[int, ...], float]] = WeakKeyDictionary()
 
@@ -82,15 +82,16 @@ def _turned_back(
 ) -> tuple[Float[Tensor, "point finer_rows finer_columns"], Bool[Tensor, "point finer_rows finer_columns"]]:
     """Maps, `FINER` times as fine, upright again, and which of their cells count: those of which something is known,
     and, as the objective's ``fill`` says, those that the perturbed picture did not show, with score 0, or not."""
-    known, size = (~maps.isnan()).to(maps.dtype), [FINER * count for count in maps.shape[1:]]
-    sums, weights = enlarged(torch.stack([maps.nan_to_num(), known], 1), size).unbind(1)
-    inside = F.interpolate(known[:, None], size)[:, 0]
-    finer = torch.where(inside > 0, sums / weights, 0.0)
-    shares = upright(inside, given, fill="replicate")
-    region = shown(finer, given)
-    maps = upright(finer, given, fill="zero" if fill == "zero" else "replicate")
-    counted = torch.where(region, shares >= 0.5, fill == "zero")
-    return maps, counted
+    known, size = ~maps.isnan(), [FINER * count for count in maps.shape[1:]]
+    if known.all():
+        finer, counted = enlarged(maps[:, None], size)[:, 0], known.new_ones(())
+    else:
+        sums, weights = enlarged(torch.stack([maps.nan_to_num(), known.to(maps.dtype)], 1), size).unbind(1)
+        inside = F.interpolate(known[:, None].to(maps.dtype), size)[:, 0]
+        finer = torch.where(inside > 0, sums / weights, 0.0)
+        counted = upright(inside, given, fill="replicate") >= 0.5
+    turned = upright(finer, given, fill="zero" if fill == "zero" else "replicate")
+    return turned, torch.where(shown(finer, given), counted, fill == "zero")
 
 
 def look_cost(model: AnomalyModel, class_name: str = "object", image_size: tuple[int, int] | None = None) -> float:

@@ -87,17 +87,20 @@ class Surrogate:
         expected = mean + solved.T @ residual
         if trend is not None:
             expected = expected + trend / self._unit
-        spread = variance * (self._covariance(self._given, self._gaps(candidates, candidates)) - solved.T @ solved)
+        left = variance * (1 - (solved**2).sum(0))  # of the variance, once the chosen ones are measured
+        noise = variance * np.exp(self._given[-1]) + SMALLEST
         same = self._close(candidates, self._shares).any(1)
-        chosen = []
+        chosen, told = [], np.empty((0, len(candidates)))  # by each chosen one of every candidate, in deviations
         for number in range(count):
-            deviation = np.sqrt(np.maximum(np.diag(spread), 0))
-            merit = expected - CAUTION[(turn + number) % len(CAUTION)] * deviation
+            merit = expected - CAUTION[(turn + number) % len(CAUTION)] * np.sqrt(np.maximum(left, 0))
             pick = int(np.where(same, np.inf, merit).argmin())
             chosen.append(pick)
-            noise = variance * np.exp(self._given[-1]) + SMALLEST
-            spread = spread - np.outer(spread[:, pick], spread[pick]) / (spread[pick, pick] + noise)
-            same |= self._close(candidates, candidates[pick : pick + 1])[:, 0]
+            own = candidates[pick : pick + 1]
+            shared = self._covariance(self._given, self._gaps(candidates, own))[:, 0] - solved[:, pick] @ solved
+            shared = variance * shared - told[:, pick] @ told
+            told = np.concatenate([told, shared[None] / np.sqrt(shared[pick] + noise)])
+            left = left - told[-1] ** 2
+            same |= self._close(candidates, own)[:, 0]
         return np.array(chosen)
 
     def expected(self, candidates: Float[np.ndarray, "candidate over"]) -> Float[np.ndarray, " candidate"]:
@@ -135,10 +138,13 @@ class Surrogate:
         self, a: Float[np.ndarray, "a over"], b: Float[np.ndarray, "b over"]
     ) -> Float[np.ndarray, "coordinate a b"]:
         """Squared distances along each coordinate, perturbations first, the box being 2 wide and a circle 2 around."""
-        away = (a[:, None] - b).transpose(2, 0, 1)
-        away = np.concatenate([away, away[self._turning]])
-        gaps, around = 2 * away, self._turns > 0
-        gaps[around] = np.sin(np.pi * self._turns[around, None, None] * away[around]) * 2 / np.pi
+        places = [np.concatenate([own, own[:, self._turning]], 1).T for own in (a, b)]
+        gaps = 2 * (places[0][:, :, None] - places[1][:, None])
+        for coordinate in np.flatnonzero(self._turns):  # sin(x - y) of products, for it is asked of every pair
+            x, y = (np.pi * self._turns[coordinate] * own[coordinate] for own in places)
+            np.outer(np.sin(x), np.cos(y), out=gaps[coordinate])
+            gaps[coordinate] -= np.outer(np.cos(x), np.sin(y))
+            gaps[coordinate] *= 2 / np.pi
         return gaps**2
 
     def _close(self, a: Float[np.ndarray, "a over"], b: Float[np.ndarray, "b over"]) -> Bool[np.ndarray, "a b"]:
