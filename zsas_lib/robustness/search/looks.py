@@ -55,7 +55,7 @@ class Look:
             perturbed = perturb(objective.images[place], **given)
             rough = objective.model.rough_map(perturbed, [names[i] for i in index.tolist()], moved)
             maps, counted = _turned_back(rough.float(), given, objective.fill)
-        loss, found = judged(maps, counted, F.adaptive_avg_pool2d(masks.double(), maps.shape[1:]))
+        loss, found = judged(maps, counted, F.adaptive_avg_pool2d(masks.double(), (maps.shape[1], maps.shape[2])))
         points = pd.DataFrame({"loss": loss.cpu().numpy().astype(float), "pixel_auroc": found.cpu().numpy()})
         return criterion(points, goal, select).to_numpy(float)
 
