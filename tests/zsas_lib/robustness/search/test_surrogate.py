@@ -125,6 +125,29 @@ def test_a_second_choice_knows_of_the_first():
     assert gaps.mean() > alone.mean()
 
 
+def test_each_choice_is_that_of_an_independent_process_which_measured_the_earlier_ones():
+    """Half of many candidates are chosen, of noisy numbers, so that what choices say of each other counts."""
+    rng = np.random.default_rng(2)
+    shares, candidates = rng.random((15, 2)), rng.random((60, 2))
+    values = np.sin(9 * shares[:, 0]) + np.cos(7 * shares[:, 1]) + 2 * rng.normal(size=15)
+    surrogate = Surrogate(("rotation", "saturation"))
+    surrogate.fit(shares, values)
+    given = np.exp(surrogate._given)
+    _, mean, variance = surrogate._state
+    noise = variance * (given[-1] + 1e-8)
+    kernel = ConstantKernel(variance) * Matern(given[:2], nu=2.5) + WhiteKernel(noise)
+    known, told = shares, (values - values.mean()) / values.std() - mean
+    chosen = surrogate.choose(candidates, 30, turn=2)
+    assert len(set(chosen)) == 30
+    for number, own in enumerate(chosen):
+        reference = GaussianProcessRegressor(kernel, alpha=0, optimizer=None).fit(2 * known, told)
+        expected, deviation = reference.predict(2 * candidates, return_std=True)
+        merit = expected - CAUTION[(2 + number) % len(CAUTION)] * np.sqrt(deviation**2 - noise)
+        merit[chosen[:number]] = np.inf
+        assert merit[own] == pytest.approx(merit.min(), abs=1e-6)
+        known, told = np.concatenate([known, candidates[[own]]]), np.append(told, expected[own])
+
+
 def test_lengths_follow_how_fast_the_number_changes():
     shares = np.random.default_rng(0).random((80, 2))
     surrogate = Surrogate(("rotation", "saturation"))
