@@ -125,11 +125,13 @@ def test_a_second_choice_knows_of_the_first():
     assert gaps.mean() > alone.mean()
 
 
-def test_each_choice_is_that_of_an_independent_process_which_measured_the_earlier_ones():
-    """Half of many candidates are chosen, of noisy numbers, so that what choices say of each other counts."""
+@pytest.mark.parametrize("points, speed", [(15, 9), (60, 1)])
+def test_each_choice_is_that_of_an_independent_process_which_measured_the_earlier_ones(points, speed):
+    """Half of the candidates are chosen, so that what choices say of each other counts: where little is known of a
+    function of short lengths, and where much is known of one of long lengths under noise."""
     rng = np.random.default_rng(2)
-    shares, candidates = rng.random((15, 2)), rng.random((60, 2))
-    values = np.sin(9 * shares[:, 0]) + np.cos(7 * shares[:, 1]) + 2 * rng.normal(size=15)
+    shares, candidates = rng.random((points, 2)), rng.random((60, 2))
+    values = np.sin(speed * shares[:, 0]) + np.cos(speed * shares[:, 1]) + 0.3 * rng.normal(size=points)
     surrogate = Surrogate(("rotation", "saturation"))
     surrogate.fit(shares, values)
     given = np.exp(surrogate._given)
