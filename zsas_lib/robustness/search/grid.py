@@ -59,9 +59,7 @@ def search(
                         own = pd.concat([own, known.loc[known.image == image]], ignore_index=True)
                     shares, values = informative(own, over, goal, select)
                     surrogate.fit(shares, values)
-                    candidates = candidates_near(
-                        shares[np.argsort(values, kind="stable")[:NEAR]], surrogate.lengths, over, tried
-                    )
+                    candidates = candidates_near(shares, values, surrogate.lengths, over, tried)
                     chosen.append(candidates[surrogate.choose(candidates, budget, turn=tried)])
             amounts = low + (high - low) * torch.from_numpy(np.stack(chosen)).float()
             found.append(try_points(objective, recorder, into_box(over, amounts), len(found), batch_size))
@@ -119,10 +117,15 @@ def finite_values(values: Float[np.ndarray, "*point"]) -> Float[np.ndarray, "*po
 
 
 def candidates_near(
-    best: Float[np.ndarray, "best over"], lengths: Float[np.ndarray, " over"], over: tuple[str, ...], tried: int
+    shares: Float[np.ndarray, "point over"],
+    values: Float[np.ndarray, " point"],
+    lengths: Float[np.ndarray, " over"],
+    over: tuple[str, ...],
+    tried: int,
 ) -> Float[np.ndarray, "candidate over"]:
     """Shares of the box: `CANDIDATES` all over it, others in every round, and as many within the lengths, or a quarter
-    of them, from the best points."""
+    of them, from the `NEAR` points of the lowest ``values``."""
+    best = shares[np.argsort(values, kind="stable")[:NEAR]]
     everywhere = even_shares(CANDIDATES, len(over), start=tried * CANDIDATES).numpy()
     each = CANDIDATES // (2 * len(best))
     close = [

@@ -94,7 +94,7 @@ def search(
     low, high = box(over)
     start = neutral(over)[None]
     found = [grid.try_points(objective, recorder, start.expand(count, -1, -1), 0, batch_size)]
-    pictures = _looked_at(objective, look, spending.looks, batch_size, goal, select)
+    pictures = _looked_at(objective, look, spending.looks, threads, batch_size, goal, select)
     recorder.passes = recorder.passes + look.cost * spending.looks
     tried = 1
     with tqdm(
@@ -125,11 +125,17 @@ def search(
 
 
 def _looked_at(
-    objective: Objective, look: Look, looks: int, batch_size: int, goal: str, select: str
+    objective: Objective,
+    look: Look,
+    looks: int,
+    threads: ThreadpoolController,
+    batch_size: int,
+    goal: str,
+    select: str,
 ) -> list["_Picture"]:
     """What so many looks at each picture say: at the unperturbed one, at points spread over the box, and in rounds at
     those that a surrogate of the looks before expects the lowest of."""
-    over, threads = objective.over, ThreadpoolController()
+    over = objective.over
     low, high = box(over)
     spread = max(2, round(EVEN * looks))
     rounds = [part.numel() for part in torch.arange(looks - spread).tensor_split(ROUNDS) if part.numel()]
@@ -174,8 +180,8 @@ class _Picture:
 
     def unseen(self, count: int) -> Float[np.ndarray, "{count} over"]:
         """Where to look next: shares of the box."""
-        best = self.shares[np.argsort(self.looks.expected(self.shares), kind="stable")[: grid.NEAR]]
-        candidates = grid.candidates_near(best, self.looks.lengths, self.over, len(self.shares))
+        smoothed = self.looks.expected(self.shares)
+        candidates = grid.candidates_near(self.shares, smoothed, self.looks.lengths, self.over, len(self.shares))
         return candidates[self.looks.choose(candidates, count, turn=len(self.shares))]
 
     def lowest(self, count: int) -> Float[np.ndarray, "{count} over"]:
@@ -197,7 +203,6 @@ class _Picture:
         away, usual = looks - looks.mean(), TRUST * self.rough.var() + 1e-12
         slope = float((away @ (values - values.mean()) + usual * SLOPE) / (away @ away + usual))
         self.beside.fit(shares, values - slope * looks)
-        best = shares[np.argsort(values, kind="stable")[: grid.NEAR]]
-        candidates = grid.candidates_near(best, self.beside.lengths, self.over, tried)
+        candidates = grid.candidates_near(shares, values, self.beside.lengths, self.over, tried)
         trend = slope * self.looks.expected(candidates)
         return candidates[self.beside.choose(candidates, count, turn=tried, trend=trend)]
