@@ -34,13 +34,13 @@ CONTRASTS = (1.0, 0.4, 0.3, 0.2, 0.1, 0.05)
 
 def fog(images: Images, severity: Amount) -> Images:
     """The same fog everywhere: a share of the picture and the rest grey (`AIR`)."""
-    return torch.lerp(images.new_tensor(AIR), images, at_severity(TRANSMISSIONS, severity, images))
+    return torch.lerp(images.new_full((), AIR), images, at_severity(TRANSMISSIONS, severity, images))
 
 
 def fog_3d(images: Images, severity: Amount, depth: Depth | None = None) -> Images:
     """Fog that thickens with depth (Beer and Lambert): transmission ** (depth / mean depth)."""
     left = at_severity(TRANSMISSIONS, severity, images) ** (1 / nearness(depth))
-    return torch.lerp(images.new_tensor(AIR), images, left)
+    return torch.lerp(images.new_full((), AIR), images, left)
 
 
 def flash(images: Images, severity: Amount) -> Images:

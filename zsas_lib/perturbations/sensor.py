@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..base.devices import to_device
 from .amounts import Amount
 from .severity import at_severity, kept_at_zero, own_noise
 
@@ -91,7 +92,8 @@ def _rounded(values: Tensor) -> Tensor:
 
 
 def _table(numbers: str, images: Tensor) -> Float[Tensor, "8 8"]:
-    values = torch.tensor([float(number) for number in numbers.split()], dtype=images.dtype, device=images.device)
+    values = torch.tensor([float(number) for number in numbers.split()], dtype=images.dtype)
+    values = to_device(values, images.device)
     if len(values) == 64:
         return values.reshape(8, 8)
     table = values.new_full((8, 8), 99.0)

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..base.devices import to_device
 from .amounts import Amount, per_image
 
 SEVERITIES = (1, 2, 3, 4, 5)
@@ -19,7 +20,7 @@ def at_severity(
 ) -> Float[Tensor, "#batch 1 1 1"]:
     """A parameter whose ``values`` are of severities 0 to 5, at one severity for all images or one each."""
     amount = per_image(severity, images)
-    table = images.new_tensor(values)
+    table = to_device(torch.tensor(values, dtype=images.dtype), images.device)
     below = amount.detach().floor().clamp(0, len(values) - 2).long()
     return torch.lerp(table[below], table[below + 1], amount - below).reshape(-1, 1, 1, 1)
 

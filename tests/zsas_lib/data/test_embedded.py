@@ -1,4 +1,4 @@
-"""The embedded data sets and the training of the embedded backbone."""
+"""The embedded data sets, and how good the embedded backbone is on them."""
 
 import json
 import os
@@ -12,21 +12,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from safetensors import safe_open
 from scipy import ndimage
 
 import zsas_lib as zsas
-from zsas_lib.base.errors import OptionError
 from zsas_lib.base.sources import source_definitions
 from zsas_lib.base.work import LOCK
 from zsas_lib.data import embedded
-from zsas_lib.data.embedded import WEIGHTS, train_backbone, train_losses, train_student, write, write_twins
+from zsas_lib.data.embedded import WEIGHTS, write, write_twins
 from zsas_lib.data.embedded.defects import DEFECTS, FADING, possible_defects
 from zsas_lib.data.embedded.products import AUXILIARY, EVALUATION, LIKE_BTAD, LIKE_MPDD, TRAINING
 from zsas_lib.data.embedded.render import CONTRASTS, Defect, Picture, render
 from zsas_lib.data.embedded.shapes import FULL_FRAME
-from zsas_lib.data.embedded.train_scenes import EVEN
+from zsas_lib.training.backbone.scenes import EVEN
 
 SMALL = {"counts": (1, 2, 10), "seed": 3}
 
@@ -184,27 +182,6 @@ def test_winclip_finds_defects_of_unseen_products_with_the_embedded_backbone():
     assert table.loc["mean", "aupro"] > 0.6
 
 
-@pytest.fixture
-def tiny_training(tmp_path, monkeypatch):
-    monkeypatch.setenv("ZSAS_CACHE", str(tmp_path / "cache"))
-    architecture = {
-        "embed_dim": 16,
-        "vision_cfg": {"image_size": 96, "layers": 1, "width": 16, "head_width": 16, "patch_size": 12},
-        "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 1, "layers": 1},
-    }
-    (tmp_path / "backbone.json").write_text(json.dumps(architecture))
-    monkeypatch.setattr(train_backbone, "HERE", tmp_path)
-    return lambda folder, steps: train_backbone.train(
-        tmp_path / folder, steps=4, batch=4, pictures=6, seed=1, peak=1e-3, save_every=1, stop=steps
-    )
-
-
-def test_where_the_weights_shall_go_is_judged_before_the_training(tmp_path):
-    with pytest.raises(OptionError, match="is a folder; expected the name of a file"):
-        train_backbone.main(1, 1, 1, 1.0, 0, 0, 1.0, 1.0, tmp_path / "checkpoints", None, tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.slow
 def test_what_a_killed_drawing_left_is_removed_and_a_failed_one_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("ZSAS_CACHE", str(tmp_path))
@@ -220,27 +197,6 @@ def test_what_a_killed_drawing_left_is_removed_and_a_failed_one_leaves_nothing(t
     with pytest.raises(FileNotFoundError):
         embedded.written("embedded-a")
     assert [path.name for path in tmp_path.iterdir()] == [root.name]
-
-
-@pytest.mark.training
-def test_training_that_was_stopped_ends_as_if_it_had_not_been(tiny_training, tmp_path):
-    for folder in ("whole", "stopped"):
-        (tmp_path / folder).mkdir()
-    whole = tiny_training("whole", 4)
-    tiny_training("stopped", 2)
-    stopped = tiny_training("stopped", 4)
-    for name, tensor in whole.state_dict().items():
-        assert torch.equal(tensor, stopped.state_dict()[name]), name
-
-
-def test_a_window_counts_the_marked_pixels_in_its_own_patches():
-    masks = torch.zeros(1, 48, 48, dtype=torch.bool)
-    masks[0, 12:14, 30:33] = True
-    counts = train_losses.window_counts(masks, 12, 2).reshape(3, 3)
-    expected = torch.tensor([[0, 6, 6], [0, 6, 6], [0, 0, 0]])
-    assert torch.equal(counts, expected.float())
-    patches = train_student.window_patches(4, 2)
-    assert patches[4].tolist() == [5, 6, 9, 10]
 
 
 @pytest.mark.slow

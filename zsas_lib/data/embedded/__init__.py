@@ -2,8 +2,8 @@
 their kind. Neither needs a download.
 
 ``products`` and ``scene`` draw sound parts from ``shapes``, ``materials`` and ``fields``; ``defects`` damages them,
-``render`` puts a picture together, ``write`` and ``write_twins`` make the data sets; ``train_pictures``, ``captions``
-and ``train_backbone`` make ``backbone.safetensors``.
+``render`` puts a picture together, ``write`` and ``write_twins`` make the data sets; ``zsas_lib.training.backbone``
+makes ``backbone.safetensors``.
 """
 
 from pathlib import Path

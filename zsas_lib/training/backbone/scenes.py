@@ -1,5 +1,5 @@
 """Pairs of pictures as they come from anywhere, for the training of the embedded backbone only: parts off centre, cut
-by the frame or filling it, on any ground, under structure that is sound (``train_structures``), with one or two defects
+by the frame or filling it, on any ground, under structure that is sound (``structures``), with one or two defects
 that may be faint, lie at a rim, or cover half of the part."""
 
 from collections.abc import Callable
@@ -9,20 +9,34 @@ import numpy as np
 from numpy.random import Generator, default_rng
 from scipy.ndimage import gaussian_filter
 
-from .defects import DEFECTS, FADING, Bench, possible_defects
-from .fields import blob, fractal_noise, pixel_grid, smoothstep, wandering_line
-from .materials import SURFACES, draw_colours
-from .products import TRAINING, Product, draw_product
-from .render import CONTRASTS
-from .scene import Layers, Plane, Pose, build_layers, draw_light, gloss_of, part_coordinates, photograph, shine
-from .shapes import FULL_FRAME, SHAPES
-from .train_structures import draw_veils, streaks, upright_streaks
+from ...data.embedded.defects import DEFECTS, FADING, Bench, possible_defects
+from ...data.embedded.fields import blob, fractal_noise, pixel_grid, segment_distance, smoothstep, wandering_line
+from ...data.embedded.materials import SURFACES, draw_colours
+from ...data.embedded.products import TRAINING, Product, draw_product
+from ...data.embedded.render import CONTRASTS
+from ...data.embedded.scene import (
+    Layers,
+    Plane,
+    Pose,
+    build_layers,
+    draw_light,
+    gloss_of,
+    part_coordinates,
+    photograph,
+    shine,
+)
+from ...data.embedded.shapes import FULL_FRAME, SHAPES
+from .structures import draw_veils, streaks, upright_streaks
 
 SHARE_OF_PHOTOGRAPHED = 0.15
-SHARE_OF_TEXTURES = 0.3
-SHARE_OF_EVEN = 0.6
+SHARE_OF_TEXTURES = 0.35
+SHARE_OF_EVEN = 0.7
 """Of the products, how many are of a material without a strong pattern of its own, as most real ones are."""
 EVEN = frozenset({"painted", "plastic", "ceramic", "polished", "brushed", "rubber"})
+RUST = "rusty"
+"""The material that is damage wherever it is seen on a part."""
+SHARE_OF_UNEVEN = 0.3
+"""Of the parts, how many have an outline that no tool has made."""
 FLECKED = 0.5
 """Of the textures, how many are covered by streaks or flecks."""
 LEAST_PART = 0.08
@@ -60,11 +74,7 @@ def hairline(rng: Generator, bench: Bench, radius: float) -> tuple[Layers, Plane
     heading = rng.integers(4) * np.pi / 2 + rng.normal(0, 0.15) if rng.random() < 0.5 else rng.uniform(0, 2 * np.pi)
     points = wandering_line(rng, bench.spot(rng, -9, 0.0), heading, length, wobble, 14)
     width = rng.uniform(0.003, 0.013)
-    nearest = np.full(x.shape, 9, np.float32)
-    for start, end in zip(points[:-1], points[1:]):
-        d = end - start
-        t = np.clip(((x - start[0]) * d[0] + (y - start[1]) * d[1]) / (d @ d + 1e-12), 0, 1)
-        nearest = np.minimum(nearest, np.hypot(x - start[0] - t * d[0], y - start[1] - t * d[1]))
+    nearest = segment_distance(x, y, points)[0]
     mask = smoothstep(width + 1.5 / size, width - 1.5 / size, nearest) * layers.cover
     shade = rng.uniform(0.05, 0.6)
     return replace(
@@ -99,11 +109,32 @@ def transplant(rng: Generator, bench: Bench, radius: float) -> tuple[Layers, Pla
     return replace(layers, albedo=albedo, relief=relief), soft
 
 
+def smear(rng: Generator, bench: Bench, radius: float) -> tuple[Layers, Plane]:
+    """Strokes and drops of paint, ink or wax, in a strong colour."""
+    layers, size = bench.layers, bench.size
+    x, y = pixel_grid(size)
+    centre, soft = bench.spot(rng, -9, -0.02), np.zeros((size, size), np.float32)
+    for _ in range(rng.integers(1, 5)):
+        start = centre + rng.normal(0, 0.5 * radius, 2)
+        length, width = radius * rng.uniform(0.2, 2.5), rng.uniform(0.01, 0.06) + 0.15 * radius * rng.random()
+        points = wandering_line(rng, start, rng.uniform(0, 2 * np.pi), length, rng.uniform(0.1, 0.8), 8)
+        distance = segment_distance(x, y, points)[0] + 0.3 * width * fractal_noise(rng, size, 1.2, 8)
+        edge = width * rng.uniform(0.1, 0.6)
+        soft = np.maximum(soft, smoothstep(width + edge, width - edge, distance))
+    soft = soft * layers.cover
+    strong = rng.permutation([rng.uniform(0.4, 0.95), rng.uniform(0.02, 0.4), rng.uniform(0.02, 0.25)])
+    colour = strong if rng.random() < 0.75 else np.full(3, rng.choice([0.03, 0.95]))
+    weight = (rng.uniform(0.55, 1) * soft)[..., None]
+    albedo = layers.albedo * (1 - weight) + np.asarray(colour, np.float32) * weight
+    return replace(layers, albedo=albedo, relief=layers.relief + rng.uniform(0, 0.8) * soft), soft
+
+
 FURTHER: dict[str, Callable[[Generator, Bench, float], tuple[Layers, Plane]]] = {
     "overgrowth": overgrowth,
     "hairline": hairline,
     "wear": wear,
     "transplant": transplant,
+    "smear": smear,
 }
 """Kinds of defect that only training has."""
 
@@ -115,6 +146,7 @@ def draw_scene(rng: Generator, size: int) -> tuple[np.ndarray, np.ndarray, str]:
         (material, shape)
         for material, shape in TRAINING
         if (material == "photographed") == photographed
+        and material != RUST
         and (shape in FULL_FRAME) == texture
         and (photographed or not even or material in EVEN)
     ]
@@ -123,6 +155,8 @@ def draw_scene(rng: Generator, size: int) -> tuple[np.ndarray, np.ndarray, str]:
     variation = float(rng.random())
     light, seed = draw_light(rng, variation), int(rng.integers(2**31))
     u, v = part_coordinates(*pixel_grid(size), pose)
+    if rng.random() < SHARE_OF_UNEVEN:
+        u, v = (axis + rng.uniform(0.02, 0.12) * fractal_noise(rng, size, 2.5, rng.uniform(0.6, 2)) for axis in (u, v))
     sound = build_layers(product, pose, seed, u, v)
     gloss, shadow = gloss_of(product) * rng.uniform(0.5, 1.6), not product.is_texture
     bench = Bench(product, u, v, sound, lambda u, v, ink=None: build_layers(product, pose, seed, u, v, ink))
@@ -159,7 +193,9 @@ def _pose(rng: Generator, product: Product, size: int) -> Pose:
 
 def _damage(rng, bench, lit, shone):
     """One defect as it looks, and its soft mask; most of the fading kinds fainter than they come."""
-    kinds = [*possible_defects(bench.product), *FURTHER, "overgrowth", "hairline"]
+    kinds = [*possible_defects(bench.product), *FURTHER, "overgrowth", "hairline", "hairline", "smear"]
+    if bench.product.is_texture:
+        kinds += ["hairline"] * 3
     kind = kinds[rng.integers(len(kinds))]
     radius = float(np.exp(rng.uniform(np.log(0.03), np.log(0.3))))
     layers, soft = (DEFECTS | FURTHER)[kind](rng, bench, radius)

@@ -1,16 +1,15 @@
 """What the embedded backbone is trained for: the contrasts of one batch."""
 
 import math
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
-from numpy.random import Generator
-from torch import Tensor
+from torch import Generator, Tensor
 
-from . import captions
-from .train_batches import TrainingBatch
-from .train_student import COARSER, Student, window_patches
+from .batches import TrainingBatch
+from .student import COARSER, Student, window_patches
 
 TEMPERATURE = 0.07
 CLIP_TEMPERATURE = 0.01
@@ -32,8 +31,10 @@ WEIGHTS = {
     "name": 0.3,
     "explained": 0.5,
 }
-THIRD_WEIGHTS = WEIGHTS | {"twin pictures": 1.0}
+THIRD_WEIGHTS = WEIGHTS | {"mild picture": 0.5, "twin pictures": 1.0}
 """Those of the third stage."""
+Windows = tuple[Int[Tensor, "pair count"], Bool[Tensor, "pair count"], Int[Tensor, "pair others"]]
+"""Numbers of windows on the damage, whether each is damaged enough, and numbers of any others."""
 DIFFERENCE_SCALE = 0.1
 """Unit in which damage is explained: a change of a colour by this much is 1."""
 
@@ -41,25 +42,24 @@ DIFFERENCE_SCALE = 0.1
 def step_loss(
     student: Student,
     batch: TrainingBatch,
-    rng: Generator,
-    tokenizer,
+    texts: Float[Tensor, "pair 3 embed"],
+    windows: Mapping[int, Windows],
     *,
     explained: bool,
     mild: bool,
     third: bool = False,
-    positions: Float[Tensor, "token channel"] | None = None,
+    moved: Float[Tensor, "patch patch"] | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The weighted sum of the contrasts of one batch; each of them and its balanced accuracy, for the log.
 
-    Of a pair (p), d is the damaged twin and s the sound one. ``explained`` says whether patches must also tell what
-    damage did to their colours, ``mild`` whether whole pictures learn at CLIP's temperature, ``third`` whether this is
-    the third stage, in which as many sound windows again are drawn where the picture varies most, and whole pictures
-    are compared with their twins too; ``positions`` are other ones than the student's own.
+    Of a pair (p), d is the damaged twin and s the sound one. ``texts`` are unit embeddings of its product called sound,
+    damaged, and by its name; ``windows`` are those drawn, by side. ``explained`` says whether patches must also tell
+    what damage did to their colours, ``mild`` whether whole pictures learn at CLIP's temperature, ``third`` whether
+    this is the third stage, in which whole pictures are compared with their twins too; ``moved`` are positions as
+    larger pictures have them.
     """
     size, weights = len(batch.names), THIRD_WEIGHTS if third else WEIGHTS
-    spoken = [captions.say_name(rng, name) for name in batch.names]
-    sentences = [captions.sentence(rng, name, state) for state in (0, 1) for name in spoken]
-    normal, abnormal = student.encode_text(tokenizer(sentences)).unflatten(0, (2, size))
+    normal, abnormal, names = texts.unbind(1)
     apart = abnormal - normal
     parts = {"text": F.relu(STATE_GAP - apart @ F.normalize(apart.mean(0), dim=0)).mean()}
     total = weights["text"] * parts["text"]
@@ -79,18 +79,20 @@ def step_loss(
             parts[where] = (off * damaged).sum() / damaged.sum().clamp_min(1) + F.smooth_l1_loss(s, torch.zeros_like(s))
             total = total + weights["explained"] * parts[where]
 
-    tokens = student.embed_patches(batch.pairs.flatten(0, 1), positions).unflatten(0, (size, 2))
+    tokens = student.embed_patches(batch.pairs.flatten(0, 1), moved).unflatten(0, (size, 2))
     damaged_patches = window_counts(batch.seen, student.patch, 1) >= SMALLEST_DAMAGE[1]
     sound_patches = window_counts(batch.masks, student.patch, 1) == 0
     differences = F.avg_pool2d(batch.difference, COARSER) / DIFFERENCE_SCALE
     differences = F.unfold(differences, student.patch // COARSER, stride=student.patch // COARSER).mT
-    for side, count in WINDOWS.items():
-        index, damaged, elsewhere = draw_windows(batch, rng, student.patch, side, count, third)
-        d, said_of_d = student.encode_windows(tokens[:, 1], index, side)
-        s, said_of_s = student.encode_windows(tokens[:, 0], torch.cat([index, elsewhere], 1), side)
+    for side, (index, damaged, elsewhere) in windows.items():
+        (d, said_of_d), (s, said_of_s) = student.encode_windows(
+            [(tokens[:, 1], index), (tokens[:, 0], torch.cat([index, elsewhere], 1))], side
+        )
         contrast("window", f"{side}x{side}", d[:, :, 0], s[:, :, 0], damaged, torch.zeros_like(damaged))
-        inside = window_patches(student.grid, side)[index].flatten(1)
-        bad, good = (known.gather(1, inside).unflatten(1, (count, -1)) for known in (damaged_patches, sound_patches))
+        inside = window_patches(student.grid, side, index.device)[index].flatten(1)
+        bad, good = (
+            known.gather(1, inside).unflatten(1, (index.shape[1], -1)) for known in (damaged_patches, sound_patches)
+        )
         contrast(
             "window patches",
             f"patches of {side}x{side}",
@@ -115,7 +117,6 @@ def step_loss(
         total = total + weights["twin pictures"] * parts["twins"]
     explain("explained", said[:, 1], said[:, 0], damaged_patches, differences)
 
-    names = student.encode_text(tokenizer([captions.sentence(rng, name, 0) for name in batch.names]))
     parts["name"] = name_loss(s[:, 0] @ names.T / TEMPERATURE, batch.names)
     return total + weights["name"] * parts["name"], parts
 
@@ -138,9 +139,9 @@ def state_loss(
     return loss, accuracy / 2
 
 
-def name_loss(logits: Float[Tensor, "picture text"], names: list[str]) -> Tensor:
+def name_loss(logits: Float[Tensor, "picture text"], names: Int[Tensor, " picture"]) -> Tensor:
     """Cross-entropy of each picture's name among those of the batch; equal names are all right."""
-    same = torch.tensor([[a == b for b in names] for a in names])
+    same = names[:, None] == names
     return -(logits.masked_fill(~same, -math.inf).logsumexp(1) - logits.logsumexp(1)).mean()
 
 
@@ -150,15 +151,18 @@ def window_counts(masks: Bool[Tensor, "batch height width"], patch: int, side: i
     return (F.avg_pool2d(per_patch, side, 1) * side**2).flatten(1)
 
 
-def draw_windows(batch: TrainingBatch, rng: Generator, patch: int, side: int, count: int, busy: bool = False):
+def draw_windows(
+    batch: TrainingBatch, generator: Generator, patch: int, side: int, count: int, busy: bool = False
+) -> Windows:
     """Indices (pair, count) of windows on the damage, whether each of them is damaged enough, and of any windows; if
     ``busy``, followed by as many of the windows of the sound twin that vary most."""
     damage = window_counts(batch.seen, patch, side)
     abnormal = (damage >= SMALLEST_DAMAGE[side]).float()
-    index = _weighted(rng, abnormal, count)
-    elsewhere = torch.from_numpy(rng.integers(damage.shape[1], size=(len(damage), count)))
+    index = _weighted(generator, abnormal, count)
+    elsewhere = torch.randint(damage.shape[1], (len(damage), count), generator=generator, device=generator.device)
     if busy:
-        elsewhere = torch.cat([elsewhere, _weighted(rng, window_variety(batch.pairs[:, 0], patch, side), count)], 1)
+        variety = window_variety(batch.pairs[:, 0], patch, side)
+        elsewhere = torch.cat([elsewhere, _weighted(generator, variety, count)], 1)
     return index, abnormal.gather(1, index).bool(), elsewhere
 
 
@@ -171,8 +175,8 @@ def window_variety(
     return (square - mean.square()).clamp_min(0).sqrt().flatten(1)
 
 
-def _weighted(rng: Generator, weights: Float[Tensor, "row choice"], count: int) -> Int[Tensor, "row count"]:
+def _weighted(generator: Generator, weights: Float[Tensor, "row choice"], count: int) -> Int[Tensor, "row count"]:
     """``count`` choices of each row, with chances as the weights; the last choice where all are 0."""
-    chances = torch.from_numpy(rng.random((len(weights), count))).float()
+    chances = torch.rand((len(weights), count), generator=generator, device=generator.device)
     share = weights.cumsum(1) / weights.sum(1, keepdim=True).clamp_min(1e-6)
     return torch.searchsorted(share, chances * 0.9999).clamp_max(weights.shape[1] - 1)

@@ -11,9 +11,10 @@ import numpy as np
 from jaxtyping import Float
 from numpy.random import Generator
 from PIL import Image, ImageDraw, ImageFont
+from scipy.ndimage import gaussian_filter, shift
 
-from .fields import fractal_noise, pixel_grid, segment_distance, smoothstep
-from .scene import Plane
+from ...data.embedded.fields import fractal_noise, pixel_grid, segment_distance, smoothstep
+from ...data.embedded.scene import Plane
 
 LETTERS = list("ABCDEFGHJKLMNPRSTUVWXYZ0123456789.-/")
 
@@ -195,6 +196,22 @@ def shadows(rng, size, part):
     return _gain(1 - depth * ((1 - part) if rng.random() < 0.4 else 1.0))
 
 
+def cast_shadows(rng, size, part):
+    """The part's own shadow on its ground, long and soft."""
+    reach, blur = rng.uniform(-0.12, 0.12, 2) * size, rng.uniform(0.005, 0.05) * size
+    cast = gaussian_filter(shift(part, reach, order=1, mode="nearest"), blur)
+    return _gain(1 - rng.uniform(0.2, 0.7) * cast * (1 - part))
+
+
+def mottling(rng, size, part):
+    """Clouds of another tone, as wood, nuts, stone and skin have them."""
+    n = fractal_noise(
+        rng, size, rng.uniform(1.2, 2.5), rng.uniform(1, 4), stretch=rng.choice([1.0, 4.0]), angle=rng.uniform(0, 3.2)
+    )
+    clouds = smoothstep(-1.5, 1.5, n) * rng.uniform(0.1, 0.5)
+    return _paint(clouds * (part if rng.random() < 0.7 else 1.0), rng.uniform(0.1, 0.9) * rng.uniform(0.6, 1, 3))
+
+
 def vignette(rng, size, part):
     u, v = _turned(rng, size, rng.normal(0, 0.35, 2))
     return _gain(1.1 - rng.uniform(0.1, 0.5) * (u**2 + rng.uniform(0.5, 1.2) * v**2))
@@ -214,7 +231,9 @@ STRUCTURES = (
     upright_streaks,
     specks,
     seams,
+    mottling,
     borders,
+    cast_shadows,
     highlights,
     shadows,
     vignette,

@@ -1,5 +1,6 @@
 """The small CLIP in training: open_clip's own weights and architecture, encoded as fast as training needs."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import open_clip
@@ -10,10 +11,9 @@ from torch import Tensor
 
 COARSER = 2
 """Side in pixels of the squares in which the student says what damage did."""
-PERIOD, LAST_PERIOD = 4, 2
-"""Patches, across and down, after which positions repeat while the third stage learns, and at its end: enough to tell
-what lies beside what in a window of up to 3x3 patches, too few to tell where in the picture that is. All windows of 2x2
-then have the same positions."""
+PERIOD = 2
+"""Patches, across and down, after which positions repeat in the third stage: too few to tell where in the picture a
+patch is. All windows of 2x2 then have the same positions."""
 
 
 class Student(torch.nn.Module):
@@ -27,12 +27,14 @@ class Student(torch.nn.Module):
         self.grid = self.side // self.patch
         width = architecture["vision_cfg"]["width"]
         self.explain = torch.nn.Linear(width, 3 * (self.patch // COARSER) ** 2)
+        for name, values in (("mean", open_clip.OPENAI_DATASET_MEAN), ("std", open_clip.OPENAI_DATASET_STD)):
+            self.register_buffer(name, torch.tensor(values)[:, None, None], persistent=False)
 
-    def start_periods(self, period: int = PERIOD) -> None:
-        """Repeat the positions of the patches in the middle, ``period`` by ``period``, over the whole picture."""
-        begin = (self.grid - period) // 2
+    def start_periods(self) -> None:
+        """Repeat the positions of the patches in the middle, ``PERIOD`` by ``PERIOD``, over the whole picture."""
+        begin = (self.grid - PERIOD) // 2
         grid = self.clip.visual.positional_embedding[1:].detach().unflatten(0, (self.grid, self.grid))
-        middle = grid[begin : begin + period, begin : begin + period].roll((begin, begin), (0, 1))
+        middle = grid[begin : begin + PERIOD, begin : begin + PERIOD].roll((begin, begin), (0, 1))
         self._repeat(middle)
 
     def tie_periods(self) -> None:
@@ -41,13 +43,17 @@ class Student(torch.nn.Module):
         blocks = grid.unflatten(0, (self.grid // PERIOD, PERIOD, self.grid // PERIOD, PERIOD))
         self._repeat(blocks.mean((0, 2)))
 
-    def stretched_positions(self, grid: int, top: int, left: int) -> Float[Tensor, "token channel"]:
-        """What a part of a larger picture has of ``grid`` x ``grid`` patches: positions are interpolated to those."""
+    def positions(self, moved: Float[Tensor, "patch patch"] | None) -> Float[Tensor, "token channel"]:
+        """The class token's own, and those of the patches, mixed by ``moved`` if there is one."""
         own = self.clip.visual.positional_embedding
-        planes = own[1:].unflatten(0, (self.grid, self.grid)).permute(2, 0, 1)[None]
+        return own if moved is None else torch.cat([own[:1], moved @ own[1:]])
+
+    def stretched(self, grid: int, top: int, left: int) -> Float[Tensor, "patch patch"]:
+        """How positions are mixed in a part of a larger picture of ``grid`` x ``grid`` patches: as bicubic
+        interpolation mixes them."""
+        planes = torch.eye(self.grid**2).unflatten(1, (self.grid, self.grid))[None]
         large = F.interpolate(planes, (grid, grid), mode="bicubic", antialias=True, align_corners=False)[0]
-        part = large[:, top : top + self.grid, left : left + self.grid]
-        return torch.cat([own[:1], part.flatten(1).mT])
+        return large[:, top : top + self.grid, left : left + self.grid].flatten(1).mT
 
     def _repeat(self, block: Float[Tensor, "period period channel"]) -> None:
         times = self.grid // len(block)
@@ -55,15 +61,12 @@ class Student(torch.nn.Module):
             self.clip.visual.positional_embedding[1:] = block.repeat(times, times, 1).flatten(0, 1)
 
     def embed_patches(
-        self, images: Float[Tensor, "batch 3 height width"], positions: Float[Tensor, "token channel"] | None = None
+        self, images: Float[Tensor, "batch 3 height width"], moved: Float[Tensor, "patch patch"] | None = None
     ) -> Float[Tensor, "batch token channel"]:
         visual = self.clip.visual
-        mean = images.new_tensor(open_clip.OPENAI_DATASET_MEAN)[:, None, None]
-        std = images.new_tensor(open_clip.OPENAI_DATASET_STD)[:, None, None]
-        patches = visual.conv1((images - mean) / std).flatten(2).mT
+        patches = visual.conv1((images - self.mean) / self.std).flatten(2).mT
         first = visual.class_embedding.expand(len(images), 1, -1)
-        own = visual.positional_embedding if positions is None else positions
-        return visual.ln_pre(torch.cat([first, patches], 1) + own)
+        return visual.ln_pre(torch.cat([first, patches], 1) + self.positions(moved))
 
     def encode(
         self, tokens: Float[Tensor, "sequence token channel"]
@@ -76,27 +79,36 @@ class Student(torch.nn.Module):
         states = visual.ln_post(torch.cat([tokens, before[:, 1:]], 1))
         return F.normalize(states @ visual.proj, dim=-1), self.explain(states[:, 1 : tokens.shape[1]])
 
-    def encode_windows(self, tokens, index, side):
-        patches = 1 + window_patches(self.grid, side)[index].flatten(1)
-        chosen = tokens.gather(1, patches[..., None].expand(-1, -1, tokens.shape[-1]))
-        chosen = chosen.unflatten(1, (index.shape[1], side**2)).flatten(0, 1)
-        first = tokens[:, :1].repeat_interleave(index.shape[1], 0)
-        return [encoded.unflatten(0, index.shape) for encoded in self.encode(torch.cat([first, chosen], 1))]
+    def encode_windows(
+        self, parts: Sequence[tuple[Float[Tensor, "batch token channel"], Int[Tensor, "batch count"]]], side: int
+    ) -> list[list[Tensor]]:
+        """What `encode` gives of windows of ``side`` patches, (batch, count, ...), for each of several parts: the
+        tokens of whole pictures, and the numbers of the windows in them."""
+        sequences = []
+        for tokens, index in parts:
+            patches = 1 + window_patches(self.grid, side, index.device)[index].flatten(1)
+            chosen = tokens.gather(1, patches[..., None].expand(-1, -1, tokens.shape[-1]))
+            chosen = chosen.unflatten(1, (index.shape[1], side**2)).flatten(0, 1)
+            first = tokens[:, None, :1].expand(-1, index.shape[1], -1, -1).flatten(0, 1)
+            sequences.append(torch.cat([first, chosen], 1))
+        lengths = [len(sequence) for sequence in sequences]
+        split = [encoded.split(lengths) for encoded in self.encode(torch.cat(sequences))]
+        return [
+            [encoded[i].unflatten(0, tuple(index.shape)) for encoded in split] for i, (_, index) in enumerate(parts)
+        ]
 
     def encode_text(self, words: Int[Tensor, "text token"]) -> Float[Tensor, "text embed"]:
-        end = words.argmax(-1)
-        words = words[:, : int(end.max()) + 1]
-        length = words.shape[1]
+        end, length = words.argmax(-1), words.shape[1]
         x = self.clip.token_embedding(words) + self.clip.positional_embedding[:length]
         x = self.clip.transformer(x, attn_mask=self.clip.attn_mask[:length, :length])
-        x = self.clip.ln_final(x)[torch.arange(len(x)), end]
+        x = self.clip.ln_final(x)[torch.arange(len(x), device=x.device), end]
         return F.normalize(x @ self.clip.text_projection, dim=-1)
 
 
-def window_patches(grid: int, side: int) -> Int[Tensor, "window patch"]:
+def window_patches(grid: int, side: int, device: torch.device | None = None) -> Int[Tensor, "window patch"]:
     """Patch indices (row by row, from 0) of every window of ``side`` patches on a ``grid`` x ``grid`` grid."""
-    corner = torch.arange(grid - side + 1)
-    inside = torch.arange(side)
+    corner = torch.arange(grid - side + 1, device=device)
+    inside = torch.arange(side, device=device)
     top_left = (corner[:, None] * grid + corner).flatten()
     return top_left[:, None] + (inside[:, None] * grid + inside).flatten()
 
@@ -110,8 +122,7 @@ def _block(block: Any, x: Float[Tensor, "sequence token channel"]) -> Float[Tens
     attention, mlp = block.attn, block.mlp
     heads = _linear(block.ln_1(x).bfloat16(), attention.in_proj_weight, attention.in_proj_bias)
     query, key, value = heads.unflatten(-1, (3, attention.num_heads, -1)).permute(2, 0, 3, 1, 4)
-    chances = (query * query.shape[-1] ** -0.5 @ key.mT).softmax(-1)
-    mixed = (chances @ value).transpose(1, 2).flatten(2)
+    mixed = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
     x = x + _linear(mixed, attention.out_proj.weight, attention.out_proj.bias).float()
     hidden = mlp.gelu(_linear(block.ln_2(x).bfloat16(), mlp.c_fc.weight, mlp.c_fc.bias))
     return x + _linear(hidden, mlp.c_proj.weight, mlp.c_proj.bias).float()

@@ -1,9 +1,13 @@
 """What the embedded backbone's training says of a picture: a name, a state, and a way of putting it."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import open_clip
+import torch
+from jaxtyping import Int
 from numpy.random import Generator
+from torch import Tensor
 
 NORMAL = (
     "{}",
@@ -32,8 +36,13 @@ ANYTHING = ("object", "part", "product", "item", "surface", "component", "textur
 
 
 @lru_cache(maxsize=1)
+def _tokenizer() -> open_clip.SimpleTokenizer:
+    return open_clip.SimpleTokenizer()
+
+
+@lru_cache(maxsize=1)
 def _words() -> list[str]:
-    whole = (word.removesuffix("</w>") for word in open_clip.SimpleTokenizer().encoder if word.endswith("</w>"))
+    whole = (word.removesuffix("</w>") for word in _tokenizer().encoder if word.endswith("</w>"))
     return [word for word in whole if word.isascii() and word.isalpha() and len(word) > 2]
 
 
@@ -55,3 +64,16 @@ def sentence(rng: Generator, name: str, state: int) -> str:
     described = str(rng.choice((NORMAL, ABNORMAL)[state])).format(name)
     told = str(rng.choice(WORDINGS)).format(str(rng.choice(ARTICLES)).format(described))
     return told + str(rng.choice(["", "."]))
+
+
+def sayings(rng: Generator, names: Sequence[str], ways: int) -> Int[Tensor, "name way 3 token"]:
+    """Of each name so many ways to call it sound, to call the same damaged, and to call it by its whole name; tokens,
+    cut where the longest sentence ends."""
+    told = []
+    for name in names:
+        for _ in range(ways):
+            spoken = say_name(rng, name)
+            told += [sentence(rng, spoken, 0), sentence(rng, spoken, 1), sentence(rng, name, 0)]
+    words = _tokenizer()(told)
+    length = int(words.argmax(-1).max()) + 1
+    return words[:, :length].to(torch.int32).reshape(len(names), ways, 3, length)
