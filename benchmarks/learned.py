@@ -29,7 +29,7 @@ from zsas_lib.base.files import write_atomically
 from zsas_lib.data.dataset import AnomalyDataset
 from zsas_lib.models import MODELS, list_trivial_maps
 from zsas_lib.training.ready import training_place
-from zsas_lib.training.recipes import OWN_SIZE, SHORT, SHORT_SIZE, training_of
+from zsas_lib.training.recipes import SHORT, training_of
 
 from .table import Measurement, Settings, machine
 
@@ -54,15 +54,15 @@ def rows_of(
     tested: str,
     seeds: Sequence[int],
     *,
-    image_size: int = SHORT_SIZE,
+    image_size: int | None = None,
     options: Mapping[str, object] | None = None,
     quick: bool = False,
     root: Path | None = None,
 ) -> pd.DataFrame:
     """A row for each seed, with `LEARNED_COLUMNS`: the mean metrics of the model trained from it, and the CPU seconds
-    that the training took. Of a model that learns nothing the first alone; those of `OWN_SIZE` at the backbone's own.
+    that the training took. Of a model that learns nothing the first alone.
     Rows of trainings that the project at ``root`` has are read, and new ones put there."""
-    backbone = zsas.load_backbone("embedded", image_size=None if name in OWN_SIZE else image_size)
+    backbone = zsas.load_backbone("embedded", image_size=image_size)
     pictures, examples = test_and_training(tested, backbone.image_size)
     recipe = training_of(name, SHORT, "embedded")
     training = dict(recipe.fit)
@@ -129,14 +129,12 @@ def main() -> None:
     parser.add_argument("--models", nargs="*", default=ALL, choices=ALL)
     parser.add_argument("--directions", nargs="*", default=DIRECTIONS, help="tested on; held-out too")
     parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS)
-    parser.add_argument(
-        "--image-size", type=int, default=SHORT_SIZE, help=f"of all but {' and '.join(OWN_SIZE)}, in pixels"
-    )
+    parser.add_argument("--image-size", type=int, help="in pixels; the backbone's own by default")
     parser.add_argument(
         "--options", type=json.loads, default={}, help="of the models, as JSON, before those above; nothing is kept"
     )
     options = parser.parse_args()
-    as_it_is = not options.options and options.image_size == SHORT_SIZE
+    as_it_is = not options.options and options.image_size is None
     print(f"{torch.get_num_threads()} threads; mean over seeds {options.seeds}, standard deviation behind it")
     for tested in options.directions:
         root = Path.cwd() if as_it_is and tested != "held-out" else None

@@ -19,9 +19,7 @@ def train(
         str | None, typer.Option(help="half-maximum, half-of-file or nonzero; the data set's own without it.")
     ] = None,
     backbone: Annotated[str, typer.Option(help="The frozen backbone.")] = "embedded",
-    image_size: Annotated[
-        int | None, typer.Option(help="In pixels; without it the backbone's own, of the embedded one 240.")
-    ] = None,
+    image_size: Annotated[int | None, typer.Option(help="In pixels; without it the backbone's own.")] = None,
     activation: Annotated[str | None, typer.Option(help="gelu or quick_gelu; the weights' own without it.")] = None,
     seed: Annotated[int, typer.Option()] = 0,
     recipe: Annotated[
@@ -84,7 +82,6 @@ def train(
     checkpoint = output.with_name(f"{output.name}.checkpoint") if output.name else output
     require_new_file(output)
     require_place(checkpoint)
-    image_size = of_recipe.image_size if image_size is None else image_size
     require_runs(model, backbone, image_size)
     tower = zsas.load_backbone(backbone, image_size=image_size, activation=activation)
     learner = zsas.load_model(model, tower, **of_recipe.options)

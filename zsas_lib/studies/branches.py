@@ -21,6 +21,7 @@ from ..models.learned import highest_mean, of_whole_images
 from ..models.read_once import towers_read_once
 from ..models.vcpclip import BRANCHES, VCPCLIP
 from ..store.results import stored
+from ..training.recipes import PAPER
 from .variants import BASELINE, FULL, Variant, factorial_variants, trained_variant
 
 FUSED = "fused"
@@ -39,16 +40,16 @@ def uniop_variants() -> dict[str, Variant]:
     return {name: variants[name] for pair in UNIOP.items() for name in pair}
 
 
-def temperature_variants(rate: float | None) -> dict[str, Variant]:
-    """VCP-CLIP with its temperatures fixed; learned as released, at 250 times the common ``rate`` (None: the paper's);
-    at a tenth of that; at the common rate; and at the rate as released, but bounded."""
-    variants, common = factorial_variants(), rate or VCPCLIP.recipe.rate
-    slow = SLOW * VCPCLIP.recipe.rates["log_scales"] * common / VCPCLIP.recipe.rate
+def temperature_variants(rate: float) -> dict[str, Variant]:
+    """VCP-CLIP with its temperatures fixed; learned as released, at 250 times the common ``rate`` (`rate_of`); at a
+    tenth of that; at the common rate; and at the rate as released, but bounded."""
+    variants = factorial_variants()
+    slow = SLOW * VCPCLIP.recipe.rates["log_scales"] * rate / VCPCLIP.recipe.rate
     return {
         FIXED: variants["Fixed"],
         UNBOUNDED: variants[BASELINE],
         SLOWLY: Variant("vcpclip", fit={"rates": {"log_scales": slow}}),
-        COMMON: Variant("vcpclip", fit={"rates": {"log_scales": common}}),
+        COMMON: Variant("vcpclip", fit={"rates": {"log_scales": rate}}),
         BOUNDED: Variant("vcpclip", {"temperature": "bounded"}),
     }
 
@@ -61,6 +62,7 @@ def branch_means(
     *,
     seeds: Sequence[int],
     fit: Mapping[str, Any],
+    recipe: str | None = PAPER,
     resamples: int = 200,
 ) -> pd.DataFrame:
     """The means over categories of `branch_table` of every variant trained with every seed, as
@@ -70,7 +72,7 @@ def branch_means(
     with towers_read_once():
         for name, variant in variants.items():
             for seed in seeds:
-                model = trained_variant(variant, backbone, auxiliary, seed=seed, fit=fit)
+                model = trained_variant(variant, backbone, auxiliary, seed=seed, fit=fit, recipe=recipe)
                 table = flat(stored(branch_table, model, dataset, resamples=resamples))
                 means = table[table["category"] == MEAN].drop(columns="category")
                 means.insert(0, "of", [f"{name}: {map_}" for map_ in means["map"]])

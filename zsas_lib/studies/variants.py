@@ -17,9 +17,10 @@ from ..models import PLUS
 from ..models.learned import LearnedModel
 from ..models.prediction import AnomalyModel
 from ..models.read_once import towers_read_once
+from ..models.vcpclip import VCPCLIP
 from ..store.results import stored
 from ..training.ready import ready_model
-from ..training.recipes import PAPER
+from ..training.recipes import PAPER, training_of
 from .vcp_protocol import SCORES, protocol_table
 
 FACTORS = ("uniop", "loreb", "idp")
@@ -78,11 +79,17 @@ def trained_variant(
     *,
     seed: int,
     fit: Mapping[str, Any],
+    recipe: str | None = PAPER,
 ) -> AnomalyModel:
-    """A variant ready to predict, from the store or trained with the settings ``fit`` under its own, which differ from
-    its paper's: variants are of the paper's options, not of a recipe's."""
+    """A variant ready to predict, from the store or trained by the ``recipe`` (`training_of`), with the settings
+    ``fit`` before the recipe's, and the variant's own before these."""
     settings = {**fit, **variant.fit, "seed": seed}
-    return ready_model(variant.model, backbone, auxiliary, recipe=PAPER, fit=settings, **variant.options)
+    return ready_model(variant.model, backbone, auxiliary, recipe=recipe, fit=settings, **variant.options)
+
+
+def rate_of(rate: float | None, recipe: str | None, backbone: str) -> float:
+    """Adam's rate for VCP-CLIP on a backbone, by its name: the one asked for, else the recipe's, else the paper's."""
+    return rate or training_of("vcpclip", recipe, backbone).fit.get("rate") or VCPCLIP.recipe.rate
 
 
 def study(
@@ -93,6 +100,7 @@ def study(
     *,
     seeds: Sequence[int],
     fit: Mapping[str, Any],
+    recipe: str | None = PAPER,
     batch_size: int = 16,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Every variant trained on ``auxiliary`` with every seed and measured on ``dataset``, from the store where it was
@@ -107,7 +115,7 @@ def study(
     with towers_read_once():
         for name, variant in variants.items():
             for seed in seeds:
-                model = trained_variant(variant, backbone, auxiliary, seed=seed, fit=fit)
+                model = trained_variant(variant, backbone, auxiliary, seed=seed, fit=fit, recipe=recipe)
                 tables[name, seed] = stored(protocol_table, model, dataset, batch_size=batch_size)
                 if not isinstance(model, LearnedModel):
                     break

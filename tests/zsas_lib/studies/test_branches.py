@@ -20,7 +20,7 @@ from zsas_lib.studies.branches import (
     temperature_variants,
     uniop_variants,
 )
-from zsas_lib.studies.variants import trained_variant
+from zsas_lib.studies.variants import rate_of, trained_variant
 
 
 @pytest.fixture
@@ -62,7 +62,10 @@ def test_variants_differ_in_what_they_say():
     assert found[COMMON].fit == {"rates": {"log_scales": 0.003}}
     assert found[SLOWLY].fit["rates"]["log_scales"] == pytest.approx(0.1 * 250 * 0.003)
     assert found[BOUNDED].options == {"temperature": "bounded"} and not found[UNBOUNDED].options
-    assert temperature_variants(None)[COMMON].fit["rates"]["log_scales"] == VCPCLIP.recipe.rate
+    assert (
+        temperature_variants(rate_of(None, "paper", "embedded"))[COMMON].fit["rates"]["log_scales"]
+        == VCPCLIP.recipe.rate
+    )
 
 
 def test_a_bounded_temperature_that_is_trained_at_a_great_rate_stays_between_its_bounds(backbone, pictures):

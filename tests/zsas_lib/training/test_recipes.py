@@ -8,15 +8,13 @@ from zsas_lib.base.errors import UnknownNameError
 from zsas_lib.models import MODELS
 from zsas_lib.models.load import model_class
 from zsas_lib.training.fit import fit
-from zsas_lib.training.recipes import SHORT_SIZE, SHORT_TRAININGS, Training, training_of
+from zsas_lib.training.recipes import SHORT_TRAININGS, Training, training_of
 
 
-def test_a_small_backbone_has_the_short_recipe_and_larger_pictures():
+def test_a_small_backbone_has_the_short_recipe():
     assert training_of("vcpclip+", None, "embedded").fit == SHORT_TRAININGS["vcpclip+"].fit
-    assert training_of("vcpclip+", None, "embedded").image_size == SHORT_SIZE
     assert training_of("vcpclip+", None, "vit-l-14-336") == training_of("vcpclip+", "paper", "embedded") == Training()
-    asked = training_of("vcpclip+", "short", "my-vit")
-    assert asked.fit == SHORT_TRAININGS["vcpclip+"].fit and asked.image_size is None
+    assert training_of("vcpclip+", "short", "my-vit") == SHORT_TRAININGS["vcpclip+"]
     assert training_of("winclip", None, "embedded") == Training()
 
 

@@ -58,11 +58,11 @@ class Dice:
     def __init__(self, generator: Generator, size: int):
         self.generator, self.size = generator, size
 
-    def uniform(self, low: int | float, high: int | float, *shape: int) -> Tensor:
+    def uniform(self, low: int | float, high: int | float, shape: tuple[int, ...] = ()) -> Tensor:
         unit = torch.rand((self.size, *shape), generator=self.generator, device=self.generator.device)
         return low + (high - low) * unit
 
-    def normal(self, *shape: int) -> Tensor:
+    def normal(self, shape: tuple[int, ...] = ()) -> Tensor:
         return torch.randn((self.size, *shape), generator=self.generator, device=self.generator.device)
 
     def some(self, share: float) -> Int[Tensor, " chosen"]:
@@ -97,15 +97,15 @@ def crop(
 ) -> tuple[Float[Tensor, "pair 2 3 {side} {side}"], Float[Tensor, "pair 1 {side} {side}"]]:
     """Zoom, shift, mirror, quarter-turn and stretch; some of the zooms are centred on the defect."""
     size = len(pairs)
-    zoom = dice.uniform(*map(math.log, camera.zoom)).exp()
+    zoom = dice.uniform(math.log(camera.zoom[0]), math.log(camera.zoom[1])).exp()
     turn = (dice.uniform(0, 4).floor() * math.pi / 2) + 0.05 * dice.normal()
     mirror = torch.where(dice.uniform(0, 1) < 0.5, -1.0, 1.0)
     room = (1 - zoom).clamp_min(0)[:, None]
     weight = defects[:, 0] / defects[:, 0].sum((1, 2), keepdim=True).clamp_min(1e-6)
     axis = torch.linspace(-1, 1, defects.shape[-1], device=pairs.device)
     centre = torch.stack([(weight.sum(1) * axis).sum(1), (weight.sum(2) * axis).sum(1)], 1)
-    aim = (centre + 0.25 * dice.normal(2) * zoom[:, None]).clamp(-room, room)
-    shift = torch.where((dice.uniform(0, 1) < AIMED)[:, None], aim, dice.uniform(-1, 1, 2) * room)
+    aim = (centre + 0.25 * dice.normal((2,)) * zoom[:, None]).clamp(-room, room)
+    shift = torch.where((dice.uniform(0, 1) < AIMED)[:, None], aim, dice.uniform(-1, 1, (2,)) * room)
     cos, sin = turn.cos() * zoom, turn.sin() * zoom
     theta = torch.stack([cos * mirror, -sin, shift[:, 0], sin * mirror, cos, shift[:, 1]], 1).reshape(size, 2, 3)
     if camera.stretch:  # no wider than the picture
@@ -120,17 +120,18 @@ def crop(
 def _expose(dice: Dice, pairs: Tensor, camera: Camera) -> Tensor:
     """Colours, exposure and sharpness of any camera, the same for both of a pair."""
     one = (1, 1, 1, 1)
-    exchanged = dice.uniform(0, 1, 3).argsort(1)
-    order = torch.where(dice.uniform(0, 1, 1) < PERMUTED, exchanged, torch.arange(3, device=pairs.device))
+    exchanged = dice.uniform(0, 1, (3,)).argsort(1)
+    order = torch.where(dice.uniform(0, 1, (1,)) < PERMUTED, exchanged, torch.arange(3, device=pairs.device))
     pairs = pairs.gather(2, order[:, None, :, None, None].expand_as(pairs))
     grey = pairs.mean(2, keepdim=True)
-    pairs = (grey + (pairs - grey) * dice.uniform(*camera.saturation, *one)).clamp(1e-4, 1)
-    pairs = pairs ** dice.uniform(*map(math.log, camera.gamma), *one).exp()
+    pairs = (grey + (pairs - grey) * dice.uniform(*camera.saturation, one)).clamp(1e-4, 1)
+    low, high = camera.gamma
+    pairs = pairs ** dice.uniform(math.log(low), math.log(high), one).exp()
     if camera.contrast[0] < camera.contrast[1]:
         middle = pairs.mean((1, 2, 3, 4), keepdim=True)
-        pairs = middle + (pairs - middle) * dice.uniform(*camera.contrast, *one)
-    tint = (0.08 * dice.normal(1, 3, 1, 1)).exp()
-    pairs = (pairs * tint * dice.uniform(*camera.exposure, *one) + dice.uniform(-0.08, 0.08, *one)).clamp(0, 1)
+        pairs = middle + (pairs - middle) * dice.uniform(*camera.contrast, one)
+    tint = (0.08 * dice.normal((1, 3, 1, 1))).exp()
+    pairs = (pairs * tint * dice.uniform(*camera.exposure, one) + dice.uniform(-0.08, 0.08, one)).clamp(0, 1)
     some = dice.some(BLURRED)
     return pairs.index_copy(0, some, _blurred(pairs[some], dice.uniform(0.3, 1.1)[some]))
 
@@ -141,15 +142,15 @@ def _blurred(pairs: Tensor, deviation: Float[Tensor, " pair"]) -> Tensor:
     weights = (-(place**2) / (2 * deviation[:, None] ** 2)).softmax(1)
     height, width = pairs.shape[-2:]
     wide = F.pad(pairs.flatten(1, 2), (2, 2, 2, 2), mode="reflect")
-    down = sum(weights[:, i, None, None, None] * wide[:, :, i : i + height] for i in range(5))
-    both = sum(weights[:, i, None, None, None] * down[..., i : i + width] for i in range(5))
+    down = torch.stack([weights[:, i, None, None, None] * wide[:, :, i : i + height] for i in range(5)]).sum(0)
+    both = torch.stack([weights[:, i, None, None, None] * down[..., i : i + width] for i in range(5)]).sum(0)
     return both.unflatten(1, (2, 3))
 
 
 def _record(dice: Dice, pairs: Tensor) -> Tensor:
     """Sensor noise and JPEG, each picture its own."""
-    level = 0.06 * dice.uniform(0, 1, 1, 1, 1, 1) ** 3
-    pairs = (pairs + level * dice.normal(*pairs.shape[1:])).clamp(0, 1)
+    level = 0.06 * dice.uniform(0, 1, (1, 1, 1, 1)) ** 3
+    pairs = (pairs + level * dice.normal(pairs.shape[1:])).clamp(0, 1)
     some, quality = dice.some(COMPRESSED), dice.uniform(35, 95).floor()
     severity = (QUALITIES[0] - quality) / (QUALITIES[0] - QUALITIES[1])  # of the first step of severities
     compressed = jpeg(pairs[some].flatten(0, 1), severity[some].repeat_interleave(2))

@@ -19,6 +19,9 @@ patch is. All windows of 2x2 then have the same positions."""
 class Student(torch.nn.Module):
     """open_clip's CLIP with the two encodings that training needs: sampled windows, and sentences cut at their end."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, architecture: dict):
         super().__init__()
         self.clip: Any = open_clip.CLIP(**architecture)
