@@ -130,6 +130,7 @@ def test_a_part_of_it_can_be_packed(here, tmp_path):
     assert not (tmp_path / "no.zip").exists()
 
 
+@pytest.mark.slow
 def test_what_is_there_stays_and_what_is_damaged_there_is_mended(here, packed, tmp_path):
     before = contents(here)
     moved = unpack(packed, here / "results", here / "computed")
@@ -171,6 +172,7 @@ def first_result(archive: Path) -> str:
     return next(name for name in names if name.startswith("data/results/"))
 
 
+@pytest.mark.slow
 def test_a_damaged_or_foreign_archive_is_refused_and_nothing_is_written(here, packed, tmp_path):
     whole, name = packed.read_bytes(), first_result(packed)
     content = zipfile.ZipFile(packed).read(f"all/{name}")
@@ -242,6 +244,7 @@ def page_of(notebook: bytes, **changed: object) -> dict[str, bytes]:
     return {"data/pages/one.ipynb": notebook, "data/pages/one.json": json.dumps(made).encode()}
 
 
+@pytest.mark.slow
 def test_a_page_must_be_a_notebook_and_its_certificate_that_of_this_page(packed, tmp_path):
     whole = zipfile.ZipFile(packed).read("all/data/pages/one.ipynb")
     empty = json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": json.loads(whole)["metadata"], "cells": []})
@@ -264,6 +267,7 @@ def test_a_page_must_be_a_notebook_and_its_certificate_that_of_this_page(packed,
     assert unpack(rewritten(packed, page_of(whole), tmp_path / "page.zip"), tmp_path / "there", tmp_path / "pages")
 
 
+@pytest.mark.slow
 def test_what_grows_beyond_reason_is_refused_before_anything_of_it_is_written(packed, tmp_path, monkeypatch):
     name = f"data/results/evaluate/{'0' * 64}.parquet"
     rewritten(packed, {name: bytes(2_000_000)}, tmp_path / "stored.zip")
@@ -368,6 +372,7 @@ def test_a_page_of_another_machine_is_fresh_where_its_data_are_absent(tmp_path):
     assert mini_project.run_in(other, "-c", WHY_STALE).stdout == "\n"
 
 
+@pytest.mark.slow
 def test_a_page_says_where_the_results_it_read_were_made(monkeypatch):
     monkeypatch.setattr(ledger, "results_used", {})
     made = {"device": "cuda:0 (NVIDIA H100)", "commit": "abc", "created": "2026-11-02T10:00:00+00:00"}

@@ -46,6 +46,7 @@ def test_mvtec_has_73_kinds_of_defects():
     assert sum(part.kind != "good" for part in official.counts("mvtec")) == 73
 
 
+@pytest.mark.slow
 def test_visa_counts_are_those_of_the_official_table(shared):
     counts = dict.fromkeys(official.counts("visa"), 0)
     for split in ("train", "test"):
@@ -67,6 +68,7 @@ def bottle(tmp_path):
     return write_mvtec(tmp_path / "mvtec", {"bottle": kinds}, train=209)
 
 
+@pytest.mark.slow
 def test_one_complete_category_of_fifteen(bottle):
     table = check_dataset("mvtec", bottle)
     assert list(table.columns) == COLUMNS
@@ -85,6 +87,7 @@ def test_one_complete_category_of_fifteen(bottle):
     assert table.attrs["problems"][0] == "Category cable is missing altogether."
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_named(bottle):
     (bottle / "bottle/test/broken_large/007.png").unlink()
     (bottle / "bottle/ground_truth/contamination/003_mask.png").unlink()
@@ -104,6 +107,7 @@ def test_what_is_missing_is_named(bottle):
     ]
 
 
+@pytest.mark.slow
 def test_masks_of_another_size_and_truncated_pictures(bottle):
     write_mask(bottle / "bottle/ground_truth/broken_small/000_mask.png", size=(9, 9))
     cut = bottle / "bottle/train/good/100.png"

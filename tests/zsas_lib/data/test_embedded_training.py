@@ -43,6 +43,7 @@ def test_a_structure_lies_over_both_pictures_of_a_pair_alike(structure):
     assert changed >= 4
 
 
+@pytest.mark.slow
 def test_a_scene_differs_where_its_mask_is_and_the_same_seed_draws_it_again():
     inside, outside = [], []
     for seed in range(12):
@@ -56,6 +57,7 @@ def test_a_scene_differs_where_its_mask_is_and_the_same_seed_draws_it_again():
     assert np.array_equal(draw_scene(default_rng(11), 96)[0], pair)
 
 
+@pytest.mark.slow
 def test_scenes_are_off_centre_and_cut_by_the_frame():
     """The part's middle, as the mean place of all masks sees it, is anywhere; benches have it in the middle."""
     masks = np.stack([draw_scene(default_rng(seed), 64)[1] for seed in range(40)])

@@ -35,6 +35,7 @@ def test_groups_of_models_have_the_same_resamples_of_categories(runs):
     assert gap.gap == pytest.approx(itself.pixel_auroc["one", "x"] - itself.pixel_auroc["two", "x"])
 
 
+@pytest.mark.slow
 def test_spans_are_between_the_extreme_categories_in_every_resample(runs):
     spans = category_spans(runs, "pixel_auroc")
     of_two = runs["two"][0].pixel_auroc.drop("mean")
