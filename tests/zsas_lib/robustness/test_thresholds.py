@@ -12,6 +12,13 @@ from zsas_lib.metrics.image import image_f1_max, image_rates
 from zsas_lib.robustness import thresholds as module
 
 RNG = np.random.default_rng(2)
+BEGUN = RNG.bit_generator.state
+
+
+@pytest.fixture(autouse=True)
+def begun_anew():
+    """What a test draws depends on no test before it."""
+    RNG.bit_generator.state = BEGUN
 
 
 def table_of(shift: float, share: float, categories: int = 4, images: int = 60, slope: float = 1.0) -> pd.DataFrame:

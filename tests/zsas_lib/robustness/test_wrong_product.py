@@ -13,6 +13,13 @@ from zsas_lib.robustness import wrong_product as module
 from zsas_lib.store.results import describe_model
 
 RNG = np.random.default_rng(5)
+BEGUN = RNG.bit_generator.state
+
+
+@pytest.fixture(autouse=True)
+def begun_anew():
+    """What a test draws depends on no test before it."""
+    RNG.bit_generator.state = BEGUN
 
 
 @pytest.fixture(scope="module")
