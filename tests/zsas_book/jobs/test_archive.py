@@ -43,19 +43,25 @@ def certificate(page: str, digest: str) -> PageCertificate:
     )
 
 
-@pytest.fixture
-def here(tmp_path) -> Path:
-    """A store with three results of two kinds, and two computed pages, one with files."""
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("made")
     for name, seed in (("evaluate", 0), ("evaluate", 1), ("sweep", 0)):
-        load_or_compute(name, {"seed": seed}, lambda: TABLE + seed, sources="s", store=tmp_path / "here" / "results")
-    computed = tmp_path / "here" / "computed"
+        load_or_compute(name, {"seed": seed}, lambda: TABLE + seed, sources="s", store=root / "results")
+    computed = root / "computed"
     (computed / "one_files").mkdir(parents=True)
     (computed / "one_files" / "data.csv").write_text("a,b\n1,2\n")
     for page in ("one", "two"):
         mini_project.write_notebook(computed / f"{page}.ipynb", f"print({page!r})")
         digest = sha256((computed / f"{page}.ipynb").read_bytes()).hexdigest()
         certificate(page, digest).write(computed / f"{page}.json")
-    return tmp_path / "here"
+    return root
+
+
+@pytest.fixture
+def here(made, tmp_path) -> Path:
+    """A store with three results of two kinds, and two computed pages, one with files."""
+    return shutil.copytree(made, tmp_path / "here")
 
 
 @pytest.fixture

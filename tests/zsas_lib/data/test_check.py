@@ -1,5 +1,7 @@
 """Comparison with the official counts, on complete and incomplete data sets."""
 
+import shutil
+
 import pytest
 from layouts import visa_rows, write_3d, write_loco, write_mask, write_mvtec, write_picture, write_visa_table
 from PIL import Image
@@ -61,11 +63,16 @@ def test_validation_pictures_are_normal_and_counted(name, pictures):
     assert {part.kind for part in official.counts(name) if part.split == "validation"} == {"good"}
 
 
-@pytest.fixture
-def bottle(tmp_path):
-    """MVTec AD with one category, which is complete."""
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
     kinds = {"good": 20, "broken_large": 20, "broken_small": 22, "contamination": 21}
-    return write_mvtec(tmp_path / "mvtec", {"bottle": kinds}, train=209)
+    return write_mvtec(tmp_path_factory.mktemp("written") / "mvtec", {"bottle": kinds}, train=209)
+
+
+@pytest.fixture
+def bottle(written, tmp_path):
+    """MVTec AD with one category, which is complete."""
+    return shutil.copytree(written, tmp_path / "mvtec")
 
 
 @pytest.mark.slow
