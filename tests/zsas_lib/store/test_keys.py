@@ -43,15 +43,19 @@ def copy(tmp_path_factory) -> Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def contents(copy) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+
+
 @pytest.fixture
-def library(copy) -> Iterator[Path]:
+def library(copy, contents) -> Iterator[Path]:
     """The copied library, as it was again after each test."""
-    before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
     yield copy / "zsas_lib"
     for path in copy.rglob("*"):
-        if path.is_file() and path not in before:
+        if path.is_file() and path not in contents:
             path.unlink()
-    for path, content in before.items():
+    for path, content in contents.items():
         if not path.is_file() or path.read_bytes() != content:
             path.write_bytes(content)
 
