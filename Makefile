@@ -50,7 +50,7 @@ SNAKEMAKE = $(CACHED) $(RUN) -m snakemake --snakefile zsas_book/workflow/Snakefi
 help:
 	@echo 'make book       compute the chapters and render the book (PROFILE=embedded, EXECUTOR=local, JOBS=2); DRY=1 lists the jobs'
 	@echo 'make status     list what is fresh, stale, missing or failed (PROFILE=embedded)'
-	@echo 'make test       check format and types and run the tests, in 6 to 12 minutes on 2 cores; FAST=1 those of a minute or two'
+	@echo 'make test       check format and types and run the tests, in 6 to 12 minutes on 2 cores; FAST=1 those of less than a minute'
 	@echo 'make lint       check the format and what can be read off the sources'
 	@echo 'make types      check the types of zsas_lib'
 	@echo 'make format     format the sources and the notebooks'
@@ -77,7 +77,7 @@ status: $(ENVIRONMENT)
 	@$(RUN) -m zsas_book.cli status --profile $(call given,PROFILE)
 
 test: data lint
-	$(CACHED) $(RUN) -m pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder $(if $(FAST),--jaxtyping-packages= -m '$(QUICK)')
+	$(CACHED) $(RUN) -m pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder $(if $(FAST),--jaxtyping-packages= --durations=5 -m '$(QUICK)')
 
 lint: $(ENVIRONMENT)
 	@$(RUN) -m ruff check --quiet .

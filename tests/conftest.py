@@ -8,10 +8,10 @@ import checked_types
 import jaxtyping
 import layouts
 import pytest
+from quick import LONG, mark_slow_parameters
 from tiny_clip import tiny_backbone
 
 checked_types.install()
-LONG = ("workflow", "kernel", "browser", "training", "slow")
 APART = "tests/zsas_book/project/test_chapters.py"
 
 
@@ -37,11 +37,12 @@ def pytest_collection():
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with long tests come first, so that no worker is left with one at the end."""
+    """Files with long tests come first, then those with slow ones, so that no worker is left with one at the end."""
     if any(item.get_closest_marker("gpu") for item in items):
         _skip_without_gpu(items)
-    long = {item.path for item in items if any(map(item.get_closest_marker, LONG))}
-    items.sort(key=lambda item: item.path not in long)
+    long, slow = ({item.path for item in items if any(map(item.get_closest_marker, own))} for own in (LONG, ["slow"]))
+    items.sort(key=lambda item: (item.path not in long, item.path not in slow))
+    mark_slow_parameters(items)
 
 
 def pytest_collection_finish() -> None:

@@ -48,6 +48,7 @@ def asked(monkeypatch, tmp_path):
     return measured
 
 
+@pytest.mark.slow
 def test_it_goes_on_where_it_was(asked, tmp_path):
     rows = {row.what: row for row in towers.measure(SETTINGS)}
     assert asked == ["ViT-B-16", "RN50"]
@@ -65,6 +66,7 @@ def test_it_goes_on_where_it_was(asked, tmp_path):
     assert len(asked) == 3
 
 
+@pytest.mark.slow
 def test_only_those_that_are_named_are_measured_anew(asked):
     list(towers.measure(SETTINGS))
     rows = list(towers.measure(replace(SETTINGS, only=("ViT-B-16",))))
@@ -81,6 +83,7 @@ def test_a_tower_that_memory_has_no_room_for_is_not_begun(asked, monkeypatch):
     assert asked == []
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("kind", ["class token", "resnet"])
 def test_what_is_found_of_a_small_tower(kind):
@@ -104,6 +107,7 @@ def test_open_clips_own_products_are_torchs():
     assert frozen() == before
 
 
+@pytest.mark.slow
 def test_the_text_side_of_hugging_face_takes_no_learned_words():
     facts = towers.facts_of("roberta-ViT-B-32")
     assert facts["runs"] == "winclip april-gan anovl clip" and "one of Hugging Face's" in facts["why_not"]

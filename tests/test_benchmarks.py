@@ -68,6 +68,7 @@ def test_the_machine_is_described():
     assert here["torch"] == torch.__version__ and set(here) <= set(COLUMNS)
 
 
+@pytest.mark.slow
 def test_a_new_run_replaces_the_rows_of_its_benchmark_on_its_machine_and_no_others(root):
     first, second = Measurement("one", 1.5, "s"), Measurement("two, really", 2.0)
     kept(root, "fast", "cpu", [first, second], HERE)
@@ -84,6 +85,7 @@ def test_a_new_run_replaces_the_rows_of_its_benchmark_on_its_machine_and_no_othe
     ]
 
 
+@pytest.mark.slow
 def test_a_run_that_ended_early_replaces_only_what_it_measured(root):
     kept(root, "fast", "cpu", [Measurement("one", 1.0), Measurement("two", 2.0)], HERE)
     kept(root, "fast", "cpu", [Measurement("one", 5.0)], HERE, whole=False)
@@ -91,6 +93,7 @@ def test_a_run_that_ended_early_replaces_only_what_it_measured(root):
     assert table.ours.to_dict() == {"one": 5.0, "two": 2.0}
 
 
+@pytest.mark.slow
 def test_what_is_stored_is_read_back_to_the_last_column(root):
     row = Measurement("a, b", 0.123456, "ms", "peer, 1", np.nan, 2.5, 3, 'said "so"')
     kept(root, "fast", "cuda", [row], HERE | {"gpu": "Some GPU"})
@@ -108,6 +111,7 @@ def test_what_is_stored_is_read_back_to_the_last_column(root):
     assert pd.isna(found.peer) and found.ratio == 2.5
 
 
+@pytest.mark.slow
 def test_a_benchmark_that_fails_or_cannot_run_keeps_what_it_found(root, monkeypatch, capsys):
     def measure(settings):
         yield Measurement("one", 1.0)
@@ -123,6 +127,7 @@ def test_a_benchmark_that_fails_or_cannot_run_keeps_what_it_found(root, monkeypa
         assert measured(root).what.tolist() == ["one"]
 
 
+@pytest.mark.slow
 def test_quick_runs_are_not_kept(root, capsys):
     assert run("rotation", QUICK, root) is True
     assert "torch-rotation" in capsys.readouterr().out and not (root / MEASURED).exists()
@@ -146,6 +151,7 @@ def test_every_benchmark_has_bars_and_the_other_way_round():
     assert (REPOSITORY / BARS).is_file()
 
 
+@pytest.mark.slow
 def test_the_drawn_pictures_go_through_the_librarys_evaluation():
     data = memory.drawn(pictures=12, categories=3, size=40)
     table = evaluate(memory.Shown(), data, batch_size=5, resamples=2)
@@ -175,6 +181,7 @@ def test_a_patch_that_is_repeated_shows_what_a_place_is_worth():
     assert embedded.repeated(Placed(0.25), pictures) == pytest.approx(1.5, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_the_plain_loop_tries_the_points_of_the_batch(monkeypatch):
     """On a toy whose loss is smooth, so that rounding does not grow."""
     from toy import Glow
@@ -305,6 +312,7 @@ def test_what_is_missing_differs_and_what_is_new_is_listed(tmp_path):
     assert status == 0 and lines[0] == "cost, more: a new table"
 
 
+@pytest.mark.slow
 def test_a_page_may_have_another_name_or_two(tmp_path):
     apart = {"turns": {"sweep": SWEEP}, "colours": {"reported": BUILD["sweep"]["reported"]}, "cost": BUILD["cost"]}
     assert same(tmp_path, apart, "--renamed", "sweep=turns")[0] == 1
@@ -316,6 +324,7 @@ def test_a_page_may_have_another_name_or_two(tmp_path):
     assert same(tmp_path, apart, "--renamed", "sweep")[0] == 2
 
 
+@pytest.mark.slow
 def test_what_changes_on_purpose_is_no_difference_and_is_said(tmp_path):
     faster = changed("sweep", "sweep", "0.95,", "0.96,")
     status, lines = same(tmp_path, faster, intended="sweep,sweep,pixel_auroc,measured time\n")
@@ -338,6 +347,7 @@ def test_every_change_on_purpose_has_a_reason():
     assert same_numbers.read_intended(same_numbers.ON_PURPOSE)
 
 
+@pytest.mark.slow
 def test_a_training_that_was_measured_is_read_until_its_settings_change(tmp_path, monkeypatch):
     """The table of trainings: resumed seed by seed, in place of a former row of the same seed, and not for one that
     learns nothing but once."""
@@ -363,6 +373,7 @@ def test_a_training_that_was_measured_is_read_until_its_settings_change(tmp_path
     assert table.training.nunique() == 5 - 1 and done[-1] == ("april-gan", 1)
 
 
+@pytest.mark.slow
 def test_what_learns_nothing_is_measured_anew(tmp_path, monkeypatch):
     (tmp_path / "benchmarks").mkdir()
     for value in (0.5, 0.75):
@@ -372,6 +383,7 @@ def test_what_learns_nothing_is_measured_anew(tmp_path, monkeypatch):
         assert list(rows.pixel_auroc) == list(learned_models.learned(tmp_path).pixel_auroc) == [value]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["anovl", "clip"])
 def test_models_are_measured_at_the_size_that_the_pages_have(name, monkeypatch):
     sizes = []
@@ -405,6 +417,7 @@ def test_every_model_is_set_against_winclip_of_the_same_direction(quick, monkeyp
         assert {*barred} <= {*rows}
 
 
+@pytest.mark.slow
 def test_methods_are_timed_in_turn_in_cpu_time():
     rows = list(rivals.measure(QUICK))
     assert [row.what.split(",")[0] for row in rows] == ["AdaCLIP", "AnoVL without views"]

@@ -19,6 +19,7 @@ from zsas_book.site.judging import NO_NUMBER, judge
 from zsas_book.site.staging import PUBLISHED
 from zsas_lib.papers import claims
 
+pytestmark = pytest.mark.every_parameter  # a page that is added or changed is looked through at once
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.md"))
 HTML = REPOSITORY / "book" / "_build" / "html" / "_computed"
 COMPUTED = REPOSITORY / "book" / "_computed"

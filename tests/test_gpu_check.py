@@ -53,6 +53,7 @@ def test_a_dry_run_says_what_would_be_run(monkeypatch, capsys):
     assert "8 minutes" in text and "No GPU" in text
 
 
+@pytest.mark.slow
 def test_words_and_table_are_kept_and_a_step_that_fails_stops_no_other(steps, capsys, tmp_path):
     steps(
         python("tests", "print('one failed'); raise SystemExit(1)"),
@@ -73,6 +74,7 @@ def test_a_step_out_of_time_is_interrupted_and_keeps_what_it_has(steps, capsys):
     assert re.search(r"begun\n.*kept\n.*Interrupted after 1 s", capsys.readouterr().out, re.DOTALL)
 
 
+@pytest.mark.slow
 def test_a_benchmark_that_is_interrupted_keeps_what_it_found(monkeypatch, tmp_path):
     from benchmarks.__main__ import run
     from benchmarks.table import Measurement, Settings

@@ -75,6 +75,7 @@ def import_all(names: list[str], tmp_path: Path) -> subprocess.CompletedProcess:
     return subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_the_book_is_out_of_reach_and_the_science_is_not():
     refused = out_of_reach()
     assert {
@@ -98,6 +99,7 @@ def test_every_module_of_the_science_is_imported_without_the_book(tmp_path):
     assert (outcome.stdout, outcome.returncode) == (f"{len(names)} modules\n", 0), outcome.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["matplotlib", "zsas_book", "snakemake"])
 def test_what_is_out_of_reach_cannot_be_imported(name, tmp_path):
     outcome = import_all([name], tmp_path)

@@ -181,6 +181,7 @@ def test_a_chapters_code_says_which_names_it_uses():
     assert used_names(notebook, ENTRIES) == ["metrics.aupro", "fit", "robustness.suitability.picture_table"]
 
 
+@pytest.mark.slow
 def test_every_chapter_uses_something_and_every_page_is_in_the_table_of_contents():
     for path in (REPOSITORY / "notebooks").glob("*.ipynb"):
         assert used_names(nbformat.read(path, as_version=4), ENTRIES), path.name

@@ -30,6 +30,7 @@ def lint(root: Path) -> subprocess.CompletedProcess:
     )
 
 
+@pytest.mark.slow
 def test_rooms_depend_one_way():
     outcome = lint(REPOSITORY)
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
@@ -52,6 +53,7 @@ def package(root: Path, name: str, modules: dict[str, str]) -> None:
         path.write_text(source)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "source"),
     [
@@ -94,6 +96,7 @@ def test_every_room_says_what_it_is_for():
             assert ast.get_docstring(ast.parse((room / "__init__.py").read_text())), room
 
 
+@pytest.mark.slow
 def test_the_book_takes_no_private_name_of_the_library():
     for path in (REPOSITORY / "zsas_book").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):

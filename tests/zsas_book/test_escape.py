@@ -87,6 +87,7 @@ def test_names_are_text_in_a_paragraph_in_a_table_and_as_code(name):
     assert block.astext() == f"{name}\n{name}"
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(texts)
 def test_any_text_is_one_paragraph_of_its_own_letters(text):

@@ -23,6 +23,7 @@ def test_pictures_are_the_test_pictures_half_of_them_damaged():
     assert len(pictures) == 8 and sum(record.is_anomalous for record in pictures.records) == 4
 
 
+@pytest.mark.slow
 def test_of_the_normal_pictures_there_may_be_fewer():
     given = ("embedded-b", None, ["ceramic_ring", "woven_sheet"], 8, 36)
     every, few = opening.pictures_of(*given), opening.pictures_of(*given, normal_per_category=1)
@@ -130,12 +131,14 @@ def test_models_may_have_a_backbone_each(monkeypatch):
     assert asked == towers
 
 
+@pytest.mark.slow
 def test_a_map_without_a_backbone_is_drawn_and_recorded(pictures):
     network, sample = load_model("median-colour"), pictures[0]
     assert torch.equal(opening.map_of(network, sample), network(sample.image[None], "lamp").anomaly_map[0])
     assert record(map=network).facts["subjects"]["map"] == {"model": "median-colour", "options": {"of": "colour"}}
 
 
+@pytest.mark.slow
 def test_two_chapters_find_one_evaluation_for_each_model_and_training(tmp_path, monkeypatch):
     """Whatever else they ask for: the second reads what the first has stored."""
     monkeypatch.setenv("ZSAS_RESULTS", str(tmp_path / "store"))

@@ -51,6 +51,7 @@ def pair(device, towers):
     return tuple(zsas.load_model("winclip", towers(place)) for place in ("cpu", device))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["winclip", "vcpclip+", "adaclip", "anovl"])
 def test_models_in_half_precision_and_under_autocast(device, name):
     tower = tiny_backbone(TINY, precision="bfloat16")
@@ -66,6 +67,7 @@ def test_models_in_half_precision_and_under_autocast(device, name):
     close(maps.float(), here.anomaly_map, 5e-2)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(("name", "options"), [("adaclip", {}), ("anovl", {}), ("anovl", {"adapter": "linear"})])
 def test_models_under_autocast_on_the_cpu(name, options):
     model = trained(name, tiny_backbone(TINY), **options)
@@ -83,6 +85,7 @@ def test_a_backbone_is_loaded_onto_a_device_with_the_same_weights_and_says_the_s
         tower.encode_image(torch.tensor([0.0, 200.0]).expand(1, 3, 24, 2).to(device))
 
 
+@pytest.mark.slow
 def test_what_towers_said_on_another_device_is_read_anew(device, pictures):
     model = trained("april-gan", tiny_backbone(TINY))
     with towers_read_once(), torch.no_grad():
@@ -92,6 +95,7 @@ def test_what_towers_said_on_another_device_is_read_anew(device, pictures):
         assert torch.equal(model.to("cpu")(images(2, 3, 24, 24), "nut").anomaly_map, here)
 
 
+@pytest.mark.slow
 def test_a_training_on_a_device_augments_is_judged_resumed_and_saved(device, towers, pictures, tmp_path, monkeypatch):
     model, file = zsas.load_model("vcpclip+", towers(device)), tmp_path / "checkpoint"
     both = toy_dataset(tmp_path / "two", {"nut": 1, "ring": 1}, normal=1)
@@ -118,6 +122,7 @@ def test_a_training_on_a_device_augments_is_judged_resumed_and_saved(device, tow
     close(model(images(1, 3, 24, 24), "nut").anomaly_map, loaded(images(1, 3, 24, 24), "nut").anomaly_map)
 
 
+@pytest.mark.slow
 def test_the_authors_files_are_read_onto_a_device(device, tmp_path):
     save_file(released.clip_state(), tmp_path / "clip.safetensors")
     with pytest.MonkeyPatch.context() as patch:
@@ -168,6 +173,7 @@ def test_turns_far_beyond_a_quarter_and_their_slopes(device):
     close(derotate(pixels[:, 0].to(device), degrees), derotate(pixels[:, 0], degrees))
 
 
+@pytest.mark.slow
 def test_metrics_and_quantities_of_pictures_on_a_device(device):
     maps, masks, pixels = images(3, 12, 12), images(3, 12, 12).flip(0) > 0.6, images(2, 3, 12, 12)
     scores, labels = maps.amax((1, 2)), torch.tensor([True, False, True])
@@ -202,6 +208,7 @@ def test_evaluation_sweeps_and_the_store(pair, pictures, tmp_path):
     assert again.attrs["made"][0]["file"] == first.attrs["made"][0]["file"]
 
 
+@pytest.mark.slow
 def test_costs_are_measured_on_a_device(pair):
     here, there = pair
     assert operations(there) == operations(here)
@@ -210,6 +217,7 @@ def test_costs_are_measured_on_a_device(pair):
     assert table["ms per picture"].item() > 0 and table["peak MB"].item() > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("search", ["adam", "grid", "random"])
 def test_searches_find_the_same(pair, pictures, search):
     pixels = torch.stack([sample.image for sample in pictures.select(anomalous=True)])
@@ -242,6 +250,7 @@ def test_studies_of_searches(pair, pictures, tmp_path):
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
 
 
+@pytest.mark.slow
 def test_studies_of_one_picture_of_windows_and_of_references(pair, pictures):
     here, there = pair
     sample, normal = pictures[len(pictures) - 1], pictures.select(anomalous=False)
@@ -263,6 +272,7 @@ def test_studies_of_one_picture_of_windows_and_of_references(pair, pictures):
     assert numbers[0] == pytest.approx(numbers[1], abs=1e-3)
 
 
+@pytest.mark.slow
 def test_studies_of_learned_models(device, towers, pictures):
     models = [trained("vcpclip+", towers(place)) for place in ("cpu", device)]
     same(vcp_protocol.protocol_table(model, pictures) for model in models)
@@ -275,6 +285,7 @@ def test_studies_of_learned_models(device, towers, pictures):
     assert audit_claims.map_distance(models[1], swapped, pictures[0]).numbers["apart"] == 0
 
 
+@pytest.mark.slow
 def test_perturbations_wait_for_nothing(device):
     pixels, amounts = images(3, 3, 10, 14).to(device), torch.tensor([0.1, -0.2, 0.3])
     for given in (0.3, amounts, amounts.to(device).requires_grad_()):
@@ -312,6 +323,7 @@ def test_predictions_and_searches_wait_where_they_read(device, towers, pictures)
         assert counts[1] - counts[0] == reads, found
 
 
+@pytest.mark.slow
 def test_pictures_out_of_range_are_refused_where_they_are_read(device, towers, pictures):
     model = zsas.load_model("winclip", towers(device))
     batch = next(pictures.batches(2))
@@ -326,6 +338,7 @@ def test_pictures_out_of_range_are_refused_where_they_are_read(device, towers, p
         model((255 * batch.images).to(device), "nut")
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_ends_a_training_before_it_changes_anything(device, towers, pictures):
     model = zsas.load_model("april-gan", towers(device))
     fit(model, pictures, epochs=1, training_batch_size=5, rate=1e-30, augment=False)

@@ -81,6 +81,7 @@ def test_maps_without_a_model_are_drawn_where_the_pictures_are_without_a_wait(de
     same(zsas.evaluate(place, pictures, **FEW) for place in (model, moved(model, device)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LEARNED)
 def test_training_begins_and_ends_alike(device, towers, pictures, monkeypatch, name):
     monkeypatch.setattr("zsas_lib.models.vcpclip.DROPOUT", 0.0)  # each device has random numbers of its own
@@ -99,6 +100,7 @@ def test_training_begins_and_ends_alike(device, towers, pictures, monkeypatch, n
     close(there(images(1, 3, 24, 24), "nut").anomaly_map, here(images(1, 3, 24, 24), "nut").anomaly_map, 1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_a_forward_pass_waits_for_nothing_but_to_see_the_range_of_its_pictures_and_names(device, towers, name):
     model = trained(name.partition(",")[0], towers(device), **MODELS[name])
@@ -115,6 +117,7 @@ def test_a_forward_pass_waits_for_nothing_but_to_see_the_range_of_its_pictures_a
     assert len(found) == len(extents) + READ.get(name, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LEARNED)
 def test_a_training_step_waits_once(device, towers, pictures, name):
     model, counts, few = zsas.load_model(name, towers(device)), [], pictures.select(per_category=2)

@@ -53,6 +53,7 @@ def test_weights_that_half_precision_cannot_hold_stay_as_they_are(small):
     assert torch.equal(torch.from_numpy(read(part, "image.places").copy()), small.clip.visual.positional_embedding)
 
 
+@pytest.mark.slow
 def test_words_are_near_in_eight_bits(embedded):
     part, table = text_part(embedded), embedded.text.vocabulary
     rows = read(part, "text.words").astype(np.float32) * read(part, "text.words.scale").astype(np.float32)[:, None]
@@ -60,6 +61,7 @@ def test_words_are_near_in_eight_bits(embedded):
     assert ((torch.from_numpy(rows) - table).abs() <= 0.6 * scale + 1e-7).all()
 
 
+@pytest.mark.slow
 def test_names_are_the_models_own(small):
     scripts = page_scripts(small, ["metal_nut", "pcb1"], [])
     names = called(scripts["about.js"])["names"]
@@ -95,6 +97,7 @@ def test_too_large_a_tower_is_refused_before_anything_is_written(small, tmp_path
     assert not (tmp_path / "page").exists()
 
 
+@pytest.mark.slow
 def test_the_embedded_model_is_light(embedded):
     scripts = page_scripts(embedded, known_names(), [])
     sizes = {name: len(text.encode()) for name, text in scripts.items()}

@@ -54,6 +54,7 @@ def test_a_wrong_parameter_is_one_sentence_and_status_2(zsas, tmp_path, argument
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_paths_are_relative_to_the_shells_folder_and_parameters_that_go_together_are_checked(
     zsas, tmp_path, monkeypatch, mvtec_root
 ):
@@ -75,6 +76,7 @@ def test_paths_are_relative_to_the_shells_folder_and_parameters_that_go_together
     assert f"No folder {REPOSITORY}/notebooks/my sets/folder" in err
 
 
+@pytest.mark.slow
 def test_places_that_cannot_be_written_are_said_before_anything_runs(zsas, tmp_path, monkeypatch):
     notebook = write_notebook(tmp_path / "page.ipynb", "print(rows)")
     (tmp_path / "file").touch()
@@ -159,6 +161,7 @@ def test_data_check_prints_the_counts_and_fails_where_something_is_missing(zsas,
     assert "Category cable is missing altogether." in err
 
 
+@pytest.mark.slow
 def test_doctor_finds_the_environment_in_order(zsas):
     status, out, err = zsas("doctor")
     assert (status, err) == (0, "")
@@ -168,6 +171,7 @@ def test_doctor_finds_the_environment_in_order(zsas):
     assert str(REPOSITORY) in found["project"]
 
 
+@pytest.mark.slow
 def test_doctor_finds_a_torchvision_that_does_not_fit(zsas, monkeypatch):
     real = doctor.metadata.version
     monkeypatch.setattr(doctor.metadata, "version", lambda name: "2.13.0+cpu" if name == "torch" else real(name))
@@ -186,6 +190,7 @@ def test_train_writes_what_load_model_reads(zsas, mvtec_root, tmp_path):
     assert model.trained["epochs"] == 2 and len(model.history) == 2 and model.trained["decay"]  # of the short recipe
 
 
+@pytest.mark.slow
 def test_train_hands_on_what_chooses_the_epoch_and_says_if_it_was_the_test_data(
     zsas, mvtec_root, tmp_path, monkeypatch
 ):
@@ -275,7 +280,11 @@ def test_where_a_training_cannot_be_written_is_one_sentence_before_anything_is_r
         (["april-gan", "--activation", "relu"], "Unknown activation 'relu'"),
         (["april-gan", "--backbone", "ViT-B-32"], "Backbone 'ViT-B-32' has no weights of its own"),
         (["anomalyclip", "--backbone", "RN50:openai"], "AnomalyCLIP cannot run on backbone 'RN50:openai' (ResNet): "),
-        (["vcpclip+", "--backbone", "convnext_base:laion400m_s13b_b51k"], "VCPCLIP cannot run on backbone 'convnext_"),
+        pytest.param(
+            ["vcpclip+", "--backbone", "convnext_base:laion400m_s13b_b51k"],
+            "VCPCLIP cannot run on backbone 'convnext_",
+            marks=pytest.mark.slow,
+        ),
         (["april-gan", "--backbone", "ViT-B-32:openai", "--image-size", "230"], "Backbone 'ViT-B-32:openai': image_"),
         (["april-gan", "--loss-size", "145"], "fit got loss_size=145; expected a side in pixels in 1..144."),
         (["april-gan", "--recipe", "shrt"], "Unknown recipe of a training 'shrt'"),

@@ -14,6 +14,7 @@ def ended(arguments, capsys) -> tuple[int, str, str]:
     return end.value.code or 0, said.out, said.err
 
 
+@pytest.mark.slow
 def test_folder_runs_by_itself(tmp_path, capsys):
     folder = tmp_path / "a page"
     code, out, err = ended(["embedded", folder, "--name", "bottle", "--name", "pcb1"], capsys)
@@ -24,6 +25,7 @@ def test_folder_runs_by_itself(tmp_path, capsys):
     assert 'data-scripts=""' in (folder / "index.html").read_text()
 
 
+@pytest.mark.slow
 def test_folder_that_is_not_empty_and_too_large_a_page_are_refused(tmp_path, capsys):
     (tmp_path / "mine.txt").write_text("mine")
     code, _, err = ended(["embedded", tmp_path], capsys)

@@ -32,6 +32,7 @@ def test_a_case_is_the_picture_its_map_the_perturbed_picture_and_the_map_turned_
     assert worst.image.shape == sample.image.shape and not torch.equal(worst.image, sample.image)
 
 
+@pytest.mark.slow
 def test_points_of_models_stand_from_the_original_to_all_three():
     rows = [
         {"category": name, "combination": combination, "pixel_auroc": value, "pixel_auroc_se": 0.01}

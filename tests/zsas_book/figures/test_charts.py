@@ -244,6 +244,7 @@ def test_points_have_a_line_through_the_means_of_their_fifths():
     assert line.get_xdata().tolist() == [1.5, 3.5, 5.5, 7.5, 9.5] and line.get_ydata()[0] == 3.0
 
 
+@pytest.mark.slow
 def test_groups_of_defects_are_points_beside_the_printed_ones():
     names = ["image_auroc", "pixel_auroc"]
     rows = [("ring", "contrast", "low", 0.5, 0.6), ("star", "contrast", "low", 0.7, 0.8)]

@@ -114,6 +114,7 @@ def drawn_words(figure) -> set[str]:
     return {html.unescape(text) for text in re.findall(r"<text [^>]*>([^<]*)</text>", file.getvalue())}
 
 
+@pytest.mark.slow
 def test_names_in_figures_are_text_and_no_formulas():
     name = "$x_1$ <M8> & $y$"
     axes = figures.panels()[1]
@@ -125,6 +126,7 @@ def test_names_in_figures_are_text_and_no_formulas():
     assert drawn_words(figures.steps(["map $M^W$", "the map"])) >= {"the map"}
 
 
+@pytest.mark.slow
 def test_logarithmic_axes_have_plain_numbers():
     axes = figures.panels()[1]
     axes.plot([0.01, 1.0, 250.0], [1.0, 2.0, 3.0])
@@ -134,6 +136,7 @@ def test_logarithmic_axes_have_plain_numbers():
     assert {"0.01", "0.03", "0.1", "1", "100"} <= words and not any("$" in word for word in words)
 
 
+@pytest.mark.slow
 def test_gaps_stand_with_their_intervals_about_a_line_in_two_columns_of_panels():
     rows = [
         (name, metric, gap, gap - 1, gap + 2)

@@ -45,6 +45,7 @@ def test_a_gallery_has_pictures_outlines_maps_and_gaps_in_their_places(sample):
     assert [line[0].texts[0].get_text() for line in axes] == ["first\nrow", "second"]
 
 
+@pytest.mark.slow
 def test_a_gallery_is_no_wider_than_a_page(sample):
     assert figures.gallery([[figures.tile(sample)] * 12]).get_figwidth() == pytest.approx(9.0)
     assert figures.gallery([[figures.tile(sample)] * 2], size=1.5).get_figwidth() == pytest.approx(3.0)

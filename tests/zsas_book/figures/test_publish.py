@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import pytest
 
 from zsas_book import figures
 
@@ -18,6 +19,7 @@ def drawn(folder):
     return (folder / "drawn.svg").read_bytes()
 
 
+@pytest.mark.slow
 def test_the_same_figure_gives_the_same_bytes(tmp_path, monkeypatch):
     monkeypatch.setenv("ZSAS_PAGE_FILES", str(tmp_path))
     first, second = drawn(tmp_path), drawn(tmp_path)

@@ -140,6 +140,7 @@ def test_frames_must_be_there_be_alike_and_be_small(monkeypatch):
         frame_slider(FRAMES, **GIVEN)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("node"), reason="needs node")
 def test_moving_the_control_changes_picture_words_and_dot(text):
     page = """

@@ -20,6 +20,7 @@ def robustness(factors=("pose", "lighting", "colour")):
     return pd.concat(parts, ignore_index=True)
 
 
+@pytest.mark.slow
 def test_factors_have_a_panel_each_with_every_network_and_a_line():
     figure = figures.factor_lines(robustness(), ["m0", "m1", "m2"], {"m3": "#045fff"}, columns=2)
     shown = [axis for axis in figure.axes if axis.get_visible()]

@@ -43,19 +43,25 @@ def certificate(page: str, digest: str) -> PageCertificate:
     )
 
 
-@pytest.fixture
-def here(tmp_path) -> Path:
-    """A store with three results of two kinds, and two computed pages, one with files."""
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("made")
     for name, seed in (("evaluate", 0), ("evaluate", 1), ("sweep", 0)):
-        load_or_compute(name, {"seed": seed}, lambda: TABLE + seed, sources="s", store=tmp_path / "here" / "results")
-    computed = tmp_path / "here" / "computed"
+        load_or_compute(name, {"seed": seed}, lambda: TABLE + seed, sources="s", store=root / "results")
+    computed = root / "computed"
     (computed / "one_files").mkdir(parents=True)
     (computed / "one_files" / "data.csv").write_text("a,b\n1,2\n")
     for page in ("one", "two"):
         mini_project.write_notebook(computed / f"{page}.ipynb", f"print({page!r})")
         digest = sha256((computed / f"{page}.ipynb").read_bytes()).hexdigest()
         certificate(page, digest).write(computed / f"{page}.json")
-    return tmp_path / "here"
+    return root
+
+
+@pytest.fixture
+def here(made, tmp_path) -> Path:
+    """A store with three results of two kinds, and two computed pages, one with files."""
+    return shutil.copytree(made, tmp_path / "here")
 
 
 @pytest.fixture
@@ -130,6 +136,7 @@ def test_a_part_of_it_can_be_packed(here, tmp_path):
     assert not (tmp_path / "no.zip").exists()
 
 
+@pytest.mark.slow
 def test_what_is_there_stays_and_what_is_damaged_there_is_mended(here, packed, tmp_path):
     before = contents(here)
     moved = unpack(packed, here / "results", here / "computed")
@@ -171,6 +178,7 @@ def first_result(archive: Path) -> str:
     return next(name for name in names if name.startswith("data/results/"))
 
 
+@pytest.mark.slow
 def test_a_damaged_or_foreign_archive_is_refused_and_nothing_is_written(here, packed, tmp_path):
     whole, name = packed.read_bytes(), first_result(packed)
     content = zipfile.ZipFile(packed).read(f"all/{name}")
@@ -242,6 +250,7 @@ def page_of(notebook: bytes, **changed: object) -> dict[str, bytes]:
     return {"data/pages/one.ipynb": notebook, "data/pages/one.json": json.dumps(made).encode()}
 
 
+@pytest.mark.slow
 def test_a_page_must_be_a_notebook_and_its_certificate_that_of_this_page(packed, tmp_path):
     whole = zipfile.ZipFile(packed).read("all/data/pages/one.ipynb")
     empty = json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": json.loads(whole)["metadata"], "cells": []})
@@ -264,6 +273,7 @@ def test_a_page_must_be_a_notebook_and_its_certificate_that_of_this_page(packed,
     assert unpack(rewritten(packed, page_of(whole), tmp_path / "page.zip"), tmp_path / "there", tmp_path / "pages")
 
 
+@pytest.mark.slow
 def test_what_grows_beyond_reason_is_refused_before_anything_of_it_is_written(packed, tmp_path, monkeypatch):
     name = f"data/results/evaluate/{'0' * 64}.parquet"
     rewritten(packed, {name: bytes(2_000_000)}, tmp_path / "stored.zip")
@@ -368,6 +378,7 @@ def test_a_page_of_another_machine_is_fresh_where_its_data_are_absent(tmp_path):
     assert mini_project.run_in(other, "-c", WHY_STALE).stdout == "\n"
 
 
+@pytest.mark.slow
 def test_a_page_says_where_the_results_it_read_were_made(monkeypatch):
     monkeypatch.setattr(ledger, "results_used", {})
     made = {"device": "cuda:0 (NVIDIA H100)", "commit": "abc", "created": "2026-11-02T10:00:00+00:00"}

@@ -77,6 +77,7 @@ def test_anything_else_is_refused(formula, message):
     assert message in str(raised.value) and formula in str(raised.value)
 
 
+@pytest.mark.slow
 def test_every_page_of_the_book_says_what_it_costs():
     for profile in ("embedded", "paper", "smoke"):
         for page in load_pages(REPOSITORY, profile).values():
@@ -92,6 +93,7 @@ def test_pictures_are_counted_with_as_many_normal_ones_as_the_page_takes():
         assert estimated(page, REPOSITORY).pictures == pictures
 
 
+@pytest.mark.slow
 def test_what_is_not_said_is_unknown_and_not_guessed(monkeypatch, tmp_path):
     page = Page("mine", load_pages(REPOSITORY, "smoke")["few_shot"].notebook, parameters={"pictures_per_category": 3})
     cost = estimated(page, REPOSITORY)

@@ -39,6 +39,7 @@ def weights(monkeypatch):
     monkeypatch.setattr("zsas_lib.backbones.registry.weights_at_hand", lambda name: REPOSITORY / "chapters.yaml")
 
 
+@pytest.mark.slow
 def test_the_paper_profile_is_listed_whole_and_refused_for_each_thing_that_is_missing(monkeypatch):
     looked_at = []
 
@@ -74,6 +75,7 @@ def test_the_paper_profile_is_listed_whole_and_refused_for_each_thing_that_is_mi
     assert "zsas shard visual_factors towers_RN50_openai" in tries[2]
 
 
+@pytest.mark.slow
 def test_nothing_is_in_the_way_where_data_weights_and_disk_are_there(tmp_path, monkeypatch, weights):
     kinds = {"good": 2, "broken": 2}
     categories = {name: official.categories(name) for name in ("mvtec", "visa", "mpdd")}
@@ -97,6 +99,7 @@ def test_nothing_is_in_the_way_where_data_weights_and_disk_are_there(tmp_path, m
     assert "ZSAS_RESULTS" in problem
 
 
+@pytest.mark.slow
 def test_places_that_cannot_be_written_are_said_before_anything_starts(tmp_path, monkeypatch):
     (tmp_path / "results").touch()
     (problem,) = make_plan(REPOSITORY, "smoke").problems
@@ -113,6 +116,7 @@ def test_places_that_cannot_be_written_are_said_before_anything_starts(tmp_path,
     assert problem.endswith("with results in $ZSAS_RESULTS.")
 
 
+@pytest.mark.slow
 def test_unknown_profiles_executors_and_partitions_are_refused(tmp_path, monkeypatch):
     with pytest.raises(UnknownNameError, match="Unknown profile 'papr'.*Did you mean 'paper'"):
         make_plan(REPOSITORY, "papr")

@@ -292,6 +292,7 @@ def test_a_result_that_could_not_be_stored_fails_its_shard(store):
     assert compute_shard(shard, REPOSITORY)["computed"] == 1
 
 
+@pytest.mark.slow
 def test_the_shards_that_the_books_prose_runs_are_there():
     found = re.findall(r"zsas shard (\w+) (\w+) --profile (\w+)", (REPOSITORY / "book" / "cluster.md").read_text())
     assert found

@@ -53,6 +53,7 @@ def test_jobs_share_the_gpus_and_no_two_have_the_same_one_at_once(tmp_path):
         ]
 
 
+@pytest.mark.slow
 def test_a_killed_jobs_gpu_is_free_at_once(tmp_path):
     (job,), told = started(1, ["0"], tmp_path, 600)
     told.get(timeout=60)

@@ -130,6 +130,7 @@ def changed_weights(noted: dict[str, str], root) -> str:
     return replace(CERTIFICATE, weights=noted).changed_source(root)
 
 
+@pytest.mark.slow
 def test_another_weights_file_makes_stale_and_a_missing_one_does_not(tmp_path, monkeypatch):
     monkeypatch.setattr(ledger, "weights_read", {})
     path = tmp_path / "tower.safetensors"
@@ -145,6 +146,7 @@ def test_another_weights_file_makes_stale_and_a_missing_one_does_not(tmp_path, m
     assert changed_weights(noted, tmp_path) == ""
 
 
+@pytest.mark.slow
 def test_the_embedded_weights_are_library_files_and_not_noted_twice(monkeypatch):
     monkeypatch.setattr(ledger, "weights_read", {})
     read_weights(digests.PACKAGE / "data" / "embedded" / "backbone.safetensors")

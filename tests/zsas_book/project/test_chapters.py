@@ -182,6 +182,7 @@ def test_results_went_into_the_store_and_nothing_unfinished_is_left(computed, st
     assert not left
 
 
+@pytest.mark.every_parameter  # one that is added or changed is looked at at once
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 def test_a_notebook_pair_agrees_and_carries_no_outputs(source):
     notebook = nbformat.read(source.with_suffix(".ipynb"), as_version=4)
@@ -205,6 +206,7 @@ def test_a_chapter_declares_its_parameters_and_ends_with_its_record(source):
     assert re.search(r"^record\(.+\)$", notebook.cells[-1].source.splitlines()[-1])
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("profile", PROFILES)
 def test_the_parameters_of_every_page_are_known(profile):
     for page in load_pages(REPOSITORY, profile).values():

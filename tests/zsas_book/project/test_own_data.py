@@ -52,6 +52,7 @@ def top(page: Page, given: dict) -> str:
     return done.cells[0].source
 
 
+@pytest.mark.slow
 def test_the_notice_of_embedded_pictures_stands_on_no_page_of_other_ones():
     page = find_page("which_method", "embedded", REPOSITORY)
     assert "come from procedural pictures" in page.notice and "procedural" not in page.own_data_notice

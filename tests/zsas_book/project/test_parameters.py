@@ -256,6 +256,7 @@ def test_defaults_of_every_chapter_are_names_that_are_known(path):
         assert parameter.check(parameter.default) == parameter.default
 
 
+@pytest.mark.slow
 def test_declarations_and_names_are_read_without_torch():
     script = (
         "import sys, nbformat; from zsas_book.project.parameters import read_parameters, resolve\n"
@@ -288,6 +289,7 @@ def test_the_table_has_one_row_per_parameter_and_stresses_what_differs():
 NAMES = st.text("ab 17.-e'\"$[]{}:,#\\", max_size=8)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(
     steps=st.integers(1, 90),

@@ -30,6 +30,7 @@ def told(*declared, **values):
     return list(unsuited(declared, known | values, fetch=False))
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("declared", "values", "expected"),
     [
@@ -58,17 +59,20 @@ def test_what_cannot_run_is_one_sentence(declared, values, expected):
     assert [sentence[: len(start)] for sentence, start in zip(found, expected, strict=True)] == expected
 
 
+@pytest.mark.slow
 def test_winclips_own_backbone_is_not_the_others():
     given = {"backbone": "ViT-B-16-SigLIP:webli", "winclip_backbone": "ViT-B-32:openai", "models": ["winclip"]}
     assert told(BACKBONE, OWN, MODELS, **given) == []
 
 
+@pytest.mark.slow
 def test_a_missing_package_is_told_too(monkeypatch):
     monkeypatch.setattr(tokenizers, "find_spec", lambda name: None)
     (found,) = told(BACKBONE, MODEL, backbone="ViT-B-16-SigLIP:webli")
     assert "needs Hugging Face's transformers, and it is not installed" in found
 
 
+@pytest.mark.slow
 def test_zsas_run_papermill_and_train_refuse_it(tmp_path):
     values = {"backbone": "RN50:openai", "model": "anomalyclip"}
     assert [problem[: len(STAGES)] for problem in misfits((BACKBONE, MODEL), values, tmp_path)] == [STAGES]

@@ -28,6 +28,7 @@ def told(root: Path, **given) -> list[str]:
     return [*missing(DECLARED, values, root), *misfits(DECLARED, values, root)]
 
 
+@pytest.mark.slow
 def test_the_categories_of_embedded_data_are_known_before_they_are_drawn(monkeypatch, tmp_path):
     drawn = {name: list(load_dataset(name).categories) for name in SETS}
     monkeypatch.setenv("ZSAS_CACHE", str(tmp_path))

@@ -147,6 +147,7 @@ def test_the_books_own_table_is_read_and_small():
     assert not (REPOSITORY / MEASURED).exists() or (REPOSITORY / MEASURED).stat().st_size < 100_000
 
 
+@pytest.mark.slow
 def test_the_page_has_a_table_of_trainings(root, tmp_path):
     rows = [
         {"tested": "embedded-b", "model": name, "seed": seed, "training": "a1", "cpu_seconds": seconds}

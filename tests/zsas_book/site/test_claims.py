@@ -52,6 +52,7 @@ def side(page: str, combination: str, category: str = "mean") -> str:
     return f"{page}:bounds[category={category}; combination={combination}][pixel_auroc]"
 
 
+@pytest.mark.slow
 def test_what_is_hard_for_both_is_taken_out_of_a_difference(publish, tmp_path):
     """0.03 between two means that spread by 0.1 over the categories: hidden by independent errors, clear pair by pair.
     A difference that only one category makes is within chance."""
@@ -74,6 +75,7 @@ def test_what_is_hard_for_both_is_taken_out_of_a_difference(publish, tmp_path):
     assert single.word == HOLDS and "paired difference" in single.evidence
 
 
+@pytest.mark.slow
 def test_a_printed_size_that_would_have_shown_does_not_hold(publish, tmp_path):
     own = table({"none": 0.9 - HARD, "one": 0.9 - HARD - 0.1 * (HARD > 0.29)})
     publish("page", own, "bounds", flat(own))
@@ -88,6 +90,7 @@ def test_a_printed_size_that_would_have_shown_does_not_hold(publish, tmp_path):
     assert judge(f"0.05 < {side('page', 'none')}", tmp_path, -0.9).word == HOLDS
 
 
+@pytest.mark.slow
 def test_sides_about_other_pictures_are_not_paired(publish, tmp_path):
     first = table({"none": 0.9 - HARD, "worst": 0.87 - HARD + NOISE})
     other = table({"none": 0.85 - HARD, "worst": 0.83 - HARD + NOISE}, pictures=50)
@@ -102,6 +105,7 @@ def test_sides_about_other_pictures_are_not_paired(publish, tmp_path):
     assert judge(mixed, tmp_path).evidence.endswith("± 0.012")  # independent errors, as without replicates
 
 
+@pytest.mark.slow
 def test_trainings_are_in_the_interval(publish, tmp_path):
     def run(value):
         whole = table({"x": value}).drop(columns="combination")
@@ -121,6 +125,7 @@ def test_trainings_are_in_the_interval(publish, tmp_path):
     assert judge(test, tmp_path).word == HOLDS
 
 
+@pytest.mark.slow
 def test_of_one_category_the_mean_has_no_interval(publish, tmp_path):
     own = table({"none": 0.9 - HARD, "worst": 0.5 - HARD})
     one = with_means(
@@ -141,6 +146,7 @@ EFFECTS = pd.DataFrame(
 )
 
 
+@pytest.mark.slow
 def test_a_table_of_differences_may_have_their_chance_beside_them(publish, tmp_path):
     publish("page", EFFECTS, "effects", None)
     clear = judge("page:effects[change=four, not one; metric=AUPRO][gain] < 0", tmp_path)
@@ -154,6 +160,7 @@ def test_a_table_of_differences_may_have_their_chance_beside_them(publish, tmp_p
     assert judge("page:effects[change=other score; metric=AUPRO][gain] > -0.04", tmp_path).gap is None  # of 0 alone
 
 
+@pytest.mark.slow
 def test_a_quotation_has_the_differences_behind_it(publish, tmp_path):
     publish("page", EFFECTS, "effects", None)
     said = pd.DataFrame({"claim": ["A is balanced by B and C"], "verdict": [CHANCE]})
@@ -169,6 +176,7 @@ def test_a_quotation_has_the_differences_behind_it(publish, tmp_path):
     assert judge(f"{quote} by {alone}", tmp_path) == Verdict(CHANCE)
 
 
+@pytest.mark.slow
 def test_replicates_of_other_numbers_are_not_published(publish):
     own = table({"none": 0.9 - HARD})
     percent = pd.DataFrame(own).assign(pixel_auroc=100 * own.pixel_auroc)
@@ -177,6 +185,7 @@ def test_replicates_of_other_numbers_are_not_published(publish):
     assert MEAN in set(flat(own).category) and set(REPLICATE) < set(flat(own))
 
 
+@pytest.mark.slow
 def test_the_highest_of_several_rows_is_judged_with_its_replicates(publish, tmp_path):
     """ "best" is ahead of "near" by 0.01 in all categories, "near" of "far"; "noisy" is ahead of none beyond chance."""
     own = table({"best": 0.9 - HARD, "near": 0.89 - HARD, "far": 0.8 - HARD, "noisy": 0.892 - HARD + 2 * NOISE})
@@ -190,6 +199,7 @@ def test_the_highest_of_several_rows_is_judged_with_its_replicates(publish, tmp_
     assert spread.word == HOLDS and spread.gap.gap == pytest.approx(0.05, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_what_would_decide_is_said_from_the_power_and_the_paper_profile(publish, tmp_path):
     own = table({"none": 0.9 - HARD, "one": 0.9 - HARD - 0.1 * (HARD > 0.29)})
     publish("page", own, "bounds", flat(own))
@@ -216,12 +226,14 @@ def test_how_many_times_as_many_is_said_with_two_digits_and_no_more_than_a_thous
     assert said == f"To decide it: {size} times as many like these would show a difference of this size."
 
 
+@pytest.mark.slow
 def test_judging_needs_no_torch():
     """A book is rendered in seconds."""
     code = "import sys, zsas_book.site.judging; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_flat_table_is_published_with_its_own_numbers(tmp_path, monkeypatch):
     (tmp_path / "page_files").mkdir()
     monkeypatch.setenv("ZSAS_PAGE_FILES", str(tmp_path / "page_files"))

@@ -36,6 +36,7 @@ def publish(tmp_path, monkeypatch):
     return published
 
 
+@pytest.mark.slow
 def test_a_finding_is_said_by_its_verdict_with_its_interval(publish):
     said = finding_in_words(FINDING, publish(0.9, 0.8, 0.001))
     assert said.startswith("a leads: 90.0 to 80.0, 10.0 points. (Difference +10.0, 95 % interval +9.6 to +10.4, 100 %")
@@ -44,6 +45,7 @@ def test_a_finding_is_said_by_its_verdict_with_its_interval(publish):
     assert finding_in_words(FINDING, publish(0.81, 0.8, 0.1) / "nowhere") == ""
 
 
+@pytest.mark.slow
 def test_findings_take_the_place_of_the_mark(publish, tmp_path, monkeypatch):
     publish(0.9, 0.8, 0.001)
     monkeypatch.setattr("zsas_book.site.findings.FINDINGS", (FINDING, FINDINGS[0]))

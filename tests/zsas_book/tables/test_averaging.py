@@ -26,6 +26,7 @@ def test_ways_are_paired_with_the_single_pass(runs):
     assert "points for 4 passes, " in said
 
 
+@pytest.mark.slow
 def test_kinds_of_objects_are_told_apart(runs):
     fit = pd.Series({"ceramic_ring": True, "leather_sheet": True, "rubber_gear": False, "woven_sheet": False})
     rows = tables.categories(runs, "aupro", fit)

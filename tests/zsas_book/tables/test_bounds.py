@@ -44,6 +44,7 @@ def test_models_are_shown_original_worst_and_lost():
     assert f"{100 * 0.4 / 0.35:.1f}" in html and "lost" in html
 
 
+@pytest.mark.slow
 def test_table_1_stands_beside_the_means(tmp_path):
     pictures = toy_dataset(tmp_path, {"nut": 1})
     table = beside_table_1(bounds(), ALL, pictures, tiny_backbone(), "winclip").set_index("claim")
@@ -61,6 +62,7 @@ def test_of_a_model_that_table_1_does_not_have_nothing_is_reported(tmp_path):
     assert table.claim[0] == "MVTec-AD, AnomalyCLIP, original: AUROC"
 
 
+@pytest.mark.slow
 def test_what_is_left_in_words():
     said = bound_words.bounds_in_words(bounds(), ALL, CHANCE)
     assert "pixel AUROC goes from 85.0 to 45.0 %, AUPRO goes from 65.0 to 25.0 %" in said[0]

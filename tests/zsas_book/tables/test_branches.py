@@ -21,6 +21,7 @@ def means(own=0.001):
     return flat_of(numbers, ["variant", "of", "map"], tables.METRICS, own=own, runs=2)
 
 
+@pytest.mark.slow
 def test_maps_and_gaps_are_in_percent_and_points():
     table = tables.maps_table(means())
     assert table.loc["Fixed: both, fused", "aupro"] == pytest.approx(70)

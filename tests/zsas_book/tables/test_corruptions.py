@@ -29,6 +29,7 @@ def row(sweep, corruption, severity):
     return sweep.set_index(["category", "corruption", "severity"]).loc[("mean", corruption, severity)]
 
 
+@pytest.mark.slow
 def test_a_row_for_each_corruption_and_model(sweeps):
     table = effects_table(whole_effects(sweeps, "pixel_ap"))
     assert list(zip(table.corruption, table.model)) == [
@@ -46,6 +47,7 @@ def test_a_row_for_each_corruption_and_model(sweeps):
     assert own["left (%), low"] <= own["left (%)"] <= own["left (%), high"]
 
 
+@pytest.mark.slow
 def test_severities_in_percent_in_the_mean_over_trainings(sweeps):
     table = by_severity(sweeps, "pixel_ap").set_index(["model", "corruption", "severity"])
     own = [row(sweep, "jpeg", 5) for sweep in sweeps["local-contrast"]]
@@ -61,6 +63,7 @@ def test_parameters_are_those_of_the_records():
     assert list(table["values of"]) == ["Hendrycks and Dietterich 2019", "this book"]
 
 
+@pytest.mark.slow
 def test_sentences_say_what_is_kept_and_who_keeps_more(sweeps):
     whole = whole_effects(sweeps, "pixel_ap")
     first, second, gap = in_words(whole, sweeps, "pixel_ap")

@@ -36,6 +36,7 @@ def test_profiles_are_in_points_and_percent():
     assert mean.pixel_ap.iloc[0] == pytest.approx(0.8)
 
 
+@pytest.mark.slow
 def test_fewer_sentences_are_paired_with_the_first_set():
     names = ["ceramic_ring", "woven_sheet"]
     pictures = zsas.load_dataset("embedded-b", categories=names, image_size=36).select(per_category=4)
@@ -49,6 +50,7 @@ def test_fewer_sentences_are_paired_with_the_first_set():
     assert said.startswith("one pair, 2 sentences for 242: AUPRO") and "calibration error" in said
 
 
+@pytest.mark.slow
 def test_a_model_is_set_against_the_line_of_maps_without_a_model():
     trivial = ["centre-distance", "local-contrast", "median-colour"]
     found = {

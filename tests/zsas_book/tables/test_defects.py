@@ -83,6 +83,7 @@ def test_contrast_is_told_with_its_thresholds_and_what_was_drawn(tmp_path):
     assert "the mean of the measure is 0.100, 0.200, 0.300." in told[1] and "is 1.00:" in told[2]
 
 
+@pytest.mark.slow
 def test_being_found_goes_along_with_contrast_or_with_area():
     order = np.arange(100.0)
     mixed = np.random.default_rng(0).permutation(order)

@@ -69,6 +69,7 @@ def test_axes_that_are_not_there_are_named():
     assert tables.absent_axes(SURE) == f"Left out: {FACTORS}, {TOLD} and {FOUND} (too few networks for a line)."
 
 
+@pytest.mark.slow
 def test_points_are_hollow_where_the_interval_holds_0():
     figure = figures.choice_dots(SURE)
     assert [axis.get_title().replace("\n", " ") for axis in figure.axes] == [ACCURACY, CALIBRATION]

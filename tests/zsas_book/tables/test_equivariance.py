@@ -26,6 +26,7 @@ def found():
     }
 
 
+@pytest.mark.slow
 def test_means_and_intervals_are_those_of_categories(found):
     rows = tables.followed(found, "pixel_ap").set_index(["model", "placement"])
     row = rows.loc[("winclip", "turned by 15 degrees")]
@@ -38,6 +39,7 @@ def test_means_and_intervals_are_those_of_categories(found):
     assert list(values["winclip"]) == list(errors["winclip"]) == ["cosine", "overlap"]
 
 
+@pytest.mark.slow
 def test_words_say_what_is_lost_and_what_the_cosine_tells(found):
     rows, told = tables.followed(found, "pixel_ap"), tables.told_before(found, "pixel_ap")
     assert told.set_index(["model", "agreement"]).loc[("winclip", "cosine"), "rank correlation"] == pytest.approx(1)

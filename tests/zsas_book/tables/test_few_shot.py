@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from flats import flat_of
 from tiny_clip import tiny_backbone
 from toy import toy_dataset
@@ -23,6 +24,7 @@ def whole(own: float = 0.0) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+@pytest.mark.slow
 def test_gains_are_said_pair_by_pair_and_how_many_fall():
     told = gains_in_words(whole(own=0.001), 4)
     assert told[0].startswith(
@@ -48,6 +50,7 @@ def test_words_references_and_their_mean_are_told_apart():
     assert "within chance of each other" in weights_in_words({"image_auroc": lines, "pixel_auroc": lines}, noisy)[1]
 
 
+@pytest.mark.slow
 def test_what_paper_k_says_stands_beside_the_same_setting(tmp_path):
     lines = pd.DataFrame({"tile": [50.0, 60.0, 80.0], "mean": [70.0, 72.5, 75.0]}, index=[0, 1, 4])
     sizes = pd.DataFrame({"carpet": [55.0, 66.0], "mean": [44.0, 77.0]}, index=[1, 3])
@@ -60,6 +63,7 @@ def test_what_paper_k_says_stands_beside_the_same_setting(tmp_path):
     assert set(table.verdict) == {"not comparable: toy, tiny"}
 
 
+@pytest.mark.slow
 def test_a_number_of_references_that_was_not_run_is_not_measured(tmp_path):
     lines = pd.DataFrame({"tile": [50.0], "mean": [70.0]}, index=[0])
     sizes = pd.DataFrame({"mean": [44.0]}, index=[1])

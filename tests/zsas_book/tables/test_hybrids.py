@@ -1,6 +1,7 @@
 """What the chapter on learned sentences in windows says, against sentences written by hand."""
 
 import pandas as pd
+import pytest
 
 from zsas_book.tables import hybrids
 from zsas_lib.models import BEST_TRIVIAL
@@ -36,6 +37,7 @@ def test_each_model_is_compared_with_itself_and_with_winclip():
     assert hybrids.named_pairs(differences()).pair.iloc[0] == "AnomalyCLIP, in windows − AnomalyCLIP"
 
 
+@pytest.mark.slow
 def test_the_verdict_says_gaps_and_whether_a_hybrid_beats_both_parents():
     worth, own = hybrids.verdict(differences(), SCORES, ["anomalyclip"]).data.split("\n\n")
     gap = "AUPRO -0.5 (within chance) and image AUROC -0.5 (within chance)"

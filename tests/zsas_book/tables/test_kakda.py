@@ -43,6 +43,7 @@ def runs():
     return {"winclip": [run(0.5, 0.7, 0.6)], "anomalyclip": [run(0.55, 0.75, 0.7), run(0.65, 0.75, 0.7)]}
 
 
+@pytest.mark.slow
 def test_a_gain_is_judged_by_the_paired_difference(runs):
     """Image AUROC gains 10 and 5 points: a standard error of 2.5 over the two categories, and of 2.5 over the two
     trainings; pixel AUROC gains 10 everywhere."""
@@ -62,12 +63,14 @@ def test_a_gain_is_judged_by_the_paired_difference(runs):
     assert "between trainings" not in gain_in_words(runs, "pixel_auroc")
 
 
+@pytest.mark.slow
 def test_the_comparison_has_paper_k_s_gains_and_the_spans(runs):
     said = comparison_in_words(runs)
     assert said[1].startswith("In paper K's rows AnomalyCLIP is ahead by 30.3 points of image and 18.4 of pixel AUROC.")
     assert "its image AUROC spans 15.0 points here, WinCLIP's 20.0, a difference of -5.0 points (95 %" in said[2]
 
 
+@pytest.mark.slow
 def test_what_learning_adds_to_groups():
     index = pd.Index(["texture", "object"])
     before = pd.DataFrame({"image_auroc": [0.5, 0.6], "pixel_auroc": [0.5, 0.6]}, index=index)
@@ -83,6 +86,7 @@ def test_what_learning_adds_to_groups():
     assert len(groups_in_words({name: table.head(1) for name, table in grouped.items()}, replicates)) == 2
 
 
+@pytest.mark.slow
 def test_five_printed_means_do_not_follow_and_all_rows_are_the_log_s():
     wrong, log = means_in_words()
     assert wrong.startswith("5 of 16 printed means do not follow: WinCLIP image rigid (0.684, rows give 0.672)")

@@ -41,6 +41,7 @@ def test_every_number_has_a_row_in_words_and_its_spread(computed):
     assert published_numbers(computed / "absent").empty
 
 
+@pytest.mark.slow
 def test_names_that_look_like_something_else_stay_names(tmp_path, monkeypatch):
     monkeypatch.setenv("ZSAS_PAGE_FILES", str(tmp_path))
     names = ["01", "NA", "1e5", "None", "<M8>"]
@@ -63,6 +64,7 @@ def test_rows_that_nothing_tells_apart_are_counted(tmp_path):
     assert published_numbers(tmp_path).row.tolist() == ["name=a", "name=a; 2"]
 
 
+@pytest.mark.slow
 def test_differences_hold_every_number_of_both(computed, tmp_path):
     other = tmp_path / "other_files"
     other.mkdir()
@@ -102,6 +104,7 @@ def test_a_test_that_cannot_be_read_is_an_error(computed):
         judge("sweep.sweep > 0", computed)
 
 
+@pytest.mark.slow
 def test_every_claim_names_a_paper_pages_that_exist_and_a_test_on_them(tmp_path):
     table, pages = claims(), load_pages(REPOSITORY, "embedded")
     assert set(table.paper) == {"S", "K", "V", "T"} and len(table) > 60

@@ -19,6 +19,7 @@ def found():
     return [bounds(zsas.load_model(name), pictures, **searching) for name in ("local-contrast", "median-colour")]
 
 
+@pytest.mark.slow
 def test_rows_are_in_percent_with_what_a_training_costs(found):
     one, other = found
     rows = robust_training.over_models(
@@ -58,6 +59,7 @@ def test_looks_have_intervals_over_categories():
     assert none.empty and list(none) == list(row), "the page of a model without a look has the table's head"
 
 
+@pytest.mark.slow
 def test_ways_at_their_own_worst_case(found):
     one, other = found
     rows = averaging.at_worst({"winclip": {"single pass": [one], "turned": [other]}}, "aupro")

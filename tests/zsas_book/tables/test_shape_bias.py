@@ -35,6 +35,7 @@ def test_the_table_has_both_ways_beside_each_other_with_an_interval(bias):
     assert table.loc["reference", "low"] < 80 < table.loc["reference", "high"]
 
 
+@pytest.mark.slow
 def test_words_name_who_is_off_one_half_and_who_differs_from_the_reference(bias):
     said = " ".join(tables.bias_in_words(bias, "reference"))
     assert "As drawn members answer from 10.0 (vit) to 70.0 % (reference)" in said
@@ -43,6 +44,7 @@ def test_words_name_who_is_off_one_half_and_who_differs_from_the_reference(bias)
     assert "vit: -30.0 points beside it" in said and "tuned: 0.0 points beside it" in said
 
 
+@pytest.mark.slow
 def test_who_is_never_read_alike_is_left_out(bias):
     whole = bias.copy()
     whole.loc[(whole["member"] == "vit") & (whole["way"] == EQUAL), list(METRICS)] = np.nan
@@ -51,6 +53,7 @@ def test_who_is_never_read_alike_is_left_out(bias):
     assert np.isnan(tables.bias_table(whole).set_index("member").loc["vit", "by shape there"])
 
 
+@pytest.mark.slow
 def test_figures_show_pictures_and_a_line_for_each_member():
     shown = figures.cue_gallery([("cork", "star"), ("rusty", "ring")], 0.3)
     assert sum(len(axes.images) for axes in shown.axes) == 10

@@ -20,6 +20,7 @@ RANGES = pd.DataFrame(
 )
 
 
+@pytest.mark.slow
 def test_what_paper_s_says_stands_beside_the_page_s_own(tmp_path):
     pictures = toy_dataset(tmp_path, {"ceramic_ring": 1, "star": 1})
     table = beside_paper_s(RANGES, "rotation", pictures, tiny_backbone(), "winclip").set_index("claim")
@@ -30,6 +31,7 @@ def test_what_paper_s_says_stands_beside_the_page_s_own(tmp_path):
     assert set(table.verdict) == {"not comparable: toy, tiny"}
 
 
+@pytest.mark.slow
 def test_the_flattest_object_is_compared_with_the_flattest(tmp_path):
     pictures = toy_dataset(tmp_path, {"star": 1})
     table = beside_paper_s(RANGES, "hue", pictures, tiny_backbone(), "winclip").set_index("claim")

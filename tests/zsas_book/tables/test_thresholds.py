@@ -25,6 +25,7 @@ def made():
     return targets, auxiliary, native, tables.calibrated(targets, auxiliary, native)
 
 
+@pytest.mark.slow
 def test_every_way_that_makes_a_probability_has_a_row(made):
     targets, _, _, found = made
     table = tables.calibration_table(found)
@@ -47,6 +48,7 @@ def test_words_compare_pair_by_pair(made):
     assert none.endswith("only Platt's sigmoid makes one: local contrast.")
 
 
+@pytest.mark.slow
 def test_thresholds_that_do_not_fit_give_alarms(made):
     targets, auxiliary, _, _ = made
     table = tables.behind_thresholds(targets, auxiliary)

@@ -27,6 +27,7 @@ def entries():
     return [first, pooled, *drawn, replace(pooled, tower="second", family="hierarchical", table=one)]
 
 
+@pytest.mark.slow
 def test_differences_are_those_of_the_same_windows(entries):
     found = tables.against_first(entries, METRICS)
     assert list(found.tower) == [f"first, {RANDOM}"] * 4 + ["second"] * 2
@@ -38,6 +39,7 @@ def test_differences_are_those_of_the_same_windows(entries):
     assert list(tables.against_first(entries[:1], METRICS)) == list(found)
 
 
+@pytest.mark.slow
 def test_what_pooled_windows_save_and_cost(entries):
     found = tables.pooled_for_encoded(entries, METRICS)
     assert list(found.tower.unique()) == ["first", f"first, {RANDOM}"]
@@ -49,6 +51,7 @@ def test_what_pooled_windows_save_and_cost(entries):
     assert "No trained tower" in tables.pooled_in_words(found.iloc[:0], METRICS)[0]
 
 
+@pytest.mark.slow
 def test_words_name_the_best_and_the_floor(entries):
     table = entry_table(entries, METRICS)
     said = " ".join(tables.towers_in_words(table, tables.against_first(entries, METRICS), "aupro"))

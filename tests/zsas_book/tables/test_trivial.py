@@ -51,6 +51,7 @@ def test_means_of_models_and_maps_stand_in_one_table(runs, maps):
     assert table.loc["winclip", "aupro"] == pytest.approx(100 * runs["winclip"][0].loc["mean", "aupro"])
 
 
+@pytest.mark.slow
 def test_what_is_left_is_the_score_less_the_best_map_s(runs, maps, left):
     row = left.set_index(["category", "metric"]).loc[("mean", "aupro")]
     best = max(table.loc["mean", "aupro"] for table in maps.values())
@@ -125,6 +126,7 @@ def test_a_table_of_categories_gets_the_best_map_s_mean_as_its_last_row(runs, ma
     assert shown.loc[BEST_TRIVIAL].equals(best.loc["mean"].rename(BEST_TRIVIAL))
 
 
+@pytest.mark.slow
 def test_without_masks_only_images_are_spoken_of(tmp_path):
     dataset = toy_dataset(tmp_path, {"lamp": 3, "star": 3})
     dataset = dataset.part([replace(record, mask_path=None) for record in dataset.records])

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from zsas_book.tables.turning import beside_corner_errors, cut_choices, may_turn
 from zsas_lib.data import official
@@ -24,6 +25,7 @@ def listed(name: str, categories=None) -> AnomalyDataset:
     return AnomalyDataset(name, Path("/data"), records, 240)
 
 
+@pytest.mark.slow
 def test_products_declare_it_and_paper_s_says_what_it_used():
     declared = may_turn(load_dataset("embedded-b", categories=["ceramic_ring", "woven_sheet"]))
     assert declared.name == "declared" and declared.to_dict() == {"ceramic_ring": True, "woven_sheet": False}

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from flats import flat_of
 
 from zsas_book.tables import vcp_words
@@ -26,6 +27,7 @@ MEANS = {(name,): 0.5 + {FULL: 0.02, BASELINE: 0}.get(name, 0.01) for name in fa
 METRICS = ("pixel_auroc", "aupro", "pixel_ap", "image_auroc")
 
 
+@pytest.mark.slow
 def test_what_fixing_does():
     means = flat_of(MEANS, ["variant"], METRICS, own=0.0005)
     said = vcp_words.fixing_in_words(runs_of(1), means, printed_metrics("V", 1))

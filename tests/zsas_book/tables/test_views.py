@@ -34,6 +34,7 @@ def test_towers_are_known_by_member_kind_and_seed(found):
     assert {*zip(found.tower, found.kind, found.seed)} == {("reference", "CNN", 0), ("vit", "", 0)}
 
 
+@pytest.mark.slow
 def test_panels_have_the_layers_of_the_deepest_and_what_needs_no_features(found):
     values, errors = tables.recall_panels(correspondence.by_layer(found))
     assert list(values) == ["vit", "reference", tables.NO_FEATURES] and list(errors) == list(values)
@@ -44,6 +45,7 @@ def test_panels_have_the_layers_of_the_deepest_and_what_needs_no_features(found)
     assert list(values[tables.NO_FEATURES].index) == ["same place", "chance"]
 
 
+@pytest.mark.slow
 def test_matches_are_beside_the_same_place(found):
     chosen = correspondence.at_chosen_layer(found)
     table = tables.matches_table(chosen).set_index(["tower", "tilt"])
@@ -87,6 +89,7 @@ def naming():
     return depth_naming.losses(ways), depth_naming.added(ways), robustness[robustness["kind"] != ""]
 
 
+@pytest.mark.slow
 def test_losses_and_what_depth_adds_are_in_points(naming):
     lost, added, _ = naming
     table = tables.loss_table(lost, added).set_index(["member", "corruption"])
@@ -102,6 +105,7 @@ def test_losses_and_what_depth_adds_are_in_points(naming):
     assert said[0].startswith("Over all corruptions depth costs the reference more (+") and "near focus +" in said[0]
 
 
+@pytest.mark.slow
 def test_architectures_are_set_against_the_transformer(naming):
     lost, _, robustness = naming
     lost = lost[lost["member"] != "few"]
@@ -128,6 +132,7 @@ def test_kinds_are_known_of_the_zoo_and_told_by_other_towers():
     assert tables.kinds_of(towers) == ({"RN50:openai": "CNN", "b": "CNN"}, "")
 
 
+@pytest.mark.slow
 def test_without_a_transformer_or_a_line_that_is_said(naming):
     lost, _, robustness = naming
     table = tables.architectures(lost, robustness, "")

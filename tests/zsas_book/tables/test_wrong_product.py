@@ -15,6 +15,7 @@ def results():
     return [evaluate(zsas.load_model(name), pictures, resamples=6) for name in ("centre-distance", "local-contrast")]
 
 
+@pytest.mark.slow
 def test_what_a_wrong_name_changes_is_paired(results):
     right, wrong = ({"winclip": table} for table in results)
     rows = tables.called_wrong(right, wrong, ["aupro", "pixel_ap"]).set_index("metric")

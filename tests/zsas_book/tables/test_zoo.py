@@ -55,6 +55,7 @@ def test_changes_of_ways_are_paired():
     assert said == "-3.0 points in the mean over 1 member (beyond chance down in 1, up in 0)"
 
 
+@pytest.mark.slow
 def test_ranks_over_networks_have_an_interval():
     table = pd.DataFrame({"accuracy": np.arange(6.0), "mAP": np.arange(6.0) ** 2})
     found = tables.ranks(table, ["mAP"], "direction")

@@ -46,6 +46,7 @@ def read(backbone):
     return backbone.activation, backbone.mean.flatten().tolist(), backbone.std.flatten().tolist(), backbone.image_size
 
 
+@pytest.mark.slow
 def test_the_configuration_beside_weights_decides(folder):
     file = folder(quick_gelu=True) / "open_clip_model.safetensors"
     assert read(load_backbone("tiny", file)) == ("quick_gelu", OTHER["mean"], OTHER["std"], 32)
@@ -55,6 +56,7 @@ def test_the_configuration_beside_weights_decides(folder):
     torch.testing.assert_close(backbone.mean, load_backbone("tiny", "random").mean)
 
 
+@pytest.mark.slow
 def test_what_is_asked_for_goes_before_it(folder):
     file = folder(tiny(image_size=48), quick_gelu=True) / "open_clip_model.safetensors"
     backbone = load_backbone("tiny", file, activation="gelu", image_size=40)
@@ -63,6 +65,7 @@ def test_what_is_asked_for_goes_before_it(folder):
     assert read(load_backbone("mine")) == ("gelu", OTHER["mean"], OTHER["std"], 24)
 
 
+@pytest.mark.slow
 def test_it_decides_for_registered_files_too_and_a_folder_without_one_changes_nothing(folder):
     file = folder(quick_gelu=True) / "open_clip_model.safetensors"
     register_backbone("mine", architecture=TINY, pretrained=file)
@@ -71,6 +74,7 @@ def test_it_decides_for_registered_files_too_and_a_folder_without_one_changes_no
     assert load_backbone("mine").digest == load_backbone("tiny", "random", seed=3).digest
 
 
+@pytest.mark.slow
 def test_a_name_that_says_quickgelu_and_a_configuration_that_is_silent_is_told(folder):
     register_backbone("quick", architecture={**TINY, "quick_gelu": True})
     file = folder() / "open_clip_model.safetensors"
@@ -89,6 +93,7 @@ def test_weights_of_another_architecture_are_refused_where_they_would_fit_too(fo
     assert load_backbone(f"local-dir:{file.parent}").architecture["text_cfg"]["heads"] == 4
 
 
+@pytest.mark.slow
 def test_a_local_folder_is_a_backbone_as_in_open_clip(folder, monkeypatch):
     place = folder(quick_gelu=True)
     backbone = load_backbone(f"local-dir:{place}")
@@ -102,6 +107,7 @@ def test_a_local_folder_is_a_backbone_as_in_open_clip(folder, monkeypatch):
     assert load_backbone("copied").digest == backbone.digest == load_backbone("tiny", f"local-dir:{place}").digest
 
 
+@pytest.mark.slow
 def test_of_several_files_the_one_that_open_clip_takes(folder, state):
     place = folder()
     torch.save({"other": torch.zeros(1)}, place / "aaa.bin")
@@ -197,6 +203,7 @@ def test_other_options_that_cannot_be(options, message):
         load_backbone("tiny", "random", **options)
 
 
+@pytest.mark.slow
 def test_a_backbone_says_how_its_positions_were_stretched(folder):
     file = folder() / "open_clip_model.safetensors"
     assert load_backbone("tiny", file).positions is None and load_backbone("tiny", "random").positions is None

@@ -367,6 +367,7 @@ def test_gradients_agree_with_finite_differences(kind):
         assert float((gradient * direction).sum()) == pytest.approx(difference, rel=1e-3, abs=1e-8) != 0
 
 
+@pytest.mark.slow_after(3)
 @torch.no_grad()
 def test_bfloat16_returns_float32_and_is_close(kind):
     exact, fast = kept(kind), small(kind, precision="bfloat16")
@@ -378,6 +379,7 @@ def test_bfloat16_returns_float32_and_is_close(kind):
     assert F.cosine_similarity(exact.encode_image(images), fast.encode_image(images)).min() > 0.99
 
 
+@pytest.mark.slow_after(1)
 def test_a_copy_of_a_backbone_shares_nothing_with_it(kind, backbone):
     """What the copy gives does not change when the weights of the one that it was copied from do."""
     images = pictures(backbone, 1)

@@ -56,6 +56,7 @@ def offline(patch) -> None:
     patch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
 
 
+@pytest.mark.slow
 def test_downloaded_once_and_read_from_the_cache_without_asking(hub, state, monkeypatch):
     assert weights_at_hand(NAME) is None
     backbone = load_backbone(NAME)
@@ -71,6 +72,7 @@ def test_downloaded_once_and_read_from_the_cache_without_asking(hub, state, monk
     assert hub.seen == []
 
 
+@pytest.mark.slow
 def test_a_cache_that_was_copied_by_hand_is_read_offline(hub, tmp_path, monkeypatch):
     expected = load_backbone(NAME).digest
     shutil.copytree(tmp_path / "cache", tmp_path / "elsewhere", symlinks=True)
@@ -83,6 +85,7 @@ def test_a_cache_that_was_copied_by_hand_is_read_offline(hub, tmp_path, monkeypa
         load_backbone("hf-hub:me/other")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["snapshot", "files"])
 def test_a_folder_that_was_fetched_by_hand(hub, tmp_path, kind):
     expected = load_backbone(NAME).clip.state_dict()
@@ -97,6 +100,7 @@ def test_a_folder_that_was_fetched_by_hand(hub, tmp_path, kind):
     assert weights_at_hand(f"local-dir:{folder}") == folder / MODEL
 
 
+@pytest.mark.slow
 def test_a_download_that_breaks_off_goes_on_where_it_was(hub, content, monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "DOWNLOAD_CHUNK_SIZE", 1024)  # 10 MB, of which the last part is lost
     hub.cut.add(MODEL)
@@ -105,6 +109,7 @@ def test_a_download_that_breaks_off_goes_on_where_it_was(hub, content, monkeypat
     assert starts == [0, len(content) // 2 // 1024 * 1024]
 
 
+@pytest.mark.slow
 def test_a_download_that_was_stopped_leaves_nothing_that_is_taken_for_weights(hub, tmp_path, monkeypatch):
     def stopped(*arguments, **options):
         raise KeyboardInterrupt
@@ -117,6 +122,7 @@ def test_a_download_that_was_stopped_leaves_nothing_that_is_taken_for_weights(hu
     assert load_backbone(NAME).embed_dim == TINY["embed_dim"]
 
 
+@pytest.mark.slow
 def test_a_file_with_another_digest_is_told_and_not_kept(hub, monkeypatch):
     hub.damaged.add(MODEL)
     for _ in range(2):  # the second time it is no cached file that is read
@@ -127,6 +133,7 @@ def test_a_file_with_another_digest_is_told_and_not_kept(hub, monkeypatch):
     assert load_backbone(NAME).embed_dim == TINY["embed_dim"]
 
 
+@pytest.mark.slow
 def test_a_repository_without_weights_or_configuration(hub):
     own(hub)
     expected = (
@@ -142,6 +149,7 @@ def test_a_repository_without_weights_or_configuration(hub):
     assert hub.fetched() == [CONFIGURATION]
 
 
+@pytest.mark.slow
 def test_a_file_that_was_missing_is_found_when_it_is_there(hub, content, monkeypatch):
     own(hub)
     with pytest.raises(fetching.NotInRepositoryError):
@@ -154,6 +162,7 @@ def test_a_file_that_was_missing_is_found_when_it_is_there(hub, content, monkeyp
     assert load_backbone(NAME).embed_dim == TINY["embed_dim"]
 
 
+@pytest.mark.slow
 def test_private_and_gated_repositories_say_what_to_give(hub, monkeypatch):
     hub.private.add("me/tiny")
     token = "give a token that may read it, in HF_TOKEN or by `hf auth login`"
@@ -176,6 +185,7 @@ def test_a_server_that_is_down_has_not_said_that_the_file_is_missing(hub, monkey
     assert {name for _, name, _ in hub.seen} == {CONFIGURATION}
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("name", ["open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin"])
 def test_the_other_names_of_weights(name, hub, content, state, tmp_path):
     if name.endswith(".bin"):
@@ -191,6 +201,7 @@ class Payload:
         return pytest.fail, ("the pickle was run",)
 
 
+@pytest.mark.slow
 def test_what_pickled_code_a_repository_has_is_not_run(hub, tmp_path):
     torch.save({"state_dict": Payload()}, tmp_path / "evil.bin")
     own(hub, ("open_clip_pytorch_model.bin", (tmp_path / "evil.bin").read_bytes()))
@@ -207,6 +218,7 @@ def in_shards(state, count: int = 3) -> dict[str, bytes]:
     return {**written, "model.safetensors.index.json": json.dumps(index).encode()}
 
 
+@pytest.mark.slow
 def test_weights_in_shards(hub, state, tmp_path, monkeypatch):
     files = in_shards(state)
     own(hub, *files.items())
@@ -257,6 +269,7 @@ def test_shards_that_are_not_whole(state, tmp_path):
         load_backbone(f"local-dir:{tmp_path}")
 
 
+@pytest.mark.slow
 def test_what_no_weights_can_mend_is_said_before_they_are_fetched(hub, monkeypatch):
     pooled = {**TINY, "vision_cfg": TINY["vision_cfg"] | {"attentional_pool": True, "pool_type": "none"}}
     texts = {**TINY, "text_cfg": TINY["text_cfg"] | {"hf_model_name": "roberta-base"}}

@@ -125,6 +125,7 @@ def test_blocks_that_normalise_what_they_add_keep_torchs_products():
     assert kinds == [{nn.Linear}, {QuickLinear}]
 
 
+@pytest.mark.slow
 def test_an_embedding_of_such_blocks_is_open_clips_to_the_bit():
     backbone = small("eva02-e")
     images = torch.rand(1, 3, *backbone.size, generator=torch.Generator().manual_seed(0))

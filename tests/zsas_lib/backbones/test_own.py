@@ -215,6 +215,7 @@ def test_options_that_are_not_its_own(options, message):
 FILE = f"from {__name__} import Own as Base\n\n\n" + "class Own(Base):\n    std = (0.2, 0.2, {})\n"
 
 
+@pytest.mark.slow
 def test_a_class_in_a_file_whose_results_are_stored_by_its_source(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     file = tmp_path / "own_in_a_file.py"

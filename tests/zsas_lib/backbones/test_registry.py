@@ -116,6 +116,7 @@ def test_tower_is_frozen_and_stays_in_evaluation_mode():
     assert not any(parameter.requires_grad for parameter in backbone.parameters())
 
 
+@pytest.mark.slow
 def test_sentence_embeddings_are_open_clips():
     backbone = load_backbone("tiny", "random")
     sentences = ["a photo of a pill.", "a close-up photo of the damaged metal nut for visual inspection."] * 40
@@ -126,6 +127,7 @@ def test_sentence_embeddings_are_open_clips():
     torch.testing.assert_close(backbone.encode_text(sentences[0]), backbone.encode_text(sentences[:1]))
 
 
+@pytest.mark.slow
 def test_other_text_towers_go_through_open_clip():
     custom = {**deepcopy(TINY), "custom_text": True, "text_cfg": {**TINY["text_cfg"], "pool_type": "last"}}
     register_backbone("custom", architecture=custom)
@@ -183,6 +185,7 @@ def test_attributes():
     )
 
 
+@pytest.mark.slow
 def test_random_weights_depend_on_their_seed_alone():
     torch.manual_seed(5)
     first, state = load_backbone("tiny", "random", seed=1), torch.random.get_rng_state()
@@ -194,12 +197,14 @@ def test_random_weights_depend_on_their_seed_alone():
     )
 
 
+@pytest.mark.slow
 def test_digest_tells_everything_that_changes_an_embedding():
     options = [{}, {"activation": "quick_gelu"}, {"precision": "bfloat16"}, {"image_size": 40}, {"seed": 1}]
     digests = [load_backbone("tiny", "random", **option).digest for option in options]
     assert len(set(digests)) == len(digests)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("image_size", [32, 48])
 def test_bfloat16_is_close_to_float32_and_returns_float32(images, image_size):
     exact, fast = (
@@ -259,6 +264,7 @@ def test_registering_twice():
     assert "tiny" in list_backbones()
 
 
+@pytest.mark.slow
 def test_a_registration_keeps_its_own_copy(tmp_path):
     architecture = deepcopy(TINY)
     register_backbone("copied", architecture=architecture)
@@ -303,6 +309,7 @@ def test_unknown_options(options, known):
         load_backbone("tiny", "random", **options)
 
 
+@pytest.mark.slow
 def test_a_backbone_says_whether_its_weights_were_drawn():
     assert tiny_backbone().is_random
     assert not backbones.load_backbone("embedded", device="cpu").is_random

@@ -20,6 +20,7 @@ def kind(request):
     return request.param
 
 
+@pytest.mark.slow_after(2)
 @torch.no_grad()
 def test_weights_of_every_family_are_read_from_a_file(kind, tmp_path, monkeypatch):
     """What no file holds (masks, rotary and relative positions, counts) is made again."""
@@ -68,6 +69,7 @@ def test_other_sizes(kind, size, tmp_path):
     assert prediction.anomaly_map.shape == (1, height + 3, width)
 
 
+@pytest.mark.slow
 def test_learned_models_on_a_grid_that_is_not_square():
     backbone = small("siglip", image_size=(64, 96))
     images = torch.rand(2, 3, 40, 60, generator=torch.Generator().manual_seed(0))
@@ -96,6 +98,7 @@ def test_positions_are_interpolated_as_asked_for():
     assert not torch.equal(interpolated(table, (4, 4), (2, 8), 1, "bicubic"), table)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("kind", ["siglip", "resnet", "clipa"])
 def test_positions_of_a_file_are_told(kind, tmp_path):
@@ -131,6 +134,7 @@ def test_a_size_that_is_not_whole_patches_is_refused(kind, stride):
         small(kind, image_size=(64, 0))
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_pixels_that_no_patch_reads_get_the_nearest_value():
     """384 pixels hold 27 patches of 14; here 70 hold 4 of 16: a map covers 64, and beyond it is constant."""

@@ -75,6 +75,7 @@ def test_learned_tokens_move_what_is_around_them_alone(kind):
     assert (three.ends - one.ends).tolist() == ([2, 2] if text.pool == "argmax" else [0, 0])
 
 
+@pytest.mark.slow
 def test_an_end_that_is_not_the_largest_id_is_found():
     """The largest id is a rare word's, which both sentences share: two products would have one embedding there."""
     backbone = tiny_backbone({**TINY, "text_cfg": {**TINY["text_cfg"], **WORLDWIDE}})
@@ -155,6 +156,7 @@ def test_a_text_tower_that_takes_no_learned_tokens_is_refused_before_anything_ru
     assert why_not("winclip", backbone) == why_not("april-gan", backbone) == ""
 
 
+@pytest.mark.slow
 def test_scaled_cosine_attention_is_refused():
     """open_clip 3.3 has it as an option, and fails on the first call."""
     with pytest.raises(OptionError, match="'tiny': its text tower has scaled-cosine attention, which open_clip 3.3"):
@@ -163,6 +165,7 @@ def test_scaled_cosine_attention_is_refused():
         tiny_backbone({**TINY, "vision_cfg": {**TINY["vision_cfg"], "scaled_cosine_attn": True}})
 
 
+@pytest.mark.slow
 def test_padding_is_masked_where_the_tower_masks_it():
     """CoCa's own token sees no padding: what stands there changes nothing but by its own mask."""
     backbone = small("coca")

@@ -119,6 +119,7 @@ def test_a_text_tower_of_hugging_face_is_refused_without_the_package(monkeypatch
         tiny_backbone(model)
 
 
+@pytest.mark.slow
 def test_pictures_are_read_as_the_architectures_weights_want_it():
     """Without weights of its own too, and for an architecture of one's own with the same tower of timm's."""
     from zsas_lib.backbones.configuration import usual_preprocessing

@@ -44,6 +44,7 @@ def same_embeddings(backbone, kind) -> None:
     torch.testing.assert_close(F.normalize(texts, dim=-1), F.normalize(of_texts, dim=-1), **CLOSE)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
 def test_embeddings_are_those_of_transformers(kind, dtype, tmp_path):
     parameters = recorded(kind)[0]
@@ -55,6 +56,7 @@ def test_embeddings_are_those_of_transformers(kind, dtype, tmp_path):
         same_embeddings(backbone, kind)
 
 
+@pytest.mark.slow
 def test_from_the_hub_in_shards_with_its_statistics(kind, tmp_path, monkeypatch):
     parameters, names = recorded(kind)[0], sorted(recorded(kind)[0])
     shards = {f"model-0000{part + 1}-of-00002.safetensors": names[part::2] for part in range(2)}
@@ -82,6 +84,7 @@ def test_from_the_hub_in_shards_with_its_statistics(kind, tmp_path, monkeypatch)
     assert told.architecture["text_cfg"]["hf_tokenizer_name"] == "me/it"
 
 
+@pytest.mark.slow
 def test_a_file_by_hand_beside_its_configuration(tmp_path):
     """Under an architecture of open_clip's, which the configuration beside the weights must agree with."""
     named = write(tmp_path, "clip")
@@ -168,6 +171,7 @@ def test_parameters_of_neither_keep_their_names(tmp_path):
         load_backbone(f"local-dir:{tmp_path}")
 
 
+@pytest.mark.slow_after(1)
 def test_a_query_without_its_key_is_said_to_be_missing(kind, tmp_path):
     parameters = recorded(kind)[0]
     del parameters["vision_model.encoder.layers.1.self_attn.k_proj.bias"]

@@ -51,6 +51,7 @@ def save_openai_archive(path, state):
     torch.jit.save(torch.jit.script(root), path)
 
 
+@pytest.mark.slow
 def test_weights_files_of_every_format_give_the_same_backbone(tmp_path, images):
     state = {name: value.half() for name, value in load_backbone("tiny", "random", seed=3).clip.state_dict().items()}
     save_file(state, tmp_path / "tiny.safetensors")
@@ -70,6 +71,7 @@ def test_weights_files_of_every_format_give_the_same_backbone(tmp_path, images):
     )
 
 
+@pytest.mark.slow
 def test_positions_of_another_grid_are_interpolated_as_asked(tmp_path):
     state = load_backbone("tiny", "random", seed=3).clip.state_dict()
     save_file(state, tmp_path / "tiny.safetensors")
@@ -90,6 +92,7 @@ def test_positions_of_another_grid_are_interpolated_as_asked(tmp_path):
         load_backbone("tiny", "random", positions="nearest")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*torch.jit.(script|save).* is deprecated:DeprecationWarning")
 def test_openai_archive_brings_its_activation(tmp_path):
     state = load_backbone("tiny", "random", seed=3).clip.state_dict()
@@ -100,6 +103,7 @@ def test_openai_archive_brings_its_activation(tmp_path):
         torch.testing.assert_close(value, state[name].half().float(), msg=name)
 
 
+@pytest.mark.slow
 def test_registered_weights_file(tmp_path, monkeypatch):
     source = load_backbone("tiny", "random", seed=3)
     save_file(source.clip.state_dict(), tmp_path / "weights.safetensors")
@@ -124,6 +128,7 @@ def test_pickled_code_is_refused(tmp_path):
         load_backbone("tiny", tmp_path / "evil.pt")
 
 
+@pytest.mark.slow
 def test_weights_that_do_not_fit_name_the_file_and_the_difference(tmp_path):
     state = load_backbone("tiny", "random").clip.state_dict()
     state["visual.proj"] = torch.zeros(32, 7)
@@ -161,6 +166,7 @@ def test_weights_that_are_no_finite_floats_are_refused(tmp_path, change, said):
         load_backbone("tiny", tmp_path / "some.safetensors")
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
@@ -187,6 +193,7 @@ def test_missing_weights_file(tmp_path):
         load_backbone("tiny")
 
 
+@pytest.mark.slow
 def test_another_image_size_interpolates_positions(tmp_path):
     native = load_backbone("tiny", "random")
     save_file(native.clip.state_dict(), tmp_path / "tiny.safetensors")
@@ -203,6 +210,7 @@ def no_download(*arguments, **options):
     pytest.fail("a download was tried")
 
 
+@pytest.mark.slow
 def test_offline_says_what_is_missing(monkeypatch):
     monkeypatch.setattr(hub.huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(hub.huggingface_hub, "hf_hub_download", no_download)
@@ -210,6 +218,7 @@ def test_offline_says_what_is_missing(monkeypatch):
         load_backbone("fare2-vit-l-14")
 
 
+@pytest.mark.slow
 def test_an_unreachable_hub_is_told_at_once(monkeypatch):
     def refuse(address, timeout):
         raise OSError("no route")
@@ -226,6 +235,7 @@ def test_an_unreachable_hub_is_told_at_once(monkeypatch):
         weights.tag_file({"url": "https://example.org/weights.pt"})
 
 
+@pytest.mark.slow
 def test_hub_repository_from_the_cache(tmp_path, monkeypatch):
     source = load_backbone("tiny", "random", seed=3)
     save_file(source.clip.state_dict(), tmp_path / "open_clip_model.safetensors")

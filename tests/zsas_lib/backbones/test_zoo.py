@@ -20,6 +20,7 @@ def test_cards_say_what_members_are():
     assert zoo_card("prompt").weights == zoo_card("reference").weights
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("name", "family"), [("reference", "ResNet"), ("vit", "class token"), ("convnext", "hierarchical")]
 )

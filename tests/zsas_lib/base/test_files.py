@@ -81,6 +81,7 @@ def test_what_is_old_and_hidden_goes_and_nothing_else(tmp_path):
     assert names(tmp_path) == sorted([*stay, "another"])
 
 
+@pytest.mark.slow
 def test_a_live_writers_file_stays_however_old(tmp_path, writer):
     process, unfinished = writer
     write(tmp_path / "another")
@@ -91,6 +92,7 @@ def test_a_live_writers_file_stays_however_old(tmp_path, writer):
     assert (tmp_path / "result").read_bytes() == b"half"
 
 
+@pytest.mark.slow
 def test_a_killed_writers_file_goes_when_it_is_old(tmp_path, writer):
     process, unfinished = writer
     process.kill()
@@ -137,6 +139,7 @@ def started(program: str, folder: Path) -> subprocess.Popen:
     return subprocess.Popen([sys.executable, "-c", program, str(folder)], env=environment, text=True, **pipes)
 
 
+@pytest.mark.slow
 def test_whoever_asks_for_a_held_lock_waits_and_no_lock_files_of_results_stay(tmp_path):
     with started(HOLDER, tmp_path) as holder:
         assert holder.stdout.readline() == "holding\n"

@@ -68,6 +68,7 @@ def as_in_another_process() -> None:
     sources._graph.cache_clear()
 
 
+@pytest.mark.slow
 def test_another_process_need_not_follow_the_sources_and_finds_the_same(monkeypatch):
     alone = Graph(sources._contents(sources.PACKAGE, []))
     places = [tuple(sources._located(each, sources.PACKAGE) for each in asked) for asked in ([evaluate], [WinCLIP])]
@@ -81,6 +82,7 @@ def test_another_process_need_not_follow_the_sources_and_finds_the_same(monkeypa
     assert [sources.source_digest(evaluate), sources.source_digest(WinCLIP)] == expected
 
 
+@pytest.mark.slow
 def test_another_process_reads_no_module_for_what_it_imports_alone(monkeypatch):
     as_in_another_process()
     sources.source_digest(WinCLIP)

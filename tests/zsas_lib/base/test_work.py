@@ -35,6 +35,7 @@ def test_nothing_is_left_whether_the_block_ends_well_or_not(tmp_path):
     assert list((tmp_path / "out").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_running_process_keeps_its_folder_and_a_killed_ones_is_removed(tmp_path):
     output = tmp_path / "page.ipynb"
     running, kept = begun(output)
@@ -53,6 +54,7 @@ def test_a_running_process_keeps_its_folder_and_a_killed_ones_is_removed(tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_known_until_the_next_one_of_its_name_begins(tmp_path):
     output = tmp_path / "page.ipynb"
     before = tmp_path.stat().st_mtime - 10

@@ -8,6 +8,7 @@ from zsas_lib.data.embedded.catalogue import PRODUCTS, SETS, backbone_record, ca
 from zsas_lib.data.load import load_dataset
 
 
+@pytest.mark.slow
 def test_the_categories_of_a_set_are_those_that_are_drawn():
     for name in ("embedded-b", "embedded-c", "embedded-d"):
         assert tuple(categories(name)) == load_dataset(name).categories
@@ -32,6 +33,7 @@ def test_another_category_has_no_product(tmp_path):
         described(toy_dataset(tmp_path, {"bottle": 1}))
 
 
+@pytest.mark.slow
 def test_drawn_defects_are_those_of_the_categories():
     pictures = load_dataset("embedded-b", categories=["ceramic_ring"])
     table = drawn_defects(pictures)

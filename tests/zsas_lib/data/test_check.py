@@ -1,5 +1,7 @@
 """Comparison with the official counts, on complete and incomplete data sets."""
 
+import shutil
+
 import pytest
 from layouts import visa_rows, write_3d, write_loco, write_mask, write_mvtec, write_picture, write_visa_table
 from PIL import Image
@@ -46,6 +48,7 @@ def test_mvtec_has_73_kinds_of_defects():
     assert sum(part.kind != "good" for part in official.counts("mvtec")) == 73
 
 
+@pytest.mark.slow
 def test_visa_counts_are_those_of_the_official_table(shared):
     counts = dict.fromkeys(official.counts("visa"), 0)
     for split in ("train", "test"):
@@ -60,13 +63,19 @@ def test_validation_pictures_are_normal_and_counted(name, pictures):
     assert {part.kind for part in official.counts(name) if part.split == "validation"} == {"good"}
 
 
-@pytest.fixture
-def bottle(tmp_path):
-    """MVTec AD with one category, which is complete."""
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
     kinds = {"good": 20, "broken_large": 20, "broken_small": 22, "contamination": 21}
-    return write_mvtec(tmp_path / "mvtec", {"bottle": kinds}, train=209)
+    return write_mvtec(tmp_path_factory.mktemp("written") / "mvtec", {"bottle": kinds}, train=209)
 
 
+@pytest.fixture
+def bottle(written, tmp_path):
+    """MVTec AD with one category, which is complete."""
+    return shutil.copytree(written, tmp_path / "mvtec")
+
+
+@pytest.mark.slow
 def test_one_complete_category_of_fifteen(bottle):
     table = check_dataset("mvtec", bottle)
     assert list(table.columns) == COLUMNS
@@ -85,6 +94,7 @@ def test_one_complete_category_of_fifteen(bottle):
     assert table.attrs["problems"][0] == "Category cable is missing altogether."
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_named(bottle):
     (bottle / "bottle/test/broken_large/007.png").unlink()
     (bottle / "bottle/ground_truth/contamination/003_mask.png").unlink()
@@ -104,6 +114,7 @@ def test_what_is_missing_is_named(bottle):
     ]
 
 
+@pytest.mark.slow
 def test_masks_of_another_size_and_truncated_pictures(bottle):
     write_mask(bottle / "bottle/ground_truth/broken_small/000_mask.png", size=(9, 9))
     cut = bottle / "bottle/train/good/100.png"

@@ -30,6 +30,7 @@ def test_a_cue_that_is_gone_leaves_the_control_of_the_other(cues):
     assert nothing.std() < 0.5 * cues(0, 1).std(), "a plain sheet has neither"
 
 
+@pytest.mark.slow
 def test_strengths_mix_pictures(cues):
     assert cues(0.3, 1) == pytest.approx(0.3 * cues(1, 1) + 0.7 * cues(0, 1), abs=1e-6)
     assert cues(1, 0.3) == pytest.approx(0.3 * cues(1, 1) + 0.7 * cues(1, 0), abs=1e-6)

@@ -57,6 +57,7 @@ def test_the_check_names_blank_and_full_masks(extremes):
     ]
 
 
+@pytest.mark.slow
 def test_masks_that_are_blank_as_published_are_no_problem(tmp_path):
     root = write_btad(tmp_path / "btad", (1, 1, 30))
     for number in (5, 28):
@@ -115,6 +116,7 @@ def bare(maskless):
         return load_dataset("folder", maskless / "bare")
 
 
+@pytest.mark.slow
 def test_without_masks_there_are_image_level_numbers(maskless):
     whole = evaluate(Glow(), load_dataset("folder", maskless / "whole"), resamples=10)
     dataset = bare(maskless)

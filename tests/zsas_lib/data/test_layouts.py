@@ -163,6 +163,7 @@ def test_visa_table_says_two_things_of_a_picture(visa_root, change):
         load_dataset("visa", visa_root)
 
 
+@pytest.mark.slow
 def test_visa_real_table(shared, tmp_path):
     shutil.copytree(shared / "data/visa/split_csv", tmp_path / "split_csv")
     train, test = visa.records(tmp_path, "train"), visa.records(tmp_path, "test")

@@ -216,6 +216,7 @@ def test_an_unknown_rule_is_named(tmp_path):
         read_mask(saved(tmp_path / "a.png", GREY), "half")
 
 
+@pytest.mark.slow
 def test_real_masks_survive_jpeg(shared):
     """Of `book/data_and_weights.md`: thin cracks, whose area every other rule or their ripples would change."""
     paths = sorted((shared / "data/real/kolektor/commutator/ground_truth").rglob("*.png"))[::4]

@@ -129,6 +129,7 @@ def test_there_are_ten_factors_and_each_changes_one_thing():
     assert changed == {name: {what} for name, what in (others | one).items()}
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize("factor", FACTORS.values(), ids=lambda factor: factor.name)
 def test_a_factor_changes_the_picture_more_at_a_higher_level_and_always_alike(factor):
     distances = np.zeros(len(factor.levels))

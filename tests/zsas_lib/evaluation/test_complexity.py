@@ -55,6 +55,7 @@ def anomalyclip_operations(model):
     return path + projection + 2 * (tapped * (tokens - 1) + 1) * 2 * backbone.embed_dim
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize(
     "name, options, own",
     [

@@ -68,6 +68,7 @@ def test_per_image_rows_describe_every_picture(table, dataset):
     assert rows["pixel_auroc"].isna().tolist() == [not anomalous for anomalous in rows["is_anomalous"]]
 
 
+@pytest.mark.slow
 def test_spread_is_a_bootstrap_over_images(table, dataset):
     """Against the bootstrap in plain words, with another random state: agreement up to its own noise."""
     samples = list(dataset.select(["lamp"]))
@@ -84,6 +85,7 @@ def test_spread_is_a_bootstrap_over_images(table, dataset):
     np.testing.assert_allclose(table.spread.loc["mean"], expected)
 
 
+@pytest.mark.slow
 def test_the_seed_decides_the_spread_and_nothing_else(table, dataset):
     again, other = (evaluate(Glow(), dataset, seed=seed, resamples=50) for seed in (0, 1))
     pd.testing.assert_frame_equal(again, table)
@@ -97,6 +99,7 @@ def test_pictures_of_several_sizes_are_pooled(tmp_path):
     assert evaluate(Glow(), dataset, resamples=10).loc["lamp", "pixel_auroc"] > 0.5
 
 
+@pytest.mark.slow
 def test_a_category_of_one_class_has_no_weight_in_the_mean(tmp_path):
     dataset = toy_dataset(tmp_path, {"lamp": 3, "star": 0})
     table = evaluate(Glow(), dataset, resamples=10)
@@ -135,6 +138,7 @@ def new_metrics(monkeypatch):
         metric.register(metric.Metric(f"{level}_gap", f"{level} gap", level=level, function=gap))
 
 
+@pytest.mark.slow
 def test_registered_metrics_are_computed_beside_the_others_and_averaged(dataset, table, new_metrics):
     samples = list(dataset.select(["star"]))
     images, masks = (torch.stack([getattr(sample, part) for sample in samples]) for part in ("image", "mask"))

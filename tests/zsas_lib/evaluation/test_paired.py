@@ -48,6 +48,7 @@ def test_the_interval_of_a_difference_covers_the_truth_in_95_percent():
     assert np.all(np.abs(np.mean(covered, axis=0) - 0.95) <= 0.03), np.mean(covered, axis=0)
 
 
+@pytest.mark.slow
 def test_the_interval_of_a_mean_covers_the_truth_and_its_power_is_kept():
     """Gaps of 9 categories, normal around 0.02 with deviation 0.03, 1,000 times; then with the difference that the mean
     power promises to show, which 80 % of the intervals show."""
@@ -64,6 +65,7 @@ def test_the_interval_of_a_mean_covers_the_truth_and_its_power_is_kept():
     assert np.mean([found(power).low > 0 for _ in range(1000)]) == pytest.approx(0.8, abs=0.06)
 
 
+@pytest.mark.slow
 def test_trainings_are_a_second_level():
     """6 categories, 3 trainings whose own deviation is twice that of the categories' mean: covered all the same, which
     it is not without them."""
@@ -107,6 +109,7 @@ def test_flat_tables_have_every_row_and_the_replicates_of_means(table):
     assert (lamp.units, lamp.freedom) == (7, 2) and lamp.pictures != mean.pictures
 
 
+@pytest.mark.slow
 def test_sweeps_keep_their_replicates_through_the_store(dataset, tmp_path, table):
     options = {"values": [0.0, 1.0], "resamples": 40}
     whole = uniform_sweep(Glow(), dataset, "hue", **options)
@@ -125,6 +128,7 @@ def test_sweeps_keep_their_replicates_through_the_store(dataset, tmp_path, table
     assert gap.difference().gap == pytest.approx(rows["mean", 1.0] - rows["mean", 0.0])
 
 
+@pytest.mark.slow
 def test_a_turned_picture_that_is_cut_to_what_it_shows_is_drawn_whole(dataset):
     options = {"values": [30.0], "resamples": 40, "derotation": ["zero", "valid"]}
     whole = flat(uniform_sweep(Glow(), dataset, "rotation", **options))
@@ -135,6 +139,7 @@ def test_a_turned_picture_that_is_cut_to_what_it_shows_is_drawn_whole(dataset):
     assert gap.difference().se < zero.aupro.std()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_paired_is_refused(dataset, table):
     lamp = Sampled.of(row(flat(table), category="lamp"), "aupro")
     with pytest.raises(ValueError, match="same pictures, got those of 7 and 6 others.*one data set"):

@@ -55,12 +55,14 @@ def test_categories_of_as_many_pictures_are_no_copies_of_each_other(tables):
     assert set(lamp) == set(star) and not (lamp == star).all()
 
 
+@pytest.mark.slow
 def test_all_models_meet_the_same_resamples_whole_or_joined(dataset, tables):
     assert tables["glow"].replicates[REPLICATE].equals(tables["noisy"].replicates[REPLICATE])
     parts = joined([evaluate(Glow(), dataset.select([name]), **FEW) for name in ("lamp", "star")])
     pd.testing.assert_frame_equal(parts.replicates, tables["glow"].replicates)
 
 
+@pytest.mark.slow
 def test_a_difference_is_that_of_the_numbers_and_of_every_replicate(tables):
     found = paired([tables["glow"]], [tables["noisy"]]).set_index(["category", "metric"])
     for category in ("lamp", "star", "mean"):
@@ -78,6 +80,7 @@ def test_a_difference_is_that_of_the_numbers_and_of_every_replicate(tables):
     assert row.power == pytest.approx((stats.t.ppf(0.975, rarer - 1) + stats.t.ppf(0.8, rarer - 1)) * se)
 
 
+@pytest.mark.slow
 def test_a_mean_is_resampled_by_category(tables):
     """Of two categories one resample in four holds the first alone, one the second; their standard deviation is half of
     what they differ by."""
@@ -89,6 +92,7 @@ def test_a_mean_is_resampled_by_category(tables):
     assert row.se == pytest.approx(abs(gaps.iloc[0] - gaps.iloc[1]) / 2, rel=0.3)
 
 
+@pytest.mark.slow
 def test_what_is_alike_about_the_pictures_is_not_in_a_difference(tables):
     """A model against itself differs by nothing, though each number has its error; against one with slight noise of its
     own by far less than two independent ones would."""
@@ -99,6 +103,7 @@ def test_what_is_alike_about_the_pictures_is_not_in_a_difference(tables):
     assert 0 < found < 0.7 * alone
 
 
+@pytest.mark.slow
 def test_runs_are_averaged_and_spread_a_difference_further(dataset, tables):
     runs = [evaluate(Noisy(noise), dataset, **FEW) for noise in (0.02, 1.0)]
     found = paired(runs, [tables["glow"]]).set_index(["category", "metric"])
@@ -108,6 +113,7 @@ def test_runs_are_averaged_and_spread_a_difference_further(dataset, tables):
     assert found.se[where] > max(part.se[where] for part in single)
 
 
+@pytest.mark.slow
 def test_tables_of_other_pictures_or_resamples_are_refused(dataset, tables):
     glow = tables["glow"]
     fewer = evaluate(Glow(), dataset.select(per_category=4), **FEW)

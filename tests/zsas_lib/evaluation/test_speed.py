@@ -32,12 +32,14 @@ def test_what_lives_at_once_is_counted_and_weights_images_and_views_are_not():
     assert peak_memory(Chain(), torch.ones(1, 3, 1000, 1000), "nut") == pytest.approx(8.0, abs=0.01)
 
 
+@pytest.mark.slow
 def test_the_first_prediction_is_not_timed_and_times_are_per_picture():
     model = Chain()
     times = milliseconds(model, torch.ones(4, 3, 1000, 1000), "nut", repeats=3)
     assert len(times) == 3 and model.calls == 4 and all(time > 0 for time in times)
 
 
+@pytest.mark.slow
 def test_costs_have_a_row_per_model_and_leave_an_untrained_one_untrained(backbone, monkeypatch):
     monkeypatch.setattr(speed, "milliseconds", lambda model, images, names, repeats: [3.0, 1.0, 2.5][:repeats])
     models = {"first": load_model("winclip", backbone), "second": load_model("vcpclip", backbone)}

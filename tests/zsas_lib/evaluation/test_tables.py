@@ -73,6 +73,7 @@ def test_a_column_may_be_a_setting_in_one_table_and_a_metric_in_another():
     assert table.query("category == 'mean'").drop(columns="category").to_numpy().tolist() == [[0.5, pytest.approx(0.2)]]
 
 
+@pytest.mark.slow
 def test_parts_join_to_the_whole(table, dataset):
     parts = [evaluate(Glow(), dataset.select([category]), resamples=50) for category in dataset.categories]
     whole = joined(parts)
@@ -144,6 +145,7 @@ def test_every_caller_names_its_settings_and_the_store_keeps_them(dataset, tmp_p
         assert stored.attrs["settings"] == settings
 
 
+@pytest.mark.slow
 def test_runs_are_averaged_with_their_errors_and_spread_by_their_means(dataset):
     runs = [evaluate(Glow(), dataset, resamples=4, seed=seed) for seed in (0, 1)]
     runs[1]["pixel_auroc"] -= 0.1

@@ -23,6 +23,13 @@ CLASSES = RNG.integers(0, 5, 300)
 LOGITS = RNG.normal(0, 2, (300, 5)) + 2 * np.eye(5)[CLASSES]
 SHARES = np.exp(LOGITS) / np.exp(LOGITS).sum(1, keepdims=True)
 KINDS = {"equal width": "uniform", "equal mass": "quantile"}
+BEGUN = RNG.bit_generator.state
+
+
+@pytest.fixture(autouse=True)
+def begun_anew():
+    """What a test draws depends on no test before it."""
+    RNG.bit_generator.state = BEGUN
 
 
 @pytest.mark.parametrize("bins", [1, 10, 15])

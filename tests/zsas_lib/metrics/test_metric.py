@@ -10,10 +10,17 @@ from zsas_lib.metrics.metric import register
 from zsas_lib.metrics.pixel import PIXEL_METRICS
 
 RNG = np.random.default_rng(0)
+BEGUN = RNG.bit_generator.state
 MASKS = np.zeros((6, 16, 16), bool)
 MASKS[3:, 2:6, 4:9] = True
 LABELS = MASKS.any((1, 2))
 FUNCTIONS = sorted(name for name, known in METRICS.items() if known.function)
+
+
+@pytest.fixture(autouse=True)
+def begun_anew():
+    """What a test draws depends on no test before it."""
+    RNG.bit_generator.state = BEGUN
 
 
 def inputs(name: str, values) -> tuple:

@@ -112,6 +112,7 @@ def test_ranking_metrics_equal_scikit_learn_with_ties(category):
     assert metrics.f1_max(maps, masks) == pytest.approx(f1, abs=1e-12)
 
 
+@pytest.mark.slow
 @thoroughly
 @given(categories())
 def test_iou_is_that_of_the_threshold_with_the_best_f1(category):
@@ -121,6 +122,7 @@ def test_iou_is_that_of_the_threshold_with_the_best_f1(category):
     assert metrics.iou_at_f1_max(maps, masks) == pytest.approx((best & masks).sum() / (best | masks).sum(), abs=1e-12)
 
 
+@pytest.mark.slow
 @thoroughly
 @given(categories(), st.sampled_from([0.05, 0.25, 0.3, 0.5, 1.0]))
 def test_exact_aupro_equals_the_definition_with_ties(category, fpr_limit):
@@ -147,6 +149,7 @@ def test_legacy_aupro_needs_two_kept_false_positive_rates():
     assert metrics.aupro(maps, masks) > 0.5
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("seed", range(3))
 def test_peers_agree_on_maps_without_ties(seed):
     maps, masks = realistic(seed=seed)
@@ -171,6 +174,7 @@ def test_two_outlier_pixels_change_the_legacy_aupro_only():
     assert abs(moved) > 0.01
 
 
+@pytest.mark.slow
 @thoroughly
 @given(categories(), st.sampled_from([np.exp, np.cbrt, np.arctan, lambda scores: 5 * scores - 100]))
 def test_exact_metrics_depend_on_the_ranking_alone(category, transform):
@@ -188,6 +192,7 @@ def test_legacy_aupro_falls_for_saturated_maps_of_the_same_ranking():
     assert abs(metrics.aupro(steep, masks, thresholds=200) - metrics.aupro(steep, masks)) > 0.05
 
 
+@pytest.mark.slow
 @thoroughly
 @given(categories())
 def test_all_at_once_equals_one_by_one(category):
@@ -341,6 +346,7 @@ def test_impossible_options_are_named():
             metrics.bootstrap_std(maps, masks, **options)
 
 
+@pytest.mark.slow
 def test_bootstrap_agrees_with_resampled_scikit_learn():
     maps, masks = realistic(size=20)
     rng = np.random.default_rng(1)
@@ -352,6 +358,7 @@ def test_bootstrap_agrees_with_resampled_scikit_learn():
     assert metrics.bootstrap_std(maps[:1], masks[:1]) == pytest.approx(0, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_binning_error_of_the_bootstrap():
     maps, masks = realistic(images=30)
     maps[:, :20] = maps.min()  # saturated for half of the picture
@@ -365,6 +372,7 @@ def test_binning_error_of_the_bootstrap():
         )
 
 
+@pytest.mark.slow
 @thoroughly
 @given(categories(), st.sampled_from([4, 6, 16]))
 def test_binned_auroc_keeps_its_bound(category, bins):

@@ -148,6 +148,7 @@ def test_sorted_scores_are_held_without_loss(kind):
     )
 
 
+@pytest.mark.slow
 def test_the_spread_of_many_scores_is_that_of_every_so_many(monkeypatch):
     maps, masks = pictures(count=30)
     maps[7, 3, 3], maps[9, 1, 2] = 50, -50  # the ends are never left out
@@ -160,6 +161,7 @@ def test_the_spread_of_many_scores_is_that_of_every_so_many(monkeypatch):
     assert bootstrap.counts_std(bootstrap.counted(gathered(maps, masks), bins=512)) == pytest.approx(expected, rel=1e-2)
 
 
+@pytest.mark.slow
 def test_the_scores_are_held_once():
     """Numpy reports its memory to tracemalloc. Three times the pictures may take three times their scores, and little
     more."""

@@ -31,6 +31,7 @@ def gathered(maps, masks) -> PixelScores:
     return pixels
 
 
+@pytest.mark.slow
 def test_pixel_metrics_are_those_of_the_pictures_as_often_as_they_were_drawn(pictures):
     maps, masks = pictures
     found = pixel_replicates(counted(gathered(maps, masks)), DRAWN)
@@ -75,6 +76,7 @@ def test_with_few_bins_all_metrics_stay_near_and_the_spread_is_the_bootstraps(pi
     assert spread == pytest.approx(bootstrap_std(fine, masks, resamples=100, bins=64), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_of_few_anomalous_pixels_among_many_no_replicate_is_far_off():
     """0.4 % of 40,000 pixels: quantiles of all scores alone would leave the top of the ranking to 8 bins."""
     rng = np.random.default_rng(2)

@@ -30,6 +30,7 @@ def test_metrics_are_those_of_torchmetrics():
         assert own == pytest.approx([float(reference(s, r)) for s, r in zip(scores, relevant)])
 
 
+@pytest.mark.slow
 def test_chance_is_the_mean_over_random_orders():
     _, relevant = ranking(queries=3, items=9)
     scores = np.random.default_rng(0).random((40_000, 9))

@@ -28,6 +28,7 @@ def images():
     return torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 
 
+@pytest.mark.slow
 def test_as_many_parameters_as_the_released_model_has():
     with torch.device("meta"):
         model = load_model("aa-clip", shapes_only("vit-l-14-336", image_size=518))
@@ -77,6 +78,7 @@ def test_an_inductive_score_is_that_of_a_picture_alone(backbone, images):
     torch.testing.assert_close(model(images, NAMES).image_score, (both + pooled) / 2)
 
 
+@pytest.mark.slow
 def test_transductive_scores_range_over_what_was_shown(backbone, images, tmp_path):
     model = trained("aa-clip", backbone, image_score="transductive")
     with pytest.raises(ValueError, match="has not been shown those of 'nut'; expected model.remember"):
@@ -114,6 +116,7 @@ def test_the_released_surgery_looks_at_other_pictures_of_the_batch(backbone, ima
         assert own[4] > 1e-3
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("kind", TOKENS)
 def test_it_attends_by_values_on_every_transformer(kind):
     backbone = small(kind)
@@ -128,6 +131,7 @@ def test_it_attends_by_values_on_every_transformer(kind):
     torch.testing.assert_close(alone, backbone.image.value_stream(start, 2, "tokens")[-1], atol=1e-4, rtol=1e-3)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("text", TEXTS)
 def test_every_kind_of_text_tower_takes_the_adapters(text, images):
     model = trained("aa-clip", tiny_backbone(with_text(text)))

@@ -30,6 +30,7 @@ def images():
     return torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 
 
+@pytest.mark.slow
 def test_as_many_parameters_as_the_released_model_has():
     with torch.device("meta"):
         model = load_model("adaclip", shapes_only("vit-l-14-336", image_size=518))
@@ -70,6 +71,7 @@ def text_by_hand(model, whole, name, keeps):
     return torch.stack(states)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [{}, {"words": "kept"}, {"depth": 2, "length": 3}, {"length": 12, "depth": 3}, {"prompts": "SD", "depth": 1}],
@@ -84,6 +86,7 @@ def test_sentences_equal_a_hand_computation_over_the_whole_context(options, back
         assert (model.text_features(whole, ["pill"] * 2).diff(dim=0)).abs().max() > 1e-3, "of each picture its own"
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("keeps", [False, True])
 def test_words_that_sentences_begin_with_alike_are_read_once(keeps, backbone):
     """Of "metal nut" with and without a flaw, "metal nut" and "with"; and whatever the product is called the sentences
@@ -121,6 +124,7 @@ def test_the_image_tower_sees_its_tokens_behind_the_patches(backbone, images):
     torch.testing.assert_close(whole, expected, atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_the_score_has_a_fifth_of_the_mean_of_clusters(backbone, images):
     model = trained("adaclip", backbone, clusters=2, cluster_seed=3)
     features = model.features(images, NAMES)
@@ -159,6 +163,7 @@ def test_pictures_are_clustered_together_as_one_by_one_and_clusters_that_lose_th
     assert torch.equal(found[3:4], k_means(points[3:4], 12, 1))
 
 
+@pytest.mark.slow
 def test_a_picture_of_equal_patches_has_fewer_clusters_and_no_warning(backbone):
     model = trained("adaclip", backbone)
     points = torch.ones(1, 16, 8)
@@ -173,6 +178,7 @@ def test_as_many_sentences_a_picture_as_its_prompts_depend_on_it(backbone, optio
     assert load_model("adaclip", backbone, **options).sentences_per_picture == count
 
 
+@pytest.mark.slow
 def test_the_loss_counts_rows_as_released_or_pictures(backbone, images):
     masks = torch.zeros(2, 32, 32, dtype=torch.bool)
     masks[0, 5:20, 3:9] = True
@@ -199,6 +205,7 @@ def test_the_loss_counts_rows_as_released_or_pictures(backbone, images):
     assert abs(losses["rows"] - losses["pictures"]) > 0.01
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("kind", TOKENS)
 def test_tokens_that_are_not_there_change_nothing_on_any_transformer(kind):
     """Of towers with rotary positions and learned biases too: a token without weight leaves the others alone."""
@@ -215,6 +222,7 @@ def test_tokens_that_are_not_there_change_nothing_on_any_transformer(kind):
     assert repeated[-1].shape == plain[-1].shape and (repeated[-1] - plain[-1]).abs().max() > 1e-5
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("text", ["", *TEXTS])
 @pytest.mark.parametrize("words", ["overwritten", "kept"])
 def test_every_kind_of_text_tower_takes_the_tokens(text, words):

@@ -16,6 +16,7 @@ def backbone():
     return tiny_backbone(tiny(layers=4))
 
 
+@pytest.mark.slow
 def test_as_many_parameters_as_the_released_model_has():
     with torch.device("meta"):
         model = load_model("af-clip", shapes_only("vit-l-14-336", image_size=518))
@@ -81,6 +82,7 @@ def test_the_focal_loss_of_a_half_is_the_authors():
     torch.testing.assert_close(_focal(probability.logit(), half), expected)
 
 
+@pytest.mark.slow
 def test_nothing_is_said_of_the_product(backbone):
     images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     model = trained("af-clip", backbone)

@@ -126,6 +126,7 @@ def twelve_blocks(tmp_path_factory):
         return backbones.load_backbone("twelve", activation="gelu", device="cpu")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("said", SAID)
 def test_maps_and_scores_are_those_of_the_authors_program(twelve_blocks, said, monkeypatch):
     """Of two pictures as hazelnuts, then as carpets, which are surfaces; 14 sentences of each state, seed 0 before each
@@ -153,6 +154,7 @@ def wide_pictures():
     return torch.stack([torch.cat([one, other[..., :38]], -1), torch.cat([other, one[..., :38]], -1)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("said", TILED)
 def test_maps_and_scores_of_two_tiles_are_those_of_the_authors_program_for_visa(twelve_blocks, said, monkeypatch):
     adapter, optimiser = said.split()
@@ -265,6 +267,7 @@ def test_views_are_turned_shifted_mirrored_and_grey(images):
     assert abs(angle) == pytest.approx(math.pi / 4, abs=0.01)
 
 
+@pytest.mark.slow
 def test_the_score_is_the_mean_of_views_and_grey_depends_on_when_it_is_made(backbone, images):
     scores = {
         kind: load_model("anovl", backbone, adapter="off", views=kind)(images, "pill").image_score
@@ -279,6 +282,7 @@ def test_the_score_is_the_mean_of_views_and_grey_depends_on_when_it_is_made(back
     assert (scores["normalised"] - scores["pictures"]).abs().max() > 1e-7
 
 
+@pytest.mark.slow
 def test_pictures_have_gradients(backbone, images):
     pictures = images.requires_grad_()
     prediction = load_model("anovl", backbone)(pictures, "pill")

@@ -33,6 +33,7 @@ def test_the_ensemble_is_the_published_one():
     )
 
 
+@pytest.mark.slow
 def test_raw_names_are_said_as_the_released_code_says_them(backbone, images):
     assert april_gan_prompts("metal_nut", raw_names=True).normal[0] == "a bad photo of a metal_nut."
     assert april_gan_prompts("pcb1", raw_names=True).abnormal[-1] == "this is one pcb1 with damage in the scene."
@@ -54,6 +55,7 @@ def text_by_hand(backbone, name, **options):
     return torch.stack(rows)
 
 
+@pytest.mark.slow
 def test_map_score_and_loss_equal_a_hand_computation(backbone, images):
     model = trained("april-gan", backbone)
     features = model.features(images, NAMES)

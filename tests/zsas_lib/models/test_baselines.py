@@ -44,6 +44,7 @@ def test_what_plain_clip_and_clip_ac_are_asked():
     assert plain_prompts("pcb1", raw_names=True).normal == ("a photo of a normal pcb1.",)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("prompts", ["plain", "ensemble"])
 def test_plain_clips_map_and_score_equal_a_hand_computation(backbone, images, prompts):
     prediction = load_model("clip", backbone, prompts=prompts)(images, NAMES)
@@ -67,6 +68,7 @@ def test_values_instead_of_the_last_patches(backbone, images):
     assert load_model("clip", backbone, smoothing=8.0)(wide, "pill").anomaly_map.shape == (1, 20, 50)
 
 
+@pytest.mark.slow
 def test_coop_learns_twelve_tokens_of_each_state():
     with torch.device("meta"):
         model = load_model("coop", shapes_only("vit-l-14-336"))

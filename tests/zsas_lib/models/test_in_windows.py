@@ -66,6 +66,7 @@ def test_sentences_of_a_model_trained_on_patches_are_taken_as_they_are(name, bac
     assert (text[0] - text[1]).abs().max() > 1e-3 or name == "anomalyclip"  # VCP-CLIP+'s are about the picture
 
 
+@pytest.mark.slow
 def test_a_tower_for_pictures_of_another_size_takes_them_and_another_tower_does_not(backbone, images, tmp_path):
     model = trained("anomalyclip", backbone)
     other = tiny_backbone(image_size=48)
@@ -118,6 +119,7 @@ def test_the_loss_is_the_models_own_with_windows_for_pixels(name, backbone, imag
     torch.testing.assert_close(model.loss(features, masks, torch.tensor([False, True])), expected, atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_training_on_windows_reads_them_once_and_moves_the_sentences(backbone, tmp_path, monkeypatch):
     pictures, read = toy_dataset(tmp_path, {"nut": 3}, normal=3), []
     encode = type(backbone.image).encoded_with_windows
@@ -134,6 +136,7 @@ def test_training_on_windows_reads_them_once_and_moves_the_sentences(backbone, t
     assert sum(read) == 6  # of both models: what windows are does not hang on whose sentences they are asked by
 
 
+@pytest.mark.slow
 def test_options_that_cannot_be_are_refused(backbone):
     with pytest.raises(UnknownNameError, match="AnomalyCLIP's option compared"):
         zsas.load_model("anomalyclip", backbone, compared="window")

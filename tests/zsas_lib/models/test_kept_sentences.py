@@ -37,6 +37,7 @@ def encoded(monkeypatch) -> list:
     return seen
 
 
+@pytest.mark.slow
 def test_another_process_encodes_nothing_again_and_has_the_same(folder, another, encoded):
     first = mean_embeddings(another(), winclip_prompts("nut"))
     parts = winclip_prompts("nut").normal, winclip_prompts("nut").abnormal
@@ -63,6 +64,7 @@ def test_other_code_encodes_again(folder, another, encoded, monkeypatch):
     assert len(encoded) == 2 and len(list(folder.iterdir())) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [b"", b"\xff" * 40])
 def test_a_damaged_file_is_as_good_as_none(content, folder, another, encoded):
     before = mean_embeddings(another(), winclip_prompts("nut"))
@@ -72,6 +74,7 @@ def test_a_damaged_file_is_as_good_as_none(content, folder, another, encoded):
     assert file.stat().st_size > len(content)
 
 
+@pytest.mark.slow
 def test_random_weights_few_sentences_autocast_and_a_place_that_cannot_be_written_leave_nothing(
     folder, another, encoded
 ):
@@ -86,6 +89,7 @@ def test_random_weights_few_sentences_autocast_and_a_place_that_cannot_be_writte
     assert len(encoded) == 5 and folder.is_file()
 
 
+@pytest.mark.slow
 def test_only_the_last_backbones_are_kept(folder, monkeypatch):
     monkeypatch.setattr(kept_sentences, "KEPT_BACKBONES", 2)
     for number, size in enumerate((48, 60, 72)):

@@ -44,6 +44,7 @@ def test_what_was_saved_predicts_the_same(name, backbone, images, tmp_path):
     assert first.anomaly_map.std() > 1e-4
 
 
+@pytest.mark.slow
 def test_files_of_other_models_options_and_backbones_are_refused(backbone, tmp_path):
     file = tmp_path / "model.safetensors"
     trained("vcpclip", backbone).save(file)
@@ -160,6 +161,7 @@ def test_the_gradient_of_a_map_with_respect_to_the_pictures(name, backbone, imag
     assert difference.abs() > 1e-3
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("name", NAMES)
 def test_bfloat16_maps_are_close_and_float32(name, backbone, images):
     """A thousandth of a cosine is 0.2 in AA-CLIP's map, which is no probability but the sum of four differences of 50
@@ -171,6 +173,7 @@ def test_bfloat16_maps_are_close_and_float32(name, backbone, images):
     torch.testing.assert_close(fast.anomaly_map, exact.anomaly_map, atol=tolerance, rtol=0)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_batch_equals_its_pictures_one_by_one(name, backbone, images):
     model = trained(name, backbone)
@@ -237,6 +240,7 @@ def test_wrong_options(name, options, message, backbone):
         load_model(name, backbone, smooting=1.0)
 
 
+@pytest.mark.slow
 def test_highest_pixels_are_as_large_a_share_of_every_size():
     generator = torch.Generator().manual_seed(0)
     maps = torch.rand(2, 518, 518, generator=generator)

@@ -42,6 +42,7 @@ def scores(model, pictures):
     return torch.tensor(zsas.evaluate(model, pictures, resamples=10).to_numpy())
 
 
+@pytest.mark.slow
 def test_models_that_read_the_same_share_it_and_others_read_for_themselves(pictures, read):
     backbone, other = tiny_backbone(), tiny_backbone()
     same = [trained(name, backbone) for name in ("vcpclip+", "vcpclip")]
@@ -65,6 +66,7 @@ def test_models_that_read_the_same_share_it_and_others_read_for_themselves(pictu
     assert sum(read) == len(pictures), "nothing is kept outside"
 
 
+@pytest.mark.slow
 def test_windows_are_read_once_for_all_sentences(pictures, read):
     backbone = tiny_backbone()
     networks = [with_sentences_of(trained(name, backbone)) for name in ("anomalyclip", "vcpclip+")]
@@ -78,6 +80,7 @@ def test_windows_are_read_once_for_all_sentences(pictures, read):
         assert sum(read) == 2 * len(pictures)
 
 
+@pytest.mark.slow
 def test_other_names_other_pictures_and_gradients_are_read_anew(read):
     model = trained("april-gan", tiny_backbone())
     images = torch.rand(2, 3, 32, 32)
@@ -93,6 +96,7 @@ def test_other_names_other_pictures_and_gradients_are_read_anew(read):
         assert read == [2, 2, 2, 2] and asked.grad.abs().sum() > 0
 
 
+@pytest.mark.slow
 def test_where_there_is_no_room_the_oldest_kind_goes(pictures, read, monkeypatch):
     backbone = tiny_backbone()
     first, second = trained("vcpclip", backbone), trained("anomalyclip", backbone)

@@ -64,6 +64,7 @@ def associated_by_hand(backbone, image, references, scales=(2, 3), patch_memory=
     return sum(maps) / len(maps)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"patch_memory": "raw"}, {"patch_memory": "none"}, {"scales": (1, 4)}])
 def test_map_and_score_equal_a_hand_computation(backbone, options):
     prediction = few_shot(backbone, **options)(IMAGES, "pill")
@@ -122,6 +123,7 @@ def test_more_references_never_lie_further(backbone):
     assert any((both[part] < first[part] - 1e-4).any() for part in both)
 
 
+@pytest.mark.slow
 def test_their_order_does_not_matter_and_the_last_told_count(backbone):
     model = few_shot(backbone)
     first = model(IMAGES, "pill").anomaly_map
@@ -131,6 +133,7 @@ def test_their_order_does_not_matter_and_the_last_told_count(backbone):
     assert not torch.allclose(model(IMAGES, "pill").anomaly_map, first, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_each_image_is_compared_with_its_own_class(backbone):
     model = few_shot(backbone)
     model.remember("screw", pictures(2, seed=9))
@@ -154,6 +157,7 @@ def test_a_class_without_references_says_how_to_give_them(backbone):
         few_shot(backbone)(IMAGES, ["pill", "screw", "pill"])
 
 
+@pytest.mark.slow
 def test_gradient_agrees_with_finite_differences():
     model = few_shot(tiny_backbone().double(), REFERENCES.double(), image_term=False)
     image, direction = (pictures(1, seed).double() for seed in (3, 4))
@@ -172,6 +176,7 @@ def test_gradient_agrees_with_finite_differences():
     assert difference.abs() > 1e-4
 
 
+@pytest.mark.slow
 def test_gradient_flows_through_every_association_map_unless_the_windows_are_left_out(backbone):
     for part in (2, 3, "patches"):
         image = IMAGES.clone().requires_grad_()
@@ -200,6 +205,7 @@ def test_references_move_with_the_model_and_are_no_weights():
     assert {rows.device.type for rows in meta.values()} == {"meta"}
 
 
+@pytest.mark.slow
 def test_long_images_are_compared_with_all_tiles_of_long_references(backbone):
     references, images = pictures(2, seed=1, size=(32, 48)), pictures(1, size=(32, 48))
     tiled = few_shot(backbone, references, non_square="tile")
@@ -246,6 +252,7 @@ def test_too_few_normal_pictures_are_refused(root):
         draw_normal(train(root), "gird", 1)
 
 
+@pytest.mark.slow
 def test_remember_normal_remembers_the_pictures_it_returns(backbone, root):
     model = load_model("winclip", backbone, shots=2)
     drawn = remember_normal(model, train(root), seed=1)
@@ -275,6 +282,7 @@ def test_remember_normal_refuses_a_zero_shot_model_and_mixed_sizes(backbone, roo
         remember_normal(load_model("winclip", backbone, shots=5), train(root, size=None))
 
 
+@pytest.mark.slow
 def test_the_store_tells_references_apart_class_by_class(backbone, root, tmp_path):
     test = zsas.load_dataset("mvtec", root, image_size=32)
     model = load_model("winclip", backbone, shots=1)

@@ -197,6 +197,7 @@ def test_a_picture_that_is_not_finite_is_no_map(name, dataset):
     assert ready(name, dataset)(seen, "cap").anomaly_map.isfinite().flatten(1).all(1).tolist() == [True, False, True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", zsas.list_trivial_maps())
 def test_it_is_evaluated_and_stored_whatever_backbone_there_is(name, dataset, backbone, tmp_path, monkeypatch):
     pictures = zsas.load_dataset("mvtec", dataset.root, categories=["cap", "nut"], image_size=16)
@@ -213,6 +214,7 @@ def test_it_is_evaluated_and_stored_whatever_backbone_there_is(name, dataset, ba
     assert again.equals(table)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("name", ["centre-distance", "median-colour"])
 def test_it_has_a_worst_case(name):
     seen, masks = images(24, 24, batch=1), torch.zeros(1, 24, 24, dtype=torch.bool)
@@ -230,6 +232,7 @@ def test_other_models_need_a_backbone():
         zsas.load_model("winclip")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options", "pixel_auroc", "aupro"),
     [

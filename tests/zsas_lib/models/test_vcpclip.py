@@ -74,6 +74,7 @@ def test_sentences_equal_a_hand_computation_over_the_whole_context(name, backbon
     assert (expected[0] - expected[1]).abs().max() > 1e-3
 
 
+@pytest.mark.slow
 def test_the_map_of_the_vcp_branch_begins_at_a_half():
     """Attention begins uniform, so both sentences become nearly the same mean of values."""
     model = load_model("vcpclip", tiny_backbone(tiny(width=256, head_width=64)))
@@ -203,6 +204,7 @@ def test_names_switches_and_what_is_watched(backbone):
     assert set(plus.recipe.rates) <= learned
 
 
+@pytest.mark.slow
 def test_parameters_begin_as_the_released_code_draws_them():
     width = {**TEXT, "width": 512, "heads": 4}
     backbone = tiny_backbone({**tiny(), "text_cfg": width})
@@ -220,6 +222,7 @@ def test_parameters_begin_as_the_released_code_draws_them():
     assert direct.vectors.shape == (1, 5, 512) and direct.vectors.std().item() == pytest.approx(1, rel=0.05)
 
 
+@pytest.mark.slow
 def test_dropout_is_for_training_only(backbone, images, masks):
     model = trained("vcpclip", backbone)
     features = model.features(images, ["pill"] * 2)

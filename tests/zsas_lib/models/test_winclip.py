@@ -80,6 +80,7 @@ ANOMALIB_MAPS = [
 ]
 
 
+@pytest.mark.slow
 def test_anomalibs_options_reproduce_anomalib():
     """Numbers of anomalib 2.7.0 on open_clip 2.24.0 (later ones break it) with the same weights, images and class."""
     backbone = tiny_backbone()
@@ -99,6 +100,7 @@ def test_harmonic_mean_of_the_published_example():
     torch.testing.assert_close(harmonic_map(scores, 3, 2), expected)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=20)
 @given(st.integers(1, 6), st.data())
 def test_harmonic_mean_equals_loops(grid, data):
@@ -120,6 +122,7 @@ def test_harmonic_mean_of_other_windows():
         harmonic_map(torch.rand(1, 2, 2), 4, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -203,6 +206,7 @@ def test_where_there_is_no_cheap_look_it_says_so(backbone, options):
     assert not WinCLIP(backbone, **options).looks_cheaply and WinCLIP(backbone).looks_cheaply
 
 
+@pytest.mark.slow
 def test_every_option_changes_the_map(backbone, images):
     options = [
         {},
@@ -263,6 +267,7 @@ def test_each_class_is_encoded_once(backbone, images, monkeypatch):
     assert model.text_features("pill").shape == (2, 24)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("image_term, scales", [(True, (2, 3)), (False, (3,)), (True, (4,))])
 def test_gradient_agrees_with_finite_differences(image_term, scales):
     model = WinCLIP(tiny_backbone().double(), image_term=image_term, scales=scales)
@@ -333,6 +338,7 @@ def test_a_square_image_is_one_tile(backbone, images):
     assert torch.equal(tiled.anomaly_map, load_model("winclip", backbone)(images, "pill").anomaly_map)
 
 
+@pytest.mark.slow
 def test_bfloat16_maps_are_close_and_float32(images):
     precisions = ("float32", "bfloat16")
     exact, fast = (

@@ -112,6 +112,7 @@ SIZES = {
 }
 
 
+@pytest.mark.slow
 def test_printed_sizes_are_those_of_the_papers_tables():
     known = {row.claim: float(row.printed) for row in claims().itertuples() if row.printed}
     assert known == {claim: pytest.approx(size(), abs=6e-4) for claim, size in SIZES.items()}

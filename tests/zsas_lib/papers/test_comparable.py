@@ -60,6 +60,7 @@ def test_as_many_pictures_of_other_kinds_are_no_test_split():
     assert comparable("V", 5, other, tower(), "vcpclip+") == "other pictures than the official test split"
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("name", ["btad", "mpdd"])
 def test_another_data_set_may_not_stand_beside_mvtec_s_numbers(name):
     assert comparable("V", 5, listed(name), tower(), "vcpclip+") == name
@@ -105,6 +106,7 @@ def test_an_embedded_page_is_told_by_its_data_and_its_backbone():
     assert comparable("V", 5, pictures, small, "vcpclip+") == "embedded-b, embedded"
 
 
+@pytest.mark.slow
 def test_paper_s_means_are_over_the_objects_that_it_turns():
     assert comparable("S", 1, listed(categories=OBJECTS, size=240), tower(B16), "winclip") == ""
     assert comparable("S", 1, listed(size=240), tower(B16), "winclip") == "15 categories, not 6"
@@ -118,18 +120,21 @@ def test_a_model_that_the_table_has_not_is_named():
     assert comparable("S", 1, listed(categories=OBJECTS, size=240), tower(B16), "anomalyclip") == "anomalyclip"
 
 
+@pytest.mark.slow
 def test_a_number_of_another_backbone_of_the_same_table_is_not_this_one():
     pictures, own = listed(categories=OBJECTS, size=240), tower(B16)
     assert comparable("S", 1, pictures, own, "winclip", printed_on="ViT-B/16+") == ""
     assert comparable("S", 1, pictures, own, "winclip", printed_on="ViT-L/14") == "vit-b-16-plus-240"
 
 
+@pytest.mark.slow
 def test_each_model_of_a_table_has_its_own_tower():
     assert comparable("V", 5, listed(size=240), tower(B16), "winclip") == ""
     assert comparable("V", 5, listed(), tower(), "winclip") == "vit-l-14-336"
     assert comparable("K", 4, listed(), tower(activation="quick_gelu"), "anomalyclip") == ""
 
 
+@pytest.mark.slow
 def test_what_was_learned_from_counts_and_how():
     whole, visa = listed(), listed("visa")
     assert comparable("V", 5, whole, tower(), "vcpclip+", auxiliary=visa, training={"seed": 3, "decay": False}) == ""
@@ -169,6 +174,7 @@ def test_neither_pictures_nor_a_tower_is_nothing_to_compare():
         comparable("V", 2, None)
 
 
+@pytest.mark.slow
 def test_what_a_model_that_learns_nothing_would_have_learned_from_does_not_matter():
     winclip = comparable("V", 5, listed(size=240), tower(B16), "winclip", auxiliary=listed(), training={"epochs": 3})
     assert winclip == ""

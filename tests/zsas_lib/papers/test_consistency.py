@@ -5,6 +5,7 @@ import pytest
 from zsas_lib.papers.consistency import beside_released_log, printed_means
 
 
+@pytest.mark.slow
 def test_the_means_that_do_not_follow_are_these():
     means = printed_means()
     assert len(means) == 4 + 12
@@ -18,6 +19,7 @@ def test_the_means_that_do_not_follow_are_these():
     }
 
 
+@pytest.mark.slow
 def test_the_groups_make_up_all_categories():
     means = printed_means().set_index(["model", "level", "over"]).recomputed.sort_index()
     for model in ("WinCLIP", "AnomalyCLIP"):

@@ -13,6 +13,7 @@ def test_printed_auroc_of_categories_is_shown_for_its_data_set_and_stand_ins_onl
     assert printed_auroc("image_auroc", "visa") == printed_auroc("image_auroc", "folder") == {}
 
 
+@pytest.mark.slow
 def test_gains_are_those_of_the_recomputed_means():
     gains = printed_gains()
     assert set(gains.index) == {"all", "texture", "rigid", "flexible"}

@@ -6,6 +6,7 @@ from zsas_lib.papers.comparable import settings
 from zsas_lib.papers.rivals import TABLES, printed_rivals
 
 
+@pytest.mark.slow
 def test_mvtec_and_its_stand_in_have_four_tables():
     for dataset in ("mvtec", "embedded-b"):
         found = printed_rivals(dataset)

@@ -94,6 +94,7 @@ def test_gradients_are_those_of_finite_differences(name):
     assert slope.item() == pytest.approx((ends[0] - ends[1]).item() / 2 / step, rel=1e-3, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_defocus_is_a_convolution_with_a_disc():
     """The disc from scratch: how much of each pixel lies within the radius, by 41 x 41 points in it."""
     points = (np.arange(41) - 20) / 41

@@ -33,6 +33,7 @@ def test_the_same_seed_gives_the_same_picture_on_a_device(name, device):
             close(there, here)
 
 
+@pytest.mark.slow
 def test_a_sweep_takes_a_corruption_by_its_name(pictures):
     table = zsas.uniform_sweep(Speckled(), pictures, "defocus", resamples=5)
     own = table[table.category == "lamp"].set_index("value").pixel_auroc
@@ -47,6 +48,7 @@ def test_a_sweep_takes_a_corruption_by_its_name(pictures):
         zsas.uniform_sweep(Speckled(), pictures, "near_focus", [2.0])
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("search", ["adam", "grid"])
 def test_a_search_takes_one_that_is_entered(pictures, monkeypatch, search):
     monkeypatch.setitem(zsas.PERTURBATIONS, "fog", CORRUPTIONS["fog"])

@@ -127,6 +127,7 @@ def test_each_image_of_a_batch_turns_by_its_own_angle(shape):
     torch.testing.assert_close(rotate(images, degrees), torch.cat(alone))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("degrees", [-70.0, 10.0, 90.0])
 def test_gradients_of_the_rotation_are_right(degrees):
     images = (0.3 + 0.4 * noise(2, 1, 5, 4, dtype=torch.float64)).requires_grad_()
@@ -271,6 +272,7 @@ def test_gradients_stay_finite_near_grey_and_black(hue, saturation):
     assert of_hue.isfinite().all() and of_saturation.isfinite().all()
 
 
+@pytest.mark.slow
 def test_gradients_of_the_colour_shifts_are_right():
     images = noise(2, 3, 3, 3, dtype=torch.float64).requires_grad_()
     hue = torch.tensor([0.4, -2.0], dtype=torch.float64, requires_grad=True)

@@ -55,6 +55,7 @@ def test_an_angle_that_is_no_number_spoils_no_other_picture(angle):
     assert maps[1].isnan().all() and torch.equal(maps[2], derotate(images[2:, 0], 30.0)[0])
 
 
+@pytest.mark.slow
 def test_many_channels_of_a_large_picture_are_turned_in_parts():
     images = noise(1, 5, 300, 260)
     torch.testing.assert_close(rotate(images, 40.0), differentiable(rotate, images, 40.0), atol=1e-11, rtol=0)

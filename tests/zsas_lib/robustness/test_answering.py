@@ -67,6 +67,7 @@ def test_choices_are_the_right_name_the_best_wrong_one_and_two_others():
         choices_about(cosines[:, :3], truth % 3)
 
 
+@pytest.mark.slow
 def test_of_its_failures_a_tower_is_right_in_none_and_of_the_rest_in_all():
     whole = answered([pretended(0), pretended(1)])
     assert itself(whole, FAILURES)[TOWER] == 0 and itself(whole, MASTERED)[TOWER] == 1
@@ -79,6 +80,7 @@ def test_of_its_failures_a_tower_is_right_in_none_and_of_the_rest_in_all():
     assert whole["chance"].eq(0.25).all()
 
 
+@pytest.mark.slow
 def test_another_seed_is_no_better_but_does_better_where_a_tower_was_caught_failing():
     whole = answered([pretended(0), pretended(1)])
     neutral = itself(whole, NEUTRAL)
@@ -87,6 +89,7 @@ def test_another_seed_is_no_better_but_does_better_where_a_tower_was_caught_fail
     assert np.isnan(itself(answered([pretended(0)]), ALL)[OTHER])
 
 
+@pytest.mark.slow
 def test_a_head_mends_what_the_learnt_names_tell():
     right, turned = answered([pretended(0)]), answered([pretended(0, turned=1.2)])
     assert itself(turned, NEUTRAL)[TOWER] < itself(right, NEUTRAL)[TOWER] - 0.1
@@ -149,6 +152,7 @@ def test_networks_of_labels_have_no_words():
         answered([labels])
 
 
+@pytest.mark.slow
 def test_what_is_drawn_is_asked(tmp_path):
     questions = AnsweringQuestions(learnt=1, asked=1)
     cards, _ = members(["narrow"], [0])

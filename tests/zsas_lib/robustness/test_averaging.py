@@ -58,6 +58,7 @@ def test_parts_are_enlarged_and_put_where_they_are(images):
     torch.testing.assert_close(constant, torch.full((1, 9, 9), 0.5))
 
 
+@pytest.mark.slow
 def test_each_way_is_another_for_the_store_and_knows_what_it_is_around(backbone):
     model = load_model("winclip", backbone, scales=(2,))
     made = ways(model)

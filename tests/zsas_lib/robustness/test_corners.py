@@ -28,6 +28,7 @@ def test_the_formula_is_exact_for_scores_above_zero(defects_in_corners):
         assert filled[0] == pytest.approx((1 - shares["anomalous"]) * valid)
 
 
+@pytest.mark.slow
 def test_a_sweep_is_predicted_though_defects_lie_in_the_corners(tmp_path):
     dataset = toy_dataset(tmp_path, {"lamp": 6, "star": 4}, normal=6)
     values = [0.0, 30.0, 45.0, -60.0]

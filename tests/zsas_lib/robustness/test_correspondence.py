@@ -27,6 +27,7 @@ def shown_points(views):
     return torch.cat([waves.sin(), waves.cos()], -1)
 
 
+@pytest.mark.slow
 def test_features_that_are_the_points_find_them_all(tower, monkeypatch):
     seen = []
     shoot = correspondence._recalls
@@ -54,6 +55,7 @@ def test_features_that_are_the_points_find_them_all(tower, monkeypatch):
     assert (turned[turned.layer == 1].recall > 0.95).all()
 
 
+@pytest.mark.slow
 def test_a_tower_is_measured_at_every_layer_and_alike_each_time(tower):
     table = view_correspondence(tower, PRODUCTS[:1], [20], views=1)
     assert list(table.layer) == [1, 2] and table[["recall", "in_place", "chance"]].stack().between(0, 1).all()
@@ -78,6 +80,7 @@ def test_a_finer_layer_is_the_mean_of_its_patches():
     assert correspondence._on_grid(fine[:, :64]) is None
 
 
+@pytest.mark.slow
 def test_several_towers_see_the_same_pairs_and_are_asked_once(tower, tmp_path, monkeypatch):
     small = tiny_backbone(tiny(image_size=64, patch_size=4))
     products = correspondence.named_products(["ceramic ring", "rubber gear"])
@@ -106,6 +109,7 @@ def recalled(tower, recalls, seed=0, kind="CNN"):
     )
 
 
+@pytest.mark.slow
 def test_the_layer_is_chosen_on_the_other_half():
     # layer 1 is best of a and c, layer 2 of b and d: each half is told the other's
     found = recalled("reference", [(0.5, 0.2), (0.3, 0.6), (0.5, 0.2), (0.3, 0.6)])
@@ -119,6 +123,7 @@ def test_the_layer_is_chosen_on_the_other_half():
     assert first["layer"].tolist() == [1, 2] and first["recall"].tolist() == pytest.approx([0.4, 0.4])
 
 
+@pytest.mark.slow
 def test_seeds_and_towers_are_on_the_same_products():
     parts = [recalled("reference", [(0.5,)] * 4, seed) for seed in (0, 1)]
     parts.append(recalled("vit", [(0.2, 0.3)] * 4, kind="transformer"))

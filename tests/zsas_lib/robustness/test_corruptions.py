@@ -32,6 +32,7 @@ def row(table, *setting):
     return table.set_index(["category", "corruption", "severity"]).loc[setting]
 
 
+@pytest.mark.slow
 def test_clean_rows_are_those_of_evaluate(dataset, sweep):
     table = evaluate(Glow(), dataset, **FEW)
     settings = [("none", 0), ("fog", 2), ("fog", 5), ("gaussian_noise", 2), ("gaussian_noise", 5)]
@@ -52,6 +53,7 @@ def test_pictures_are_corrupted_before_the_model_sees_them(dataset, sweep):
     assert row(sweep, "star", "fog", 5)["pixel_auroc"] == pytest.approx(found)
 
 
+@pytest.mark.slow
 def test_noise_is_the_same_in_every_batch(dataset, sweep):
     again = corruption_sweep(Glow(), dataset, ["gaussian_noise"], [5], batch_size=2, **FEW)
     assert row(again, "lamp", "gaussian_noise", 5)["pixel_auroc"] == pytest.approx(
@@ -90,6 +92,7 @@ def test_the_threshold_of_one_class_is_none():
     assert clean_threshold(torch.tensor([0.1, 0.5, 0.4, 0.9]), torch.tensor([False, True, False, True])) == 0.5
 
 
+@pytest.mark.slow
 def test_effects_are_means_over_severities_beside_the_clean_ones(sweep):
     table = effects(sweep, "aupro")
     itself = table[table.replicate == ITSELF].set_index(["category", "corruption"])

@@ -34,6 +34,7 @@ def test_squares_change_places_and_nothing_is_lost():
         module.shuffled(IMAGES, 1)
 
 
+@pytest.mark.slow
 def test_a_map_of_grey_levels_loses_nothing_without_colour_or_whole(monkeypatch):
     pictures = zsas.load_dataset("embedded-b", categories=["ceramic_ring", "woven_sheet"], image_size=40).select(
         per_category=4

@@ -43,6 +43,7 @@ class Knowing:
         return found
 
 
+@pytest.mark.slow
 def test_a_tower_that_knows_all_finds_all(pictures, unchecked_types):
     table = module.defect_retrieval(Knowing(pictures), pictures)
     assert list(table.direction) == [module.TO_DEFECT, module.TO_TEXT] * 2
@@ -60,6 +61,7 @@ def test_a_tower_that_knows_all_finds_all(pictures, unchecked_types):
     assert above["AP"].to_numpy() == pytest.approx(1 - table["AP_chance"].to_numpy())
 
 
+@pytest.mark.slow
 def test_the_numbers_are_scikit_learns_for_any_tower(pictures):
     backbone = tiny_backbone()
     part = pictures.select(["ceramic_ring"])

@@ -38,6 +38,7 @@ def number(whole, metric, **keys):
     return Sampled.of(whole, metric).values[0]
 
 
+@pytest.mark.slow
 def test_depth_adds_what_its_twin_does_not_take():
     ways = both_ways(accuracy(0.04))
     assert {*ways[TWIN]["factor"]} == {*ways[DEPTH]["factor"]} == {CLEAN, "near_focus", "far_focus", "fog_3d"}
@@ -52,6 +53,7 @@ def test_depth_adds_what_its_twin_does_not_take():
     assert (more[more["replicate"] == ITSELF].groupby(["member", "factor"]).size() == 2).all(), "a row for each seed"
 
 
+@pytest.mark.slow
 def test_robustness_is_by_way_and_kind():
     table = pd.concat([accuracy(0.0), accuracy(0.0).replace({"member": {"a": "c", "b": "d"}})])
     table = table.assign(**{AMONG: table[AMONG] - 0.05 * (table["member"] == "c")})
@@ -62,6 +64,7 @@ def test_robustness_is_by_way_and_kind():
     assert itself["effective"].to_numpy() == pytest.approx((itself[AMONG] - itself["expected"]).to_numpy())
 
 
+@pytest.mark.slow
 def test_at_equal_accuracy_members_are_set_against_the_reference_both_ways():
     start = {"reference": 0.7, "short": 0.3, "vit": 0.5, "few": 0.05}
     parts = []
@@ -86,6 +89,7 @@ def test_at_equal_accuracy_members_are_set_against_the_reference_both_ways():
         assert gains == pytest.approx({DEPTH: -0.03, TWIN: 0.0}, abs=1e-9), "half way, and 0.03 below"
 
 
+@pytest.mark.slow
 def test_pictures_are_of_one_view_and_differ_where_depth_does(few_names):
     questions = DepthQuestions(("near_focus", "far_focus", "fog_3d"), (2, 4), per_name=2)
     rows, pictures = questions.pictures()
@@ -112,6 +116,7 @@ def test_without_a_tilt_and_lift_twins_do_nearly_the_same(few_names, monkeypatch
     assert np.abs(depth - twin).max() <= 1
 
 
+@pytest.mark.slow
 def test_answers_are_stored_under_their_questions(few_names, tmp_path, monkeypatch):
     cards, _ = members(["reference"], [0])
     questions = DepthQuestions(("fog_3d",), (3,), per_name=1)

@@ -26,6 +26,7 @@ def sure(found):
     return table.set_index(["member", "axis"])
 
 
+@pytest.mark.slow
 def test_every_axis_is_what_its_own_page_has(found, sure):
     gains = against(accuracies(found))
     gains = gains[(gains["factor"] == "clean") & (gains["replicate"] == ITSELF)].groupby("member")["gain"].mean()
@@ -45,6 +46,7 @@ def test_every_axis_is_what_its_own_page_has(found, sure):
     assert sure.loc[("tuned", science.FOUND), "gap"] == pytest.approx(one["tuned"] - one["reference"])
 
 
+@pytest.mark.slow
 def test_errors_without_a_temperature_are_those_of_the_page_on_calibration(found, sure):
     errors, _ = calibration_of_names(found[:3])
     kept = errors[(errors["set"] == ALL) & (errors["way"] == AS_IT_IS)].drop(columns=["set", "way"])
@@ -57,6 +59,7 @@ def test_errors_without_a_temperature_are_those_of_the_page_on_calibration(found
     assert sure.loc[("few", science.CALIBRATION), "gap"] == pytest.approx(means["few"] - means["reference"])
 
 
+@pytest.mark.slow
 def test_what_is_seen_follows_from_the_interval_and_from_which_way_is_better(sure):
     worse = sure.loc[("few", science.ACCURACY)]
     assert worse["high"] < 0 and worse["seen"] == science.WORSE
@@ -69,6 +72,7 @@ def test_what_is_seen_follows_from_the_interval_and_from_which_way_is_better(sur
     assert {science.WITHIN, science.WORSE} <= set(sure["seen"])
 
 
+@pytest.mark.slow
 def test_a_member_from_one_seed_is_compared_with_that_seed_of_the_reference(found, sure):
     alone = sure.loc["short"]
     assert set(alone["seeds"]) == {1} and set(sure.loc["vit", "seeds"]) == {2}
@@ -79,6 +83,7 @@ def test_a_member_from_one_seed_is_compared_with_that_seed_of_the_reference(foun
     assert np.isfinite(alone["low"]).all()  # over names alone
 
 
+@pytest.mark.slow
 def test_members_that_have_nothing_to_be_compared_with_are_left_out_and_named(found):
     alone = [own for own in found if own.card.name != "vit"] + [pretended("vit", 2)]
     table, absent = science.design_choices(alone)
@@ -95,6 +100,7 @@ def test_without_enough_relatives_there_is_no_line_and_no_such_axis(found):
     assert list(table["axis"]) == [axis for axis in science.MORE_IS_BETTER if axis != science.FACTORS]
 
 
+@pytest.mark.slow
 def test_strangers_of_all_kinds_count_alike(found):
     told = strangers_told(found[:1])
     told = told[(told["score"] == PROBABILITY) & (told["replicate"] == ITSELF)]

@@ -44,6 +44,7 @@ def test_a_line_is_the_minimum_of_hubers_joint_loss():
     assert np.polyfit(x, y, 1)[1] > 0  # as it does least squares
 
 
+@pytest.mark.slow
 def test_a_model_above_the_line_is_told_from_those_on_it():
     whole = found(points())
     gaps = {name: Sampled.of(rows, "effective").difference() for name, rows in whole.groupby("model")}
@@ -76,6 +77,7 @@ def test_bad_input_is_refused():
         found(table[table["category"] == "c0"], reference=3)
 
 
+@pytest.mark.slow
 def test_rank_correlation_of_models_in_order_is_certain():
     across = np.arange(8.0)
     same = rank_correlation(across, across**3, resamples=100)

@@ -39,6 +39,7 @@ def test_what_is_kept_is_the_mean_over_severities_and_the_mean_of_these():
     assert found.loc["a", PLAIN].eq(0.8).all() and found.loc["b", PLAIN].eq(0.5).all()
 
 
+@pytest.mark.slow
 def test_a_model_is_measured_against_the_line_of_the_maps():
     rng = np.random.default_rng(0)
     rows = []
@@ -56,6 +57,7 @@ def test_a_model_is_measured_against_the_line_of_the_maps():
     assert itself.loc["net", "effective"] > 0.1 and {*flat["corruption"]} == {"fog"}
 
 
+@pytest.mark.slow
 def test_methods_on_towers_leave_out_what_cannot_be_had(monkeypatch):
     monkeypatch.setattr(backbones, "_REGISTERED", {})
     backbones.register_backbone("one", architecture=TINY)
@@ -69,6 +71,7 @@ def test_methods_on_towers_leave_out_what_cannot_be_had(monkeypatch):
     assert list(networks)[:2] == ["winclip on one", "clip on one"] and len(networks) == 6 and not unfit
 
 
+@pytest.mark.slow
 def test_sweeps_are_those_of_the_store(monkeypatch, tmp_path):
     monkeypatch.setattr(backbones, "_REGISTERED", {})
     backbones.register_backbone("one", architecture=TINY)

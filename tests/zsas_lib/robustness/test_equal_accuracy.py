@@ -54,6 +54,7 @@ def test_nothing_is_extrapolated_and_who_is_left_out_is_told():
     assert equal.empty and set(absent.values()) == {"there is no reference and no short of its seeds"}
 
 
+@pytest.mark.slow
 def test_each_network_is_compared_with_the_references_of_its_own_seed(found):
     equal, absent = at_equal_accuracy(beside_plain(accuracies(found)), AMONG)
     assert {*absent} == {"few", "labels"} and {*equal["run"]} == {0, 1}
@@ -69,6 +70,7 @@ def test_each_network_is_compared_with_the_references_of_its_own_seed(found):
     assert gap.low < gap.gap < gap.high
 
 
+@pytest.mark.slow
 def test_other_axes_are_resampled_by_the_same_names(found):
     plain, one = plain_accuracy(found[:1]), retrieved(found[:1])
     table = accuracies(found[:1])
@@ -79,6 +81,7 @@ def test_other_axes_are_resampled_by_the_same_names(found):
     assert both["plain"].to_numpy() == pytest.approx(both["hit@1"].to_numpy()), "accuracy is the hit rate of names"
 
 
+@pytest.mark.slow
 def test_choices_at_equal_accuracy_have_an_interval_on_each_axis(found):
     whole = on_all_axes(found)
     table, absent = choices_at_equal_accuracy(found, whole)

@@ -45,6 +45,7 @@ def test_an_offset_a_factor_and_constant_maps():
         agreement(maps, maps, EVERYWHERE, 1.0)
 
 
+@pytest.mark.slow
 def test_maps_of_pixels_follow_every_exact_placement_and_a_map_of_the_place_does_not(pictures):
     exact = ["rotation(90)", "mirror", "upside_down"]
     found = equivariance(zsas.load_model("median-colour"), pictures, exact)
@@ -57,6 +58,7 @@ def test_maps_of_pixels_follow_every_exact_placement_and_a_map_of_the_place_does
     assert list(centre.category) == ["ceramic_ring"] * 2 + ["woven_sheet"] * 2 and (centre.pictures == 4).all()
 
 
+@pytest.mark.slow
 def test_the_metrics_before_a_mirror_are_those_of_evaluate_and_behind_a_turn_those_of_a_sweep(pictures):
     model = zsas.load_model("local-contrast")
     found = equivariance(model, pictures, ["mirror", "rotation(15)"]).set_index(["category", "placement"])
@@ -76,6 +78,7 @@ def test_the_metrics_before_a_mirror_are_those_of_evaluate_and_behind_a_turn_tho
         )
 
 
+@pytest.mark.slow
 def test_pictures_without_masks_have_agreement_alone(pictures):
     records = [replace(record, mask_path=None, further_masks=()) for record in pictures.records]
     bare = pictures.part(records)
@@ -90,6 +93,7 @@ def test_pictures_without_masks_have_agreement_alone(pictures):
         equivariance(model, bare, [])
 
 
+@pytest.mark.slow
 def test_what_agreement_foretells_is_spearmans_mean_over_placements():
     rng = np.random.default_rng(0)
     lacking, loss = rng.random((9, 2)), rng.random((9, 2))

@@ -71,6 +71,7 @@ def test_the_hardest_quarter_weighs_four_times_and_by_chance_as_many():
     assert all(sorted(own) == sorted(study.weights_of(alarms)) for own in drawn) and drawn[0] != drawn[1]
 
 
+@pytest.mark.slow
 def test_arms_are_settings_of_a_second_training(backbone, pictures):
     plain = zsas.load_model("april-gan", backbone)
     zsas.fit(plain, pictures, epochs=1, training_batch_size=4, augment=False)

@@ -23,6 +23,7 @@ def found():
     return [pretended(name, seed, noise) for name, noise in strengths.items() for seed in (0, 1)]
 
 
+@pytest.mark.slow
 def test_accuracies_are_by_name_and_drops_are_paired(found):
     table = accuracies(found)
     own = found[0].of("lighting", 2)
@@ -41,6 +42,7 @@ def test_accuracies_are_by_name_and_drops_are_paired(found):
     assert mean.to_dict() == pytest.approx(parts.to_dict())
 
 
+@pytest.mark.slow
 def test_a_member_is_compared_with_the_reference_of_its_seed(found):
     table = accuracies(found)
     whole = against(table)
@@ -52,6 +54,7 @@ def test_a_member_is_compared_with_the_reference_of_its_seed(found):
         against(table, "short")
 
 
+@pytest.mark.slow
 def test_effective_robustness_is_by_network_and_factor(found):
     whole = factor_robustness(accuracies(found), ["reference", "noisy", "few"], resamples=5)
     assert {*whole["factor"]} == {"lighting", "colour", ALL} and {*whole["run"]} == {0, 1}
@@ -61,6 +64,7 @@ def test_effective_robustness_is_by_network_and_factor(found):
         factor_robustness(accuracies(found), ["reference"])
 
 
+@pytest.mark.slow
 def test_calibration_is_that_of_the_metrics_on_the_half_that_no_temperature_saw(found):
     errors, temperatures = calibration_of_names(found[:1], resamples=5)
     own = found[0]
@@ -77,6 +81,7 @@ def test_calibration_is_that_of_the_metrics_on_the_half_that_no_temperature_saw(
     assert errors.groupby(["set", "way"]).size().eq(6).all()
 
 
+@pytest.mark.slow
 def test_strangers_are_told_as_the_metrics_say(found):
     told = strangers_told(found[:1], resamples=5)
     own = told[(told["strangers"] == "unseen shape") & (told["replicate"] == ITSELF)].set_index("score")
@@ -104,6 +109,7 @@ def test_scores_of_strangers_are_those_of_pytorch_ood():
     assert score(own, PROBABILITY) == pytest.approx(probability, abs=1e-11)
 
 
+@pytest.mark.slow
 def test_retrieval_in_both_directions_beside_chance(found):
     whole = retrieved(found[:2])
     itself = whole[(whole["replicate"] == ITSELF) & (whole["run"] == 0)].set_index(["member", "direction"])
@@ -114,6 +120,7 @@ def test_retrieval_in_both_directions_beside_chance(found):
     assert itself.loc[("reference", PICTURES), "mAP"] > 5 * itself.loc[(CHANCE, PICTURES), "mAP"]
 
 
+@pytest.mark.slow
 def test_questions_ask_each_picture_in_plain_view_and_under_each_factor():
     settings = Questions(factors=("lighting", "colour"), levels=(2,), per_name=2).settings()
     sets = pd.Series([own[0] for own in settings]).value_counts()
@@ -124,6 +131,7 @@ def test_questions_ask_each_picture_in_plain_view_and_under_each_factor():
     assert lit.light.exposure < plain.light.exposure and coloured.product.colour != plain.product.colour
 
 
+@pytest.mark.slow
 def test_a_member_names_better_than_chance_and_is_asked_once(tmp_path, monkeypatch):
     questions = Questions(factors=("lighting",), per_name=2)
     cards, absent = members(["reference", "narrow"], [0, 7])

@@ -74,6 +74,7 @@ def test_products_are_named_in_plain_view_under_corruptions_and_damaged(found):
     assert plain.rows["number"].tolist() == 3 * [0, 1, 2] and plain.cosines.shape == (9, 3)
 
 
+@pytest.mark.slow
 def test_embeddings_are_the_towers_own(found, towers, roots):
     assert [own.card.backbone for own in found] == towers
     tower = backbones.load_backbone("one", "random")
@@ -88,6 +89,7 @@ def test_embeddings_are_the_towers_own(found, towers, roots):
     assert noisy[:9] == pytest.approx(expected[1].numpy(), abs=1e-4), "every picture has its own noise"
 
 
+@pytest.mark.slow
 def test_a_tower_that_cannot_be_had_is_named_and_the_others_are_shown(towers, questions, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     backbones.register_backbone("lost", architecture=tiny(layers=3))
@@ -103,6 +105,7 @@ def test_a_tower_that_cannot_be_had_is_named_and_the_others_are_shown(towers, qu
     assert tower_answers(["lost"], questions, weights="random", store=tmp_path) == ([], absent), "as in a shard"
 
 
+@pytest.mark.slow
 def test_each_tower_is_stored_by_itself(towers, questions, tmp_path, monkeypatch):
     for name in towers[:2]:  # as shards do
         tower_answers([name], questions, weights="random", store=tmp_path)
@@ -111,6 +114,7 @@ def test_each_tower_is_stored_by_itself(towers, questions, tmp_path, monkeypatch
     assert [own.card.backbone for own in found] == towers[:2] and isinstance(found[0].card, TowerCard)
 
 
+@pytest.mark.slow
 def test_every_axis_takes_them_as_it_takes_the_zoo(found):
     table = accuracies(found)
     assert {*table["factor"]} == {CLEAN, "defocus", "sensor_noise", DAMAGED}
@@ -129,6 +133,7 @@ def test_every_axis_takes_them_as_it_takes_the_zoo(found):
     assert {*choices["member"]} == {"two", "three"} and {*choices["against"]} == {"one"} and not absent
 
 
+@pytest.mark.slow
 def test_of_few_towers_there_is_no_line_and_the_rest_stands(found):
     table = accuracies(found[:2])
     line = robustness_or_none(table, ["one", "two"])
@@ -141,6 +146,7 @@ def test_of_few_towers_there_is_no_line_and_the_rest_stands(found):
         against(accuracies(found[:1]), "one")
 
 
+@pytest.mark.slow
 def test_without_strangers_that_axis_is_left_out(towers, roots, tmp_path):
     questions = product_questions(["mvtec"], [roots["mvtec"]], ["defocus"], (1,), 2)
     found, _ = tower_answers(towers[:2], questions, weights="random", store=tmp_path)
@@ -156,6 +162,7 @@ def test_products_of_several_data_sets_are_asked_together(roots):
     assert both.key["sound"] != product_questions(["mvtec"], [roots["mvtec"]], [], (1,), 2).key["sound"]
 
 
+@pytest.mark.slow
 def test_an_answerer_learns_from_every_second_product_and_is_asked_about_the_others(towers, tmp_path):
     names = ("bolt", "bottle", "cable", "capsule", "grid", "metal_nut", "pill", "screw")
     place = write_mvtec(tmp_path / "eight", {name: {"good": 3} for name in names})

@@ -66,6 +66,7 @@ def test_pairs_are_of_every_photograph_and_tilt(root):
     assert not np.array_equal(print_pairs(shown, [10, 40], 32, seed=1)[3].aside.image, pairs[3].aside.image)
 
 
+@pytest.mark.slow
 def test_towers_match_points_of_prints_and_one_that_cannot_be_had_is_told(towers, questions, tmp_path, monkeypatch):
     asked = [*towers, "local-dir:nowhere"]
     found, absent = tower_matches(asked, questions.products, [20], 1, weights="random", store=tmp_path)
@@ -79,6 +80,7 @@ def test_towers_match_points_of_prints_and_one_that_cannot_be_had_is_told(towers
     assert again["fine"].equals(found["fine"]), "what is stored needs no picture"
 
 
+@pytest.mark.slow
 def test_prints_are_asked_about_with_depth_and_without(towers, questions, tmp_path):
     found, absent = asked_of(None, None, Questions(), [*towers, "local-dir:no"], questions, "random", tmp_path)
     assert [own.card.name for own in found] == towers and {*absent} == {"local-dir:no"}
@@ -95,6 +97,7 @@ def test_prints_are_asked_about_with_depth_and_without(towers, questions, tmp_pa
     assert few["effective"].isna().all() and {*few["factor"]} == {depth_naming.EVERY}, "two make no line"
 
 
+@pytest.mark.slow
 def test_corruptions_know_the_depth_of_the_print(questions):
     facts, images = zip(*questions.batches(32))
     clean, far = images[0], next(own for fact, own in zip(facts, images) if fact[0][:2] == ("far_focus", 4))

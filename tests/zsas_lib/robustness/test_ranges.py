@@ -19,6 +19,7 @@ def sweep_of(values: dict[str, list[float]]) -> pd.DataFrame:
     return with_means(pd.DataFrame(rows), replicates, by=["value", "derotation"])
 
 
+@pytest.mark.slow
 def test_ranges_are_those_of_a_sweep_counted_by_hand():
     table = sweep_ranges(sweep_of({"star": [0.5, 0.9, 0.8], "ring": [0.7, 0.5, 0.6]}))
     assert list(table.index) == ["star", "ring", "mean"]

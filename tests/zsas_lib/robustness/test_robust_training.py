@@ -28,6 +28,7 @@ def mean(table, combination, metric="aupro"):
     return table[(table.category == "mean") & (table.combination == combination)][metric].iloc[0]
 
 
+@pytest.mark.slow
 def test_the_gap_of_each_training_is_set_against_the_first(tables):
     one, other = tables
     rows = study.changes({"plain": [one], "random": [other]}, "aupro").set_index("training")
@@ -41,6 +42,7 @@ def test_the_gap_of_each_training_is_set_against_the_first(tables):
     assert rows.loc["plain", ["clean_gap", "worst_gap", "closed_gap", "closed_se"]].tolist() == [0, 0, 0, 0]
 
 
+@pytest.mark.slow
 def test_runs_are_averaged_and_a_single_category_has_no_interval(tables):
     one, other = tables
     rows = study.changes({"first": [one, other], "second": [other, one]}, "aupro", by="way")
@@ -61,6 +63,7 @@ def test_trainings_differ_in_the_copies_alone():
         study.trainings(["adversarial"])
 
 
+@pytest.mark.slow
 def test_a_look_is_set_against_the_whole_map(backbone, tmp_path, monkeypatch):
     """A look that is the whole map agrees with it; what it gains and costs follows from what it says."""
     pictures = toy_dataset(tmp_path / "toy", {"nut": 2, "ring": 2}).squashed(32)

@@ -25,6 +25,7 @@ def test_the_sets_are_parts_of_the_papers_ensemble():
         fewer_prompts("metal_nut", "none")
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_all_of_them_are_winclip_and_one_pair_is_two_embeddings(backbone):
     images = torch.rand(2, 3, *backbone.size, generator=torch.Generator().manual_seed(0))

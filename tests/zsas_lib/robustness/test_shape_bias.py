@@ -63,6 +63,7 @@ def number(table: pd.DataFrame, column: str, **keys) -> float:
     return float(table.loc[table["replicate"] == ITSELF, column].mean())
 
 
+@pytest.mark.slow
 def test_who_sees_shapes_alone_answers_by_shape_and_the_other_way_round():
     for strengths, expected in (((0.2, 1.0), 1.0), ((1.0, 0.2), 0.0)):
         own = seen(*strengths)
@@ -73,6 +74,7 @@ def test_who_sees_shapes_alone_answers_by_shape_and_the_other_way_round():
         assert number(whole, "both", head=TAUGHT, level=0) == 1
 
 
+@pytest.mark.slow
 def test_cues_that_are_read_alike_are_answered_alike():
     found = [seen(1.0, 1.0, 0.4, seed) for seed in (0, 1)]
     bias = science.shape_bias(conflicts_answered(found))
@@ -82,6 +84,7 @@ def test_cues_that_are_read_alike_are_answered_alike():
     assert sure.low < 0 < sure.high and abs(sure.gap) < 0.15
 
 
+@pytest.mark.slow
 def test_weakening_the_easier_cue_takes_out_that_it_is_easier():
     bias = science.shape_bias(conflicts_answered([seen(0.6, 1.0, 0.25)]))
     assert number(bias, "bias", head=TAUGHT, way=AS_DRAWN) > 0.8
@@ -122,6 +125,7 @@ def test_replicates_weigh_pairs_by_both_of_their_names():
     assert rows.loc[1, "bias"] == pytest.approx(sums[0] / sum(sums)) and rows["units"].eq(10).all()
 
 
+@pytest.mark.slow
 def test_what_is_drawn_is_asked_and_stored(tmp_path, monkeypatch):
     questions = ConflictQuestions(fitted=2, per_name=1, per_pair=1, strengths=(0.3,))
     cards, _ = members(["narrow"], [0])

@@ -26,6 +26,7 @@ def stacked(dataset, category):
     return torch.stack([sample.image for sample in samples]), torch.stack([sample.mask for sample in samples])
 
 
+@pytest.mark.slow
 def test_one_row_per_category_and_value_then_the_means(dataset):
     table = uniform_sweep(Glow(), dataset, "rotation", [-30, 0.0, 45], resamples=20)
     assert list(table.columns[:4]) == ["category", "perturbation", "value", "unit"]
@@ -36,6 +37,7 @@ def test_one_row_per_category_and_value_then_the_means(dataset):
     assert values["mean", 45.0] == pytest.approx((values["lamp", 45.0] + values["star", 45.0]) / 2)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("perturbation", ["rotation", "hue", "saturation"])
 @pytest.mark.parametrize("derotation", DEROTATIONS)
 def test_the_value_zero_gives_the_numbers_of_evaluate(dataset, perturbation, derotation):
@@ -45,6 +47,7 @@ def test_the_value_zero_gives_the_numbers_of_evaluate(dataset, perturbation, der
     assert list(swept["pixel_auroc_se"]) == list(table.spread["pixel_auroc"])
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     "perturbation, value, unit, shifted",
     [("hue", 1.0, "radians", shift_hue), ("saturation", 0.3, "fraction", shift_saturation)],
@@ -56,6 +59,7 @@ def test_colours_are_shifted_before_the_model_sees_them(dataset, perturbation, v
     assert row["pixel_auroc"] == pytest.approx(metrics.pixel_auroc(maps, masks)) and row["unit"] == unit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [-60.0, 45.0, 90.0])
 def test_rotation_meets_the_mask_as_chosen(dataset, value):
     """Each protocol written out; for the valid region by pixels, and for AUPRO by regions cut to it."""
@@ -83,6 +87,7 @@ def test_rotation_meets_the_mask_as_chosen(dataset, value):
     assert row["aupro"] == pytest.approx(padded)
 
 
+@pytest.mark.slow
 def test_several_derotations_share_the_passes_of_the_model(dataset):
     """Each has the rows that it has alone, and its own means."""
     model, values = Glow(), [0.0, 45.0, 60.0]
@@ -101,6 +106,7 @@ def share_shown(masks: torch.Tensor, shown: torch.Tensor) -> float:
     return float((~masks & shown).sum() / (~(masks & shown)).sum())
 
 
+@pytest.mark.slow
 def test_pictures_are_read_once_and_text_once(dataset, monkeypatch):
     reads, names = [], []
 
@@ -117,6 +123,7 @@ def test_pictures_are_read_once_and_text_once(dataset, monkeypatch):
     assert set(names) == {("lamp",) * 4, ("lamp",) * 2, ("star",) * 4, ("star",)}
 
 
+@pytest.mark.slow
 def test_sweeps_repeat_and_do_not_depend_on_the_batch_size(dataset):
     first, second = (
         uniform_sweep(Glow(), dataset, "rotation", [20], batch_size=size, resamples=20) for size in (16, 2)
@@ -124,6 +131,7 @@ def test_sweeps_repeat_and_do_not_depend_on_the_batch_size(dataset):
     pd.testing.assert_frame_equal(first, second)
 
 
+@pytest.mark.slow
 def test_pictures_of_several_sizes_are_swept(tmp_path):
     dataset = toy_dataset(tmp_path, {"lamp": 3}, sizes=(32, 40))
     for derotation in DEROTATIONS:

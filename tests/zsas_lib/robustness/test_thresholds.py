@@ -12,6 +12,13 @@ from zsas_lib.metrics.image import image_f1_max, image_rates
 from zsas_lib.robustness import thresholds as module
 
 RNG = np.random.default_rng(2)
+BEGUN = RNG.bit_generator.state
+
+
+@pytest.fixture(autouse=True)
+def begun_anew():
+    """What a test draws depends on no test before it."""
+    RNG.bit_generator.state = BEGUN
 
 
 def table_of(shift: float, share: float, categories: int = 4, images: int = 60, slope: float = 1.0) -> pd.DataFrame:
@@ -23,6 +30,7 @@ def table_of(shift: float, share: float, categories: int = 4, images: int = 60, 
     return pd.DataFrame(facts | {"path": [f"{n}.png" for n in range(len(labels))], "image_score": values})
 
 
+@pytest.mark.slow
 def test_the_scores_are_those_of_evaluate():
     pictures = zsas.load_dataset("embedded-b", categories=["ceramic_ring", "woven_sheet"], image_size=32).select(
         per_category=4
@@ -35,6 +43,7 @@ def test_the_scores_are_those_of_evaluate():
     assert module.native_probability(winclip) and 0 < found.image_score.max()
 
 
+@pytest.mark.slow
 def test_each_way_mends_what_it_is_meant_for():
     elsewhere, here = table_of(0, 0.5, images=4000, slope=4.0), table_of(0, 0.5, images=4000, slope=4.0)
     found = module.probabilities(here, elsewhere, native=True)
@@ -54,6 +63,7 @@ def test_each_way_mends_what_it_is_meant_for():
     assert errors[1] < errors[0] / 2
 
 
+@pytest.mark.slow
 def test_other_categories_leave_ones_own_out():
     target = table_of(0, 0.5)
     changed = target.assign(is_anomalous=target.is_anomalous ^ (target.category == "c1"))
@@ -70,6 +80,7 @@ def test_other_categories_leave_ones_own_out():
         module.probabilities(target, target[target.is_anomalous], native=True)
 
 
+@pytest.mark.slow
 def test_calibration_is_paired_over_categories():
     target = table_of(0.5, 0.6)
     values = target["image_score"].to_numpy()
@@ -97,6 +108,7 @@ def test_thresholds_are_the_best_and_the_lowest_allowed():
         module.best_threshold(scores, np.zeros(80, dtype=bool))
 
 
+@pytest.mark.slow
 def test_what_a_threshold_gives_elsewhere_is_counted():
     target, auxiliary = table_of(0, 0.5), table_of(1.0, 0.5)
     labels, scores = target["is_anomalous"].to_numpy(), target["image_score"].to_numpy()

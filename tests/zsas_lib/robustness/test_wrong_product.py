@@ -13,6 +13,13 @@ from zsas_lib.robustness import wrong_product as module
 from zsas_lib.store.results import describe_model
 
 RNG = np.random.default_rng(5)
+BEGUN = RNG.bit_generator.state
+
+
+@pytest.fixture(autouse=True)
+def begun_anew():
+    """What a test draws depends on no test before it."""
+    RNG.bit_generator.state = BEGUN
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +28,7 @@ def pictures():
     return zsas.load_dataset("embedded-b", categories=names, image_size=32).select(per_category=4)
 
 
+@pytest.mark.slow
 def test_matching_is_a_softmax_of_cosines(pictures, backbone):
     names = ["ceramic_ring", "woven_sheet", "cork_disc"]
     table = module.matched(backbone, pictures, names, temperature=0.5)
@@ -47,6 +55,7 @@ def rows(scores: dict[str, float], anomalous: float = 0.0, images: int = 10) -> 
     return pd.concat(parts, ignore_index=True)
 
 
+@pytest.mark.slow
 def test_near_and_far_products_are_told_apart_and_damage_is_not_counted():
     known = rows({"ceramic_ring": 0.6, "woven_sheet": 0.6, "plastic_nut": 0.6}, anomalous=-0.5)
     others = rows({"wooden_ring": 0.6, "woven_panel": 0.6, "cork_disc": 0.4, "leather_bar": 0.4}, anomalous=0.5)
@@ -75,6 +84,7 @@ def test_other_names_share_no_word_where_that_can_be():
         module.other_names(["a"])
 
 
+@pytest.mark.slow
 def test_a_model_is_told_another_name(pictures):
     backbone = tiny_backbone()
     winclip = load_model("winclip", backbone, scales=(2,))

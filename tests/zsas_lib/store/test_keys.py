@@ -43,15 +43,19 @@ def copy(tmp_path_factory) -> Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def contents(copy) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+
+
 @pytest.fixture
-def library(copy) -> Iterator[Path]:
+def library(copy, contents) -> Iterator[Path]:
     """The copied library, as it was again after each test."""
-    before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
     yield copy / "zsas_lib"
     for path in copy.rglob("*"):
-        if path.is_file() and path not in before:
+        if path.is_file() and path not in contents:
             path.unlink()
-    for path, content in before.items():
+    for path, content in contents.items():
         if not path.is_file() or path.read_bytes() != content:
             path.write_bytes(content)
 
@@ -75,6 +79,7 @@ def before(keys) -> dict[str, str]:
     return keys()
 
 
+@pytest.mark.slow
 def test_the_keys_are_those_of_the_library(before):
     assert before == {name: source_digest(*subjects) for name, subjects in RESULTS.items()}
     assert len(set(before.values())) == len(before)
@@ -86,6 +91,7 @@ def edit(library: Path, file: str, old: str, new: str) -> None:
     (library / file).write_text(text.replace(old, new))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "file, old, new, changed",
     [
@@ -130,6 +136,7 @@ class Reworded(ast.NodeTransformer):
         return node
 
 
+@pytest.mark.slow
 def test_the_wording_of_messages_and_docstrings_and_formatting_change_no_key(library, keys, before):
     for path in library.rglob("*.py"):
         text = path.read_text()
@@ -138,6 +145,7 @@ def test_the_wording_of_messages_and_docstrings_and_formatting_change_no_key(lib
     assert keys() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", ["zsas_book", "zsas_lib/base", "zsas_lib/store"])
 def test_the_book_and_the_machinery_change_no_key(library, keys, before, folder):
     for path in (library.parent / folder).rglob("*.py"):
@@ -145,6 +153,7 @@ def test_the_book_and_the_machinery_change_no_key(library, keys, before, folder)
     assert keys() == before
 
 
+@pytest.mark.slow
 def test_moving_a_module_changes_no_key(library, keys, before):
     (library / "metrics" / "aupro.py").rename(library / "metrics" / "region_overlap.py")
     (library / "perturbations" / "smoothing.py").rename(library / "losses_of_smoothness.py")
@@ -155,6 +164,7 @@ def test_moving_a_module_changes_no_key(library, keys, before):
     assert keys() == before
 
 
+@pytest.mark.slow
 def test_a_definition_that_moves_to_another_module_changes_no_key(library, keys, before):
     text = (library / "evaluation" / "evaluate.py").read_text()
     begin, end = text.index("def labels_of"), text.index("def _of_picture")
@@ -167,6 +177,7 @@ def test_a_definition_that_moves_to_another_module_changes_no_key(library, keys,
     assert keys() == before
 
 
+@pytest.mark.slow
 def test_a_table_of_the_package_counts_where_it_is_read(library):
     from zsas_lib.data.groups import type_mapping
     from zsas_lib.studies.defects import defect_table
@@ -244,6 +255,7 @@ def run_fit(model, data):
     zsas.fit(model, data, epochs=1, training_batch_size=4, augment=True, zoom=0.5, held_out=data.categories[:1])
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     "run, function, name",
     [

@@ -47,6 +47,7 @@ def keep(store: Path, made: pd.DataFrame | None = None, **configuration: object)
     return load_or_compute("test", configuration, lambda: table() if made is None else made, sources="", store=store)
 
 
+@pytest.mark.slow
 def test_a_sweep_comes_back_as_it_was_computed(dataset, tmp_path):
     direct, model = uniform_sweep(Glow(), dataset, "hue", [0.0, 1.0], **FEW), Glow()
     first = stored(uniform_sweep, model, dataset, "hue", [0.0, 1.0], store=tmp_path, **FEW)
@@ -58,6 +59,7 @@ def test_a_sweep_comes_back_as_it_was_computed(dataset, tmp_path):
     assert [path.parent.name for path in files(tmp_path)] == ["uniform_sweep"] * 2
 
 
+@pytest.mark.slow
 def test_an_evaluation_comes_back_with_what_stands_beside_it(dataset, tmp_path):
     direct = evaluate(Glow(), dataset, **FEW)
     for _ in range(2):
@@ -68,6 +70,7 @@ def test_an_evaluation_comes_back_with_what_stands_beside_it(dataset, tmp_path):
         pd.testing.assert_frame_equal(table.spread, direct.spread)
 
 
+@pytest.mark.slow
 def test_the_record_says_where_and_how_a_result_was_made(dataset, tmp_path):
     fresh, loaded = (stored(evaluate, Glow(), dataset, store=tmp_path, **FEW) for _ in range(2))
     assert fresh.attrs == loaded.attrs
@@ -88,6 +91,7 @@ def changed_weights(model: Glow) -> None:
     model.gain.data += 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [changed_backbone, changed_weights])
 def test_another_model_is_another_result(dataset, tmp_path, change):
     stored(evaluate, Glow(), dataset, store=tmp_path, **FEW)
@@ -97,6 +101,7 @@ def test_another_model_is_another_result(dataset, tmp_path, change):
     assert model.seen == len(dataset) and len(files(tmp_path)) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [{"seed": 1}, {"resamples": 11}])
 def test_other_arguments_are_another_result(dataset, tmp_path, arguments):
     for given in (FEW, FEW | arguments):
@@ -104,11 +109,13 @@ def test_other_arguments_are_another_result(dataset, tmp_path, arguments):
     assert len(files(tmp_path)) == 4
 
 
+@pytest.mark.slow
 def test_options_of_the_model_are_part_of_the_result(dataset, tmp_path):
     tables = [stored(evaluate, Glow(channel=channel), dataset, store=tmp_path, **FEW) for channel in (0, 1)]
     assert not tables[0].equals(tables[1])
 
 
+@pytest.mark.slow
 def test_changed_pictures_are_another_result_for_their_category_alone(tmp_path):
     dataset, store = toy_dataset(tmp_path / "data", {"lamp": 3, "star": 2}), tmp_path / "store"
     stored(evaluate, Glow(), dataset, store=store, **FEW)
@@ -119,6 +126,7 @@ def test_changed_pictures_are_another_result_for_their_category_alone(tmp_path):
     assert model.seen == len(dataset.select(["star"]))
 
 
+@pytest.mark.slow
 def test_changed_library_code_is_another_result(dataset, tmp_path, monkeypatch):
     stored(evaluate, Glow(), dataset, store=tmp_path, **FEW)
     monkeypatch.setattr(results, "source_digest", lambda *subjects: source_digest(*subjects) + "changed")
@@ -141,6 +149,7 @@ class Glow(Shared):
 """
 
 
+@pytest.mark.slow
 def test_functions_and_models_of_users_with_one_name_do_not_share_results(dataset, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     lamps, store = dataset.select(["lamp"]), tmp_path / "store"
@@ -155,6 +164,7 @@ def test_functions_and_models_of_users_with_one_name_do_not_share_results(datase
     assert len(files(store)) == 4
 
 
+@pytest.mark.slow
 def test_how_it_is_computed_and_with_which_others_is_no_part_of_the_result(dataset, tmp_path):
     stored(evaluate, Glow(), dataset.select(["star"]), store=tmp_path, batch_size=2, **FEW)
     model = Glow()
@@ -172,6 +182,7 @@ def test_a_batch_size_moves_numbers_by_rounding_only():
         pd.testing.assert_frame_equal(pd.DataFrame(other), pd.DataFrame(usual), rtol=0, atol=results.ROUNDING)
 
 
+@pytest.mark.slow
 def test_what_a_search_finds_with_each_batch_size_is_kept_apart(dataset, tmp_path):
     searching = {"search": "random", "passes": 2, "over": ["hue"], "store": tmp_path}
     for function, options in ((bound_curves, searching), (shared_amounts, {"points": 1, "store": tmp_path, **FEW})):

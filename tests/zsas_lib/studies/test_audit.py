@@ -61,6 +61,7 @@ def test_the_order_of_enlarging_and_softmax_agrees_in_patch_centres_only(backbon
     assert (maps[0] - maps[1]).abs().max() > 1e-3
 
 
+@pytest.mark.slow
 def test_small_gradients_are_counted(backbone, data, monkeypatch):
     model = load_model("vcpclip+", backbone)
     table = small_gradients(model, data, count=4)

@@ -100,6 +100,7 @@ def test_prompted_blocks_of_the_text_tower(backbone):
     assert found.outcome == (len(model.compound) < found.numbers["depth"])
 
 
+@pytest.mark.slow
 def test_image_scores_shift_by_the_largest_difference_of_a_picture(data):
     before = zsas.evaluate(Glow(), data, resamples=4)
     after = zsas.evaluate(Glow(gain=1.5), data, resamples=4)

@@ -28,6 +28,7 @@ def pictures(tmp_path):
     return toy_dataset(tmp_path / "toy", {"nut": 3, "ring": 3})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, options", [("vcpclip+", {}), ("vcpclip", {"fusion": 0.4, "image_score": "map"})])
 def test_the_fused_rows_are_those_of_an_evaluation(name, options, backbone, pictures):
     model = trained(name, backbone, **options)
@@ -38,6 +39,7 @@ def test_the_fused_rows_are_those_of_an_evaluation(name, options, backbone, pict
         assert fused[metric].to_dict() == pytest.approx(whole[metric].to_dict(), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_branch_is_the_model_with_all_weight_on_it(backbone, pictures):
     rows = {}
     for branch, fusion in (("clip", 0.0), ("vcp", 1.0)):
@@ -68,6 +70,7 @@ def test_variants_differ_in_what_they_say():
     )
 
 
+@pytest.mark.slow
 def test_a_bounded_temperature_that_is_trained_at_a_great_rate_stays_between_its_bounds(backbone, pictures):
     ends = {}
     for how in ("learned", "bounded"):
@@ -79,6 +82,7 @@ def test_a_bounded_temperature_that_is_trained_at_a_great_rate_stays_between_its
     assert ((ends["learned"] < 0.01) | (ends["learned"] > 0.13)).any()
 
 
+@pytest.mark.slow
 def test_means_are_runs_of_a_map_of_a_variant(backbone, pictures, tmp_path, monkeypatch):
     monkeypatch.setenv("ZSAS_RESULTS", str(tmp_path / "store"))
     variants = {name: uniop_variants()[name] for name in ("Fixed", "Fixed + UniOp")}

@@ -107,6 +107,7 @@ def test_a_defect_without_a_type_and_wrong_thresholds_are_refused(dataset):
             defect_table(dataset, MAPPED, wrong)
 
 
+@pytest.mark.slow
 def test_metrics_of_a_group_are_those_of_its_pictures_with_the_good_ones(dataset):
     defects = defect_table(dataset, MAPPED)
     metrics = group_metrics(Glow(), dataset, {"type": dict(zip(defects.path, defects.type))}, **FEW)
@@ -122,6 +123,7 @@ def test_metrics_of_a_group_are_those_of_its_pictures_with_the_good_ones(dataset
         assert rows.loc[("lamp", "type", "surface_damage"), metric] == pytest.approx(alone[metric])
 
 
+@pytest.mark.slow
 def test_groups_and_models_meet_the_same_resamples_of_a_category(dataset):
     defects = defect_table(dataset, MAPPED)
     types = {"type": dict(zip(defects.path, defects.type))}
@@ -148,6 +150,7 @@ def test_groups_and_models_meet_the_same_resamples_of_a_category(dataset):
     assert errors[("lamp", "type", "surface_damage")] == pytest.approx(spread)
 
 
+@pytest.mark.slow
 def test_a_group_s_replicates_are_those_of_its_own_pictures_in_each_resample(dataset):
     """By hand: AUROCs of the image scores of those drawn that are good or of the group, as often as they are drawn."""
     defects = defect_table(dataset, MAPPED)
@@ -179,6 +182,7 @@ def test_methods_are_apart_in_each_group_pair_by_pair():
     assert apart.gap.tolist() == pytest.approx([0.03, 0.03]) and (apart.low > 0).all() and (apart.se < 0.01).all()
 
 
+@pytest.mark.slow
 def test_runs_of_groups_are_averaged_and_their_gaps_keep_them_apart():
     rows = [(c, "contrast", g, v) for c in ("a", "b") for g, v in (("low", 0.5), ("high", 0.7))]
     one = pd.DataFrame(rows, columns=["category", "grouping", "group", "image_auroc"]).assign(pixel_auroc=0.5)
@@ -194,6 +198,7 @@ def test_runs_of_groups_are_averaged_and_their_gaps_keep_them_apart():
     assert flat_group_gaps({"m": [one]}, [("type", "hole", "stain")]).empty
 
 
+@pytest.mark.slow
 def test_what_goes_along_with_being_found_is_compared_over_the_same_resampled_pictures():
     order = np.arange(60.0)
     found = pd.DataFrame({"contrast": order, "area": np.random.default_rng(0).permutation(order), "exceeds": order})
@@ -216,6 +221,7 @@ def test_groups_are_compared_in_the_categories_that_have_both():
     }
 
 
+@pytest.mark.slow
 def test_each_picture_goes_through_the_model_once_and_unnamed_ones_are_in_no_group(dataset):
     model = Glow()
     one = dataset.records[4].path.relative_to(dataset.root).as_posix()
@@ -225,6 +231,7 @@ def test_each_picture_goes_through_the_model_once_and_unnamed_ones_are_in_no_gro
     assert not (metrics.grouping == "type").any()
 
 
+@pytest.mark.slow
 def test_the_summary_counts_and_compares_with_the_category(dataset):
     defects = defect_table(dataset, MAPPED)
     groups = {"type": dict(zip(defects.path, defects.type)), "level": dict(zip(defects.path, defects.level))}

@@ -40,6 +40,7 @@ def table(backbone, pictures):
     )
 
 
+@pytest.mark.slow
 def test_there_is_a_row_for_every_setting_and_no_set_is_drawn_twice(table):
     counts = table.groupby(["category", "scales", "shots", "weight"]).size()
     for category in ("bottle", "grid", "mean"):
@@ -53,6 +54,7 @@ def test_there_is_a_row_for_every_setting_and_no_set_is_drawn_twice(table):
             }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scales", [(2, 3), (1,)])
 def test_rows_are_what_models_of_their_own_get(backbone, pictures, table, scales):
     test, train = pictures
@@ -81,6 +83,7 @@ def test_rows_are_what_models_of_their_own_get(backbone, pictures, table, scales
     assert (np.abs(rows.image_auroc[["bottle", "grid"]].to_numpy() - alone) <= np.array(may_part) + 1e-6).all()
 
 
+@pytest.mark.slow
 def test_the_first_draw_is_the_seeds(backbone, pictures):
     test, train = (part.select(["grid"]) for part in pictures)
     table = few_shot_table(load_model("winclip", backbone), test, train, shots=(1,), draws=1, seed=5, **FEW)
@@ -90,6 +93,7 @@ def test_the_first_draw_is_the_seeds(backbone, pictures):
     assert table[table.weight == BOTH].pixel_auroc.iloc[0] == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_over_draws_is_mean_and_standard_deviation(table):
     rows = over_draws(table).set_index(["category", "scales", "shots", "weight"])
     drawn = table[(table.category == "grid") & (table.scales == "1") & (table.shots == 1) & (table.weight == BOTH)]
@@ -100,6 +104,7 @@ def test_over_draws_is_mean_and_standard_deviation(table):
     assert np.isnan(rows.loc[("grid", "1", 0, TEXT)].image_auroc_draws)
 
 
+@pytest.mark.slow
 def test_sets_of_references_are_runs_of_the_same_pictures(table):
     whole = flat_sets(table[table.scales == "2+3"])
     none = chosen(whole, "pixel_auroc", "grid", shots=0)
@@ -126,6 +131,7 @@ def test_wrong_settings_are_refused(backbone, pictures):
         few_shot_table(load_model("winclip", backbone, non_square="tile"), *pictures)
 
 
+@pytest.mark.slow
 def test_the_store_knows_a_table_by_the_references_of_its_category(backbone, pictures, tmp_path):
     test, train = pictures
     model = load_model("winclip", backbone)
@@ -142,6 +148,7 @@ def test_the_store_knows_a_table_by_the_references_of_its_category(backbone, pic
     assert len(list(tmp_path.rglob("*.parquet"))) == 3
 
 
+@pytest.mark.slow
 def test_a_curve_has_a_row_for_each_number_of_shots_and_the_mean_as_a_column(table):
     summary = over_draws(table[table.scales == "2+3"])
     lines = curve(summary, "pixel_auroc", (TEXT, BOTH))
@@ -152,6 +159,7 @@ def test_a_curve_has_a_row_for_each_number_of_shots_and_the_mean_as_a_column(tab
     assert curves(summary, (REFERENCES,))["pixel_auroc"].index.tolist() == [1, 3]
 
 
+@pytest.mark.slow
 def test_gains_are_differences_to_no_reference_with_their_errors(table):
     summary = over_draws(table[table.scales == "2+3"])
     lines, gains = curve(summary, "image_auroc", (TEXT, BOTH)), gain_table(summary, "image_auroc", 3)
@@ -164,6 +172,7 @@ def test_gains_are_differences_to_no_reference_with_their_errors(table):
     assert gain_table(summary[summary.shots != 1], "image_auroc", 3)["± draws"].isna().all()
 
 
+@pytest.mark.slow
 def test_curves_of_weights_go_from_words_to_references(backbone, pictures, table):
     weights = (0.25, BOTH, REFERENCES)
     by_weight = few_shot_table(
@@ -179,6 +188,7 @@ def test_curves_of_weights_go_from_words_to_references(backbone, pictures, table
     assert lines["mean"][0.25] == pytest.approx(100 * expected, abs=0.2)
 
 
+@pytest.mark.slow
 def test_the_map_of_both_is_the_mean_of_those_of_words_and_of_references(backbone, pictures):
     test, train = pictures
     model = load_model("winclip", backbone, shots=2)

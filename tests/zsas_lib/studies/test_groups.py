@@ -15,9 +15,9 @@ def test_means_leave_the_mean_row_out():
     assert means.pixel_auroc.to_dict() == pytest.approx({"x": 0.7, "y": 0.5})
 
 
-@pytest.fixture
-def runs(tmp_path):
-    pictures = toy_dataset(tmp_path, {"nut": 3, "ring": 3, "star": 3}, normal=3)
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    pictures = toy_dataset(tmp_path_factory.mktemp("toy"), {"nut": 3, "ring": 3, "star": 3}, normal=3)
     found = [zsas.evaluate(model, pictures, resamples=30) for model in (Glow(), Speckled())]
     return {"one": found, "two": found[1:]}
 
@@ -35,6 +35,7 @@ def test_groups_of_models_have_the_same_resamples_of_categories(runs):
     assert gap.gap == pytest.approx(itself.pixel_auroc["one", "x"] - itself.pixel_auroc["two", "x"])
 
 
+@pytest.mark.slow
 def test_spans_are_between_the_extreme_categories_in_every_resample(runs):
     spans = category_spans(runs, "pixel_auroc")
     of_two = runs["two"][0].pixel_auroc.drop("mean")

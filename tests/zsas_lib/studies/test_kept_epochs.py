@@ -21,6 +21,7 @@ def pictures(tmp_path):
     return toy_dataset(tmp_path / "target", {"bolt": 3, "wing": 3}).squashed(32)
 
 
+@pytest.mark.slow
 def test_one_training_has_the_epochs_that_others_keep(backbone, auxiliary, pictures):
     model = zsas.load_model("april-gan", backbone)
     (epochs,) = after_each_epoch(model, auxiliary, pictures, ["ring"], resamples=5, **SETTINGS)
@@ -34,6 +35,7 @@ def test_one_training_has_the_epochs_that_others_keep(backbone, auxiliary, pictu
         assert model.trained["kept_epoch"] == kept(epochs, select).epoch
 
 
+@pytest.mark.slow
 def test_gains_are_paired_over_trainings(backbone, auxiliary, pictures):
     asked = (auxiliary, pictures, ["ring"])
     runs = after_each_epoch(zsas.load_model("april-gan", backbone), *asked, resamples=5, seeds=[0, 1], **SETTINGS)

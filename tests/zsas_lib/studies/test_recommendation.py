@@ -41,6 +41,7 @@ def test_entries_have_means_and_the_worst_category(measured):
     assert table["learns"].to_dict() == {"winclip": False, "clip": False, "coop": True}
 
 
+@pytest.mark.slow
 def test_each_need_has_its_best_and_a_paired_gap(measured):
     runs, table = measured
     found = recommended(runs, table).set_index("need")

@@ -25,6 +25,7 @@ def own_store(monkeypatch, tmp_path):
     monkeypatch.setenv("ZSAS_RESULTS", str(tmp_path))
 
 
+@pytest.mark.slow
 def test_every_kind_of_windows_on_every_variant_at_every_grid(pictures):
     entries, absent = read_towers(["embedded"], pictures, grids=[4, 5], cuts=[0.5, 1.0], repeats=1, **MEASURING)
     assert absent == {} and len(entries) == 2 * 3 * 2
@@ -44,6 +45,7 @@ def test_every_kind_of_windows_on_every_variant_at_every_grid(pictures):
     assert first.parameters == sum(value.numel() for value in visual.parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "windows", "side"), [("siglip", ["encoded", "pooled"], 48), ("convnext", ["pooled"], 96)]
 )
@@ -58,6 +60,7 @@ def test_a_tower_does_what_its_family_can(kind, windows, side, pictures):
     assert cut_too == (["1 of 3 blocks"] * 2 if kind == "siglip" else [])
 
 
+@pytest.mark.slow
 def test_a_tower_that_is_not_at_hand_is_named(pictures, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
@@ -75,6 +78,7 @@ def test_only_models_that_learn_nothing(pictures):
         read_towers(["embedded"], pictures, grids=[4], models=["vcpclip"])
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_a_tower_that_is_cut_ends_behind_its_last_block_left():
     tower = at_grid("embedded", 4)

@@ -21,6 +21,7 @@ def pictures(tmp_path):
     return zsas.load_dataset("mvtec", layouts.write_mvtec(tmp_path / "mvtec", {"cap": kinds, "nut": kinds}))
 
 
+@pytest.mark.slow
 def test_every_map_is_measured_with_masks_of_the_whole_data_set(pictures, tmp_path):
     tables = trivial_tables(evaluate, pictures.select(["cap"]), resamples=5, store=tmp_path / "store")
     assert list(tables) == zsas.list_trivial_maps()
@@ -35,6 +36,7 @@ def test_of_one_category_there_is_no_mean_of_others(pictures):
     assert "mean-ground-truth" not in trivial_maps(pictures.select(["cap"])) and len(trivial_maps(pictures)) == 4
 
 
+@pytest.mark.slow
 def test_each_metric_is_that_of_the_map_with_the_best_mean(tmp_path):
     dataset = toy_dataset(tmp_path, {"lamp": 3, "star": 3})
     red, blue = (evaluate(Glow(channel), dataset, resamples=20) for channel in (0, 2))
@@ -90,6 +92,7 @@ def test_tables_with_other_rows_are_refused():
         best_of({"one": long_table(0.5, 0.5), "other": long_table(0.5, 0.5, ("own", "top 2000"))})
 
 
+@pytest.mark.slow
 def test_any_function_of_the_store_has_a_best(pictures, tmp_path):
     pictures = zsas.load_dataset("mvtec", pictures.root, image_size=20)
     best = best_trivial(protocol_table, pictures, by=["score"], store=tmp_path / "store")

@@ -79,6 +79,7 @@ def test_spreads_over_seeds():
     assert np.isnan(pooled_deviation(table.iloc[[0, 2]], ["y"]).y)
 
 
+@pytest.mark.slow
 def test_a_study_names_variant_and_seed_and_keeps_rates_in_proportion(backbone, pictures, tmp_path, monkeypatch):
     monkeypatch.setenv("ZSAS_RESULTS", str(tmp_path / "store"))
     variants = {"one": Variant("vcpclip"), "none": Variant("winclip", {"scales": [2]})}
@@ -101,6 +102,7 @@ def test_a_study_names_variant_and_seed_and_keeps_rates_in_proportion(backbone, 
     )
 
 
+@pytest.mark.slow
 def test_the_protocol_agrees_with_evaluate_and_reads_the_other_scores_off_the_map(pictures):
     model = Glow()
     table, usual = (
@@ -177,6 +179,7 @@ def test_rows_of_means_and_metrics_by_score():
     assert middle.loc["a"].tolist() == [6, 11, 1] and deviation.loc["b"].tolist() == pytest.approx([2**0.5] * 3)
 
 
+@pytest.mark.slow
 def test_effects_have_the_error_of_a_difference_of_two_halves():
     names = [name for name in factorial_variants() if name != BASELINE]
     runs = pd.DataFrame({"variant": [BASELINE, *names, *names], "y": [99.0, *range(8), *range(2, 10)]})
@@ -189,6 +192,7 @@ def test_effects_have_the_error_of_a_difference_of_two_halves():
     assert given.y.tolist() == pytest.approx([0.5] * 7)
 
 
+@pytest.mark.slow
 def test_effects_are_taken_within_every_resample_and_seed():
     """A table in which UniOp adds 2 points, and LoReb 1 and what its seed adds; all else is common noise."""
     variants = factorial_variants()
@@ -206,6 +210,7 @@ def test_effects_are_taken_within_every_resample_and_seed():
     assert gaps.se["UniOp"] == pytest.approx(0, abs=1e-9) and gaps.se["LoReb"] == pytest.approx(0.2, rel=0.01)
 
 
+@pytest.mark.slow
 def test_the_protocol_of_an_evaluation_is_that_of_a_pass_of_its_own(pictures):
     whole = protocol_table(Glow(), pictures, resamples=6)
     found = protocol_of(zsas.evaluate(Glow(), pictures, resamples=6))

@@ -67,6 +67,7 @@ ROWS = {
 }
 
 
+@pytest.mark.slow
 def test_every_row_of_the_papers_table_is_what_is_counted(published):
     table = reported("V", "2").pivot(index="method", columns="metric", values="value")
     assert set(table.index) == set(ROWS)
@@ -76,6 +77,7 @@ def test_every_row_of_the_papers_table_is_what_is_counted(published):
         assert round(released_flops(model).profiled / 1e9, 3) == table.loc[method, "flops"]
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     "name, options, text_tokens", [("vcpclip", {}, 10), ("vcpclip+", {}, 9), ("vcpclip+", {"tokens": 7}, 9)]
 )
@@ -91,6 +93,7 @@ def test_operations_are_those_that_torch_counts(name, options, text_tokens, embe
     assert released_flops(model, text_tokens).total - again + counted_smoothing(model) == counted(model, image)
 
 
+@pytest.mark.slow
 def test_the_table_of_counts_and_the_parts_of_its_last_row():
     models = counted_variants(shapes_only("vit-l-14-336", 518))
     counts = released_counts(models).set_index("variant")

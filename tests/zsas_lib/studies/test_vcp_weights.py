@@ -36,6 +36,7 @@ def test_the_sums_are_those_of_the_layers_maps(backbone, pictures):
     assert found["dice"] == pytest.approx(sum(dice_loss(each, batch.masks).item() for each in maps), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_sums_before_training_are_those_of_the_seed(backbone, pictures):
     model, fresh = trained("vcpclip+", backbone), load_model("vcpclip+", backbone)
     after = loss_sums(model, pictures)

@@ -24,6 +24,7 @@ def sample(tmp_path):
     return toy_dataset(tmp_path, {"ring": 1})[3]
 
 
+@pytest.mark.slow
 def test_sentences_average_to_what_the_model_keeps(backbone, sample):
     table = sentence_cosines(backbone, sample.image, winclip_prompts("ring"))
     assert table.groupby("state").size().to_dict() == {"normal": 154, "abnormal": 88}
@@ -45,6 +46,7 @@ def test_a_patch_gets_the_arithmetic_mean_of_the_windows_over_it():
     assert torch.allclose(arithmetic_map(scores, 2)[0], torch.tensor(expected))
 
 
+@pytest.mark.slow
 def test_steps_end_in_the_model_s_own_map_and_score(backbone, sample):
     model = load_model("winclip", backbone)
     steps = zero_shot_steps(model, sample)

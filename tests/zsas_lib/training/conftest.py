@@ -9,12 +9,12 @@ from safetensors.torch import save_file
 SENTENCES = [" ".join(["X"] * 12 + [ending]) for ending in ("object.", "damaged object.")]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def clip_state():
     return released.clip_state()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tower(clip_state, tmp_path_factory):
     """Backbones with the released weights, by set-up."""
     from zsas_lib.backbones import registry as backbones
@@ -36,7 +36,7 @@ def tower(clip_state, tmp_path_factory):
     return load
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def contents(clip_state, tower):
     ids = tower(activation="gelu").tokenizer(SENTENCES)
     return {
@@ -49,7 +49,7 @@ def contents(clip_state, tower):
     }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def files(contents, tmp_path_factory):
     folder = tmp_path_factory.mktemp("official")
     for name, content in contents.items():

@@ -38,6 +38,7 @@ def test_the_seed_decides():
     assert not torch.equal(first[0], other[0])
 
 
+@pytest.mark.slow
 def test_masks_follow_their_pictures_and_keep_their_area():
     """Brightness and contrast leave white above 0.6 and black below 0.2."""
     images, masks = squares(120)
@@ -75,6 +76,7 @@ def test_a_share_of_pictures_stays_and_noise_is_small(monkeypatch):
     assert 3 / 255 < noise.std() < 7.2 / 255 and noise.mean().abs() < 1 / 255
 
 
+@pytest.mark.slow
 def test_zooming_enlarges_a_part_with_its_mask_and_mostly_one_that_shows_damage():
     images, masks = squares(200, side=60, top=8, size=6)
     torch.manual_seed(0)

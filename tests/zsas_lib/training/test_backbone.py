@@ -49,6 +49,7 @@ def test_a_structure_lies_over_both_pictures_of_a_pair_alike(structure):
     assert changed >= 4
 
 
+@pytest.mark.slow
 def test_a_scene_differs_where_its_mask_is_and_the_same_seed_draws_it_again():
     inside, outside = [], []
     for seed in range(12):
@@ -62,6 +63,7 @@ def test_a_scene_differs_where_its_mask_is_and_the_same_seed_draws_it_again():
     assert np.array_equal(draw_scene(default_rng(11), 96)[0], pair)
 
 
+@pytest.mark.slow
 def test_scenes_are_off_centre_and_cut_by_the_frame():
     """The part's middle, as the mean place of all masks sees it, is anywhere; benches have it in the middle."""
     masks = np.stack([draw_scene(default_rng(seed), 64)[1] for seed in range(40)])
@@ -123,6 +125,7 @@ def failing_pair(rng):
     raise RuntimeError("no such material")
 
 
+@pytest.mark.slow
 def test_pictures_are_there_as_their_own_generators_draw_them():
     pictures = TrainingPictures([drawn_pair, drawn_pair], 20, 7, CPU)
     pictures.wait_for(1, 20)
@@ -134,12 +137,14 @@ def test_pictures_are_there_as_their_own_generators_draw_them():
             assert np.array_equal(pictures.masks[kind, i].numpy(), mask) and NAMES[pictures.names[kind, i]] == name
 
 
+@pytest.mark.slow
 def test_what_comes_in_the_way_of_drawing_is_raised_where_pictures_are_waited_for():
     pictures = TrainingPictures([drawn_pair, failing_pair], 20, 0, CPU)
     with pytest.raises(RuntimeError, match="no such material"):
         pictures.wait_for(1, 20)
 
 
+@pytest.mark.slow
 def test_a_batch_is_of_the_pairs_that_it_may_draw_from_and_tells_what_can_be_seen():
     pictures = TrainingPictures([drawn_pair], 32, 0, CPU)
     draw = [batches.draw_batch(pictures, 0, 8, Generator().manual_seed(1), 8, 96, batches.BENCH) for _ in range(2)]

@@ -10,6 +10,7 @@ from zsas_lib.base.errors import DataError, UnknownNameError
 from zsas_lib.training.checkpoints import load_official_checkpoint
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     "name, change, message",
     [

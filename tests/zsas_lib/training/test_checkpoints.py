@@ -25,6 +25,7 @@ def close(actual, expected, relative=0.0):
     torch.testing.assert_close(torch.as_tensor(actual), torch.tensor(expected), atol=5e-6, rtol=relative)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETUPS)
 def test_maps_scores_and_losses_are_those_of_the_authors_programs(name, models):
     model, said, relative = models[name], SAID[name], RELATIVE.get(name, 0.0)
@@ -40,6 +41,7 @@ def test_maps_scores_and_losses_are_those_of_the_authors_programs(name, models):
     close(prediction.image_score, said["score"], relative)
 
 
+@pytest.mark.slow
 def test_scores_of_aa_clip_range_over_what_is_tested(files, tower):
     model = load_official_checkpoint("aa-clip", files / "aa-clip.pth", tower(**SETUPS["aa-clip"]))
     with pytest.raises(ValueError, match="has not been shown those of 'hazelnut'.*remember_tested"):
@@ -48,6 +50,7 @@ def test_scores_of_aa_clip_range_over_what_is_tested(files, tower):
     close(model(released.images(), "hazelnut").image_score, SAID["aa-clip"]["transductive"])
 
 
+@pytest.mark.slow
 def test_the_text_stage_of_aa_clip_attends_over_the_batch_as_its_authors_program(models, files, tower):
     model = load_official_checkpoint("aa-clip", files / "aa-clip.pth", tower(**SETUPS["aa-clip"]))
     model.train()
@@ -56,6 +59,7 @@ def test_the_text_stage_of_aa_clip_attends_over_the_batch_as_its_authors_program
     close(model.loss(features, released.masks(), torch.tensor([True, False])), SAID["aa-clip"]["text_loss"])
 
 
+@pytest.mark.slow
 def test_either_file_of_af_clip_will_do_and_the_other_lies_beside_it(models, files, tower, tmp_path):
     backbone = tower(**SETUPS["af-clip"])
     other = load_official_checkpoint("af-clip", files / "af-clip_prompt.pth", backbone)
@@ -69,6 +73,7 @@ def test_either_file_of_af_clip_will_do_and_the_other_lies_beside_it(models, fil
         load_official_checkpoint("adaclip", files / "af-clip_adaptor.pth", tower(**SETUPS["adaclip"]))
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("image_blocks, text_blocks, relu", [(0, 0, False), (8, 4, False), (1, 2, True)])
 def test_aa_clip_with_other_numbers_of_adapters(image_blocks, text_blocks, relu, tower, tmp_path):
     image, text = released.aa_clip_checkpoints(image_blocks, text_blocks, relu)
@@ -82,6 +87,7 @@ def test_aa_clip_with_other_numbers_of_adapters(image_blocks, text_blocks, relu,
     assert model.recipe.rates.keys() == {name for name in model.learnable() if name.startswith("text_")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, setup, options",
     [
@@ -107,6 +113,7 @@ def test_other_choices_say_something_else(name, setup, options, files, tower, mo
     )
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("name, activation", [("anomalyclip", "gelu"), ("vcpclip", "quick_gelu")])
 def test_another_activation_is_told(name, activation, files, tower):
     backbone = tower(**SETUPS[name] | {"activation": activation})
@@ -121,6 +128,7 @@ def says_what_the_authors_program_said(model, name):
     return (maps[:, 8::16, 8::16] - torch.tensor(SAID[name]["unsmoothed"])).abs().max() < 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, positions",
     [("adaclip", "bicubic"), ("anomalyclip", "bicubic"), ("april-gan", "bilinear"), ("vcpclip", "bilinear")],
@@ -134,12 +142,14 @@ def test_other_positions_are_told(name, positions, files, tower):
     assert not says_what_the_authors_program_said(model, name)
 
 
+@pytest.mark.slow
 def test_april_gan_says_the_names_as_its_authors_do_unless_asked_otherwise(files, tower, models):
     assert models["april-gan"].options["raw_names"]
     words = load_official_checkpoint("april-gan", files / "april-gan.pth", tower(activation="gelu"), raw_names=False)
     assert not torch.allclose(words.text_features("metal_nut"), models["april-gan"].text_features("metal_nut"))
 
 
+@pytest.mark.slow
 def test_what_was_loaded_is_recorded_and_can_be_saved(models, files, tower, tmp_path):
     model = models["vcpclip+"]
     assert (
@@ -156,6 +166,7 @@ def test_what_was_loaded_is_recorded_and_can_be_saved(models, files, tower, tmp_
     assert models["anomalyclip"].options["compound_depth"] == 0.75
 
 
+@pytest.mark.slow
 def test_compound_prompts_are_rounded_as_the_authors_do(models, contents):
     exact = contents["anomalyclip"]["prompt_learner"]["compound_prompts_text.0"]
     assert torch.equal(models["anomalyclip"].compound[0], exact.half().float())
@@ -180,6 +191,7 @@ def anomalyclip_text(clip, saved, ids):
     return F.normalize(clip.ln_final(states)[torch.arange(2), ends] @ clip.text_projection, dim=-1)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     "context, depth, compound", [(12, 1, 4), (4, 3, 2), (16, 4, 8), (12, 2, 0), (2, 3, 4), (2, 3, 9), (72, 2, 4)]
 )
@@ -222,6 +234,7 @@ def vcpclip_text(clip, saved, whole):
     return torch.stack(rows).unflatten(0, (len(whole), 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words, deep", [(1, 1), (3, 2), (5, 4), (60, 10)])
 def test_vcpclip_with_other_prompt_lengths(words, deep, tower, tmp_path):
     backbone, content = tower(activation="gelu"), released.vcpclip_checkpoint(words, deep)
@@ -234,6 +247,7 @@ def test_vcpclip_with_other_prompt_lengths(words, deep, tower, tmp_path):
         torch.testing.assert_close(model.text_features(whole), expected, atol=5e-6, rtol=0)
 
 
+@pytest.mark.slow
 def test_the_towers_in_a_file_of_vcpclip_plus_must_be_the_backbones(files, contents, clip_state, tower, tmp_path):
     with pytest.raises(
         DataError, match=r"visual.positional_embedding holds other positions \(bicubic ones, not bilinear"
@@ -256,6 +270,7 @@ def test_the_towers_in_a_file_of_vcpclip_plus_must_be_the_backbones(files, conte
         load_official_checkpoint("vcpclip+", tmp_path / "native.pth", tower(activation="gelu"))
 
 
+@pytest.mark.slow
 def test_towers_rounded_to_half_precision_or_run_in_bfloat16_are_the_same(files, contents, tower, tmp_path):
     half = {name: value.half() for name, value in contents["vcpclip+"]["model"].items() if "prompt" not in name}
     torch.save(changed(contents["vcpclip+"], lambda content: content["model"].update(half)), tmp_path / "half.pth")

@@ -31,6 +31,7 @@ def learned(model):
     return torch.cat([value.flatten() for value in model.learnable().values()])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["adaclip", "af-clip", "anomalyclip", "coop", "vcpclip", "vcpclip+", "april-gan"])
 def test_training_lowers_the_loss_of_every_model_and_leaves_the_backbone_alone(backbone, pictures, name):
     before = backbone.clip.visual.proj.clone()
@@ -43,6 +44,7 @@ def test_training_lowers_the_loss_of_every_model_and_leaves_the_backbone_alone(b
     assert model(pictures[0].image[None], "nut").anomaly_map.shape == (1, 32, 32)
 
 
+@pytest.mark.slow
 def test_stages_are_trained_in_turn_and_a_killed_one_resumes(backbone, pictures, tmp_path, monkeypatch):
     """AA-CLIP: five of twenty epochs change the text's adapters alone, at their own rate, then all others."""
     model = zsas.load_model("aa-clip", backbone)
@@ -96,6 +98,7 @@ def test_the_rate_is_halved_and_falls_within_its_stage():
     assert [epoch.training_batch_size for epoch in planned(recipe, 1, 3, pictures=4)] == [3, 3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["anomalyclip", "vcpclip+", "april-gan"])
 def test_without_weight_decay_the_optimiser_is_adam(name, backbone, pictures, monkeypatch):
     found = []
@@ -107,6 +110,7 @@ def test_without_weight_decay_the_optimiser_is_adam(name, backbone, pictures, mo
     assert torch.equal(found[0][0], found[1][0]) and found[0][1] == found[1][1]
 
 
+@pytest.mark.slow
 def test_the_seed_alone_decides(backbone, pictures):
     models = [zsas.load_model("vcpclip+", backbone) for _ in range(3)]
     models[1].initialise(seed=5)
@@ -142,6 +146,7 @@ def test_a_training_killed_in_any_epoch_resumes_to_the_same_end(backbone, pictur
     assert not list(tmp_path.glob("*.pt"))
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_training_is_refused(backbone, pictures, tmp_path, monkeypatch):
     model = zsas.load_model("april-gan", backbone)
     monkeypatch.setattr("pathlib.Path.unlink", lambda *_, **__: None)
@@ -157,6 +162,7 @@ def test_a_checkpoint_of_another_training_is_refused(backbone, pictures, tmp_pat
         fit(model, pictures, epochs=1, checkpoint=tmp_path / "c.pt")
 
 
+@pytest.mark.slow
 def test_held_out_categories_choose_the_epoch_and_are_not_trained_on(backbone, pictures, monkeypatch):
     qualities = iter([0.2, 0.6, 0.4])
     seen = []
@@ -185,6 +191,7 @@ def test_the_loss_compares_no_larger_maps_than_there_are(backbone, pictures, siz
         fit(zsas.load_model("april-gan", backbone), pictures, epochs=1, loss_size=size)
 
 
+@pytest.mark.slow
 def test_a_smaller_loss_sees_the_same_masks_at_fewer_pixels_and_teaches_nearly_the_same(
     backbone, pictures, monkeypatch
 ):
@@ -209,6 +216,7 @@ def test_a_smaller_loss_sees_the_same_masks_at_fewer_pixels_and_teaches_nearly_t
     assert 0.8 < torch.cosine_similarity(*moved, dim=0) < 1
 
 
+@pytest.mark.slow
 def test_features_are_computed_once_without_augmentation_and_every_time_with_it(backbone, pictures, monkeypatch):
     counted = []
     model = zsas.load_model("april-gan", backbone)
@@ -228,6 +236,7 @@ def test_features_are_computed_once_without_augmentation_and_every_time_with_it(
         counted.clear()
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_in_the_cache_is_computed_anew_with_the_same_result(backbone, pictures, monkeypatch):
     model, other = (zsas.load_model("april-gan", backbone) for _ in range(2))
     fit(model, pictures, epochs=2, training_batch_size=4)
@@ -237,6 +246,7 @@ def test_what_does_not_fit_in_the_cache_is_computed_anew_with_the_same_result(ba
     torch.testing.assert_close(learned(other), learned(model))
 
 
+@pytest.mark.slow
 def test_what_was_read_for_one_variant_serves_the_next_and_no_other_model(backbone, pictures, monkeypatch):
     forget(monkeypatch)
     counted = []
@@ -256,6 +266,7 @@ def test_what_was_read_for_one_variant_serves_the_next_and_no_other_model(backbo
     assert torch.equal(learned(alone), learned(first))
 
 
+@pytest.mark.slow
 def test_single_parameters_have_rates_of_their_own(backbone, pictures):
     model = zsas.load_model("vcpclip", backbone)
     assert proportional_rates(model, 8e-5) == {"log_scales": 0.02, "alpha": 8e-3, "beta": 8e-3}
@@ -272,6 +283,7 @@ def test_single_parameters_have_rates_of_their_own(backbone, pictures):
         fit(model, pictures, epochs=1, rates={"log_scales": 0.0})
 
 
+@pytest.mark.slow
 def test_what_is_watched_stands_in_the_log(backbone, pictures):
     plus = zsas.load_model("vcpclip+", backbone)
     log = fit(plus, pictures, epochs=1)
@@ -328,6 +340,7 @@ def test_a_data_set_without_masks_teaches_nothing(backbone, pictures):
         fit(zsas.load_model("april-gan", backbone), dataset, epochs=1)
 
 
+@pytest.mark.slow
 def test_the_checkpoint_goes_when_the_output_stands(backbone, pictures, tmp_path, monkeypatch):
     model, output, checkpoint = zsas.load_model("april-gan", backbone), tmp_path / "new" / "april", tmp_path / "c.pt"
 
@@ -391,6 +404,7 @@ def test_a_loss_that_is_not_finite_stops_the_training(backbone, pictures, monkey
         fit(model, pictures, epochs=1)
 
 
+@pytest.mark.slow
 def test_trained_models_come_from_the_store(backbone, pictures, tmp_path, monkeypatch):
     first = zsas.trained(zsas.load_model("vcpclip+", backbone), pictures, store=tmp_path, epochs=1, seed=3)
     monkeypatch.setattr(type(first), "loss", lambda *_: pytest.fail("trained again"))

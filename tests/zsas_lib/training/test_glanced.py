@@ -62,6 +62,7 @@ def test_a_look_is_the_mean_where_normal_minus_where_damaged(backbone, monkeypat
     assert found.tolist() == pytest.approx([0.25 / 1.5 - 0.65 / 1.5, 0.4]) and model.training
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("name", LEARNERS)
 def test_of_copies_made_for_a_step_it_takes_those_that_look_worst(backbone, pictures, name):
     model, seen = zsas.load_model(name, backbone), []
@@ -77,6 +78,7 @@ def test_of_copies_made_for_a_step_it_takes_those_that_look_worst(backbone, pict
             assert torch.equal(features["patches"], model.features(images[rows], names)["patches"])
 
 
+@pytest.mark.slow
 def test_of_the_points_drawn_the_worst_is_read_whole(backbone, pictures, monkeypatch):
     model = zsas.load_model("anomalyclip", backbone)
     given = Examples(model, pictures, augment=False, perturbed=["hue"], looks=8)
@@ -96,6 +98,7 @@ def test_of_the_points_drawn_the_worst_is_read_whole(backbone, pictures, monkeyp
             assert torch.equal(model.features(image, names)["patches"], features["patches"])
 
 
+@pytest.mark.slow
 def test_looks_that_are_too_large_are_not_kept(backbone, pictures, monkeypatch):
     monkeypatch.setattr(examples, "CACHED_BYTES", 1000)
     model = zsas.load_model("anomalyclip", backbone)

@@ -49,6 +49,7 @@ def test_each_picture_comes_with_its_own_patches(backbone, pictures):
     assert sorted(order) == list(range(count))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["anomalyclip", "vcpclip+"])
 def test_hard_patches_end_lower_than_without(backbone, pictures, name):
     found = {}
@@ -65,6 +66,7 @@ def test_hard_patches_end_lower_than_without(backbone, pictures, name):
     assert found[False] < found[True] - 0.02
 
 
+@pytest.mark.slow
 def test_none_and_no_hard_patch_are_the_same_training(backbone, pictures):
     learned = []
     for given in (None, [[]] * len(pictures)):

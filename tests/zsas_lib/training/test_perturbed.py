@@ -55,6 +55,7 @@ def test_a_look_is_the_mean_where_normal_minus_where_damaged(backbone, monkeypat
     assert model.training
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [True, False])
 def test_of_the_looks_a_step_takes_the_worst(backbone, pictures, monkeypatch, kept):
     """From what is kept of all copies and from copies made for the step alike."""
@@ -81,6 +82,7 @@ def test_of_the_looks_a_step_takes_the_worst(backbone, pictures, monkeypatch, ke
         assert all(torch.equal(own, all_features[name][best]) for name, own in features.items())
 
 
+@pytest.mark.slow
 def test_kept_copies_begin_with_the_pictures_as_they_are(backbone, pictures):
     model = zsas.load_model("april-gan", backbone)
     plain = Examples(model, pictures, augment=False).whole
@@ -94,6 +96,7 @@ def test_kept_copies_begin_with_the_pictures_as_they_are(backbone, pictures):
     assert torch.equal(copies[1], plain[1].repeat(perturbed.COPIES, 1, 1)), "a hue moves no mask"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["anomalyclip", "vcpclip+"])
 def test_a_training_under_perturbations_is_another_and_the_same_again(backbone, pictures, name):
     found = []

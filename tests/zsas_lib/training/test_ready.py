@@ -17,6 +17,7 @@ def test_a_model_that_learns_nothing_needs_no_auxiliary_data(backbone, tmp_path)
     assert model.name == "winclip" and model.options["scales"] == [2]
 
 
+@pytest.mark.slow
 def test_one_that_learns_is_trained_on_the_auxiliary_data(backbone, tmp_path, monkeypatch):
     asked = []
 
@@ -48,6 +49,7 @@ def test_what_is_missing_is_named(backbone, tmp_path):
         model_for("anomalyclip", backbone, "mvtec", auxiliary_root=tmp_path / "nowhere")
 
 
+@pytest.mark.slow
 def test_a_ready_model_is_trained_if_it_learns(backbone, tmp_path):
     pictures = toy_dataset(tmp_path / "toy", {"nut": 3, "ring": 3})
     assert ready_model("winclip", backbone, pictures, store=tmp_path, scales=[2]).options["scales"] == [2]
@@ -79,6 +81,7 @@ def test_the_recipe_gives_what_is_not_given(backbone, tmp_path, monkeypatch):
     assert small.options["smoothing"] == 14.0 != released.options["smoothing"]
 
 
+@pytest.mark.slow
 def test_a_training_is_known_by_the_pictures_as_it_reads_them(backbone, tmp_path):
     """Two pages that load what is learned from at other sizes have one training."""
     pictures = toy_dataset(tmp_path / "toy", {"nut": 3, "ring": 3})
@@ -87,6 +90,7 @@ def test_a_training_is_known_by_the_pictures_as_it_reads_them(backbone, tmp_path
     assert len(list(tmp_path.rglob("*.safetensors"))) == 1
 
 
+@pytest.mark.slow
 def test_where_a_training_is_kept_is_known_before_it_is_done(backbone, tmp_path):
     pictures = toy_dataset(tmp_path / "toy", {"nut": 3, "ring": 3})
     model = load_model("april-gan", backbone)

@@ -34,6 +34,7 @@ def require_said(model, route, names=NAMES, relative=0.0):
     torch.testing.assert_close(scores, torch.tensor(SAID[route]["score"]), **close)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     "route, options, shots",
     [
@@ -49,6 +50,7 @@ def test_other_blocks_and_remembered_pictures_of_af_clip(route, options, shots, 
     require_said(model, route)
 
 
+@pytest.mark.slow
 def test_af_clip_with_shots_remembers_as_many_pictures_of_each_class(tmp_path):
     backbone = tiny_backbone(tiny(layers=4))
     images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
@@ -71,6 +73,7 @@ def test_af_clip_with_shots_remembers_as_many_pictures_of_each_class(tmp_path):
     torch.testing.assert_close(model(images, "pill").image_score, 0.1 * zero.image_score, atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_adaclip_taps_every_quarter_of_its_blocks_rounded_down(clip_state, tmp_path):
     architecture = deepcopy(released.ARCHITECTURE)
     architecture["vision_cfg"]["layers"] = 6
@@ -89,6 +92,7 @@ def test_adaclip_taps_every_quarter_of_its_blocks_rounded_down(clip_state, tmp_p
     require_said(model, "adaclip dynamic")
 
 
+@pytest.mark.slow
 def test_medical_pictures_of_aa_clip_are_scored_by_the_highest_of_all_that_is_tested(files, tower):
     options = {"image_score": "transductive-map", "blur": 1.5}
     model = load_official_checkpoint("aa-clip", files / "aa-clip.pth", tower(**SETUPS["aa-clip"]), **options)
@@ -98,6 +102,7 @@ def test_medical_pictures_of_aa_clip_are_scored_by_the_highest_of_all_that_is_te
     require_said(model, "aa-clip medical", ["hazelnut"] * 2, relative=3e-6)
 
 
+@pytest.mark.slow
 def test_the_text_stage_of_aa_clip_from_another_block_on(files, tower):
     options = {"values_from": 6 / 8, "orthogonal": 5.0}
     model = load_official_checkpoint("aa-clip", files / "aa-clip.pth", tower(**SETUPS["aa-clip"]), **options)

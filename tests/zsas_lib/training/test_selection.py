@@ -30,6 +30,7 @@ def names(dataset):
     return [record.name(dataset.root) for record in dataset.records]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["pixel_ap", "image_ap"])
 def test_the_epoch_that_is_best_on_the_target_is_kept(backbone, auxiliary, target, by):
     """Against every epoch evaluated by hand; that a metric sees none of it, the last one shows."""
@@ -95,6 +96,7 @@ def test_pictures_that_cannot_choose_are_refused(auxiliary, target):
     assert selection_of(auxiliary, "target", "image_auroc", [], bare, 32).judges is not None
 
 
+@pytest.mark.slow
 def test_a_training_is_known_by_what_chooses_its_epoch(backbone, auxiliary, target, tmp_path):
     model = zsas.load_model("april-gan", backbone)
 
@@ -118,6 +120,7 @@ def test_a_training_is_known_by_what_chooses_its_epoch(backbone, auxiliary, targ
         place(each_epoch=print)
 
 
+@pytest.mark.slow
 def test_a_resumed_training_remembers_its_best_epoch(backbone, auxiliary, target, tmp_path, monkeypatch):
     qualities = iter([0.6, 0.2, 0.4])
 

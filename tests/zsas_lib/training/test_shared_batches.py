@@ -33,6 +33,7 @@ def learned(name, backbone, pictures, seed):
     return torch.cat([value.flatten() for value in model.learnable().values()]), log.loss.tolist()
 
 
+@pytest.mark.slow
 def test_models_that_draw_alike_share_what_is_read(backbone, pictures, read):
     asked = [("vcpclip", 0), ("vcpclip+", 0), ("vcpclip", 1), ("vcpclip+", 1)]
     alone = [learned(name, backbone, pictures, seed) for name, seed in asked]

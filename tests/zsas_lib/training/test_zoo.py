@@ -115,6 +115,7 @@ def test_what_is_not_fair_changes_no_loss(loss):
     assert loss(logits, said, may) < loss(logits, said, torch.ones_like(may))
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("name", ["labels", "prompt"])
 def test_labels_are_not_held_against_a_picture_either(name):
     recipe = RECIPES[name]
@@ -167,6 +168,7 @@ def test_the_share_of_wrong_captions_is_asked_for():
     assert (wrong != right).float().mean().item() == pytest.approx(0.15, abs=0.02)
 
 
+@pytest.mark.slow
 def test_a_stopped_training_ends_as_one_that_was_not(tmp_path):
     pictures, quiet = noise(), {"say": lambda line: None}
     whole = learn(small(), pictures, 0, tmp_path / "one", **quiet)
@@ -177,6 +179,7 @@ def test_a_stopped_training_ends_as_one_that_was_not(tmp_path):
     assert whole.core_seconds > 0
 
 
+@pytest.mark.slow
 def test_a_prompt_learns_nothing_else(tmp_path):
     begin = learn(small(), noise(), 0, tmp_path, say=lambda line: None)
     recipe = replace(RECIPES["prompt"], vision=RECIPES["narrow"].vision, pictures=300, steps=2)

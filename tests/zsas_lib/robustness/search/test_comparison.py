@@ -14,6 +14,7 @@ def data(tmp_path_factory):
     return toy_dataset(tmp_path_factory.mktemp("data"), {"bolt": 1, "nut": 2}, normal=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("search", ["adam", "grid", "random"])
 def test_a_curve_per_anomalous_picture_falls_to_the_worst_case(data, search):
     table = bound_curves(Glow(), data, search=search, passes=12, restarts=2, seed=1)
@@ -30,6 +31,7 @@ def test_a_curve_per_anomalous_picture_falls_to_the_worst_case(data, search):
     assert curves["nut", 1].iloc[-1] == pytest.approx(float(alone.pixel_auroc[0]), abs=1e-3)
 
 
+@pytest.mark.slow
 def test_stored_category_by_category_gives_the_same_curves(data, tmp_path):
     options = {"search": "grid", "passes": 6}
     whole = bound_curves(Glow(), data, **options)

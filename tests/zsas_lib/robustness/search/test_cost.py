@@ -13,6 +13,7 @@ def data(tmp_path_factory):
     return toy_dataset(tmp_path_factory.mktemp("data"), {"bolt": 2, "nut": 1}, normal=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("search", ["grid", "random"])
 def test_the_passes_counted_are_those_that_the_study_takes(data, tmp_path, search):
     options = {"search": search, "steps": 5, "restarts": 2, "combinations": [("rotation",), ("hue", "saturation")]}
@@ -23,6 +24,7 @@ def test_the_passes_counted_are_those_that_the_study_takes(data, tmp_path, searc
     assert cost.seconds > 0
 
 
+@pytest.mark.slow
 def test_a_step_of_adam_is_a_point_and_two_passes(data, tmp_path):
     options = {"search": "adam", "steps": 7, "restarts": 3, "combinations": [("rotation",)]}
     model = Glow()

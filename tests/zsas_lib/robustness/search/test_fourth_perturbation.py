@@ -38,6 +38,7 @@ def registered(monkeypatch):
     monkeypatch.setitem(PERTURBATIONS, "brightness", BRIGHTNESS)
 
 
+@pytest.mark.slow
 def test_a_sweep_over_it(data, registered, tmp_path):
     table = zsas.uniform_sweep(Speckled(), data, "brightness", [0.5, 1.0, 1.75], resamples=5)
     values = table[table.category == "bolt"].set_index("value")
@@ -52,6 +53,7 @@ def test_a_sweep_over_it(data, registered, tmp_path):
     pd.testing.assert_frame_equal(stored, table, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_sweep_takes_its_grid_where_no_values_are_given(data, registered):
     table = zsas.uniform_sweep(Glow(), data, "brightness", resamples=5)
     assert table[table.category == "bolt"].value.tolist() == BRIGHTNESS.grid()
@@ -59,6 +61,7 @@ def test_a_sweep_takes_its_grid_where_no_values_are_given(data, registered):
         zsas.uniform_sweep(Glow(), data, "brightness", [0.0])
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("derotation", ["zero", "valid", "mask"])
 def test_one_that_moves_pixels_meets_the_mask_as_a_rotation_does(data, monkeypatch, derotation):
     monkeypatch.setitem(PERTURBATIONS, "move", MOVE)
@@ -87,6 +90,7 @@ def test_the_objective_leaves_out_what_two_motions_together_did_not_show(batch, 
     assert found.pixel_auroc[0] == pytest.approx(roc_auc_score(truth.flatten(), map_[:, 3:].flatten()), abs=1e-4)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("search", ["adam", "grid", "random"])
 @pytest.mark.parametrize("over", [("brightness",), ("brightness", "rotation"), ("brightness", *OF_PAPER_S)], ids=len)
 def test_every_search_goes_over_it(batch, registered, search, over):
@@ -111,6 +115,7 @@ def test_every_search_goes_over_it(batch, registered, search, over):
     pd.testing.assert_frame_equal(other_order.history, tried)
 
 
+@pytest.mark.slow
 def test_a_search_over_it_makes_use_of_what_is_known_of_others(batch, registered):
     alone = zsas.worst_case(Speckled(), *batch, ["rotation"], "random", steps=8)
     assert "factor" not in alone.history
@@ -124,6 +129,7 @@ def test_a_search_over_it_makes_use_of_what_is_known_of_others(batch, registered
     assert less.pixel_auroc[1:].tolist() == pytest.approx(neutral[1:].tolist(), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_whole_sets_are_studied_with_it(data, registered, tmp_path):
     options = {"search": "grid", "steps": 6, "restarts": 1, "store": tmp_path}
     combinations = [("brightness", "rotation"), ("brightness",), ("rotation",)]
@@ -151,6 +157,7 @@ def test_whole_sets_are_studied_with_it(data, registered, tmp_path):
     assert "factor" not in three and len(three) == 2 * len(data)
 
 
+@pytest.mark.slow
 def test_one_for_a_whole_category(data, registered):
     table = shared_amounts(Speckled(), data, over=["brightness", "hue"], points=6, goal="worst", resamples=5)
     assert list(table.columns[3:7]) == ["degrees", "hue", "saturation", "factor"]
@@ -161,6 +168,7 @@ def test_one_for_a_whole_category(data, registered):
     assert chosen.factor != 1 and chosen.pixel_auroc == pytest.approx(metrics.pixel_auroc(maps, part.masks), abs=1e-4)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("search", ["adam", "grid"])
 def test_its_cost_and_its_bound_curve(data, registered, search):
     options = {"search": search, "steps": 6, "restarts": 2}

@@ -86,6 +86,7 @@ def test_angles_are_counted_in_bins_around_their_middles(cases):
     assert left.upright_share(cases[cases.combination == ALL]) == 50.0
 
 
+@pytest.mark.slow
 def test_a_picture_before_and_after_is_as_the_search_found_it(tmp_path):
     pictures = toy_dataset(tmp_path / "data", {"bolt": 1}, normal=1)
     found = worst_cases(Glow(), pictures, combinations=[("rotation", "hue")], search="grid", steps=6, store=tmp_path)

@@ -37,6 +37,7 @@ def test_a_category_that_cannot_be_halved_is_named(tmp_path):
         halves(toy_dataset(tmp_path, {"nut": 1}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("goal", ["best", "worst"])
 def test_the_choice_is_the_best_on_its_own_half_and_measured_on_the_other(data, goal):
     table = shared_amounts(Speckled(), data, points=8, goal=goal, resamples=5)
@@ -52,6 +53,7 @@ def test_the_choice_is_the_best_on_its_own_half_and_measured_on_the_other(data, 
         assert rows.pixel_auroc[category, HELD_OUT, ORIGINAL] == pytest.approx(clean.pixel_auroc[category], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_amounts_that_are_not_asked_for_stay_zero_and_passes_are_as_said(data):
     model = Glow()
     table = shared_amounts(model, data.select(["bolt"]), over=["hue"], points=5, resamples=5)
@@ -60,6 +62,7 @@ def test_amounts_that_are_not_asked_for_stay_zero_and_passes_are_as_said(data):
     assert model.seen == 5 * len(first) + 2 * len(first) + 2 * len(second)
 
 
+@pytest.mark.slow
 def test_stored_category_by_category_gives_the_same_choice(data, tmp_path):
     whole = shared_amounts(Glow(), data, points=4, resamples=5)
     stored = zsas.stored(shared_amounts, Glow(), data, points=4, resamples=5, store=tmp_path)
@@ -74,6 +77,7 @@ def test_bad_options_end_in_one_sentence(data):
         shared_amounts(Glow(), data, points=0)
 
 
+@pytest.mark.slow
 def test_gains_are_in_points_of_the_same_half(data, tmp_path):
     shared = shared_amounts(Speckled(), data, points=6, resamples=5)
     searching = {"combinations": [("rotation", "hue")], "goal": "best", "search": "grid", "steps": 4, "store": tmp_path}
@@ -94,6 +98,7 @@ def test_gains_are_in_points_of_the_same_half(data, tmp_path):
     assert gains.loc["mean", "±"] == pytest.approx(np.hypot(*gains["±"][:2]) / 2)
 
 
+@pytest.mark.slow
 def test_chosen_amounts_are_those_of_the_chosen_rows(data):
     shared = shared_amounts(Glow(), data, points=4, resamples=5)
     amounts = chosen_amounts(shared)

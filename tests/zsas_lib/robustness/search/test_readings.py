@@ -14,12 +14,14 @@ def damaged(tmp_path):
     return toy_dataset(tmp_path / "data", {"bolt": 2, "nut": 1}, normal=1).select(anomalous=True)
 
 
+@pytest.mark.slow
 def test_a_model_agrees_with_itself_and_never_with_its_negative(damaged):
     same = gradient_agreement(Glow(), Glow(), damaged, points=3, batch_size=4)
     assert list(same.index) == ["rotation", "hue", "saturation"] and (same == 100).all()
     assert (gradient_agreement(Glow(), Glow(gain=-1.0), damaged, points=3, batch_size=4) < 100).all()
 
 
+@pytest.mark.slow
 def test_one_perturbation_is_compared_with_all_of_them_picture_by_picture(damaged, tmp_path, monkeypatch):
     monkeypatch.setenv("ZSAS_RESULTS", str(tmp_path / "results"))
     stronger = lower_alone(Speckled(), damaged, steps=3)

@@ -125,6 +125,7 @@ def test_a_second_choice_knows_of_the_first():
     assert gaps.mean() > alone.mean()
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("points, speed", [(15, 9), (60, 1)])
 def test_each_choice_is_that_of_an_independent_process_which_measured_the_earlier_ones(points, speed):
     """Half of the candidates are chosen, so that what choices say of each other counts: where little is known of a
@@ -195,6 +196,7 @@ def test_what_is_known_is_not_measured_again():
     assert surrogate.choose(candidates, 1)[0] == 9
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("over", COMBINATIONS, ids="+".join)
 def test_the_search_finds_the_bottom_of_a_bowl(over):
     bottom = np.linspace(0.2, 0.9, len(over))
@@ -226,6 +228,7 @@ def test_the_search_beats_random_points_on_the_whole(steps, share):
     assert np.mean(mine) < share * np.mean(theirs)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("steps", [1, 2, 3, 5, 6, 7, 20])
 def test_any_number_of_points_is_what_is_tried_and_each_once(steps):
     over = tuple(RANGES)
@@ -237,6 +240,7 @@ def test_any_number_of_points_is_what_is_tried_and_each_once(steps):
     assert (points.groupby("image").first()[names].abs() < 1e-6).all().all()
 
 
+@pytest.mark.slow
 def test_images_are_searched_apart():
     over = ("rotation", "hue")
     one, other = wave(over, 3)[0], wave(over, 4)[0]
@@ -247,6 +251,7 @@ def test_images_are_searched_apart():
     np.testing.assert_allclose(mine, alone.sort_values("passes")[names], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_known_points_save_the_search_from_starting_anew():
     """A search that is told where the narrow minimum lies goes on from there; without that it misses it."""
     over = ("rotation", "saturation")
@@ -266,6 +271,7 @@ def test_known_points_save_the_search_from_starting_anew():
     )
 
 
+@pytest.mark.slow
 def test_points_without_a_finite_map_and_flat_functions_stop_nothing():
     over = ("rotation", "saturation")
 
@@ -290,6 +296,7 @@ def test_long_histories_are_thinned_but_keep_the_best():
     assert gaps.max() < 0.05
 
 
+@pytest.mark.slow
 def test_surrogates_stay_on_one_thread_and_leave_the_others_as_they_were(monkeypatch):
     """Their matrices are small: with more threads, these wait for each other."""
 

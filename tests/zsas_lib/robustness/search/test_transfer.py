@@ -14,6 +14,7 @@ def data(tmp_path_factory):
     return toy_dataset(tmp_path_factory.mktemp("data"), {"bolt": 3, "nut": 2}, normal=1)
 
 
+@pytest.mark.slow
 def test_applied_to_its_own_model_a_worst_case_is_what_was_found(data, tmp_path):
     found = worst_cases(Glow(), data, combinations=[("rotation", "hue")], search="grid", steps=6, store=tmp_path)
     found = found[found.combination == "rotation + hue"]
@@ -32,6 +33,7 @@ def test_the_unperturbed_pictures_give_another_models_own_quality(data, tmp_path
     )
 
 
+@pytest.mark.slow
 def test_costs_are_a_picture_s_own_loss_in_points_by_who_sees_and_for_whom_it_was_found(data, tmp_path):
     networks = {"a": Glow(), "b": Speckled(channel=2)}
     searching = {"combinations": [("rotation", "hue")], "search": "grid", "steps": 4, "store": tmp_path}

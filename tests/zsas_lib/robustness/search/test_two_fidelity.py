@@ -84,6 +84,7 @@ class SeesAll(Sketched):
         return self(images, class_names).anomaly_map
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("fill", ["zero", "valid"])
 def test_a_look_that_sees_all_says_what_an_exact_pass_says_of_a_turned_picture(pictures, fill):
     """Damage and background that leave the picture, and corners that come in, count as in the exact number."""
@@ -99,6 +100,7 @@ def test_a_look_that_sees_all_says_what_an_exact_pass_says_of_a_turned_picture(p
             assert said == pytest.approx(number.numpy(), abs=0.02 if select == "pixel_auroc" else 0.01), degrees
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("fill", ["zero", "valid"])
 def test_a_look_sees_the_perturbed_picture_and_is_judged_upright(pictures, fill):
     """On a grid four times as fine as the rough map's, without the cell of which nothing is known."""
@@ -125,6 +127,7 @@ def test_a_look_sees_the_perturbed_picture_and_is_judged_upright(pictures, fill)
     assert Look(objective).values(torch.arange(2), amounts[:2], "best", "loss") == pytest.approx(loss[:2], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_passes_count_looks_by_their_cost_and_stay_within_what_is_given(pictures):
     model = Sketched()
     cost = Look(Objective(model, *pictures, OVER)).cost  # counted once for a model
@@ -141,6 +144,7 @@ def test_passes_count_looks_by_their_cost_and_stay_within_what_is_given(pictures
         assert (found.forward_passes == math.ceil(last.iloc[0]) + 1).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lies", [False, True])
 def test_what_is_reported_is_exact_and_no_better_than_the_unperturbed_picture(pictures, lies):
     images, masks, names = pictures
@@ -156,6 +160,7 @@ def test_what_is_reported_is_exact_and_no_better_than_the_unperturbed_picture(pi
     assert not found.history.duplicated(["image", "degrees", "saturation"]).any()
 
 
+@pytest.mark.slow
 def test_looks_that_are_right_find_more_than_as_many_passes_without_them(pictures):
     images, masks, names = (part[:2] for part in pictures)
     bounds = {
@@ -165,6 +170,7 @@ def test_looks_that_are_right_find_more_than_as_many_passes_without_them(picture
     assert bounds["two-fidelity"] < 0.75 * bounds["grid"]
 
 
+@pytest.mark.slow
 def test_same_pictures_same_points_whatever_the_company(pictures):
     """Of hues: without any colour, which is where saturation leads, this model's map is rounding, and so is what a
     search makes of it."""
@@ -203,6 +209,7 @@ def test_a_look_that_is_not_finite_counts_as_the_highest_of_its_picture():
     assert picture.rough.tolist() == [0.2, 0.6, 0.6, 0.4]
 
 
+@pytest.mark.slow
 def test_points_of_smaller_searches_inform_and_compete(pictures):
     smaller = zsas.worst_case(Sketched(), *pictures, ["saturation"], "two-fidelity", steps=12)
     larger = [
@@ -214,6 +221,7 @@ def test_points_of_smaller_searches_inform_and_compete(pictures):
     assert not np.allclose(larger[0].history[columns], larger[1].history[columns]), "what is known informs"
 
 
+@pytest.mark.slow
 def test_a_model_without_a_cheap_look_is_searched_by_exact_passes_alone(pictures):
     found = [zsas.worst_case(Glow(), *pictures, OVER, search, steps=6) for search in ("two-fidelity", "grid")]
     pd.testing.assert_frame_equal(*(own.history for own in found))
@@ -237,6 +245,7 @@ def test_a_plan_spends_no_more_than_it_is_given(passes, cost):
     assert passes - 1 < made.looks * cost + made.exact <= passes + 1e-6
 
 
+@pytest.mark.slow
 def test_a_study_s_cost_counts_exact_points_and_all_passes(tmp_path):
     data = toy_dataset(tmp_path, {"bolt": 1, "nut": 1}, normal=1)
     found = study_cost(Sketched(), data, combinations=[("rotation",), OVER], search="two-fidelity", steps=12)
@@ -252,6 +261,7 @@ def test_a_cost_that_cannot_be_counted_is_an_error(pictures, monkeypatch):
         Look(Objective(Glow(), *pictures, OVER))
 
 
+@pytest.mark.slow
 def test_winclip_s_look_costs_a_seventh_of_a_pass():
     model = zsas.load_model("winclip", zsas.load_backbone("embedded"))
     assert 0.12 < look_cost(model, "ceramic ring") < 1 / 6

@@ -56,6 +56,7 @@ def test_what_is_stored_is_not_searched_again(data, tmp_path):
     assert model.seen == len(data) * (SEARCH["steps"] + 1)
 
 
+@pytest.mark.slow
 def test_what_was_searched_with_another_batch_size_is_searched_again(data, tmp_path):
     for size in (16, 3):
         worst_cases(model := Glow(), data, combinations=FEW[:1], **SEARCH, batch_size=size, store=tmp_path)

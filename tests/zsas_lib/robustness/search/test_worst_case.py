@@ -91,6 +91,7 @@ def test_amounts_that_are_not_searched_over_change_nothing(pictures):
     assert (found.history[["degrees", "saturation"]] == 0).all().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("search", ["adam", "grid", "random"])
 @pytest.mark.parametrize("over", COMBINATIONS, ids="+".join)
 def test_a_worst_case_is_no_better_than_the_unperturbed_image(pictures, search, over):
@@ -109,6 +110,7 @@ def test_a_worst_case_is_no_better_than_the_unperturbed_image(pictures, search, 
     assert (found.forward_passes == (25 if search == "adam" else 13)).all()
 
 
+@pytest.mark.slow
 def test_the_returned_map_is_the_one_that_was_judged(pictures):
     images, masks, names = pictures
     found = zsas.worst_case(Glow(), images, masks, names, search="grid", steps=30)
@@ -118,6 +120,7 @@ def test_the_returned_map_is_the_one_that_was_judged(pictures):
         )
 
 
+@pytest.mark.slow
 def test_adam_climbs_as_torch_does_alone(pictures):
     """One image and one start after the other, with an optimiser of its own, gives the same steps as all at once."""
     images, masks, names = pictures
@@ -161,6 +164,7 @@ def test_searching_over_more_is_never_weaker(pictures):
                 assert (bounds[more] <= bounds[less] + 1e-6).all()
 
 
+@pytest.mark.slow
 def test_the_best_case_is_the_other_end(pictures):
     images, masks, names = pictures
     worst = zsas.worst_case(Redness(), images, masks, names, ["saturation"], "grid", steps=30)
@@ -169,6 +173,7 @@ def test_the_best_case_is_the_other_end(pictures):
     assert (worst.saturation[:2] != best.saturation[:2]).any()
 
 
+@pytest.mark.slow
 def test_selection_by_loss_takes_the_highest_loss(pictures):
     images, masks, names = pictures
     found = zsas.worst_case(Glow(), images, masks, names, search="random", steps=25, select="loss")
@@ -177,6 +182,7 @@ def test_selection_by_loss_takes_the_highest_loss(pictures):
     )
 
 
+@pytest.mark.slow
 def test_the_grid_finds_the_minimum_of_a_known_function():
     """A model whose map is good except near one rotation and one saturation."""
 
@@ -199,6 +205,7 @@ def test_the_grid_finds_the_minimum_of_a_known_function():
     assert grid.pixel_auroc[0] < 0.6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("search", ["adam", "grid", "random"])
 def test_same_seed_same_result_whatever_the_company(pictures, search):
     images, masks, names = pictures
