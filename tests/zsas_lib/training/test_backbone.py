@@ -290,7 +290,7 @@ def test_where_the_weights_shall_go_is_judged_before_the_training(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA, whose graphs record the gradients")
+@pytest.mark.gpu
 def test_recorded_gradients_are_those_that_are_computed_anew():
     torch.manual_seed(0)
     student, device = Student(TINY).cuda(), torch.device("cuda")
