@@ -98,6 +98,7 @@ TESTS = (
     "tests/zsas_lib/test_devices_models.py",
     "tests/zsas_lib/perturbations/test_perturbations.py",
     "tests/zsas_lib/perturbations/test_corruptions_elsewhere.py",
+    "tests/zsas_lib/training/test_backbone.py",
 )
 """The files that hold tests marked ``gpu``."""
 STEPS = (
