@@ -17,7 +17,7 @@ def above():
         for category in range(8)
         for corruption in ("fog", ALL)
     ]
-    return above_trivial(pd.DataFrame(rows), ["m1", "m2", "m3"], resamples=20)
+    return above_trivial(pd.DataFrame(rows), ["m1", "m2", "m3"], resamples=50)
 
 
 def test_maps_without_a_model_stand_last_and_numbers_are_in_percent(above):

@@ -9,15 +9,8 @@ from jaxtyping import Int
 from numpy.random import Generator
 from torch import Tensor
 
-NORMAL = (
-    "{}",
-    "flawless {}",
-    "perfect {}",
-    "unblemished {}",
-    "{} without flaw",
-    "{} without defect",
-    "{} without damage",
-)
+from ...models.prompts import NORMAL_STATES
+
 ABNORMAL = ("damaged {}", "broken {}", "{} with flaw", "{} with defect", "{} with damage")
 WORDINGS = (
     "{}",
@@ -61,7 +54,7 @@ def say_name(rng: Generator, name: str) -> str:
 
 def sentence(rng: Generator, name: str, state: int) -> str:
     """A sentence that calls ``name`` sound (``state`` 0) or damaged (1), with or without a full stop."""
-    described = str(rng.choice((NORMAL, ABNORMAL)[state])).format(name)
+    described = str(rng.choice((NORMAL_STATES, ABNORMAL)[state])).format(name)
     told = str(rng.choice(WORDINGS)).format(str(rng.choice(ARTICLES)).format(described))
     return told + str(rng.choice(["", "."]))
 
