@@ -21,6 +21,7 @@ from ..models.vcpclip import VCPCLIP
 from ..store.results import stored
 from ..training.ready import ready_model
 from ..training.recipes import PAPER, training_of
+from ..training.shared_batches import batches_shared
 from .vcp_protocol import SCORES, protocol_table
 
 FACTORS = ("uniop", "loreb", "idp")
@@ -112,7 +113,7 @@ def study(
     """
     tables: dict[tuple[str, int], pd.DataFrame] = {}
     histories = []
-    with towers_read_once():
+    with towers_read_once(), batches_shared():
         for name, variant in variants.items():
             for seed in seeds:
                 model = trained_variant(variant, backbone, auxiliary, seed=seed, fit=fit, recipe=recipe)

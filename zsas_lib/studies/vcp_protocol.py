@@ -59,9 +59,13 @@ def protocol_table(
         pixels, labels = gathered(maps, masks), labels_of(part)
         counts = counted(pixels)
         of_pixels = gathered_metrics(pixels) | {"legacy_reach": legacy_reach(maps, masks)}
+        row = {"category": row_name(category), "score": OWN, **of_pixels, **_of_images(scores[OWN], labels)}
+        own = category_replicates(row, ["score"], part, counts, scores[OWN], resamples, seed=0)
         for name, values in scores.items():
-            rows.append({"category": row_name(category), "score": name, **of_pixels, **_of_images(values, labels)})
-            replicates.append(category_replicates(rows[-1], ["score"], part, counts, values, resamples, seed=0))
+            of_score = {**row, "score": name, **_of_images(values, labels)}
+            found = own if name == OWN else own.assign(**_redrawn(own, values, labels, of_score, seed=0))
+            rows.append(of_score)
+            replicates.append(found.assign(score=name))
     return with_means(pd.DataFrame(rows), replicates, by=["score"])
 
 
@@ -77,7 +81,7 @@ def protocol_of(table: ResultTable, *, seed: int = 0) -> pd.DataFrame:
         for name, column in OF_PICTURES.items():
             values = torch.tensor(pictures[column].to_numpy())
             row = {"category": category, "score": name, **pixels, **_of_images(values, labels)}
-            found = own if name == OWN else own.assign(**_redrawn(own, str(category), values, labels, row, seed))
+            found = own if name == OWN else own.assign(**_redrawn(own, values, labels, row, seed))
             rows.append(row)
             replicates.append(found.assign(score=name))
     return with_means(pd.DataFrame(rows), replicates, by=["score"])
@@ -89,13 +93,13 @@ def _of_images(scores: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
 
 def _redrawn(
     own: pd.DataFrame,
-    category: str,
     scores: torch.Tensor,
     labels: torch.Tensor,
     row: Mapping[str, Any],
     seed: int,
 ) -> dict[str, Float[np.ndarray, " resample"]]:
-    """The image metrics of other scores in the resamples of a category's replicates."""
+    """The image metrics of other scores, those of ``row``, in the resamples of its category's replicates."""
+    category = str(row["category"])
     drawn = drawn_pictures(category, len(scores), len(own), seed)
     if checksums(drawn) != own["draw"].tolist():
         raise ValueError(f"Expected the replicates of {category} to be drawn from seed {seed}, got others.")

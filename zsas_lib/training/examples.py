@@ -56,12 +56,30 @@ class Examples:
         self.hard = None if hard is None else as_planes(hard, math.prod(model.backbone.patches))
         self.samples: dict[int, Sample] = {}
         self.room = CACHED_BYTES
+        self.key = self._key()
         self.glances = looks > 1 and model.glances
         self.points = self._read_points() if self.glances and not (augment or zoom) else None
         self.whole = None if augment or zoom or self.glances else self._read()
 
     def shuffled(self, training_batch_size: int) -> Iterator[Batch]:
-        """One epoch, in an order drawn from torch's global random numbers, on the backbone's device."""
+        """One epoch, in an order drawn from torch's global random numbers, on the backbone's device.
+
+        What is drawn between batches moves neither the order nor the changes of pictures, so that models that draw
+        differently, for dropout, say, meet the same ones.
+        """
+        batches = self._shuffled(training_batch_size)
+        own = torch.Generator().manual_seed(int(torch.randint(2**62, ()))).get_state()
+        while True:
+            others = torch.get_rng_state()
+            torch.set_rng_state(own)
+            batch = next(batches, None)
+            own = torch.get_rng_state()
+            torch.set_rng_state(others)
+            if batch is None:
+                return
+            yield batch
+
+    def _shuffled(self, training_batch_size: int) -> Iterator[Batch]:
         for indices in self._order().split(training_batch_size):
             if not self.perturbed:
                 features, masks, is_anomalous = self._picked(indices) if self.whole else self._batch(indices.tolist())
@@ -106,7 +124,7 @@ class Examples:
 
     def _read_points(self) -> KeptPoints | None:
         """What a cheap look has of all points, or None where that is too large to keep."""
-        backbone, key = self.model.backbone, self._key()
+        backbone, key = self.model.backbone, self.key
         if backbone not in _points or _points[backbone][0] != key:
             _points[backbone] = (
                 key,
@@ -135,7 +153,7 @@ class Examples:
 
     def _read(self) -> Batch | None:
         """All pictures as one batch, or None where that is too large to keep."""
-        backbone, key = self.model.backbone, self._key()
+        backbone, key = self.model.backbone, self.key
         if backbone in _kept and _kept[backbone][0] == key:
             return _kept[backbone][1]
         parts: list[Batch] = []
@@ -165,7 +183,7 @@ class Examples:
     def _batch(self, indices: list[int], amounts: Tensor | None = None) -> Batch:
         if not (self.augment or self.zoom) or amounts is not None:
             return self._read_batch(indices, amounts)
-        what = json.dumps([self._key(), self.augment, self.zoom, indices])
+        what = json.dumps([self.key, self.augment, self.zoom, indices])
         return batch_once(self.model.backbone, what, lambda: self._read_batch(indices))
 
     def _read_batch(self, indices: list[int], amounts: Tensor | None = None) -> Batch:

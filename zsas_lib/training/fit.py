@@ -219,6 +219,7 @@ class _Run:
             [{"params": values} for values in groups.values()],
             betas=model.recipe.betas,
             weight_decay=model.recipe.weight_decay,
+            fused=True,
         )
         self.epoch, self.log, self.best = 0, [], None
         if checkpoint and checkpoint.exists():

@@ -2,8 +2,8 @@
 
 A paper's recipe is meant for thousands of pictures and a large backbone, and stands with its model (`Recipe`, options'
 defaults). The short one is for a few hundred pictures and a backbone as small as the embedded one: a higher rate that
-falls to zero; for VCP-CLIP parts of pictures, and for it, AdaCLIP and AA-CLIP a loss at a quarter of their side; for
-AF-CLIP few pictures a step, a higher rate of its words, and a loss at a quarter of the patches, the only ones that its
+falls to zero; pictures as they are, so that what the frozen towers say of them is read once; for VCP-CLIP, APRIL-GAN,
+AdaCLIP and AA-CLIP a loss at a quarter of their side; for AF-CLIP few pictures a step, a higher rate of its words, and a loss at a quarter of the patches, the only ones that its
 attention then asks for and sees, which leaves time for three epochs; smoothing over half a patch; for AdaCLIP the dice
 loss of whole pictures; for AA-CLIP attention and losses as the paper has them; and for AnomalyCLIP, on five blocks, a
 value-value path in the last alone. It is meant for pictures of the backbone's own size, 144 pixels of the embedded one,
@@ -35,12 +35,12 @@ class Training:
 
 _VCP = Training(
     {"smoothing": 14.0},
-    {"epochs": 4, "training_batch_size": 8, "rate": 2e-3, "zoom": 0.5, "decay": True, "loss_size": 36},
+    {"epochs": 4, "training_batch_size": 8, "rate": 2e-3, "augment": False, "decay": True, "loss_size": 36},
 )
 SHORT_TRAININGS: Mapping[str, Training] = {
     "aa-clip": Training(
         {"attended": "tokens", "text_loss": "all", "smoothing": 14.0},
-        {"epochs": 3, "training_batch_size": 8, "rate": 2e-3, "decay": True, "loss_size": 36},
+        {"epochs": 2, "training_batch_size": 16, "rate": 3e-3, "decay": True, "loss_size": 36},
     ),
     "adaclip": Training(
         {"dice": "pictures", "smoothing": 14.0},
@@ -57,10 +57,10 @@ SHORT_TRAININGS: Mapping[str, Training] = {
             "loss_size": 6,
         },
     ),
-    "anomalyclip": Training({"local_from": 1.0, "smoothing": 14.0}, {"epochs": 6, "decay": True}),
+    "anomalyclip": Training({"local_from": 1.0, "smoothing": 14.0}, {"epochs": 3, "decay": True}),
     "vcpclip": _VCP,
     "vcpclip+": _VCP,
-    "april-gan": Training({}, {"epochs": 10, "decay": True}),
+    "april-gan": Training({}, {"epochs": 5, "rate": 2e-3, "decay": True, "loss_size": 36}),
 }
 """By model; of one that is not here the paper's recipe is the short one too."""
 
@@ -69,8 +69,8 @@ def training_of(model: str, recipe: str | None, backbone: str) -> Training:
     """How a model is trained on a backbone, both by name: by the ``recipe``, one of `RECIPES`; None takes the short one
     for a backbone so small that it needs no GPU, and the paper's for all others. Raises UnknownNameError.
 
-    >>> dict(zsas.training_of("april-gan", None, "embedded").fit)
-    {'epochs': 10, 'decay': True}
+    >>> dict(zsas.training_of("anomalyclip", None, "embedded").fit)
+    {'epochs': 3, 'decay': True}
     >>> zsas.training_of("april-gan", None, "vit-l-14-336")
     Training(options={}, fit={})
     """

@@ -1,8 +1,8 @@
 """What frozen towers say of batches that were changed at random, for trainings that draw the same.
 
-Models that read the same and draw as many random numbers beside it, such as VCP-CLIP and VCP-CLIP+, meet the same
-changed pictures in a training from the same seed. A batch is known by the state of the random numbers that it is drawn
-from, so that what is shared is what would have been read, whatever models draw.
+Models that read the same, such as VCP-CLIP and VCP-CLIP+, meet the same changed pictures in a training from the same
+seed (`Examples.shuffled`). A batch is known by the state of the random numbers that it is drawn from, so that what is
+shared is what would have been read.
 """
 
 import hashlib

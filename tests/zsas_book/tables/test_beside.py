@@ -66,7 +66,7 @@ def test_what_differs_from_the_paper_is_the_recipe_s_and_the_chapter_s():
     training = {"epochs": None, "training_batch_size": 4}
     assert changed_settings("anomalyclip", None, "vit-l-14-336", training) == {"training_batch_size": 4}
     changed = changed_settings("anomalyclip", None, "embedded", training)
-    assert changed == {"epochs": 6, "decay": True, "training_batch_size": 4}
+    assert changed == {"epochs": 3, "decay": True, "training_batch_size": 4}
 
 
 def test_every_model_has_its_own_note(tmp_path):
