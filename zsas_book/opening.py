@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from os import PathLike
 from typing import cast
@@ -12,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from zsas_lib.backbones.backbone import Backbone
+from zsas_lib.base import ledger
 from zsas_lib.base.files import free_first
 from zsas_lib.data.dataset import AnomalyDataset, Sample, read_once
 from zsas_lib.data.load import load_dataset
@@ -27,6 +29,8 @@ from zsas_lib.store.results import stored
 from zsas_lib.training.ready import model_asked_for
 from zsas_lib.training.shared_batches import batches_shared
 
+_to_the_end = ExitStack()
+
 
 def pictures_of(
     dataset: str,
@@ -39,7 +43,10 @@ def pictures_of(
 ) -> AnomalyDataset:
     """The test pictures of a chapter, from its parameters: at most ``per_category`` of each category, half of them
     damaged, and of these at most ``normal_per_category`` normal ones. ``mask_rule`` and what is raised are those of
-    `load_dataset` and `AnomalyDataset.select`."""
+    `load_dataset` and `AnomalyDataset.select`. Whatever pictures the process of a page or shard reads from here on are
+    read once (`read_once`)."""
+    if ledger.watched:
+        _to_the_end.enter_context(read_once())
     pictures = load_dataset(dataset, data_root, categories=categories, image_size=image_size, mask_rule=mask_rule)
     pictures = pictures.select(per_category=per_category)
     if normal_per_category is None or all(record.is_anomalous for record in pictures.records):

@@ -10,6 +10,8 @@ from .digests import PACKAGE
 opened: set[Path] = set()
 weights_read: dict[str, str] = {}
 results_used: dict[str, Mapping[str, object]] = {}
+watched: set[str] = set()
+"""The folders that are watched (`watch_files`): none but in the process of one page or shard."""
 requested: dict[Path, bool] = {}
 """The files of the store that hold what this process asked for, and whether it computed them itself."""
 
@@ -28,6 +30,7 @@ def watch_files(*folders: Path) -> None:
     """From now on, note which data files in these folders (None: the library's) this process opens, for
     `library_files`."""
     below = tuple(os.path.join(folder, "") for folder in folders or (PACKAGE,))
+    watched.update(below)
 
     def note(event: str, arguments: tuple) -> None:
         if event == "open" and isinstance(arguments[0], str | os.PathLike):
