@@ -1,12 +1,16 @@
 """What chapters open with."""
 
+from contextlib import ExitStack
+
 import numpy as np
 import pytest
 import torch
 from toy import SIZE, Glow, ToyBackbone, toy_dataset
 
 from zsas_book import opening, record
+from zsas_lib.base import ledger
 from zsas_lib.base.ledger import requested
+from zsas_lib.data import dataset as data
 from zsas_lib.models.load import load_model
 from zsas_lib.perturbations.rotation import rotate
 from zsas_lib.training.ready import Asked
@@ -21,6 +25,19 @@ def test_pictures_are_the_test_pictures_half_of_them_damaged():
     pictures = opening.pictures_of("embedded-b", None, ["ceramic_ring", "woven_sheet"], 4, 36)
     assert pictures.categories == ("ceramic_ring", "woven_sheet") and pictures.image_size == 36
     assert len(pictures) == 8 and sum(record.is_anomalous for record in pictures.records) == 4
+
+
+@pytest.mark.parametrize("watched", [set(), {"zsas_lib"}])
+def test_the_process_of_a_page_reads_each_picture_once(monkeypatch, watched):
+    read, own = [], data._read
+    monkeypatch.setattr(data, "_read", lambda *asked: read.append(asked) or own(*asked))
+    monkeypatch.setattr(ledger, "watched", watched)
+    with ExitStack() as page:
+        monkeypatch.setattr(opening, "_to_the_end", page)
+        for _ in range(2):
+            pictures = opening.pictures_of("embedded-b", None, ["ceramic_ring"], 2, 36)
+            assert [sample.category for sample in pictures] == 2 * ["ceramic_ring"]
+    assert len(read) == (2 if watched else 4)
 
 
 @pytest.mark.slow

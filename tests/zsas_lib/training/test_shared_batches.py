@@ -7,6 +7,7 @@ from toy import toy_dataset
 import zsas_lib as zsas
 from zsas_lib.models.vcpclip import VCPCLIP
 from zsas_lib.training import shared_batches
+from zsas_lib.training.examples import Examples
 from zsas_lib.training.shared_batches import batch_once, batches_shared
 
 SETTINGS = {"epochs": 2, "training_batch_size": 5, "augment": True, "zoom": 0.5}
@@ -48,6 +49,24 @@ def test_models_that_draw_alike_share_what_is_read(backbone, pictures, read):
     read.clear()
     learned("vcpclip", backbone, pictures, 0)
     assert sum(read) == each, "nothing is kept outside"
+
+
+def test_what_is_drawn_between_batches_moves_neither_order_nor_changes(backbone, pictures):
+    model = zsas.load_model("vcpclip", backbone)
+
+    def met(between):
+        torch.manual_seed(3)
+        batches = []
+        for features, masks, _ in Examples(model, pictures, augment=True, zoom=0.5).shuffled(4):
+            batches.append((features["whole"], masks))
+            torch.rand(between)
+        return batches, torch.rand(1)
+
+    (first, after), (second, later) = met(0), met(5)
+    assert len(first) == 3
+    for (whole, masks), (other, others) in zip(first, second, strict=True):
+        assert torch.equal(whole, other) and torch.equal(masks, others)
+    assert after != later, "and these are the training's own numbers"
 
 
 def test_another_setting_or_state_is_read_anew_and_random_numbers_go_on(backbone):
