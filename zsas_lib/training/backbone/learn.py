@@ -144,14 +144,14 @@ def train(
     after that step; a later call goes on from there, on the same schedule. A step's random numbers depend on the seed,
     the step and the kind of device, and so do the pictures that it draws from, which wait until they are drawn.
     """
-    device = torch.device(device)
+    third, device = begin is not None, torch.device(device)
     torch.manual_seed(seed)
     student = begun(begin).to(device)
-    if begin:  # the text tower has learnt what it can
+    if third:  # the text tower has learnt what it can
         for name, parameter in student.clip.named_parameters():
             parameter.requires_grad_(name.startswith("visual."))
     optimisers = make_optimisers(student, peak)
-    paced = third_pace if begin else pace
+    paced = third_pace if third else pace
     schedules = [
         torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: paced(step, steps)) for optimiser in optimisers
     ]
@@ -163,12 +163,12 @@ def train(
             part.load_state_dict(kept)
         start = state["step"]
     shares = [(benches, BENCH, batch)]
-    if begin:
+    if third:
         some = round(SHARE_OF_SCENES * batch)
         shares = [(benches, BENCH, batch - some), (anywhere, ANYWHERE, some)]
     shots = TrainingPictures([draw for draw, _, _ in shares], pictures, seed, device)
     said = sayings(default_rng(seed), NAMES, WAYS).to(device)
-    if begin:
+    if third:
         with torch.no_grad():
             said = torch.stack([student.encode_text(way.flatten(0, 1)).unflatten(0, way.shape[:2]) for way in said])
     gradients = Gradients(student)
@@ -182,24 +182,23 @@ def train(
         ]
         pairs = drawn[0] if len(drawn) == 1 else drawn[0] + drawn[1]
         windows = {
-            side: draw_windows(pairs, generator, student.patch, side, count, begin is not None)
-            for side, count in WINDOWS.items()
+            side: draw_windows(pairs, generator, student.patch, side, count, third) for side, count in WINDOWS.items()
         }
         way = torch.randint(WAYS, (batch,), generator=generator, device=device)
-        moved = _moved(student, default_rng([seed, step])) if begin else None
+        moved = _moved(student, default_rng([seed, step])) if third else None
         parts = gradients(
             pairs,
             said[pairs.names, way],
             windows,
             moved,
-            explained=begin is not None or step >= EXPLAINED_FROM * steps,
-            mild=begin is not None or step >= round(MILD_FROM * steps),
-            third=begin is not None,
+            explained=third or step >= EXPLAINED_FROM * steps,
+            mild=third or step >= round(MILD_FROM * steps),
+            third=third,
         )
         torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
         for part in optimisers + schedules:
             part.step()
-        if begin:
+        if third:
             student.tie_periods()
         for key, value in parts.items():
             running[key] = running.get(key, 0) + value / EVERY
