@@ -27,6 +27,8 @@ NEIGHBOURHOODS = (1, 3, 5)
 SIGMA = 4.0
 """Of the weights in a neighbourhood, in patches."""
 HEADS, HEAD_CHANNELS = 8, 64
+AT_ONCE = 2**12
+"""Tokens that go through the layer of attention together."""
 TEMPERATURE = 0.07
 SPREAD = 0.01
 FOCUS = 4
@@ -180,17 +182,19 @@ class AFCLIP(LearnedModel):
         those that are ``chosen``, which costs as much less as they are fewer: attention asks for them alone."""
         image, prefix = self.backbone.image, self.backbone.image.prefix
         asked = None if chosen is None else torch.cat([torch.arange(prefix, device=chosen.device), chosen + prefix])
+        states = features["tokens"].flatten(0, 1)
+        maps = torch.stack([torch.cat([states[:, :prefix], around], 1) for around in self._around(states)], 1)
+        if asked is not None and self.training and self.options["thinned"]:
+            maps, asked = maps[:, :, asked], None
+        maps = maps.flatten(0, 1)
         whole, patches = [], []
-        for states in features["tokens"].unbind(1):
-            for around in self._around(states):
-                seen = torch.cat([states[:, :prefix], around], 1)
-                if asked is not None and self.training and self.options["thinned"]:
-                    adapted = self.adapter(seen[:, asked])
-                else:
-                    adapted = self.adapter(seen, asked)
-                whole.append(image.embedding(adapted))
-                patches.append(image.dense(adapted))
-        return F.normalize(torch.stack(whole, 1), dim=-1), F.normalize(torch.stack(patches, 1), dim=-1)
+        for part in maps.split(max(1, AT_ONCE // maps.shape[1])):
+            adapted = self.adapter(part, asked)
+            whole.append(image.embedding(adapted))
+            patches.append(image.dense(adapted))
+        pictures = len(features["tokens"])
+        whole, patches = (F.normalize(torch.cat(own), dim=-1).unflatten(0, (pictures, -1)) for own in (whole, patches))
+        return whole, patches
 
     def _margins(self, rows: Tensor, text: Float[Tensor, "2 embed"]) -> Tensor:
         """Logits of "abnormal", by cosines summed over the maps (dimension 1)."""
