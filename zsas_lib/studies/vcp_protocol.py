@@ -4,7 +4,7 @@ V compares methods under one image score, the mean of the highest pixels of the 
 method has its own; and it prints a legacy AUPRO whose thresholds may end far below the limit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -61,11 +61,9 @@ def protocol_table(
         of_pixels = gathered_metrics(pixels) | {"legacy_reach": legacy_reach(maps, masks)}
         row = {"category": row_name(category), "score": OWN, **of_pixels, **_of_images(scores[OWN], labels)}
         own = category_replicates(row, ["score"], part, counts, scores[OWN], resamples, seed=0)
-        for name, values in scores.items():
-            of_score = {**row, "score": name, **_of_images(values, labels)}
-            found = own if name == OWN else own.assign(**_redrawn(own, values, labels, of_score, seed=0))
+        for of_score, found in _of_scores(row, own, scores, labels, seed=0):
             rows.append(of_score)
-            replicates.append(found.assign(score=name))
+            replicates.append(found)
     return with_means(pd.DataFrame(rows), replicates, by=["score"])
 
 
@@ -78,13 +76,25 @@ def protocol_of(table: ResultTable, *, seed: int = 0) -> pd.DataFrame:
         labels = torch.tensor(pictures["is_anomalous"].to_numpy())
         pixels = {name: float(table.loc[category, name]) for name in PIXEL_METRICS}
         own = pd.DataFrame(table.replicates[table.replicates["category"] == category]).reset_index(drop=True)
-        for name, column in OF_PICTURES.items():
-            values = torch.tensor(pictures[column].to_numpy())
-            row = {"category": category, "score": name, **pixels, **_of_images(values, labels)}
-            found = own if name == OWN else own.assign(**_redrawn(own, values, labels, row, seed))
-            rows.append(row)
-            replicates.append(found.assign(score=name))
+        scores = {name: torch.tensor(pictures[column].to_numpy()) for name, column in OF_PICTURES.items()}
+        for of_score, found in _of_scores({"category": category, "score": OWN, **pixels}, own, scores, labels, seed):
+            rows.append(of_score)
+            replicates.append(found)
     return with_means(pd.DataFrame(rows), replicates, by=["score"])
+
+
+def _of_scores(
+    row: Mapping[str, Any],
+    own: pd.DataFrame,
+    scores: Mapping[str, torch.Tensor],
+    labels: torch.Tensor,
+    seed: int,
+) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """A category's row and its replicates under each image score, from those under the model's own."""
+    for name, values in scores.items():
+        of_score = {**row, "score": name, **_of_images(values, labels)}
+        found = own if name == OWN else own.assign(**_redrawn(own, values, labels, of_score, seed))
+        yield of_score, found.assign(score=name)
 
 
 def _of_images(scores: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
