@@ -78,8 +78,6 @@ def hard_patches(model: LearnedModel, dataset: AnomalyDataset, *, batch_size: in
 def near(mask: Bool[Tensor, "height width"]) -> Bool[Tensor, "height width"]:
     """Pixels that are damaged or at most `MARGIN` of the side away from one that is, along rows and columns."""
     reach = round(MARGIN * max(mask.shape))
-    if not mask.any():
-        return mask
     grown = mask[None, None].float()
     for rows, columns in ((reach, 0), (0, reach)):
         grown = F.max_pool2d(grown, (2 * rows + 1, 2 * columns + 1), stride=1, padding=(rows, columns))
