@@ -373,7 +373,12 @@ class DirectPrompt(nn.Module):
 
 class PostVCP(nn.Module):
     """The sentences attend to the patches of each layer with shared weights: eight heads for ViT-L, scores not scaled
-    by the width, no residual, no norm."""
+    by the width, no residual, no norm.
+
+    Two sentences ask many patches, so keys and values are not made of every patch: a key's weights are moved to what
+    is asked, a value's to what the heads have mixed. A key's bias adds the same to all scores of a question, which the
+    softmax takes away.
+    """
 
     def __init__(self, embed: int, width: int):
         super().__init__()
@@ -387,10 +392,10 @@ class PostVCP(nn.Module):
         self, text: Float[Tensor, "batch 2 embed"], patches: Float[Tensor, "batch layer patch channel"]
     ) -> Float[Tensor, "batch layer 2 channel"]:
         """Unit vectors in the patches' space."""
-        query = self.query(text)[:, None].expand(-1, patches.shape[1], -1, -1)
-        parts = [
-            part.unflatten(-1, (self.heads, -1)).transpose(2, 3)
-            for part in (query, self.key(patches), self.value(patches))
-        ]
-        mixed = F.scaled_dot_product_attention(*parts, scale=1.0)
-        return F.normalize(self.output(mixed.transpose(2, 3).flatten(3)), dim=-1)
+        query = self.query(text).unflatten(-1, (self.heads, -1))
+        keys, values = (own.weight.unflatten(0, (self.heads, -1)) for own in (self.key, self.value))
+        asked = torch.einsum("bthd,hdc->bhtc", query, keys).flatten(1, 2)
+        asked = asked[:, None].expand(-1, patches.shape[1], -1, -1)
+        mixed = F.scaled_dot_product_attention(asked, patches, patches, scale=1.0)
+        mixed = torch.einsum("blhtc,hdc->blthd", mixed.unflatten(2, (self.heads, -1)), values).flatten(3)
+        return F.normalize(self.output(mixed + self.value.bias), dim=-1)
