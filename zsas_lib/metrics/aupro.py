@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .metric import Metric, register
-from .pixel_scores import Pooled
+from .pixel_scores import PixelScores, Pooled
 from .ranking import Maps, Masks, Ranking, gathered, ranking_of
 
 AT_ONCE = 2**21
@@ -41,7 +41,7 @@ def aupro(maps: Maps, masks: Masks, fpr_limit: float = FPR_LIMIT, thresholds: in
     if thresholds is not None and thresholds < 2:
         raise ValueError(f"thresholds must be None (exact) or at least 2, got {thresholds}; legacy papers use 200.")
     pixels = gathered(maps, masks)
-    found = pixels.pooled(() if thresholds is None else legacy_steps(*pixels.extremes(), thresholds))
+    found = pixels.pooled() if thresholds is None else legacy_pooled(pixels, thresholds)
     if not (found.normals and len(found.anomalous)):
         return float("nan")
     if thresholds is not None:
@@ -59,8 +59,11 @@ def legacy_reach(maps: Maps, masks: Masks, fpr_limit: float = FPR_LIMIT, thresho
     >>> round(zsas.metrics.legacy_reach(maps, maps > 0.8), 4)
     0.2875
     """
-    pixels = gathered(maps, masks)
-    found = pixels.pooled(legacy_steps(*pixels.extremes(), thresholds))
+    return legacy_reach_of(legacy_pooled(gathered(maps, masks), thresholds), fpr_limit)
+
+
+def legacy_reach_of(found: Pooled, fpr_limit: float = FPR_LIMIT) -> float:
+    """`legacy_reach` of a category that was pooled with `legacy_pooled`."""
     if not (found.normals and len(found.anomalous)):
         return float("nan")
     fpr = found.exceeding / found.normals
@@ -83,7 +86,7 @@ def aupro_of(ranking: Ranking, shares: Float[np.ndarray, " anomalous"], fpr_limi
 
 
 def legacy_aupro_of(found: Pooled, fpr_limit: float) -> float:
-    """Of a category that was pooled with `legacy_steps`."""
+    """Of a category that was pooled with `legacy_pooled`."""
     fpr = found.exceeding / found.normals
     below = np.concatenate([[0.0], np.cumsum(found.shares)])
     pro = 1 - (below / below[-1])[np.searchsorted(found.anomalous, found.steps, side="right")]
@@ -93,9 +96,10 @@ def legacy_aupro_of(found: Pooled, fpr_limit: float) -> float:
     return min(float(np.trapezoid(pro, fpr) / (fpr[-1] - fpr[0])), 1.0)
 
 
-def legacy_steps(lowest: float, highest: float, thresholds: int) -> Float[np.ndarray, " {thresholds}"]:
-    """Thresholds evenly spaced from the lowest score to below the highest."""
-    return np.linspace(lowest, highest, thresholds, endpoint=False)
+def legacy_pooled(pixels: PixelScores, thresholds: int = LEGACY_THRESHOLDS) -> Pooled:
+    """A category's pixels, ranked and counted at so many thresholds, evenly spaced from the lowest score to below the
+    highest."""
+    return pixels.pooled(np.linspace(*pixels.extremes(), thresholds, endpoint=False) if len(pixels) else ())
 
 
 def _aupro_200(maps: Maps, masks: Masks) -> float:

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from .aupro import FPR_LIMIT, LEGACY_THRESHOLDS, aupro_of, legacy_aupro_of, legacy_steps
+from .aupro import FPR_LIMIT, aupro_of, legacy_aupro_of, legacy_pooled
 from .metric import Metric, register
-from .pixel_scores import PixelScores
+from .pixel_scores import PixelScores, Pooled
 from .ranking import (
     Maps,
     Masks,
@@ -102,7 +102,11 @@ def gathered_metrics(pixels: PixelScores) -> dict[str, float]:
 
     It forgets the pictures, so it comes after `bootstrap.counted`. Raises RuntimeError when asked for again.
     """
-    found = pixels.pooled(legacy_steps(*pixels.extremes(), LEGACY_THRESHOLDS) if len(pixels) else ())
+    return ranked_metrics(legacy_pooled(pixels))
+
+
+def ranked_metrics(found: Pooled) -> dict[str, float]:
+    """`pixel_metrics` of a category that was pooled with `aupro.legacy_pooled`."""
     if not (found.normals and len(found.anomalous)):
         return dict.fromkeys(PIXEL_METRICS, np.nan)
     ranking = ranking_of(found)

@@ -17,10 +17,10 @@ from ..data.record import row_name
 from ..evaluation.evaluate import labels_of, predict
 from ..evaluation.replicates import category_replicates, checksums, drawn_pictures
 from ..evaluation.tables import ResultTable, with_means
-from ..metrics.aupro import legacy_reach
+from ..metrics.aupro import legacy_pooled, legacy_reach_of
 from ..metrics.bootstrap import counted
 from ..metrics.image import image_metrics, image_rates
-from ..metrics.pixel import PIXEL_METRICS, gathered_metrics
+from ..metrics.pixel import PIXEL_METRICS, ranked_metrics
 from ..metrics.ranking import gathered
 from ..metrics.replicates import image_replicates
 from ..models.learned import HIGHEST as OF_V
@@ -58,7 +58,8 @@ def protocol_table(
             scores[name] = torch.stack([highest_mean(map_[None], count)[0] for map_ in maps])
         pixels, labels = gathered(maps, masks), labels_of(part)
         counts = counted(pixels)
-        of_pixels = gathered_metrics(pixels) | {"legacy_reach": legacy_reach(maps, masks)}
+        ranked = legacy_pooled(pixels)
+        of_pixels = ranked_metrics(ranked) | {"legacy_reach": legacy_reach_of(ranked)}
         row = {"category": row_name(category), "score": OWN, **of_pixels, **_of_images(scores[OWN], labels)}
         own = category_replicates(row, ["score"], part, counts, scores[OWN], resamples, seed=0)
         for of_score, found in _of_scores(row, own, scores, labels, seed=0):
