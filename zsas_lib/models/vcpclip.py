@@ -376,8 +376,7 @@ class PostVCP(nn.Module):
     by the width, no residual, no norm.
 
     Two sentences ask many patches, so keys and values are not made of every patch: a key's weights are moved to what
-    is asked, a value's to what the heads have mixed. A key's bias adds the same to all scores of a question, which the
-    softmax takes away.
+    is asked, a value's to what the heads have mixed.
     """
 
     def __init__(self, embed: int, width: int):
@@ -395,7 +394,7 @@ class PostVCP(nn.Module):
         query = self.query(text).unflatten(-1, (self.heads, -1))
         keys, values = (own.weight.unflatten(0, (self.heads, -1)) for own in (self.key, self.value))
         asked = torch.einsum("bthd,hdc->bhtc", query, keys).flatten(1, 2)
-        asked = asked[:, None].expand(-1, patches.shape[1], -1, -1)
-        mixed = F.scaled_dot_product_attention(asked, patches, patches, scale=1.0)
-        mixed = torch.einsum("blhtc,hdc->blthd", mixed.unflatten(2, (self.heads, -1)), values).flatten(3)
+        shift = torch.einsum("bthd,hd->bht", query, self.key.bias.unflatten(0, (self.heads, -1))).flatten(1, 2)
+        shares = (asked[:, None] @ patches.mT + shift[:, None, :, None]).softmax(-1)
+        mixed = torch.einsum("blhtc,hdc->blthd", (shares @ patches).unflatten(2, (self.heads, -1)), values).flatten(3)
         return F.normalize(self.output(mixed + self.value.bias), dim=-1)

@@ -54,8 +54,11 @@ def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None
     """Softmax attention. For windows on a processor plain products are faster than torch's kernel (three times with two
     threads), if the softmax runs down columns: along short rows torch's takes longer than both products."""
     if query.device.type == "cpu" and key.shape[-2] <= SHORT_SEQUENCE:
-        scores = key * key.shape[-1] ** -0.5 @ query.mT
-        return (scores if bias is None else scores + bias.mT).softmax(dim=-2).mT @ value
+        heads, (asked, keys, values) = query.shape[:2], (part.flatten(0, 1) for part in (query, key, value))
+        nothing, scale = query.new_zeros(()), key.shape[-1] ** -0.5
+        scores = torch.baddbmm(nothing, keys, asked.mT, beta=0, alpha=scale).unflatten(0, heads)
+        shares = (scores if bias is None else scores + bias.mT).softmax(dim=-2).mT
+        return (shares.flatten(0, 1) @ values).unflatten(0, heads)
     return F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
 
 
