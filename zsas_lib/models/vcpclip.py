@@ -42,6 +42,8 @@ DROPOUT = 0.1
 IMAGE_SCORES = ("branches", "map")
 LEARNED_TEMPERATURES = ("learned", "bounded")
 BRANCHES = ("clip", "vcp")
+SHORTEST = 1e-12
+"""A vector that is shorter counts as this long where a cosine is taken, as in `torch.nn.functional.normalize`."""
 
 
 class VCPCLIP(SentenceModel):
@@ -262,7 +264,7 @@ class VCPCLIP(SentenceModel):
         patches = features["patches"]
         text = self.text_features(features["whole"])
         projected = torch.stack([layer(patches[:, i]) for i, layer in enumerate(self.projections)], 1)
-        clip = F.normalize(projected, dim=-1) @ text[:, None].mT
+        clip = projected @ text[:, None].mT / projected.norm(dim=-1, keepdim=True).clamp_min(SHORTEST)
         unit = F.normalize(patches, dim=-1)
         vcp = unit @ self.post_vcp(text, unit).mT
         logits = torch.stack([clip, vcp])
