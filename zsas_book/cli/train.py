@@ -77,8 +77,8 @@ def train(
         "looks": looks,
     }
     settings = {**of_recipe.fit, **{name: value for name, value in given.items() if value is not None}}
-    require_settings(seed=seed, **{name: settings[name] for name in settings.keys() - {"augment", "decay"}})
-    require_selection(select, select_by or SELECTED_BY, target is not None)
+    require_settings(seed=seed, **settings)
+    require_selection(select, select_by or SELECTED_BY, target is not None, held_out or ())
     checkpoint = output.with_name(f"{output.name}.checkpoint") if output.name else output
     require_new_file(output)
     require_place(checkpoint)
@@ -102,9 +102,9 @@ def train(
     )
     if target is not None:
         typer.echo(f"Its epoch was chosen on {target}: what it scores there is no estimate for other pictures.")
-    if of_recipe.options:
-        options = "".join(f", {name}={value!r}" for name, value in of_recipe.options.items())
-        typer.echo(
-            f"Load it with the same options, on a backbone of the same size: zsas.load_model({model!r}, "
-            f"zsas.load_backbone({backbone!r}, image_size={tower.image_size!r}), checkpoint={str(output)!r}{options})"
-        )
+    options = "".join(f", {name}={value!r}" for name, value in of_recipe.options.items())
+    activated = "" if activation is None else f", activation={activation!r}"
+    typer.echo(
+        f"Load it with the same options, on a backbone of the same size: zsas.load_model({model!r}, zsas.load_backbone("
+        f"{backbone!r}, image_size={tower.image_size!r}{activated}), checkpoint={str(output)!r}{options})"
+    )

@@ -9,15 +9,18 @@ two or three. Once a page's own shards have run, their receipts say better.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import cast
 
 from zsas_lib.backbones.aliases import ALIASES
 from zsas_lib.data import official
+from zsas_lib.data.embedded import catalogue as embedded
 from zsas_lib.data.registry import DATASETS
 from zsas_lib.store.folder import results_folder
+from zsas_lib.training.recipes import training_of
 
 from ..project.chapters import Page
 from ..project.notebooks import read_notebook
@@ -102,26 +105,44 @@ def _pictures(values: Mapping[str, object]) -> int:
     if several := values.get("datasets") if values.get("towers") else None:
         each = int(values.get("per_name") or UNCOUNTED_PICTURES)
         names = [*several, values["strangers"]] if values.get("strangers") else several
-        return sum(each * len(official.categories(name) or range(8)) for name in names)
+        return sum(each * len(_categories(name) or range(8)) for name in names)
     dataset, limit = str(values.get("dataset")), values.get("pictures_per_category")
     if limit is not None and (normal := values.get("normal_per_category")) is not None:
         limit = -(-int(limit) // 2) + min(int(normal), int(limit) // 2)
-    all_of_them = official.pictures(dataset, "test", categories)
-    if all_of_them is None:
+    counted = [_tested(dataset, one) for one in categories or _categories(dataset)]
+    if not counted or None in counted:
         return (len(categories) if categories else 8) * int(limit or UNCOUNTED_PICTURES)
-    if limit is None:
-        return all_of_them
-    each = [official.pictures(dataset, "test", [one]) or 0 for one in categories or official.categories(dataset)]
-    return sum(min(int(limit), found) for found in each)
+    return sum(found if limit is None else min(int(limit), found) for found in counted if found is not None)
+
+
+def _categories(dataset: str) -> Sequence[str]:
+    """All of a data set, as far as they are known without it."""
+    return embedded.categories(dataset) if dataset in embedded.SETS else official.categories(dataset)
+
+
+def _tested(dataset: str, category: str) -> int | None:
+    """The test pictures of a category, None where they are not known without the data set."""
+    if dataset in embedded.SETS:
+        return embedded.tested_pictures(dataset)
+    return official.pictures(dataset, "test", [category])
 
 
 def _training(values: Mapping[str, object]) -> int:
     """The passes of one training."""
     record = DATASETS.get(str(values.get("dataset")))
-    whole = official.pictures(record.auxiliary, "test") if record and record.auxiliary else None
+    auxiliary = record.auxiliary if record and record.auxiliary else ""
+    whole = sum(_tested(auxiliary, one) or 0 for one in _categories(auxiliary)) or None
     limit = values.get("auxiliary_per_category")
     pictures = whole if whole is not None and limit is None else 12 * int(limit or 20)
-    return pictures * int(values.get("epochs") or USUAL_EPOCHS)
+    return pictures * (int(values.get("epochs") or 0) or _epochs(values))
+
+
+def _epochs(values: Mapping[str, object]) -> int:
+    """The most that the recipe has for one of the models; `USUAL_EPOCHS` where it leaves them to the papers."""
+    names = values.get("models") or [values.get("model")]
+    recipe, backbone = values.get("recipe"), str(values.get("backbone") or "embedded")
+    trainings = [training_of(str(name), recipe and str(recipe), backbone) for name in cast(Sequence[object], names)]
+    return max((training.fit["epochs"] for training in trainings if "epochs" in training.fit), default=USUAL_EPOCHS)
 
 
 def _tflop(kind: str, values: Mapping[str, object], backbone: str) -> float:

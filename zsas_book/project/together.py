@@ -109,7 +109,7 @@ def misfits(
             from zsas_lib.perturbations import named
 
             of = named(str(values[PERTURBATION]))
-            if beyond := [amount for amount in chosen if not (of.wraps or of.low <= amount <= of.high)]:
+            if beyond := [amount for amount in chosen if not of.takes(amount)]:
                 yield (
                     f"Parameter {parameter.name!r} has {beyond[0]:g}, but {of.name} takes {of.low:g} to {of.high:g} "
                     f"({of.unit}); give it too: -p {parameter.name} {of.low:g},{of.high:g}"

@@ -1,6 +1,7 @@
 """Options that somebody gave: judged before anything runs, in one sentence that says what was expected."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from .errors import OptionError
@@ -59,6 +60,11 @@ def several(owner: str, name: str, value: object, kind: type | tuple[type, ...],
     if not isinstance(value, list | tuple) or not all(isinstance(own, kind) for own in value):
         raise OptionError(f"{owner} got {name}={value!r}; expected a list of {expected}.")
     return list(value)
+
+
+def listed(value: str | Iterable[str]) -> list[str]:
+    """Names as a list, one alone too, which is no list of its letters."""
+    return [value] if isinstance(value, str) else list(value)
 
 
 def _range(low: int | float, high: int | float | None, above: bool = False) -> str:

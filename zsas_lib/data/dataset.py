@@ -22,6 +22,7 @@ from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2.functional import resize
 
 from ..base.errors import DataError, UnknownNameError
+from ..base.options import listed
 from .masks import MASK_RULES, check_rule, read_mask
 from .pictures import read_image
 from .record import Record, first, missing_files, row_name
@@ -96,6 +97,11 @@ class AnomalyDataset(Dataset):
             raise DataError(f"Data set {name!r} at {root} has no pictures left to read; expected at least one.")
         if aspect not in ASPECTS:
             raise UnknownNameError("aspect", aspect, ASPECTS)
+        if image_size is not None and (isinstance(image_size, bool) or not isinstance(image_size, int)):
+            raise ValueError(
+                f"image_size must be one whole number of pixels, or None to keep each size; got {image_size!r}. For a "
+                "backbone whose pictures are not square take the longer side: models make of it what they read."
+            )
         if image_size is not None and image_size < 1:
             raise ValueError(f"image_size must be at least 1 pixel, or None to keep each size; got {image_size}.")
         check_rule(mask_rule)
@@ -133,7 +139,10 @@ class AnomalyDataset(Dataset):
         return read_sample(self.records[index], self.image_size, self.aspect, self.mask_rule)
 
     def select(
-        self, categories: Sequence[str] | None = None, anomalous: bool | None = None, per_category: int | None = None
+        self,
+        categories: str | Sequence[str] | None = None,
+        anomalous: bool | None = None,
+        per_category: int | None = None,
     ) -> "AnomalyDataset":
         """The part with these categories, called as here or as tables call them (`record.row_name`), with only
         anomalous (True) or only normal (False) pictures, and with at most ``per_category`` pictures of each category:
@@ -145,7 +154,7 @@ class AnomalyDataset(Dataset):
         :raises ValueError: ``per_category`` is below 1.
         """
         called = {row_name(category): category for category in self.categories}
-        wanted = self.categories if categories is None else [called.get(name, name) for name in categories]
+        wanted = self.categories if categories is None else [called.get(name, name) for name in listed(categories)]
         if not wanted:
             raise DataError(
                 f"No category of data set {self.name!r} was selected; name at least one of "

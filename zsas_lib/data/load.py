@@ -63,7 +63,7 @@ def load_dataset(
     rule = known.mask_rule if mask_rule is None else mask_rule
     dataset = AnomalyDataset(name, root, records, image_size, aspect, rule)
     if categories is not None:
-        dataset = dataset.select([categories] if isinstance(categories, str) else categories)
+        dataset = dataset.select(categories)
     require_files(dataset, masks=has_masks)
     if not has_masks:
         count = sum(record.is_anomalous for record in listed)

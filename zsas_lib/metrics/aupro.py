@@ -36,10 +36,7 @@ def aupro(maps: Maps, masks: Masks, fpr_limit: float = FPR_LIMIT, thresholds: in
     >>> zsas.metrics.aupro(maps, masks)
     0.5
     """
-    if not 0 < fpr_limit <= 1:
-        raise ValueError(f"fpr_limit must lie in (0, 1], got {fpr_limit}; the field's choice is 0.3.")
-    if thresholds is not None and thresholds < 2:
-        raise ValueError(f"thresholds must be None (exact) or at least 2, got {thresholds}; legacy papers use 200.")
+    _require(fpr_limit, thresholds)
     pixels = gathered(maps, masks)
     found = pixels.pooled() if thresholds is None else legacy_pooled(pixels, thresholds)
     if not (found.normals and len(found.anomalous)):
@@ -59,6 +56,7 @@ def legacy_reach(maps: Maps, masks: Masks, fpr_limit: float = FPR_LIMIT, thresho
     >>> round(zsas.metrics.legacy_reach(maps, maps > 0.8), 4)
     0.2875
     """
+    _require(fpr_limit, thresholds)
     return legacy_reach_of(legacy_pooled(gathered(maps, masks), thresholds), fpr_limit)
 
 
@@ -100,6 +98,13 @@ def legacy_pooled(pixels: PixelScores, thresholds: int = LEGACY_THRESHOLDS) -> P
     """A category's pixels, ranked and counted at so many thresholds, evenly spaced from the lowest score to below the
     highest."""
     return pixels.pooled(np.linspace(*pixels.extremes(), thresholds, endpoint=False) if len(pixels) else ())
+
+
+def _require(fpr_limit: float, thresholds: int | None) -> None:
+    if not 0 < fpr_limit <= 1:
+        raise ValueError(f"fpr_limit must lie in (0, 1], got {fpr_limit}; the field's choice is 0.3.")
+    if thresholds is not None and thresholds < 2:
+        raise ValueError(f"thresholds must be None (exact) or at least 2, got {thresholds}; legacy papers use 200.")
 
 
 def _aupro_200(maps: Maps, masks: Masks) -> float:

@@ -55,8 +55,9 @@ def named(perturbation: str) -> Perturbation:
 
 def check_amount(perturbation: str, amount: int | float) -> None:
     """Raises UnknownNameError for an unknown perturbation and ValueError for an amount outside its range."""
-    low, high, unit = named(perturbation).range
-    if not low - 1e-6 <= amount <= high + 1e-6:
+    record = named(perturbation)
+    low, high, unit = record.range
+    if not record.takes(amount):
         raise ValueError(
             f"Expected a {perturbation} in [{low:g}, {high:g}] {unit}, got {amount:g}; leave that value out."
         )

@@ -5,7 +5,7 @@ perturbation is a module with its function and its record, and an entry in `pert
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -104,10 +104,15 @@ class Perturbation:
         return self.motion is not None
 
     def apply(
-        self, images: Float[Tensor, "batch 3 height width"], amount: Amount
+        self, images: Float[Tensor, "batch 3 height width"], amount: Amount, *, seed: int | Sequence[int] = 0
     ) -> Float[Tensor, "batch 3 height width"]:
-        """The images under this perturbation alone."""
+        """The images under this perturbation alone. ``seed``, one for all or one each, is of those that draw noise
+        (`Corruption`); this draws none."""
         return self.function(images, **{self.column: amount})
+
+    def takes(self, amount: int | float) -> bool:
+        """Whether an amount lies in the range, to rounding to six decimals as of `grid`."""
+        return self.low - 1e-6 <= amount <= self.high + 1e-6
 
     def grid(self) -> list[float]:
         """The ``sweep_values`` amounts of a sweep, evenly from ``low`` to ``high``, to six decimals."""

@@ -17,12 +17,14 @@ from torch import Tensor
 
 from ..base.booleans import require_bool
 from ..base.devices import to_device
+from ..base.errors import UnknownNameError
 from .amounts import Amount, by_parts, gradient_wanted, per_image, straight_through_clip
 from .displacement import displaced
 from .record import Motion, Perturbation
 from .turning import frame_of, turned
 
 Fill: TypeAlias = Literal["replicate", "zero"]
+FILLS = ("replicate", "zero")
 
 
 def rotate(
@@ -34,12 +36,14 @@ def rotate(
     `coverage` blends it in). Overshoot of the interpolation is clipped to [0, 1] once, at the end, with a
     straight-through gradient. Turned by 0, an image is the same to the last digit. Differentiable, once, in the images
     and in the angle; continuous in the angle but for detail finer than 0.45 cycles per pixel at 45 + 90k degrees.
+    Raises UnknownNameError for another fill.
 
     >>> images = torch.rand(1, 3, 8, 8)
     >>> turned = images.rot90(-1, (2, 3))
     >>> torch.allclose(zsas.rotate(images, 90), turned, atol=1e-5)
     True
     """
+    _require_fill(fill)
     if _in_memory(images, degrees):
         return _turned(images, degrees, (0.0, 1.0), fill == "zero")
 
@@ -56,13 +60,15 @@ def derotate(
     """Anomaly maps of images that were turned by ``degrees``, turned back: f(y; -theta, 0, 0) of S eq. (3).
 
     What the turned image did not show is 0 as in S ("zero", as `coverage` blends it in) or continued from the border
-    ("replicate"). Maps may have any range; each keeps within its own extremes, and 0 where it is filled.
+    ("replicate"). Maps may have any range; each keeps within its own extremes, and 0 where it is filled. Raises
+    UnknownNameError for another fill.
 
     >>> maps = torch.rand(2, 8, 8)
     >>> turned = maps.rot90(-1, (1, 2))
     >>> torch.allclose(zsas.derotate(turned, 90), maps, atol=1e-5)
     True
     """
+    _require_fill(fill)
     if _in_memory(maps, degrees):
         return _turned(maps.unsqueeze(1), -degrees, None, fill == "zero").squeeze(1)
 
@@ -124,6 +130,11 @@ def _edge(x: Tensor, y: Tensor, height: int, width: int) -> Tensor:
 def _shown(degrees: Amount, height: int, width: int) -> Bool[Tensor, "*batch height width"]:
     """Where a map that `derotate` turned back was shown."""
     return valid_region(-degrees, height, width)
+
+
+def _require_fill(fill: str) -> None:
+    if fill not in FILLS:
+        raise UnknownNameError("fill", fill, FILLS)
 
 
 def _in_memory(planes: Tensor, degrees: Amount) -> bool:

@@ -7,7 +7,6 @@ clean ones. So each severity is also read at that threshold.
 
 from collections.abc import Sequence
 from typing import cast
-from zlib import crc32
 
 import numpy as np
 import pandas as pd
@@ -25,6 +24,7 @@ from ..evaluation.tables import Replicated
 from ..models.prediction import AnomalyModel
 from ..perturbations.corruptions import DEPTH_FREE, Corruption, corruption_named
 from ..perturbations.severity import SEVERITIES
+from .noise_seeds import noise_seeds
 
 CLEAN = "none"
 """What the column corruption says of pictures as they are; their severity is 0."""
@@ -73,8 +73,7 @@ def corruption_sweep(
                 for batch in batches:
                     images = to_device(batch.images, model.device)
                     if record is not None:
-                        seeds = [_seed(path.relative_to(part.root).as_posix(), seed) for path in batch.paths]
-                        images = record.apply(images, severity, seed=seeds)
+                        images = record.apply(images, severity, seed=noise_seeds(batch.paths, part, seed))
                     prediction = predict(model, images, batch.categories, batch.paths)
                     maps += prediction.anomaly_map
                     masks += batch.masks
@@ -101,10 +100,6 @@ def clean_threshold(scores: Float[Tensor, " image"], labels: Bool[Tensor, " imag
     called = scores >= candidates[:, None]
     f1 = 2 * (called & labels).sum(1) / (called.sum(1) + labels.sum())
     return float(candidates[f1.argmax()])
-
-
-def _seed(path: str, seed: int) -> int:
-    return crc32(f"{seed} {path}".encode())
 
 
 def _rates(

@@ -16,6 +16,7 @@ from scipy.stats import rankdata
 from torch import Tensor
 
 from ..base.devices import to_device
+from ..base.options import listed
 from ..data.dataset import AnomalyDataset
 from ..data.record import row_name
 from ..evaluation.evaluate import predict
@@ -65,7 +66,7 @@ def agreement(
 def picture_agreement(
     model: AnomalyModel,
     dataset: AnomalyDataset,
-    placements: Sequence[str] = USUAL,
+    placements: str | Sequence[str] = USUAL,
     *,
     top: float = TOP,
     batch_size: int = 16,
@@ -88,7 +89,7 @@ def picture_agreement(
 def equivariance(
     model: AnomalyModel,
     dataset: AnomalyDataset,
-    placements: Sequence[str] = USUAL,
+    placements: str | Sequence[str] = USUAL,
     *,
     top: float = TOP,
     batch_size: int = 16,
@@ -106,9 +107,9 @@ def equivariance(
 
 
 def _measured(
-    model: AnomalyModel, dataset: AnomalyDataset, placements: Sequence[str], top: float, batch_size: int
+    model: AnomalyModel, dataset: AnomalyDataset, placements: str | Sequence[str], top: float, batch_size: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    known = {spelled: placed(spelled) for spelled in placements}
+    known = {spelled: placed(spelled) for spelled in listed(placements)}
     if not known:
         raise ValueError("Expected at least one placement, got none.")
     pictures, rows = [], []

@@ -15,14 +15,15 @@ def sweep_ranges(sweep: pd.DataFrame, metric: str = "pixel_auroc") -> pd.DataFra
 
     Columns: unperturbed, the value at 0; lowest, and at which value of the perturbation (``at``); highest; range,
     highest - lowest; largest step, between neighbouring values; ``± at 0``, one standard error of the unperturbed
-    value; and low and high, the 95 % interval of the range (`range_replicates`), nan for a mean over one category.
+    value; and low and high, the 95 % interval of the range (`range_replicates`), nan for a mean over one category. All
+    are nan for a category without the metric, such as one without damaged pictures.
     """
     lines = sweep.pivot(index="value", columns="category", values=metric)[list(dict.fromkeys(sweep.category))] * 100
     errors = sweep.pivot(index="value", columns="category", values=f"{metric}_se") * 100
     columns = {
         "unperturbed": lines.loc[0.0],
         "lowest": lines.min(),
-        "at": lines.idxmin(),
+        "at": lines.dropna(axis=1, how="all").idxmin(),
         "highest": lines.max(),
         "range": lines.max() - lines.min(),
         "largest step": lines.diff().abs().max(),
@@ -53,6 +54,7 @@ def range_replicates(sweep: pd.DataFrame, metric: str = "pixel_auroc") -> pd.Dat
     whole, parts = flat(sweep), []
     for _, rows in whole.groupby("category", sort=False):
         itself = rows[rows["replicate"] == ITSELF].set_index("value")[metric]
+        itself = itself.fillna(0.0) if itself.isna().to_numpy().all() else itself  # any two values then differ by nan
         high, low = (rows[rows["value"] == at].reset_index(drop=True) for at in (itself.idxmax(), itself.idxmin()))
         kept = pd.DataFrame(high[["category", *REPLICATE[1:]]])
         parts.append(kept.assign(range=100 * (high[metric] - low[metric])))

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from ..base.devices import to_device
 from ..base.errors import UnknownNameError
+from ..base.options import listed
 from ..data.dataset import AnomalyDataset, Batch
 from ..data.record import row_name
 from ..evaluation.evaluate import Measuring, predict
@@ -18,6 +19,7 @@ from ..metrics.pixel_scores import numbered_regions
 from ..models.prediction import AnomalyModel, Prediction
 from ..perturbations import check_amount, named
 from ..perturbations.record import Perturbation
+from .noise_seeds import noise_seeds
 
 DEROTATIONS = ("zero", "valid", "mask")
 
@@ -50,10 +52,12 @@ def uniform_sweep(
     Returns one row per category and value, then rows "mean" over the categories; columns category, perturbation,
     value, unit, the metrics (as in `evaluate`), pixel_auroc_se and image_auroc_se. For a list of derotations there is
     a row for each, and a column derotation behind unit. The bootstrap draws the same images for every value. The
-    neutral value (0) leaves the pictures as they are and gives the numbers of `evaluate`.
+    neutral value (0) leaves the pictures as they are and gives the numbers of `evaluate`. Noise has a seed of its own
+    for each picture, made of its path and ``seed``, so that it is the same in every batch and for every model.
 
     Each picture is read once; one category is held in memory at a time. Raises UnknownNameError for an unknown
-    perturbation or derotation, ValueError for none of either, a value outside its range, or a map that is not finite.
+    perturbation or derotation, ValueError for none of either or one twice, a value outside its range, or a map that is
+    not finite.
 
     >>> model = zsas.load_model("winclip", zsas.load_backbone("embedded"))
     >>> dataset = zsas.load_dataset("embedded-b", categories="ceramic_ring")
@@ -68,9 +72,12 @@ def uniform_sweep(
         raise ValueError(f"Expected at least one value of {perturbation!r} to sweep over, got none.")
     for value in values:
         check_amount(perturbation, value)
-    derotations = [derotation] if isinstance(derotation, str) else list(derotation)
+    derotations = listed(derotation)
     if not derotations:
         raise ValueError(f"Expected at least one derotation of {', '.join(DEROTATIONS)}, got none.")
+    for what, given in (("value", values), ("derotation", derotations)):
+        if len({*given}) < len(given):
+            raise ValueError(f"Expected each {what} once, got {given}.")
     for name in derotations:
         if name not in DEROTATIONS:
             raise UnknownNameError("derotation", name, DEROTATIONS)
@@ -85,7 +92,8 @@ def uniform_sweep(
             setting = {"category": row_name(category), "perturbation": perturbation}
             for value in values:
                 setting |= {"value": value, "unit": record.unit}
-                predictions = [_prediction(model, batch, record, value) for batch in batches]
+                seeds = [noise_seeds(batch.paths, part, seed) for batch in batches]
+                predictions = [_prediction(model, *each, record, value) for each in zip(batches, seeds)]
                 scores = torch.cat([prediction.image_score for prediction in predictions])
                 for name in derotations:
                     matched = _matched(predictions, batches, record, value, name)
@@ -95,10 +103,12 @@ def uniform_sweep(
     return found.table()
 
 
-def _prediction(model: AnomalyModel, batch: Batch, perturbation: Perturbation, value: float) -> Prediction:
+def _prediction(
+    model: AnomalyModel, batch: Batch, seeds: list[int], perturbation: Perturbation, value: float
+) -> Prediction:
     images = to_device(batch.images, model.device)
     if value != perturbation.neutral:
-        images = perturbation.apply(images, value)
+        images = perturbation.apply(images, value, seed=seeds)
     return predict(model, images, batch.categories, batch.paths)
 
 

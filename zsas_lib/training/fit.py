@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from ..base.errors import DataError, OptionError, UnknownNameError
 from ..base.files import require_place, write_atomically
+from ..base.options import listed
 from ..base.tensors import saved_content
 from ..data.dataset import AnomalyDataset
 from ..evaluation.evaluate import evaluate
@@ -48,12 +49,12 @@ def fit(
     decay: bool = False,
     loss_size: int | None = None,
     rates: Mapping[str, float] | None = None,
-    perturbed: Sequence[str] = (),
+    perturbed: str | Sequence[str] = (),
     looks: int = 1,
     weights: Sequence[float] | None = None,
     hard: Sequence[Sequence[int]] | None = None,
     hard_weight: float = 1.0,
-    held_out: Sequence[str] = (),
+    held_out: str | Sequence[str] = (),
     select: str | None = None,
     select_by: str = SELECTED_BY,
     target: AnomalyDataset | None = None,
@@ -135,15 +136,17 @@ def fit(
         epochs=epochs,
         training_batch_size=given,
         rate=rate,
+        augment=augment,
         zoom=zoom,
+        decay=decay,
         loss_size=loss_size,
         largest_size=side,
         rates=rates,
-        perturbed=(perturbed := [perturbed] if isinstance(perturbed, str) else list(perturbed)),
+        perturbed=(perturbed := listed(perturbed)),
         looks=looks,
     )
-    held_out = [held_out] if isinstance(held_out, str) else held_out
-    require_selection(select, select_by, target is not None)
+    held_out = listed(held_out)
+    require_selection(select, select_by, target is not None, held_out)
     rates = {**proportional_rates(model, rate), **(rates or {})}
     for name in rates.keys() - recipe.rates.keys():
         if name not in model.learnable():
@@ -229,6 +232,10 @@ class _Run:
     def step(
         self, features: Features, masks: Bool[Tensor, "batch side side"], is_anomalous: Bool[Tensor, " batch"]
     ) -> None:
+        with torch.enable_grad():
+            self._step(features, masks, is_anomalous)
+
+    def _step(self, features: Features, masks: Tensor, is_anomalous: Tensor) -> None:
         features, hard = without_hard(features)
         loss = self.model.loss(features, _resized(masks, self.settings["loss_size"]), is_anomalous)
         if hard is not None:

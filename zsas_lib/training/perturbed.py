@@ -23,10 +23,13 @@ every step, as large a share of them is as it is."""
 
 
 def require_perturbed(perturbed: Sequence[str], looks: object) -> None:
-    """Raises UnknownNameError for what is no perturbation, OptionError for a number of looks that cannot be."""
+    """Raises UnknownNameError for what is no perturbation, OptionError for one named twice and for a number of looks
+    that cannot be."""
     for name in perturbed:
         if name not in PERTURBATIONS:
             raise UnknownNameError("perturbation", name, PERTURBATIONS)
+    if len({*perturbed}) < len(perturbed):
+        raise OptionError(f"fit got perturbed={list(perturbed)}; expected each perturbation once.")
     whole_number("fit", "looks", looks, 1, COPIES)
     if looks != 1 and not perturbed:
         raise OptionError(f"fit got looks={looks} and nothing to look at; name what pictures are perturbed by.")

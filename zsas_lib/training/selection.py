@@ -39,13 +39,18 @@ def resolved(select: str | None, held_out: Sequence[str]) -> str:
     return (AUXILIARY if held_out else LAST) if select is None else select
 
 
-def require_selection(select: str | None, select_by: str, has_target: bool) -> None:
-    """Raises UnknownNameError for another selection or metric, OptionError for a choice by test data without these, and
-    for test data without that choice."""
+def require_selection(select: str | None, select_by: str, has_target: bool, held_out: Sequence[str]) -> None:
+    """Raises UnknownNameError for another selection or metric, OptionError for a choice by test data without these,
+    for test data without that choice, and for a metric where there is nothing to choose."""
     if select not in (None, *SELECTIONS):
         raise UnknownNameError("selection of an epoch", select, SELECTIONS)
     if select_by not in CHOOSING:
         raise UnknownNameError("metric that chooses an epoch", select_by, CHOOSING)
+    if select_by != SELECTED_BY and resolved(select, held_out) == LAST:
+        raise OptionError(
+            f"fit got select_by={select_by!r}, and the last epoch is kept, whatever its metrics; expected a choice "
+            f"too, select={AUXILIARY!r}, or neither."
+        )
     if select == TARGET and not has_target:
         raise OptionError(
             f"fit got select={TARGET!r} and no target; expected the test data that choose, target=DATASET, or "
@@ -68,7 +73,7 @@ def selection_of(
 ) -> Selection:
     """What `fit` trains on and is judged by, with its options. Raises as `fit` does for data that cannot be learned
     from or cannot choose."""
-    require_selection(select, select_by, target is not None)
+    require_selection(select, select_by, target is not None, held_out)
     for category in held_out:
         if category not in dataset.categories:
             raise UnknownNameError("held-out category", category, dataset.categories)

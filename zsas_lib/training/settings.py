@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from ..base.errors import OptionError
-from ..base.options import number, whole_number
+from ..base.options import number, switch, whole_number
 from .perturbed import require_perturbed
 
 LARGEST_SEED = 2**32 - 1
@@ -18,7 +18,9 @@ def require_settings(
     epochs: object = None,
     training_batch_size: object = None,
     rate: object = None,
+    augment: object = None,
     zoom: object = 0.0,
+    decay: object = False,
     loss_size: object = None,
     largest_size: int | None = None,
     rates: Mapping[str, object] | None = None,
@@ -38,6 +40,9 @@ def require_settings(
         number("fit", "rate", rate, 0, LARGEST_RATE, above=True, expected="a learning rate")
     for name, value in (rates or {}).items():
         number("fit", f"rates[{name!r}]", value, 0, above=True, expected="a learning rate")
+    for name, value in (("augment", augment), ("decay", decay)):
+        if value is not None:
+            switch("fit", name, value)
     number("fit", "zoom", zoom, 0, 1, expected="a probability")
     if loss_size is not None:
         whole_number("fit", "loss_size", loss_size, 1, largest_size, expected="a side in pixels")

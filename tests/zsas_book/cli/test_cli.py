@@ -183,10 +183,14 @@ def test_doctor_finds_a_torchvision_that_does_not_fit(zsas, monkeypatch):
 @pytest.mark.training
 def test_train_writes_what_load_model_reads(zsas, mvtec_root, tmp_path):
     path = tmp_path / "april.safetensors"
-    status, out, err = zsas("train", "april-gan", path, "--dataset", "mvtec", "--root", mvtec_root, "--epochs", "2")
+    given = ("--dataset", "mvtec", "--root", mvtec_root, "--epochs", "2", "--activation", "quick_gelu")
+    status, out, err = zsas("train", "april-gan", path, *given)
     assert status == 0 and "april-gan is trained: 2 steps" in out
     assert [entry.name for entry in tmp_path.glob("april*")] == ["april.safetensors"]
-    model = zsas_lib.load_model("april-gan", zsas_lib.load_backbone("embedded"), checkpoint=path)
+    loading = f"'embedded', image_size=144, activation='quick_gelu'), checkpoint={str(path)!r})"
+    assert out.strip().endswith(f"zsas.load_model('april-gan', zsas.load_backbone({loading}")
+    backbone = zsas_lib.load_backbone("embedded", image_size=144, activation="quick_gelu")
+    model = zsas_lib.load_model("april-gan", backbone, checkpoint=path)
     assert model.trained["epochs"] == 2 and len(model.history) == 2 and model.trained["decay"]  # of the short recipe
 
 

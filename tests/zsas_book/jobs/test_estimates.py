@@ -1,4 +1,5 @@
-from zsas_book.jobs.estimates import _pictures
+from zsas_book.jobs.estimates import _pictures, _training
+from zsas_lib.data.load import load_dataset
 
 
 def test_towers_are_asked_about_so_many_pictures_of_each_category_of_all_data_sets():
@@ -6,3 +7,14 @@ def test_towers_are_asked_about_so_many_pictures_of_each_category_of_all_data_se
     assert _pictures(asked) == 20 * (15 + 12)
     assert _pictures(asked | {"datasets": ["mvtec"], "strangers": "visa", "per_name": 3}) == 3 * 27
     assert _pictures({"datasets": ["mvtec"], "towers": None, "dataset": "mvtec"}) == 1725, "no tower is asked"
+
+
+def test_embedded_pictures_are_counted_and_trainings_as_long_as_the_recipe():
+    for name in ("embedded-b", "embedded-d"):
+        assert _pictures({"dataset": name}) == len(load_dataset(name))
+    some = {"dataset": "embedded-b", "categories": ["ceramic_ring", "rubber_gear"]}
+    assert _pictures(some) == 60 and _pictures(some | {"pictures_per_category": 8}) == 16
+    assert _pictures({"dataset": "folder", "categories": ["nut"]}) == 100, "of which nothing is known"
+    trained = {"dataset": "embedded-b", "models": ["winclip", "anomalyclip", "vcpclip+"], "recipe": "short"}
+    assert _training(trained) == 360 * 4 and _training(trained | {"epochs": 2}) == 360 * 2
+    assert _training(trained | {"recipe": "paper"}) == 360 * 12

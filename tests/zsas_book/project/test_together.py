@@ -40,7 +40,7 @@ def test_what_goes_together_is_silent(mvtec_root, tmp_path):
     (tmp_path / "my.pt").touch()
     given = {"dataset": "folder", "data_root": mvtec_root.name, "categories": ["grid"], "weights": "my.pt"}
     assert told(mvtec_root.parent, **given | {"perturbation": "saturation", "values": [-0.5, 0.5]}) == []
-    assert told(tmp_path, categories=["ceramic_ring"], weights="random", values=[4.0]) == []  # hue wraps
+    assert told(tmp_path, categories=["ceramic_ring"], weights="random", values=[3.1]) == []
 
 
 @pytest.mark.parametrize(
@@ -69,6 +69,7 @@ def test_what_goes_together_is_silent(mvtec_root, tmp_path):
             {"perturbation": "saturation", "values": [0.0, 2.1]},
             "Parameter 'values' has 2.1, but saturation takes -0.5 to 0.5 (fraction); give it too: -p values -0.5,0.5",
         ),
+        ({"values": [4.0]}, "Parameter 'values' has 4, but hue takes -3.14159 to 3.14159 (radians); give it too: "),
         (
             {"categories": ["ceramic_rign"]},
             "Parameter 'categories' names 'ceramic_rign', but data set 'embedded-b' has brushed_hexagon, ",

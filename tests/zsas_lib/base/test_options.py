@@ -1,7 +1,7 @@
 import pytest
 
 from zsas_lib.base.errors import OptionError
-from zsas_lib.base.options import number, several, switch, whole_number
+from zsas_lib.base.options import listed, number, several, switch, whole_number
 
 
 def test_numbers_that_can_be_are_given_back():
@@ -42,3 +42,7 @@ def test_lists_that_cannot_be(value):
     assert several("model", "textures", ("wood", "tile"), str, "class names") == ["wood", "tile"]
     with pytest.raises(OptionError, match=r"model got textures=.*; expected a list of class names\."):
         several("model", "textures", value, str, "class names")
+
+
+def test_one_name_is_no_list_of_its_letters():
+    assert listed("hue") == ["hue"] and listed(("hue", "rotation")) == ["hue", "rotation"] and listed([]) == []

@@ -73,7 +73,13 @@ def test_resizing_is_antialiased_bicubic_and_stays_in_range(tmp_path):
     assert image.min() == 0 and image.max() == 1
 
 
+@pytest.mark.usefixtures("unchecked_types")
 def test_bad_options(mvtec_root):
+    for size in ((96, 144), "144", 3.5, True):
+        with pytest.raises(
+            ValueError, match="image_size must be one whole number of pixels, or None .* the longer side"
+        ):
+            load_dataset("mvtec", mvtec_root, image_size=size)
     with pytest.raises(ValueError, match="image_size must be at least 1 pixel, .* got 0"):
         load_dataset("mvtec", mvtec_root, image_size=0)
     with pytest.raises(UnknownNameError, match=r"Unknown aspect 'keeps'; known: keep, squash\. Did you mean 'keep'\?"):
@@ -89,6 +95,7 @@ def test_select(mvtec_root):
     assert len(dataset.select(anomalous=True)) == 5
     assert len(grid.select(anomalous=True)) == 2
     assert dataset.select().records == dataset.records
+    assert dataset.select("grid").records == grid.records
     with pytest.raises(UnknownNameError, match="Unknown category 'grit'.*Did you mean 'grid'"):
         dataset.select(categories=["grit"])
     with pytest.raises(DataError, match="no pictures left"):

@@ -339,6 +339,10 @@ def test_impossible_options_are_named():
     for limit in (0.0, -0.1, 1.5):
         with pytest.raises(ValueError, match=r"fpr_limit must lie in \(0, 1\]"):
             metrics.aupro(maps, masks, fpr_limit=limit)
+    with pytest.raises(ValueError, match=r"fpr_limit must lie in \(0, 1\], got 3"):
+        metrics.legacy_reach(maps, masks, fpr_limit=3.0)
+    with pytest.raises(ValueError, match="thresholds must be None .exact. or at least 2, got 1"):
+        metrics.legacy_reach(maps, masks, thresholds=1)
     with pytest.raises(ValueError, match="thresholds must be None .exact. or at least 2, got 1"):
         metrics.aupro(maps, masks, thresholds=1)
     for options in ({"resamples": 1}, {"bins": 2}):

@@ -188,6 +188,16 @@ def test_zero_fill_empties_what_replicate_continues():
     assert (zero[share == 0] == 0).all() and torch.equal(zero[share == 1], replicate[share == 1])
 
 
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize("gradient", [False, True])
+def test_another_fill_is_refused_with_a_gradient_and_without(gradient):
+    images = torch.rand(1, 3, 8, 8, requires_grad=gradient)
+    with pytest.raises(UnknownNameError, match="fill 'zeros'; known: replicate, zero. Did you mean 'zero'"):
+        rotate(images, 45, fill="zeros")
+    with pytest.raises(UnknownNameError, match="fill 'reflect'"):
+        derotate(images[:, 0], 45, fill="reflect")
+
+
 def test_derotation_undoes_rotation_where_the_map_is_valid():
     upright = picture(60, 60)[:, 0].expand(2, -1, -1)
     degrees = torch.tensor([30.0, -75.0])

@@ -31,6 +31,13 @@ def test_ranges_are_those_of_a_sweep_counted_by_hand():
     assert alone.loc["mean", "range"] == pytest.approx(40) and np.isnan(alone.loc["mean", "low"])
 
 
+def test_a_category_without_the_metric_has_no_range():
+    """Such as one without damaged pictures; the mean is then of the others."""
+    table = sweep_ranges(sweep_of({"star": [0.5, 0.9, 0.8], "sound": [np.nan] * 3}))
+    assert table.loc["sound"].drop("± at 0").isna().all() and table.loc["mean", "range"] == pytest.approx(40)
+    assert table.loc["star"].notna().all()
+
+
 def test_replicates_of_ranges_are_those_of_the_same_two_values():
     sweep = sweep_of({"star": [0.5, 0.9, 0.8], "ring": [0.7, 0.5, 0.6]})
     assert list(of_derotation(sweep, "zero")) == [name for name in sweep if name != "derotation"]

@@ -13,6 +13,7 @@ from zsas_lib.metrics.pixel import PIXEL_METRICS
 from zsas_lib.models.prediction import Prediction
 from zsas_lib.perturbations.colour import shift_hue, shift_saturation
 from zsas_lib.perturbations.rotation import derotate, rotate, rotate_masks, valid_region
+from zsas_lib.robustness.corruptions import corruption_sweep
 from zsas_lib.robustness.sweeps import DEROTATIONS, uniform_sweep
 
 
@@ -132,6 +133,19 @@ def test_sweeps_repeat_and_do_not_depend_on_the_batch_size(dataset):
 
 
 @pytest.mark.slow
+def test_noise_is_a_pictures_own_whatever_its_batch_and_that_of_corruptions(dataset):
+    first, second, other = (
+        uniform_sweep(Glow(), dataset, "gaussian_noise", [3], batch_size=size, seed=seed, resamples=20)
+        for size, seed in ((16, 5), (1, 5), (16, 6))
+    )
+    pd.testing.assert_frame_equal(first, second)
+    corrupted = corruption_sweep(Glow(), dataset, ["gaussian_noise"], [3], seed=5, resamples=20)
+    corrupted = corrupted[corrupted["severity"] == 3].reset_index(drop=True)
+    pd.testing.assert_frame_equal(first[[*PIXEL_METRICS]], pd.DataFrame(corrupted[[*PIXEL_METRICS]]))
+    assert (first["pixel_ap"] != other["pixel_ap"]).all()
+
+
+@pytest.mark.slow
 def test_pictures_of_several_sizes_are_swept(tmp_path):
     dataset = toy_dataset(tmp_path, {"lamp": 3}, sizes=(32, 40))
     for derotation in DEROTATIONS:
@@ -149,6 +163,8 @@ def test_pictures_of_several_sizes_are_swept(tmp_path):
         (("rotation", [0]), {"derotation": "one"}, UnknownNameError, "derotation 'one'; known: mask, valid, zero"),
         (("rotation", [0]), {"derotation": ["zero", "vaild"]}, UnknownNameError, "'vaild'.*Did you mean 'valid'"),
         (("rotation", [0]), {"derotation": []}, ValueError, "at least one derotation of zero, valid, mask, got none"),
+        (("rotation", [0, 30, -0.0]), {}, ValueError, r"Expected each value once, got \[0.0, 30.0, -0.0\]"),
+        (("rotation", [0]), {"derotation": ["mask", "mask"]}, ValueError, "Expected each derotation once, got"),
     ],
 )
 def test_bad_settings_stop_before_anything_is_computed(dataset, arguments, options, error, message):

@@ -325,8 +325,13 @@ def test_bad_input(backbone, pictures):
         ({"rates": {"projections.0.bias": 0.0}}, r"rates\['projections.0.bias'\]=0.0"),
         ({"zoom": math.nan}, "zoom=nan; expected a probability in 0..1"),
         ({"loss_size": -1}, "loss_size=-1; expected a side in pixels in 1..32"),
+        ({"augment": "false"}, "augment='false'; expected True or False"),
+        ({"decay": "no"}, "decay='no'; expected True or False"),
+        ({"perturbed": ["hue", "rotation", "hue"]}, r"\['hue', 'rotation', 'hue'\]; expected each perturbation once"),
+        ({"select_by": "aupro"}, "select_by='aupro', and the last epoch is kept"),
     ],
 )
+@pytest.mark.usefixtures("unchecked_types")
 def test_settings_that_cannot_be_are_told_before_a_picture_is_read(backbone, pictures, settings, message, monkeypatch):
     monkeypatch.setattr("zsas_lib.training.fit.Examples", lambda *_: pytest.fail("pictures were read"))
     with pytest.raises(OptionError, match=message):
@@ -395,6 +400,15 @@ def test_parameters_that_are_not_finite_stop_the_training(backbone, pictures, tm
     with pytest.raises(DivergedError, match="projections.* of april-gan is not finite after epoch 1; lower the rate"):
         fit(model, pictures, epochs=1, output=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.training
+def test_a_training_where_no_gradient_is_wanted_is_the_same(backbone, pictures):
+    expected, found = (zsas.load_model("april-gan", backbone) for _ in range(2))
+    fit(expected, pictures, epochs=1)
+    with torch.no_grad():
+        fit(found, pictures, epochs=1)
+    assert all(torch.equal(own, found.learnable()[name]) for name, own in expected.learnable().items())
 
 
 def test_a_loss_that_is_not_finite_stops_the_training(backbone, pictures, monkeypatch):

@@ -6,6 +6,7 @@ their kind. Neither needs a download.
 makes ``backbone.safetensors``.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ...base.files import locked
@@ -18,19 +19,24 @@ WEIGHTS = Path(__file__).with_name("backbone.safetensors")
 """The embedded backbone's weights; their metadata say what made them."""
 
 
+def writer_of(name: str) -> Callable[..., None]:
+    """What draws an embedded data set into a folder, as many pictures as its default says."""
+    return {
+        "embedded-a": write.write_embedded_a,
+        "embedded-b": write.write_embedded_b,
+        "embedded-c": write_twins.write_embedded_c,
+        "embedded-d": write_twins.write_embedded_d,
+    }[name]
+
+
 def written(name: str) -> Path:
     """The root of an embedded data set in the cache folder, drawn first if it is not there yet.
 
     The folder's name holds a digest of the drawing code, so a changed generator draws anew; the folder is locked while
     it is drawn.
     """
-    drawing, writer = {
-        "embedded-a": (write, write.write_embedded_a),
-        "embedded-b": (write, write.write_embedded_b),
-        "embedded-c": (write_twins, write_twins.write_embedded_c),
-        "embedded-d": (write_twins, write_twins.write_embedded_d),
-    }[name]
-    root = cache_folder() / f"{name}-{source_digest(drawing)[:12]}"
+    writer = writer_of(name)
+    root = cache_folder() / f"{name}-{source_digest(writer.__module__)[:12]}"
     if not root.is_dir():
         root.parent.mkdir(parents=True, exist_ok=True)
         with locked(root):  # several that need it at once draw it once

@@ -1,6 +1,7 @@
 """What the embedded data sets hold: how their products look, by the names of their categories, and how each defect was
 drawn; and what made the embedded backbone."""
 
+import inspect
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ from safetensors import safe_open
 
 from ...base.errors import DataError, UnknownNameError
 from ..dataset import AnomalyDataset
-from . import WEIGHTS
+from . import WEIGHTS, writer_of
 from .products import AUXILIARY, EVALUATION, LIKE_BTAD, LIKE_MPDD, TRAINING, Product
 
 SETS = {"embedded-a": AUXILIARY, "embedded-b": EVALUATION, "embedded-c": LIKE_BTAD, "embedded-d": LIKE_MPDD}
@@ -33,6 +34,16 @@ def categories(name: str) -> list[str]:
     if name not in SETS:
         raise UnknownNameError("embedded data set", name, SETS)
     return sorted(product.name.replace(" ", "_") for product in SETS[name])
+
+
+def tested_pictures(name: str) -> int:
+    """How many test pictures each category of an embedded data set has, sound and damaged, drawn or not yet.
+
+    Raises UnknownNameError for another data set.
+    """
+    if name not in SETS:
+        raise UnknownNameError("embedded data set", name, SETS)
+    return sum(inspect.signature(writer_of(name)).parameters["counts"].default[1:])
 
 
 def described(pictures: AnomalyDataset) -> pd.DataFrame:

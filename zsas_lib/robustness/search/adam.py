@@ -18,6 +18,7 @@ PASSES = 2  # a forward and a backward
 log = logging.getLogger(__name__)
 
 
+@torch.enable_grad()
 def search(
     objective: Objective,
     *,

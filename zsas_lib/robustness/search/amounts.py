@@ -9,14 +9,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ...base.errors import UnknownNameError
+from ...base.options import listed
 from ...perturbations import OF_PAPER_S, PERTURBATIONS
 
 
-def ordered(over: Sequence[str]) -> tuple[str, ...]:
-    """The names of perturbations in the order of `PERTURBATIONS`.
+def ordered(over: str | Sequence[str]) -> tuple[str, ...]:
+    """The names of perturbations, or of one, in the order of `PERTURBATIONS`.
 
     Raises ValueError for none or one named twice, UnknownNameError for an unknown one.
     """
+    over = listed(over)
     for perturbation in over:
         if perturbation not in PERTURBATIONS:
             raise UnknownNameError("perturbation", perturbation, PERTURBATIONS)

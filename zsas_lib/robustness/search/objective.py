@@ -50,7 +50,7 @@ class Objective:
         images: Float[Tensor, "image 3 height width"],
         masks: Bool[Tensor, "image height width"],
         class_names: str | Sequence[str],
-        over: Sequence[str] = OF_PAPER_S,
+        over: str | Sequence[str] = OF_PAPER_S,
         fill: str = "zero",
     ):
         names = [class_names] * len(images) if isinstance(class_names, str) else list(class_names)

@@ -74,7 +74,7 @@ def worst_case(
     images: Float[Tensor, "image 3 height width"],
     masks: Bool[Tensor, "image height width"],
     class_names: str | Sequence[str],
-    over: Sequence[str] = OF_PAPER_S,
+    over: str | Sequence[str] = OF_PAPER_S,
     search: str = "adam",
     steps: int = 200,
     restarts: int = 5,
@@ -127,6 +127,8 @@ def worst_case(
         raise ValueError(
             f"Expected at least one restart and one step for each, got steps={steps} and restarts={restarts}."
         )
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1; got {batch_size}.")
     objective = Objective(model, images, masks, class_names, over, fill)
     seeds = _image_seeds(images, seed)
     known = None if known is None else _inside(known, objective.over)

@@ -259,6 +259,7 @@ def test_an_image_without_any_finite_map_is_an_error(pictures):
         ({"steps": 0}, ValueError, "got steps=0"),
         ({"steps": 4, "restarts": 5}, ValueError, "steps=4 and restarts=5"),
         ({"restarts": 0}, ValueError, "restarts=0"),
+        ({"batch_size": 0}, ValueError, "batch_size must be at least 1; got 0"),
         ({"masks": None}, ValueError, "Expected a bool mask for every image"),
         ({"masks": torch.zeros(3, SIDE, SIDE)}, ValueError, "got torch.float32"),
         ({"masks": torch.zeros(2, SIDE, SIDE, dtype=torch.bool)}, ValueError, r"got torch.bool \(2, 24, 24\)"),
@@ -271,6 +272,16 @@ def test_bad_input_ends_in_one_sentence(pictures, changes, error, message, monke
     arguments = {"masks": masks, "class_names": names, "steps": 2, "restarts": 1} | changes
     with pytest.raises(error, match=message):
         zsas.worst_case(Glow(), images, **arguments)
+
+
+@pytest.mark.slow
+def test_adam_climbs_also_where_no_gradient_is_wanted_and_one_perturbation_needs_no_list(pictures):
+    images, masks, names = pictures
+    settings = {"search": "adam", "steps": 4, "restarts": 2}
+    expected = zsas.worst_case(Redness(), images, masks, names, ["hue"], **settings)
+    with torch.no_grad():
+        found = zsas.worst_case(Redness(), images, masks, names, "hue", **settings)
+    assert torch.equal(found.hue, expected.hue) and found.forward_passes.tolist() == expected.forward_passes.tolist()
 
 
 def test_the_box_wraps_the_hue_and_clips_the_others():
