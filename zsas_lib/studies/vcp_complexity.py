@@ -2,8 +2,9 @@
 
 `evaluation.complexity` counts any model as this library runs it. V's numbers differ by design, so they are worked out
 here by hand: sentences of 77 tokens, where this library stops at the end token; the linear layer of the deep prompts
-once per sentence and post-VCP's queries once per tapped layer, where this library runs both once; smoothing not
-counted; and parameters that the released code carries along unused. None of these changes a result.
+once per sentence and post-VCP's queries once per tapped layer, where this library runs both once; post-VCP's keys and
+values of every patch, which this library does without; smoothing not counted; and parameters that the released code
+carries along unused. None of these changes a result.
 """
 
 from collections.abc import Mapping

@@ -97,10 +97,10 @@ def test_pictures_are_counted_with_as_many_normal_ones_as_the_page_takes():
 def test_what_is_not_said_is_unknown_and_not_guessed(monkeypatch, tmp_path):
     page = Page("mine", load_pages(REPOSITORY, "smoke")["few_shot"].notebook, parameters={"pictures_per_category": 3})
     cost = estimated(page, REPOSITORY)
-    assert (cost.pictures, cost.passes, cost.hours, cost.gpu) == (24, None, None, False)
+    assert (cost.pictures, cost.passes, cost.hours, cost.gpu) == (36, None, None, False)
     assert minutes(page, REPOSITORY) == MINUTES_UNKNOWN
     monkeypatch.setenv("ZSAS_RESULTS", str(tmp_path / "results"))
     monkeypatch.setattr("zsas_book.jobs.plan.load_pages", lambda root, profile: {"mine": page})
     lines = report(make_plan(REPOSITORY, "smoke"), "smoke", REPOSITORY)
-    assert lines[0].split()[:9] == ["page", "mine", "24", "pictures", "unknown", "passes", "unknown", "core", "hours"]
+    assert lines[0].split()[:9] == ["page", "mine", "36", "pictures", "unknown", "passes", "unknown", "core", "hours"]
     assert "unknown hours of 1 jobs, whose chapters have no costs in chapters.yaml" in lines[1]

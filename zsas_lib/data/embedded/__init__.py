@@ -8,6 +8,7 @@ makes ``backbone.safetensors``.
 
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 from ...base.files import locked
 from ...base.sources import source_digest
@@ -19,13 +20,13 @@ WEIGHTS = Path(__file__).with_name("backbone.safetensors")
 """The embedded backbone's weights; their metadata say what made them."""
 
 
-def writer_of(name: str) -> Callable[..., None]:
-    """What draws an embedded data set into a folder, as many pictures as its default says."""
+def writer_of(name: str) -> tuple[ModuleType, Callable[..., None]]:
+    """The module and its function that draw an embedded data set into a folder, and by default how much of it."""
     return {
-        "embedded-a": write.write_embedded_a,
-        "embedded-b": write.write_embedded_b,
-        "embedded-c": write_twins.write_embedded_c,
-        "embedded-d": write_twins.write_embedded_d,
+        "embedded-a": (write, write.write_embedded_a),
+        "embedded-b": (write, write.write_embedded_b),
+        "embedded-c": (write_twins, write_twins.write_embedded_c),
+        "embedded-d": (write_twins, write_twins.write_embedded_d),
     }[name]
 
 
@@ -35,8 +36,8 @@ def written(name: str) -> Path:
     The folder's name holds a digest of the drawing code, so a changed generator draws anew; the folder is locked while
     it is drawn.
     """
-    writer = writer_of(name)
-    root = cache_folder() / f"{name}-{source_digest(writer.__module__)[:12]}"
+    drawing, writer = writer_of(name)
+    root = cache_folder() / f"{name}-{source_digest(drawing)[:12]}"
     if not root.is_dir():
         root.parent.mkdir(parents=True, exist_ok=True)
         with locked(root):  # several that need it at once draw it once

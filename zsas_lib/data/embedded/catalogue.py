@@ -43,7 +43,7 @@ def tested_pictures(name: str) -> int:
     """
     if name not in SETS:
         raise UnknownNameError("embedded data set", name, SETS)
-    return sum(inspect.signature(writer_of(name)).parameters["counts"].default[1:])
+    return sum(inspect.signature(writer_of(name)[1]).parameters["counts"].default[1:])
 
 
 def described(pictures: AnomalyDataset) -> pd.DataFrame:
