@@ -50,7 +50,7 @@ SNAKEMAKE = $(CACHED) $(RUN) -m snakemake --snakefile zsas_book/workflow/Snakefi
 help:
 	@echo 'make book       compute the chapters and render the book (PROFILE=embedded, EXECUTOR=local, JOBS=2); DRY=1 lists the jobs'
 	@echo 'make status     list what is fresh, stale, missing or failed (PROFILE=embedded)'
-	@echo 'make test       check format and types and run the tests, in 6 to 12 minutes on 2 cores; FAST=1 those of less than a minute'
+	@echo 'make test       check format and types and run the tests, in 8 to 15 minutes on 2 cores; FAST=1 those of less than a minute'
 	@echo 'make lint       check the format and what can be read off the sources'
 	@echo 'make types      check the types of zsas_lib'
 	@echo 'make format     format the sources and the notebooks'
