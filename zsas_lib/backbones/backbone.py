@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ..base.devices import to_device
+from ..base.options import listed
 from .families.find import image_tower
 from .families.linear import freeze
 from .families.tower import ImageTower
@@ -133,7 +134,7 @@ class Backbone(nn.Module):
 
         Raises ValueError if there are no sentences, and what `tokenizers.tokenizer_of` does where they cannot be read.
         """
-        sentences = [sentences] if isinstance(sentences, str) else list(sentences)
+        sentences = listed(sentences)
         if not sentences:
             raise ValueError("encode_text got no sentences; expected at least one.")
         with torch.inference_mode(False), torch.no_grad():

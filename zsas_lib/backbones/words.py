@@ -8,6 +8,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from ..base.errors import OptionError
+from ..base.options import listed
 
 WORDS = "words"
 """Under this key of `text_cfg`'s ``tokenizer_kwargs`` stands the vocabulary."""
@@ -32,7 +33,7 @@ class WordTokenizer:
 
     def __call__(self, sentences: str | Sequence[str]) -> Int[Tensor, "text token"]:
         """Raises OptionError for a sentence that is longer than the context."""
-        sentences = [sentences] if isinstance(sentences, str) else list(sentences)
+        sentences = listed(sentences)
         ids = torch.zeros(len(sentences), self.context_length, dtype=torch.long)
         for row, sentence in zip(ids, sentences):
             found = _SPLIT.findall(sentence.lower())

@@ -89,10 +89,10 @@ def uniform_sweep(
         for category in dataset.categories:
             part = dataset.select([category])
             batches = list(part.batches(batch_size, needs_masks=False))
+            seeds = [noise_seeds(batch.paths, part, seed) for batch in batches]
             setting = {"category": row_name(category), "perturbation": perturbation}
             for value in values:
                 setting |= {"value": value, "unit": record.unit}
-                seeds = [noise_seeds(batch.paths, part, seed) for batch in batches]
                 predictions = [_prediction(model, *each, record, value) for each in zip(batches, seeds)]
                 scores = torch.cat([prediction.image_score for prediction in predictions])
                 for name in derotations:

@@ -229,13 +229,10 @@ class _Run:
             self._resume(checkpoint)
         self._learn()
 
+    @torch.enable_grad()
     def step(
         self, features: Features, masks: Bool[Tensor, "batch side side"], is_anomalous: Bool[Tensor, " batch"]
     ) -> None:
-        with torch.enable_grad():
-            self._step(features, masks, is_anomalous)
-
-    def _step(self, features: Features, masks: Tensor, is_anomalous: Tensor) -> None:
         features, hard = without_hard(features)
         loss = self.model.loss(features, _resized(masks, self.settings["loss_size"]), is_anomalous)
         if hard is not None:
