@@ -51,6 +51,9 @@ def make(root: Path) -> Path:
         new_markdown_cell("```bash\nzsas run first --profile embedded\n```"),
     ]
     _write(root, "first", cells)
+    published = root / "book" / "_computed" / "first_files"
+    published.mkdir()
+    (published / "lines.csv").write_text("line,rise,rise_se\none,1,0.25\ntwo,2,\nsteep,inf,\n")
     _write(
         root,
         "second",

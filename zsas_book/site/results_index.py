@@ -1,8 +1,10 @@
 """The index of results: every number that the book's pages publish, as a page to search and a table to download."""
 
+import base64
+import gzip
 import json
+import math
 from collections.abc import Iterable
-from itertools import groupby
 from pathlib import Path
 
 import pandas as pd
@@ -63,7 +65,7 @@ def write_results_index(root: Path, source: Path, states: Iterable[PageState]) -
     numbers.to_csv(folder / "numbers.csv", index=False, float_format="%.6g")
     data = source / "_extra" / INDEX
     data.mkdir(parents=True, exist_ok=True)
-    (data / "numbers.js").write_text(f"window.zsasNumbers = {_compact(numbers, titles)};\n", encoding="utf-8")
+    (data / "numbers.js").write_text(f'window.zsasNumbers = "{_packed(numbers, titles)}";\n', encoding="utf-8")
     heads = "".join(
         f'<th scope="col" role="columnheader"><button type="button" data-column="{place}">{name}</button></th>'
         for place, name in enumerate(HEADS)
@@ -72,18 +74,20 @@ def write_results_index(root: Path, source: Path, states: Iterable[PageState]) -
     (folder / "results.md").write_text(text, encoding="utf-8")
 
 
-def _compact(numbers: pd.DataFrame, titles: dict[str, str]) -> str:
-    """The numbers as JSON in which every text stands once: ``places`` has page, table and how many of the ``rows`` are
-    theirs, a row its name, its column, the value and, where there is one, the spread."""
+def _packed(numbers: pd.DataFrame, titles: dict[str, str]) -> str:
+    """The numbers as JSON, gzipped and in base64, for training by training and step by step their words repeat.
+
+    Every text stands once: a row has the places of its page, table, name and column, the value and the spread or null.
+    """
     texts = {name: pd.factorize(numbers[name]) for name in ("page", "table", "row", "column")}
-    codes = {name: own.tolist() for name, (own, _) in texts.items()}
-    rows = [
-        [row, column, float(f"{value:.6g}"), *([] if pd.isna(spread) else [float(f"{spread:.3g}")])]
-        for row, column, value, spread in zip(codes["row"], codes["column"], numbers.value, numbers.spread)
-    ]
-    places = [[*place, len(list(own))] for place, own in groupby(zip(codes["page"], codes["table"]))]
-    packed = {name: list(map(str, words)) for name, (_, words) in texts.items()}
-    packed |= {"titles": titles, "places": places, "rows": rows}
-    return (
-        json.dumps(packed, ensure_ascii=False, separators=(",", ":")).replace("Infinity", "null").replace("</", "<\\/")
-    )
+    places = [own.tolist() for own, _ in texts.values()]
+    values = [[_short(value, digits) for value in numbers[name]] for name, digits in (("value", 6), ("spread", 3))]
+    data = {name: list(map(str, words)) for name, (_, words) in texts.items()}
+    data |= {"titles": titles, "rows": list(zip(*places, *values))}
+    written = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return base64.b64encode(gzip.compress(written.encode(), mtime=0)).decode()
+
+
+def _short(value: float, digits: int) -> float | None:
+    """The number to as many digits; none where JSON has no word for it."""
+    return float(f"{value:.{digits}g}") if math.isfinite(value) else None

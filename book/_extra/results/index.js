@@ -1,18 +1,19 @@
-// The index of results: search and sort over window.zsasNumbers, which numbers.js holds. Nothing is fetched.
-(function () {
-  const data = window.zsasNumbers;
+// The index of results: search and sort over window.zsasNumbers, which numbers.js holds as gzipped JSON in base64.
+// Nothing is fetched.
+(async function () {
+  const here = (id) => document.getElementById(id);
+  if (!window.DecompressionStream) {
+    here("zsas-count").textContent = "Searching needs a browser of 2023 or later; without it, take the whole table above.";
+    return;
+  }
+  const packed = Uint8Array.from(atob(window.zsasNumbers), (letter) => letter.charCodeAt(0));
+  const unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const data = await new Response(unpacked).json();
   const step = 200;
   const names = ["page", "table", "row", "column"];
   const heads = [...document.querySelectorAll("#zsas-results th")].map((head) => head.textContent);
-  const here = (id) => document.getElementById(id);
   const text = (row, column) => (column < 4 ? data[names[column]][row[column]] : row[column]);
-  const rows = [];
-  for (const [page, table, count] of data.places) {
-    for (const [name, column, value, spread = null] of data.rows.slice(rows.length, rows.length + count)) {
-      rows.push([page, table, name, column, value, spread]);
-    }
-  }
-  const all = rows.map((row) => ({ row, words: names.map((name, place) => text(row, place)).concat(data.titles[text(row, 0)]).join(" ").toLowerCase() }));
+  const all = data.rows.map((row) => ({ row, words: names.map((name, place) => text(row, place)).concat(data.titles[text(row, 0)]).join(" ").toLowerCase() }));
   let found = all;
   let shown = step;
   let order = { column: -1, sign: 1 };
