@@ -17,11 +17,11 @@ from ..base.options import listed
 from .families.find import image_tower
 from .families.linear import freeze
 from .families.tower import ImageTower
+from .precision import DTYPES, EXACT
 from .text_tower import OpenClipText, TextTower
 from .unit_range import require_unit_range
 
 ACTIVATIONS = ("gelu", "quick_gelu")
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 SENTENCES_AT_ONCE = 64
 INTERPOLATIONS = ("bicubic", "bilinear")
 
@@ -64,7 +64,7 @@ class Backbone(nn.Module):
         architecture: Mapping[str, Any],
         image: ImageTower | None = None,
         text: TextTower | None = None,
-        precision: str = "float32",
+        precision: str = EXACT,
         mean: Sequence[float] = open_clip.OPENAI_DATASET_MEAN,
         std: Sequence[float] = open_clip.OPENAI_DATASET_STD,
         interpolation: str = "bicubic",
@@ -94,8 +94,8 @@ class Backbone(nn.Module):
         self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(std)[:, None, None], persistent=False)
         for tower in (image, text):
-            if precision != "float32":
-                tower.cast(PRECISIONS[precision])
+            if precision != EXACT:
+                tower.cast(DTYPES[precision])
 
     @property
     def device(self) -> torch.device:

@@ -19,6 +19,7 @@ from .backbone import INTERPOLATIONS, Backbone
 from .configuration import channels
 from .families.sizes import Size, pair
 from .families.tower import ImageTower
+from .precision import EXACT, FAST, precision_on
 from .text_tower import LEARNED_WORDS, NOT_OPEN_CLIPS, OpenClipText, TextTower
 from .weights import COUNTS, Weights
 
@@ -68,6 +69,7 @@ def own_backbone(
     *,
     image_size: Size | None,
     precision: str,
+    device: torch.device,
     seed: int,
     is_random: bool,
 ) -> Backbone:
@@ -95,7 +97,9 @@ def own_backbone(
         raise OptionError(
             f"Backbone {name!r}: asked for pictures of {pair(image_size)} pixels, its tower takes {image.size}."
         )
-    if precision != "float32" and type(image).cast is ImageTower.cast:
+    casts = type(image).cast is not ImageTower.cast
+    precision = precision_on(device, precision) if casts or precision != FAST else EXACT
+    if precision != EXACT and not casts:
         raise OptionError(f"Backbone {name!r} runs in float32 only: {_called(type(image))} defines no cast.")
     if read is not None:
         _take(module, read)

@@ -16,7 +16,7 @@ from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_mod
 from ..base.errors import OptionError, UnknownNameError
 from ..base.options import whole_number
 from .aliases import ALIASES, Registration
-from .backbone import ACTIVATIONS, PRECISIONS, Backbone
+from .backbone import ACTIVATIONS, Backbone
 from .configuration import (
     READ,
     build,
@@ -29,6 +29,7 @@ from .configuration import (
 from .families.sizes import Size, pair, resize
 from .hub import HUB, LOCAL
 from .own import own_backbone, own_maker, same_definition
+from .precision import EXACT, PRECISIONS, precision_on
 from .weights import assign_weights, cached_file, hub_weights, local_file, read_weights, tag_file
 from .zoo import PREFIX, zoo_registration
 
@@ -96,7 +97,7 @@ def load_backbone(
     image_size: Size | None = None,
     activation: str | None = None,
     device: str | torch.device | None = None,
-    precision: str = "float32",
+    precision: str = EXACT,
     positions: str = "bicubic",
     seed: int = 0,
 ) -> Backbone:
@@ -112,7 +113,8 @@ def load_backbone(
     `image_size` in pixels, one number or (height, width): another than the native one interpolates the positions:
     `positions` "bicubic", antialiased, as open_clip does, "bicubic_plain", not antialiased, as AdaCLIP does, or
     "bilinear", as AnomalyCLIP does. `activation`: None for the one these weights were trained with, else "gelu" or
-    "quick_gelu". `device`: None for CUDA where there is one. `precision`: "float32" or "bfloat16".
+    "quick_gelu". `device`: None for CUDA where there is one. `precision`: "float32", "bfloat16", or "fast": bfloat16
+    where the device computes in it, else float32; the backbone's attribute says which.
 
     Raises UnknownNameError for an unknown name, tag, activation, precision or interpolation; DataError if a file cannot
     be fetched, read, holds NaN or whole numbers, does not fit the architecture, or lies beside the configuration of
@@ -131,7 +133,7 @@ def load_backbone(
     place = _device(device)
     registration = _find(name)
     if maker := own_maker(registration.architecture):
-        return _own(name, registration, maker, weights, image_size, activation, precision, positions, seed).to(place)
+        return _own(name, registration, maker, weights, image_size, activation, precision, positions, place, seed)
     tag = _tag(registration)
     size = registration.image_size if image_size is None else image_size
     configuration = named_configuration(cast(Any, registration.architecture))
@@ -173,7 +175,7 @@ def load_backbone(
         clip,
         name=name,
         architecture=sized.model,
-        precision=precision,
+        precision=precision_on(place, precision),
         is_random=read is None,
         positions=positions if stretched and read is not None else None,
         **statistics,
@@ -259,6 +261,7 @@ def _own(
     activation: str | None,
     precision: str,
     positions: str,
+    place: torch.device,
     seed: int,
 ) -> Backbone:
     """A module of one's own, with the weights that are asked for, or those that it is made with."""
@@ -273,7 +276,10 @@ def _own(
         read = read_weights(_weights_file(name, source, weights is None, registration, {}))
     size = registration.image_size if image_size is None else image_size
     drawn = weights == "random"
-    return own_backbone(name, maker, read, image_size=size, precision=precision, seed=seed, is_random=drawn)
+    backbone = own_backbone(
+        name, maker, read, image_size=size, precision=precision, device=place, seed=seed, is_random=drawn
+    )
+    return backbone.to(place)
 
 
 def _device(device: str | torch.device | None) -> torch.device:

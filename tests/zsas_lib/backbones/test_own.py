@@ -212,6 +212,11 @@ def test_options_that_are_not_its_own(options, message):
         loaded(lambda: Own(), image_size=48)
 
 
+def test_a_module_that_computes_in_float32_only_is_as_fast_as_it_is(monkeypatch):
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"amx_bf16": True})
+    assert loaded(precision="fast").precision == "float32"
+
+
 FILE = f"from {__name__} import Own as Base\n\n\n" + "class Own(Base):\n    std = (0.2, 0.2, {})\n"
 
 
