@@ -1,12 +1,13 @@
 """The typed parameters of a notebook: read from its cell tagged ``parameters``, checked, coerced and shown.
 
 Each line of that cell reads ``name: type = default  # help``, so that plain papermill, Jupyter and this module read
-the same thing. Types are ``int``, ``float``, ``str``, ``bool`` and ``list[...]`` of them; a default of ``None``
-allows ``None``. The help may end in what is allowed: ``(one of: a, b)``, ``(0 to 90 degrees)``, ``(at least 1)`` or
-``(at most 1)``, or what is named: ``(a data set)``, ``(a model)`` or another of `kinds.KINDS`, which the library knows,
-``(a folder)`` or another of `kinds.ELSEWHERE`. For a list this holds for each item. A list has each item once, for what
-is named twice would count twice, and at least one, unless its default is empty or its help says ``or none``. A notebook
-whose models no parameter names says which must run on its backbone, ``(a backbone for anomalyclip, vcpclip+)``.
+the same thing. Types are ``int``, ``float``, ``str``, ``bool`` and ``list[...]`` of them; a default of ``None`` allows
+``None``. The help may end in what is allowed: ``(one of: a, b)``, ``(0 to 90 degrees)``, ``(at least 1)``, ``(at most
+1)``, ``(above 0)`` or ``(above 0, at most 1)``, or what is named: ``(a data set)``, ``(a model)`` or another of
+`kinds.KINDS`, which the library knows, ``(a folder)`` or another of `kinds.ELSEWHERE`. For a list this holds for each
+item. A list has each item once, for what is named twice would count twice, and at least one, unless its default is
+empty or its help says ``or none``. A notebook whose models no parameter names says which must run on its backbone, ``(a
+backbone for anomalyclip, vcpclip+)``.
 """
 
 import ast
@@ -37,6 +38,7 @@ NUMBER = r"[-+]?[\d.]+(?:e[-+]?\d+)?"
 ALLOWED = re.compile(
     rf"\((?:one of: (?P<choices>[^()]+)|(?P<low>{NUMBER}) to (?P<high>{NUMBER})(?: [^()]+)?"
     rf"|at least (?P<least>{NUMBER})(?: [^()]+)?|at most (?P<most>{NUMBER})(?: [^()]+)?"
+    rf"|above (?P<over>{NUMBER})(?:, at most (?P<top>{NUMBER}))?"
     r"|an? (?P<kind>[a-z ]+?)(?: for (?P<models>[a-z][a-z+, -]*))?)\)$"
 )
 
@@ -47,8 +49,8 @@ class ParameterError(ValueError):
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter as a notebook declares it; `choices`, `low` and `high` are what its help allows, `kind` what its
-    value names, `models` those that run on a backbone."""
+    """One parameter as a notebook declares it; `choices`, `low` and `high` are what its help allows, ``over``
+    whether `low` itself is not, `kind` what its value names, `models` those that run on a backbone."""
 
     name: str
     scalar: str
@@ -58,6 +60,7 @@ class Parameter:
     choices: tuple[Scalar, ...] = ()
     low: float = -math.inf
     high: float = math.inf
+    over: bool = False
     kind: str = ""
     models: tuple[str, ...] = ()
 
@@ -80,9 +83,10 @@ class Parameter:
             models = f" for {', '.join(self.models)}" if self.models else ""
             return f"{self.type}, {'an' if self.kind[0] in 'aeiou' else 'a'} {self.kind}{models}"
         if math.isfinite(self.low) and math.isfinite(self.high):
-            return f"{self.type} from {self.low:g} to {self.high:g}"
+            between = "above {:g}, at most {:g}" if self.over else "from {:g} to {:g}"
+            return f"{self.type} {between.format(self.low, self.high)}"
         if math.isfinite(self.low):
-            return f"{self.type} of at least {self.low:g}"
+            return f"{self.type} {'above' if self.over else 'of at least'} {self.low:g}"
         return f"{self.type} of at most {self.high:g}" if math.isfinite(self.high) else self.type
 
     def check(self, value: object) -> Value:
@@ -129,7 +133,9 @@ class Parameter:
             item = float(item)
         if type(item) is not SCALARS[self.scalar]:
             raise self._refusal(whole)
-        if self.scalar in ("int", "float") and not (math.isfinite(item) and self.low <= item <= self.high):
+        if self.scalar in ("int", "float") and not (
+            math.isfinite(item) and self.low <= item <= self.high and not (self.over and item == self.low)
+        ):
             raise self._refusal(whole)
         if (names := self.names) and item not in names:
             raise self._refusal(whole, meant(item, map(str, names)))
@@ -252,14 +258,15 @@ def _read_declaration(statement: ast.stmt, comment: str, source: str) -> Paramet
 
 def _allowed(
     comment: str, parameter: Parameter, source: str
-) -> tuple[tuple[Scalar, ...], float, float, str, tuple[str, ...]]:
-    """Choices, lowest and highest value, kind of names and models that a help text ends in."""
+) -> tuple[tuple[Scalar, ...], float, float, bool, str, tuple[str, ...]]:
+    """Choices, lowest and highest value, whether the lowest is left out, kind of names and models that a help text ends
+    in."""
     found = ALLOWED.search(comment)
     if found is None:
-        return (), -math.inf, math.inf, "", ()
+        return (), -math.inf, math.inf, False, "", ()
     if found["choices"]:
         choices = tuple(parameter._read(item.strip(), comment) for item in found["choices"].split(","))
-        return choices, -math.inf, math.inf, "", ()
+        return choices, -math.inf, math.inf, False, "", ()
     if found["kind"]:
         if parameter.scalar != (dict.fromkeys(KINDS, "str") | ELSEWHERE).get(found["kind"]):
             raise ParameterError(
@@ -271,6 +278,7 @@ def _allowed(
             raise ParameterError(
                 f"The help of `{source}` names models behind a {found['kind']}; expected a {BACKBONE}."
             )
-        return (), -math.inf, math.inf, found["kind"], models
-    low, high = found["low"] or found["least"], found["high"] or found["most"]
-    return (), float(low or -math.inf), float(high or math.inf), "", ()
+        return (), -math.inf, math.inf, False, found["kind"], models
+    low = found["low"] or found["least"] or found["over"]
+    high = found["high"] or found["most"] or found["top"]
+    return (), float(low or -math.inf), float(high or math.inf), found["over"] is not None, "", ()

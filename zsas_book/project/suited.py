@@ -19,15 +19,17 @@ def unsuited(
     """Why models cannot run on the backbones that the values name, a sentence each.
 
     Which models do, the parameters that name models say, or the help of the backbone. Nothing is said of a backbone
-    that comes with the library, nor of one of which nothing is known here: that the notebook itself registers, or of
-    which not even the configuration can be had, which loading it says. ``fetch``: whether a configuration and files of
-    a tokenizer may be downloaded. ``looked_at`` keeps backbones for further calls that are given the same one.
+    that comes with the library, at its own size, nor of one of which nothing is known here: that the notebook itself
+    registers, or of which not even the configuration can be had, which loading it says. ``fetch``: whether a
+    configuration and files of a tokenizer may be downloaded. ``looked_at`` keeps backbones for further calls that are
+    given the same one.
     """
     for parameter in declared:
         backbone = values[parameter.name]
-        if parameter.kind == BACKBONE and isinstance(backbone, str) and _needs_weights(backbone):
-            if models := _models_on(parameter, declared, values):
-                size = values.get("image_size") if parameter.name == BACKBONE else None
+        if parameter.kind == BACKBONE and isinstance(backbone, str):
+            size = values.get("image_size") if parameter.name == BACKBONE else None
+            models = _models_on(parameter, declared, values)
+            if models and (size is not None or _needs_weights(backbone)):
                 yield from _refusals(models, backbone, size, fetch, {} if looked_at is None else looked_at)
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import math
 import os
 import re
 import shlex
@@ -204,6 +205,14 @@ def test_a_chapter_declares_its_parameters_and_ends_with_its_record(source):
     assert parameters_cell(notebook) is not None and read_parameters(notebook)
     assert all(parameter.help for parameter in read_parameters(notebook))
     assert re.search(r"^record\(.+\)$", notebook.cells[-1].source.splitlines()[-1])
+
+
+@pytest.mark.parametrize("source", sorted(REPOSITORY.glob("notebooks/*.md")), ids=lambda path: path.stem)
+def test_every_number_that_a_chapter_takes_has_its_limits(source):
+    """So that -1 seeds or an image of 0 pixels stop a run before it starts."""
+    numbers = [p for p in read_parameters(read_notebook(source.with_suffix(".ipynb"))) if p.scalar in ("int", "float")]
+    limitless = [p.name for p in numbers if not (p.names or p.kind or math.isfinite(p.low) or math.isfinite(p.high))]
+    assert limitless == []
 
 
 @pytest.mark.slow_after(1)

@@ -1,3 +1,4 @@
+import math
 import shlex
 import subprocess
 import sys
@@ -229,6 +230,18 @@ def test_a_misspelt_value_is_refused_with_the_closest_one():
     with pytest.raises(ParameterError) as raised:
         value(kind="xyz")
     assert "Did you mean" not in str(raised.value)
+
+
+def test_what_is_above_a_number_is_not_that_number():
+    source = "rate: float = None  # of Adam (above 0, at most 1)\nheat: list[float] = [0.1]  # fixed (above 0)"
+    rate, heat = read_parameters(notebook(source))
+    assert (rate.allowed, heat.allowed) == ("float | None above 0, at most 1", "list[float] above 0")
+    assert [rate.coerce(given) for given in ("1e-4", 1, None)] == [1e-4, 1.0, None]
+    assert heat.coerce("0.01, 7") == [0.01, 7.0]
+    for parameter, refused in ((rate, (0, -1e-3, 1.5, math.nan)), (heat, ([0.1, 0], [-1], [math.inf]))):
+        for number in refused:
+            with pytest.raises(ParameterError, match=f"Parameter '{parameter.name}' takes .* above 0"):
+                parameter.coerce(number)
 
 
 def test_what_is_twice_or_nothing_is_named():

@@ -52,6 +52,12 @@ def told(*declared, **values):
             {"backbone": "ViT-B-32:openai", "image_size": 230},
             ["Backbone 'ViT-B-32:openai': image_size 230 is not a multiple of the patch size 32; use 224 or 256."],
         ),
+        (
+            (BACKBONE, MODEL, Parameter("image_size", "int", False, None)),
+            {"image_size": 145},
+            ["Backbone 'embedded': image_size 145 is not a multiple of the patch size 12; use 144 or 156."],
+        ),
+        ((BACKBONE, MODEL, Parameter("image_size", "int", False, None)), {"image_size": 156}, []),
     ],
 )
 def test_what_cannot_run_is_one_sentence(declared, values, expected):
