@@ -22,3 +22,8 @@ def computes_in_bfloat16(device: torch.device) -> bool:
 def precision_on(device: torch.device, precision: str) -> str:
     """The precision that is meant: of "fast" the one that this device is faster in, any other as it is."""
     return precision if precision != FAST else HALF if computes_in_bfloat16(device) else EXACT
+
+
+def fast_autocast(device: torch.device) -> torch.autocast:
+    """The context in which layers compute in the precision that is fast on this device."""
+    return torch.autocast(device.type, DTYPES[HALF], enabled=computes_in_bfloat16(device))

@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ...backbones.precision import DTYPES, FAST, precision_on
+
 COARSER = 2
 """Side in pixels of the squares in which the student says what damage did."""
 PERIOD = 2
@@ -117,15 +119,16 @@ def window_patches(grid: int, side: int, device: torch.device | None = None) -> 
 
 
 def _linear(layer: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    return F.linear(layer, weight.bfloat16(), bias.bfloat16())
+    return F.linear(layer, weight.to(layer.dtype), bias.to(layer.dtype))
 
 
 def _block(block: Any, x: Float[Tensor, "sequence token channel"]) -> Float[Tensor, "sequence token channel"]:
-    """open_clip's residual attention block with its own weights, in bfloat16 between float32 norms and sums."""
-    attention, mlp = block.attn, block.mlp
-    heads = _linear(block.ln_1(x).bfloat16(), attention.in_proj_weight, attention.in_proj_bias)
+    """open_clip's residual attention block with its own weights, between float32 norms and sums in the precision that
+    is fast on the device."""
+    attention, mlp, dtype = block.attn, block.mlp, DTYPES[precision_on(x.device, FAST)]
+    heads = _linear(block.ln_1(x).to(dtype), attention.in_proj_weight, attention.in_proj_bias)
     query, key, value = heads.unflatten(-1, (3, attention.num_heads, -1)).permute(2, 0, 3, 1, 4)
     mixed = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
     x = x + _linear(mixed, attention.out_proj.weight, attention.out_proj.bias).float()
-    hidden = mlp.gelu(_linear(block.ln_2(x).bfloat16(), mlp.c_fc.weight, mlp.c_fc.bias))
+    hidden = mlp.gelu(_linear(block.ln_2(x).to(dtype), mlp.c_fc.weight, mlp.c_fc.bias))
     return x + _linear(hidden, mlp.c_proj.weight, mlp.c_proj.bias).float()

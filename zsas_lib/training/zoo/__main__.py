@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ...backbones.configuration import build, named_configuration
+from ...backbones.precision import fast_autocast
 from ...backbones.zoo import CARD, NAMES_FILE, WEIGHTS_FILE, ZOO
 from ...base.files import locked
 from ...base.sources import source_digest
@@ -35,7 +36,7 @@ def likely(member: Member, pictures: naming.NamedPictures, claimed: torch.Tensor
     """The numbers of the pictures that filtering keeps, as data filtering networks do: by the cosine of a picture and
     the caption that it came with."""
     cosines = []
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    with torch.no_grad(), fast_autocast(torch.device("cpu")):
         texts = member.text(TOKENIZER([f"a {name}" for name in naming.TRAINED]))
         for start in range(0, len(claimed), 500):
             image = member.image(normalised(pictures.pictures[start : min(start + 500, len(claimed))]))

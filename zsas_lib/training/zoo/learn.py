@@ -18,6 +18,7 @@ from numpy.random import default_rng
 from torch import Tensor, nn
 
 from ...backbones.configuration import build, named_configuration
+from ...backbones.precision import fast_autocast
 from ...backbones.words import WordTokenizer
 from ...data.embedded.naming import MATERIALS, NAMED_SHAPES, NAMES, TRAINED, NamedPictures
 from .captions import KINDS, WORDS, caption, subjects
@@ -175,7 +176,7 @@ def sigmoid_loss(
 
 def step_loss(recipe: Recipe, member: Member, batch: Batch) -> Tensor:
     """The loss of one batch by the recipe's kind; of captions the mean over their kinds."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with fast_autocast(batch.pictures.device):
         image = member.image(batch.pictures)
         text = member.text(batch.tokens) if recipe.loss in ("softmax", "sigmoid") else None
     scale = member.clip.logit_scale.exp().clamp(max=100)
