@@ -16,9 +16,10 @@ import re
 import tokenize
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from io import StringIO
+from typing import Any
 
 from nbformat import NotebookNode
 
@@ -38,7 +39,7 @@ NUMBER = r"[-+]?[\d.]+(?:e[-+]?\d+)?"
 ALLOWED = re.compile(
     rf"\((?:one of: (?P<choices>[^()]+)|(?P<low>{NUMBER}) to (?P<high>{NUMBER})(?: [^()]+)?"
     rf"|at least (?P<least>{NUMBER})(?: [^()]+)?|at most (?P<most>{NUMBER})(?: [^()]+)?"
-    rf"|above (?P<over>{NUMBER})(?:, at most (?P<top>{NUMBER}))?"
+    rf"|above (?P<above>{NUMBER})(?:, at most (?P<top>{NUMBER}))?"
     r"|an? (?P<kind>[a-z ]+?)(?: for (?P<models>[a-z][a-z+, -]*))?)\)$"
 )
 
@@ -49,7 +50,7 @@ class ParameterError(ValueError):
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter as a notebook declares it; `choices`, `low` and `high` are what its help allows, ``over``
+    """One parameter as a notebook declares it; `choices`, `low` and `high` are what its help allows, ``above``
     whether `low` itself is not, `kind` what its value names, `models` those that run on a backbone."""
 
     name: str
@@ -60,7 +61,7 @@ class Parameter:
     choices: tuple[Scalar, ...] = ()
     low: float = -math.inf
     high: float = math.inf
-    over: bool = False
+    above: bool = False
     kind: str = ""
     models: tuple[str, ...] = ()
 
@@ -83,10 +84,10 @@ class Parameter:
             models = f" for {', '.join(self.models)}" if self.models else ""
             return f"{self.type}, {'an' if self.kind[0] in 'aeiou' else 'a'} {self.kind}{models}"
         if math.isfinite(self.low) and math.isfinite(self.high):
-            between = "above {:g}, at most {:g}" if self.over else "from {:g} to {:g}"
+            between = "above {:g}, at most {:g}" if self.above else "from {:g} to {:g}"
             return f"{self.type} {between.format(self.low, self.high)}"
         if math.isfinite(self.low):
-            return f"{self.type} {'above' if self.over else 'of at least'} {self.low:g}"
+            return f"{self.type} {'above' if self.above else 'of at least'} {self.low:g}"
         return f"{self.type} of at most {self.high:g}" if math.isfinite(self.high) else self.type
 
     def check(self, value: object) -> Value:
@@ -133,10 +134,10 @@ class Parameter:
             item = float(item)
         if type(item) is not SCALARS[self.scalar]:
             raise self._refusal(whole)
-        if self.scalar in ("int", "float") and not (
-            math.isfinite(item) and self.low <= item <= self.high and not (self.over and item == self.low)
-        ):
-            raise self._refusal(whole)
+        if self.scalar in ("int", "float"):
+            high_enough = item > self.low if self.above else item >= self.low
+            if not (math.isfinite(item) and high_enough and item <= self.high):
+                raise self._refusal(whole)
         if (names := self.names) and item not in names:
             raise self._refusal(whole, meant(item, map(str, names)))
         return item
@@ -250,23 +251,20 @@ def _read_declaration(statement: ast.stmt, comment: str, source: str) -> Paramet
         raise ParameterError(f"The default in `{source}` must be written out, not computed.") from None
     is_list = declared[1] is not None
     bare = Parameter(statement.target.id, scalar, is_list, default, comment)
-    parameter = Parameter(bare.name, scalar, is_list, bare.check(default), comment, *_allowed(comment, bare, source))
+    parameter = replace(bare, default=bare.check(default), **_allowed(comment, bare, source))
     if not parameter.kind:
         parameter.check(parameter.default)
     return parameter
 
 
-def _allowed(
-    comment: str, parameter: Parameter, source: str
-) -> tuple[tuple[Scalar, ...], float, float, bool, str, tuple[str, ...]]:
-    """Choices, lowest and highest value, whether the lowest is left out, kind of names and models that a help text ends
-    in."""
+def _allowed(comment: str, parameter: Parameter, source: str) -> dict[str, Any]:
+    """The fields of `Parameter` that a help text ends in: choices, limits, or a kind of names."""
     found = ALLOWED.search(comment)
     if found is None:
-        return (), -math.inf, math.inf, False, "", ()
+        return {}
     if found["choices"]:
         choices = tuple(parameter._read(item.strip(), comment) for item in found["choices"].split(","))
-        return choices, -math.inf, math.inf, False, "", ()
+        return {"choices": choices}
     if found["kind"]:
         if parameter.scalar != (dict.fromkeys(KINDS, "str") | ELSEWHERE).get(found["kind"]):
             raise ParameterError(
@@ -278,7 +276,8 @@ def _allowed(
             raise ParameterError(
                 f"The help of `{source}` names models behind a {found['kind']}; expected a {BACKBONE}."
             )
-        return (), -math.inf, math.inf, False, found["kind"], models
-    low = found["low"] or found["least"] or found["over"]
+        return {"kind": found["kind"], "models": models}
+    low = found["low"] or found["least"] or found["above"]
     high = found["high"] or found["most"] or found["top"]
-    return (), float(low or -math.inf), float(high or math.inf), found["over"] is not None, "", ()
+    above = found["above"] is not None
+    return {"low": float(low or -math.inf), "high": float(high or math.inf), "above": above}

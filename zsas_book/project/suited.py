@@ -28,8 +28,8 @@ def unsuited(
         backbone = values[parameter.name]
         if parameter.kind == BACKBONE and isinstance(backbone, str):
             size = values.get("image_size") if parameter.name == BACKBONE else None
-            models = _models_on(parameter, declared, values)
-            if models and (size is not None or _needs_weights(backbone)):
+            asked = size is not None or _needs_weights(backbone)
+            if asked and (models := _models_on(parameter, declared, values)):
                 yield from _refusals(models, backbone, size, fetch, {} if looked_at is None else looked_at)
 
 

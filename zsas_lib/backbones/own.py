@@ -98,9 +98,9 @@ def own_backbone(
             f"Backbone {name!r}: asked for pictures of {pair(image_size)} pixels, its tower takes {image.size}."
         )
     casts = type(image).cast is not ImageTower.cast
-    precision = precision_on(device, precision) if casts or precision != FAST else EXACT
-    if precision != EXACT and not casts:
+    if not casts and precision not in (EXACT, FAST):
         raise OptionError(f"Backbone {name!r} runs in float32 only: {_called(type(image))} defines no cast.")
+    precision = precision_on(device, precision) if casts else EXACT
     if read is not None:
         _take(module, read)
     mean, std = (channels(getattr(module, key, None), key, f"Backbone {name!r}") for key in ("mean", "std"))

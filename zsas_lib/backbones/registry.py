@@ -276,10 +276,9 @@ def _own(
         read = read_weights(_weights_file(name, source, weights is None, registration, {}))
     size = registration.image_size if image_size is None else image_size
     drawn = weights == "random"
-    backbone = own_backbone(
+    return own_backbone(
         name, maker, read, image_size=size, precision=precision, device=place, seed=seed, is_random=drawn
-    )
-    return backbone.to(place)
+    ).to(place)
 
 
 def _device(device: str | torch.device | None) -> torch.device:

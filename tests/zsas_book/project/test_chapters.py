@@ -31,7 +31,8 @@ from zsas_book.site.staging import MADE
 from zsas_lib.base.digests import file_digest
 
 SMOKE = load_pages(REPOSITORY, "smoke")
-SOURCES = sorted([*REPOSITORY.glob("notebooks/*.md"), *REPOSITORY.glob("tests/notebooks/*.md")])
+CHAPTERS = sorted(REPOSITORY.glob("notebooks/*.md"))
+SOURCES = sorted([*CHAPTERS, *REPOSITORY.glob("tests/notebooks/*.md")])
 PROFILES = yaml.safe_load((REPOSITORY / "chapters.yaml").read_text())["profiles"]
 CODE_BLOCK = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
 STORING_NOTHING = {
@@ -199,7 +200,7 @@ def test_no_notebook_stands_alone():
     assert {path.stem for path in REPOSITORY.glob("notebooks/*.ipynb")} == sources
 
 
-@pytest.mark.parametrize("source", sorted(REPOSITORY.glob("notebooks/*.md")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("source", CHAPTERS, ids=lambda path: path.stem)
 def test_a_chapter_declares_its_parameters_and_ends_with_its_record(source):
     notebook = read_notebook(source.with_suffix(".ipynb"))
     assert parameters_cell(notebook) is not None and read_parameters(notebook)
@@ -207,7 +208,7 @@ def test_a_chapter_declares_its_parameters_and_ends_with_its_record(source):
     assert re.search(r"^record\(.+\)$", notebook.cells[-1].source.splitlines()[-1])
 
 
-@pytest.mark.parametrize("source", sorted(REPOSITORY.glob("notebooks/*.md")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("source", CHAPTERS, ids=lambda path: path.stem)
 def test_every_number_that_a_chapter_takes_has_its_limits(source):
     """So that -1 seeds or an image of 0 pixels stop a run before it starts."""
     numbers = [p for p in read_parameters(read_notebook(source.with_suffix(".ipynb"))) if p.scalar in ("int", "float")]

@@ -78,9 +78,9 @@ class Student(torch.nn.Module):
     ) -> tuple[Float[Tensor, "sequence embedding embed"], Float[Tensor, "sequence patch colour"]]:
         """Unit embeddings: of the class token (CLIP's), of the patches, and of the patches one block earlier, where
         the class token reads them; and what damage is thought to have done to each patch."""
-        visual = self.clip.visual
+        visual, dtype = self.clip.visual, DTYPES[precision_on(tokens.device, FAST)]
         for block in visual.transformer.resblocks:
-            before, tokens = tokens, _block(block, tokens)
+            before, tokens = tokens, _block(block, tokens, dtype)
         states = visual.ln_post(torch.cat([tokens, before[:, 1:]], 1))
         return F.normalize(states @ visual.proj, dim=-1), self.explain(states[:, 1 : tokens.shape[1]])
 
@@ -122,10 +122,11 @@ def _linear(layer: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return F.linear(layer, weight.to(layer.dtype), bias.to(layer.dtype))
 
 
-def _block(block: Any, x: Float[Tensor, "sequence token channel"]) -> Float[Tensor, "sequence token channel"]:
-    """open_clip's residual attention block with its own weights, between float32 norms and sums in the precision that
-    is fast on the device."""
-    attention, mlp, dtype = block.attn, block.mlp, DTYPES[precision_on(x.device, FAST)]
+def _block(
+    block: Any, x: Float[Tensor, "sequence token channel"], dtype: torch.dtype
+) -> Float[Tensor, "sequence token channel"]:
+    """open_clip's residual attention block with its own weights, in ``dtype`` between float32 norms and sums."""
+    attention, mlp = block.attn, block.mlp
     heads = _linear(block.ln_1(x).to(dtype), attention.in_proj_weight, attention.in_proj_bias)
     query, key, value = heads.unflatten(-1, (3, attention.num_heads, -1)).permute(2, 0, 3, 1, 4)
     mixed = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
