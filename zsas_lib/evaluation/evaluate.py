@@ -15,15 +15,18 @@ from ..base.devices import to_device
 from ..data.dataset import AnomalyDataset
 from ..data.record import row_name
 from ..metrics import further
-from ..metrics.bootstrap import bootstrap_std, counted, counts_std
+from ..metrics.bootstrap import Counts, counted, deviation, require_resamples
 from ..metrics.image import IMAGE_METRICS, image_metrics
 from ..metrics.pixel import PIXEL_METRICS, gathered_metrics
 from ..metrics.pixel_scores import PixelScores
-from ..metrics.ranking import Labels, Maps, Masks, Scores, auroc_of, gathered, rank
+from ..metrics.ranking import Maps, Masks, Scores, auroc_of, gathered, rank
 from ..models.learned import HIGHEST, highest_share
 from ..models.prediction import AnomalyModel, Prediction
 from .replicates import category_replicates
-from .tables import ResultTable, picture_rows, result_table, with_means
+from .tables import ERROR, ResultTable, picture_rows, result_table, with_means
+
+WITH_ERRORS = ("pixel_auroc", "image_auroc")
+"""The metrics that rows have standard errors of."""
 
 
 def evaluate(
@@ -45,7 +48,8 @@ def evaluate(
       models have the same samples, so that differences can be taken (`paired.paired`).
 
     Of one category at a time the scores of all pixels are held in memory, once; its maps and masks only where a further
-    metric of pixels is registered. Raises ValueError, naming the picture, for a map or score that is not finite.
+    metric of pixels is registered. Raises ValueError, naming the picture, for a map or score that is not finite, and
+    for fewer than 2 resamples.
 
     >>> model = zsas.load_model("winclip", zsas.load_backbone("embedded"))
     >>> dataset = zsas.load_dataset("embedded-b", categories="ceramic_ring")
@@ -56,18 +60,18 @@ def evaluate(
     >>> bool(table.loc["mean", "pixel_auroc"] > 0.8)
     True
     """
+    require_resamples(resamples)
     rows, pictures, replicates = [], [], []
     more = further("pixel", PIXEL_METRICS)
     for part, predictions in category_predictions(model, dataset, batch_size, "evaluate"):
         pixels, own, scores, maps, masks = _taken_in(predictions, part.has_masks, keep=bool(more))
-        labels = labels_of(part)
         counts = counted(pixels)
-        error = counts_std(counts, resamples, seed)
-        numbers = gathered_metrics(pixels) | {name: function(maps, masks) for name, function in more.items()}
-        numbers |= _of_images(scores, labels, error, resamples, seed)
-        rows.append({"category": row_name(part.categories[0])} | numbers)
+        row = {"category": row_name(part.categories[0])} | gathered_metrics(pixels)
+        row |= {name: function(maps, masks) for name, function in more.items()}
+        row, own_replicates = _resampled(row, (), part, counts, scores, resamples, seed)
+        rows.append(row)
         pictures.append(picture_rows(part, scores, own))
-        replicates.append(category_replicates(rows[-1], (), part, counts, scores, resamples, seed))
+        replicates.append(own_replicates)
     rows = with_means(pd.DataFrame(rows))
     return result_table(rows, *(pd.concat(parts, ignore_index=True) for parts in (pictures, replicates)))
 
@@ -113,6 +117,7 @@ class Measuring:
     """Rows of a table that a function measures, one category and setting after the other, and their replicates."""
 
     def __init__(self, *settings: str, resamples: int, seed: int):
+        require_resamples(resamples)
         self._settings, self._resamples, self._seed = list(settings), resamples, seed
         self._rows: list[dict] = []
         self._replicates: list[pd.DataFrame] = []
@@ -134,17 +139,13 @@ class Measuring:
         ``setting`` has the category and the settings. ``pictures`` has the number of each map's picture where pictures
         were cut, so that each region is whole.
         """
-        pixels, labels = gathered(maps, masks), labels_of(part)
+        pixels = gathered(maps, masks)
         counts = counted(pixels, pictures=pictures)
-        numbers = gathered_metrics(pixels)
-        numbers |= {name: function(maps, masks) for name, function in further("pixel", PIXEL_METRICS).items()}
-        error = counts_std(counts, self._resamples, self._seed)
-        numbers |= _of_images(scores, labels, error, self._resamples, self._seed)
-        row = {**setting, **numbers, **(also or {})}
-        self._rows.append(row)
-        self._replicates.append(
-            category_replicates(row, self._settings, part, counts, scores, self._resamples, self._seed)
-        )
+        row = {**setting, **gathered_metrics(pixels)}
+        row |= {name: function(maps, masks) for name, function in further("pixel", PIXEL_METRICS).items()}
+        row, replicates = _resampled(row, self._settings, part, counts, scores, self._resamples, self._seed)
+        self._rows.append(row | dict(also or {}))
+        self._replicates.append(replicates)
 
     def rows(self) -> pd.DataFrame:
         """All that was taken in, in its order."""
@@ -155,13 +156,22 @@ class Measuring:
         return with_means(self.rows(), self._replicates, by=self._settings)
 
 
-def _of_images(scores: Scores, labels: Labels, pixel_auroc_se: float, resamples: int, seed: int) -> dict[str, float]:
-    """The metrics of a category's image scores and both standard errors."""
-    single = scores[:, None, None], labels[:, None, None]
-    image_auroc_se = bootstrap_std(*single, resamples, seed)
-    more = {name: function(scores, labels) for name, function in further("image", IMAGE_METRICS).items()}
-    errors = {"pixel_auroc_se": pixel_auroc_se, "image_auroc_se": image_auroc_se}
-    return image_metrics(scores, labels) | more | errors
+def _resampled(
+    row: dict[str, object],
+    settings: Sequence[str],
+    part: AnomalyDataset,
+    counts: Counts,
+    scores: Scores,
+    resamples: int,
+    seed: int,
+) -> tuple[dict[str, object], pd.DataFrame]:
+    """A row that has its metrics of pixels, with those of image scores and both standard errors; and its replicates,
+    whose deviations these are."""
+    labels = labels_of(part)
+    row = row | image_metrics(scores, labels)
+    row |= {name: function(scores, labels) for name, function in further("image", IMAGE_METRICS).items()}
+    replicates = category_replicates(row, settings, part, counts, scores, resamples, seed)
+    return row | {f"{name}{ERROR}": deviation(replicates[name].to_numpy()) for name in WITH_ERRORS}, replicates
 
 
 @torch.no_grad()
@@ -176,7 +186,7 @@ def predict(
     scores = numbers[: len(images)]
     refuse_outside(numbers[len(images) :])
     for path, map_, score in zip(paths, maps, scores):
-        if not (map_.isfinite().all() and score.isfinite()):
+        if not torch.stack([*map_.aminmax(), score]).isfinite().all():
             raise ValueError(
                 f"Expected finite anomaly maps and scores, but {model.name} returned NaN or infinity for {path}; "
                 "check that picture, the weights and the precision."

@@ -18,7 +18,7 @@ from .ranking import Labels, Maps, Masks, Scores, checked
 
 AT_ONCE = 256
 """Of how many images the counts are numbers with fractions at once, for the sake of memory."""
-QUANTILES_OF = 2**22
+QUANTILES_OF = 2**20
 """Of how many scores the bins of a bootstrap are quantiles: of more, every so many are looked at."""
 
 
@@ -40,7 +40,8 @@ def bootstrap_std(maps: Maps, masks: Masks, resamples: int = 200, seed: int = 0,
     >>> zsas.metrics.bootstrap_std(maps, masks) > 0.3
     True
     """
-    _refuse_options(resamples, bins)
+    require_resamples(resamples)
+    _require_bins(bins)
     return _spread(_wins(*checked(maps, masks), bins), resamples, seed)
 
 
@@ -79,7 +80,7 @@ def counted(pixels: PixelScores, bins: int = 4096, pictures: Sequence[int] | Non
 
     Raises RuntimeError after it, ValueError for fewer than 4 bins.
     """
-    _refuse_options(2, bins)
+    _require_bins(bins)
     edges = _edges(pixels, bins)
     ties = edges[1:] == np.nextafter(edges[:-1], np.inf)
     normal, anomalous = _histograms(pixels, edges)
@@ -94,12 +95,6 @@ def counted(pixels: PixelScores, bins: int = 4096, pictures: Sequence[int] | Non
         pieces_of = csr_array(np.eye(max(pictures) + 1, dtype=np.int32)[:, list(pictures)])
         parts = [pieces_of @ part for part in parts]
     return Counts(*parts, ties=ties)
-
-
-def counts_std(counts: Counts, resamples: int = 200, seed: int = 0) -> float:
-    """`bootstrap_std` of what was `counted`. Raises ValueError for fewer than 2 resamples."""
-    _refuse_options(resamples, 4)
-    return _spread(pairs_of(counts), resamples, seed)
 
 
 def pairs_of(counts: Counts) -> Pairs:
@@ -123,9 +118,15 @@ def resampled(images: int, resamples: int, seed: int) -> Int[np.ndarray, "resamp
     return drawn
 
 
-def _refuse_options(resamples: int, bins: int) -> None:
-    if resamples < 2 or bins < 4:
-        raise ValueError(f"Expected at least 2 resamples and 4 bins, got {resamples} and {bins}.")
+def require_resamples(resamples: int) -> None:
+    """Raises ValueError for fewer than 2 resamples, which have no spread."""
+    if resamples < 2:
+        raise ValueError(f"Expected at least 2 resamples, got {resamples}.")
+
+
+def _require_bins(bins: int) -> None:
+    if bins < 4:
+        raise ValueError(f"Expected at least 4 bins, got {bins}.")
 
 
 def _spread(pairs: Pairs, resamples: int, seed: int) -> float:

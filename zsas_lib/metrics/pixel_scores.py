@@ -1,8 +1,8 @@
 """The pixels of one category, gathered picture by picture, so that no map outlives its own picture.
 
 A category of 2,000 pictures of 518 x 518 pixels has two gigabytes of scores. Here they are held once: the normal ones
-picture by picture in a part of their space (`sorted_scores`), the anomalous ones, which are few, beside them. All are
-ranked in bands, from the lowest scores to the highest, so that never more than a band of them is unfolded.
+picture by picture (`sorted_scores`), packed where there are many, the anomalous ones, which are few, beside them. All
+are ranked in bands, from the lowest scores to the highest, so that never more than a band of them is unfolded.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,12 +15,14 @@ from torch import Tensor
 
 from ..base.freed import give_back
 from .arena import Arena
-from .sorted_scores import ORDERS, SortedScores, orders
+from .sorted_scores import ORDERS, SortedScores, counted_below, orders
 
 AT_ONCE, OF_EACH = 2**20, 2**11
 """How many normal scores are sorted at once, for the sake of memory, and how many of each picture, if that is more."""
+PER_SORTED, CALL = 10, 100
+"""Looking a number up in sorted scores takes as long as sorting so many, and a call as long as looking so many up."""
 MANY = 2**26
-"""From how many normal scores on the system is asked to take back what lies between them."""
+"""From how many normal scores on they are packed, and the system is asked to take back what lies between them."""
 
 Picture = Float[Tensor, "..."] | Float[np.ndarray, "..."] | np.generic
 Truth = Bool[Tensor, "..."] | Bool[np.ndarray, "..."] | np.generic
@@ -56,6 +58,7 @@ class PixelScores:
 
     def __init__(self):
         self._normal: list[SortedScores] = []
+        self._normals, self._packs = 0, False
         self._anomalous: list[np.ndarray] = []
         self._regions: list[np.ndarray] = []
         self._arena, self._few, self._of_regions = Arena(), Arena(), Arena()
@@ -80,12 +83,18 @@ class PixelScores:
         normal, order = np.sort(scores[~truth] if own.size else scores, axis=None), np.argsort(own, kind="stable")
         kind = np.result_type(self._kind, scores.dtype if scores.dtype.kind == "f" else np.float64)
         if kind != self._kind and len(self):
-            self._arena = Arena()
-            self._normal = [SortedScores(held.values().astype(kind), self._arena) for held in self._normal]
+            self._kind = kind
+            self._hold_anew()
             self._anomalous = [held.astype(kind) for held in self._anomalous]
         self._kind = kind
-        normal, own = normal.astype(kind, copy=False) + kind.type(0), own[order].astype(kind) + kind.type(0)  # no -0
-        self._normal.append(SortedScores(normal, self._arena))
+        normal, own = normal.astype(kind, copy=False), own[order].astype(kind)
+        for part in (normal, own):
+            part += kind.type(0)  # no -0
+        self._normals += len(normal)
+        if self._normals >= MANY and not self._packs:
+            self._packs = True
+            self._hold_anew()
+        self._normal.append(self._held(normal))
         self._anomalous.append(own := self._few.keep(own))
         if own.size:
             labels, count = numbered_regions(truth)
@@ -95,7 +104,7 @@ class PixelScores:
 
     def tidy(self) -> None:
         """Give the system back what was freed while pictures were added, where there are `MANY` scores."""
-        if sum(map(len, self._normal)) >= MANY:
+        if self._normals >= MANY:
             give_back()
 
     def pictures(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -117,7 +126,7 @@ class PixelScores:
     def pixels(self) -> int:
         """How many there are. Raises RuntimeError after `pooled`."""
         self._refuse_given_away()
-        return sum(map(len, self._normal)) + sum(map(len, self._anomalous))
+        return self._normals + sum(map(len, self._anomalous))
 
     def extremes(self) -> tuple[float, float]:
         """The lowest and the highest score. Raises RuntimeError after `pooled`."""
@@ -162,7 +171,7 @@ class PixelScores:
         del order
         steps = np.sort(np.asarray(steps, self._kind))
         (below, ties), (not_lower, tied) = self._counts(anomalous, steps)
-        normals = sum(map(len, self._normal))
+        normals = self._normals
         self._normal.clear()
         self._arena = Arena()
         up_to, not_above = below + ties, not_lower + tied
@@ -171,7 +180,7 @@ class PixelScores:
 
     def _counts(self, *asked: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         """How many normal scores are lower than each of some ascending numbers, and how many are the same."""
-        kind = np.int32 if 2 * sum(map(len, self._normal)) < 2**31 else np.int64
+        kind = np.int32 if 2 * self._normals < 2**31 else np.int64
         found = [(np.zeros(len(numbers), kind), np.zeros(len(numbers), np.uint8)) for numbers in asked]
         count, at_once = np.zeros(ORDERS, np.int64), self._at_once()
         for normal in self._normal:
@@ -198,11 +207,28 @@ class PixelScores:
         found: list[tuple[np.ndarray, np.ndarray]],
     ) -> None:
         """Count what stands between two places of each picture beside the parts of the numbers that lie there."""
-        for scores in self._sorted(start, stop):
+        lengths = stop - start
+        few = len(lengths) * (sum(part.stop - part.start for part in parts) + CALL) * PER_SORTED < lengths.sum()
+        for scores in self._in_turn(start, stop) if few else self._sorted(start, stop):
             for place, part in enumerate(parts):
                 for first in range(part.start, part.stop, AT_ONCE):
                     piece = slice(first, min(first + AT_ONCE, part.stop))
                     found[place] = _counted_among(scores, asked[place], *found[place], piece)
+
+    def _held(self, ascending: np.ndarray) -> SortedScores:
+        return SortedScores(ascending, self._arena if self._packs else None)
+
+    def _hold_anew(self) -> None:
+        """Hold what is held in another way: packed, or in another precision."""
+        self._arena = Arena()
+        for number, held in enumerate(self._normal):
+            self._normal[number] = self._held(held.values().astype(self._kind, copy=False))
+        self.tidy()
+
+    def _in_turn(self, first: np.ndarray, stop: np.ndarray) -> Iterator[np.ndarray]:
+        """What stands between two places of each picture, one picture after the other, ascending."""
+        for number in np.flatnonzero(stop > first):
+            yield self._normal[number].values(int(first[number]), int(stop[number]))
 
     def _sorted(self, first: np.ndarray, stop: np.ndarray) -> Iterator[np.ndarray]:
         """What stands between two places of each picture, some pictures at once, ascending."""
@@ -231,7 +257,7 @@ def _counted_among(
     scores: np.ndarray, numbers: np.ndarray, below: np.ndarray, ties: np.ndarray, piece: slice
 ) -> tuple[np.ndarray, np.ndarray]:
     """How many scores are below a piece of the numbers, and how many are the same, beside those of others."""
-    left, right = (np.searchsorted(scores, numbers[piece], side) for side in ("left", "right"))
+    left, right = counted_below(scores, numbers[piece])
     below[piece] += left
     same = ties[piece] + (right - left)
     if same.max(initial=0) > np.iinfo(ties.dtype).max:

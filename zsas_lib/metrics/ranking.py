@@ -19,6 +19,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from .pixel_scores import PixelScores, Pooled, checked_picture
+from .sorted_scores import counted_below
 
 Maps: TypeAlias = (
     Float[Tensor, "image height width"]
@@ -47,10 +48,11 @@ class Ranking:
 def rank(normal: np.ndarray, anomalous: np.ndarray) -> Ranking:
     """Rank ascending scores."""
     kind = np.int32 if 2 * (len(normal) + len(anomalous)) < 2**31 else np.int64  # so that sums of two fit as well
+    below, up_to = counted_below(normal, anomalous)
     return Ranking(
         hits=(len(anomalous) - np.searchsorted(anomalous, anomalous, side="left")).astype(kind),
-        alarms=(len(normal) - np.searchsorted(normal, anomalous, side="left")).astype(kind),
-        above=(len(normal) - np.searchsorted(normal, anomalous, side="right")).astype(kind),
+        alarms=(len(normal) - below).astype(kind),
+        above=(len(normal) - up_to).astype(kind),
         normals=len(normal),
     )
 

@@ -1,11 +1,11 @@
-"""The normal scores of one picture, ascending, without loss, in single precision in a third of their space.
+"""The normal scores of one picture, ascending, as they are, or without loss in a third of their space.
 
 Of ascending numbers, read as whole ones by their bits, each is little more than the one before: these steps are kept,
-`packed`.
+`packed`, where that is asked for and the numbers are in single precision.
 """
 
 import numpy as np
-from jaxtyping import Float, Int, UInt32
+from jaxtyping import Float, Int, UInt16, UInt32
 
 from .arena import Arena
 from .packed import Packed
@@ -15,24 +15,24 @@ ORDERS = 2**16
 
 
 class SortedScores:
-    """Scores in ascending order, in an arena. Numbers of other precisions than single are held as they are."""
+    """Scores in ascending order, packed in an arena, or as they are without one. Numbers of other precisions than
+    single are never packed."""
 
     def __init__(self, ascending: Float[np.ndarray, " score"], arena: Arena | None = None):
-        own, arena = orders(ascending), arena or Arena()
-        changes = np.flatnonzero(own[1:] != own[:-1]) + 1
-        self._starts = arena.keep(np.append(0, changes) if len(own) else np.empty(0, np.int64))
-        self._ends = arena.keep(np.append(changes, len(own)) if len(own) else np.empty(0, np.int64))
-        self._orders = arena.keep(own[self._starts])
-        self._scores = None if ascending.dtype == np.float32 else ascending
-        if self._scores is not None:
+        own = _upper(ascending)
+        self._length = len(own)
+        starts = np.append(0, np.flatnonzero(own[1:] != own[:-1]) + 1)[: len(own)]
+        keep = _as_it_is if arena is None else arena.keep
+        self._starts, self._uppers = keep(starts.astype(np.int32 if len(own) < 2**31 else np.int64)), keep(own[starts])
+        self._scores = ascending if arena is None or ascending.dtype != np.float32 else None
+        if arena is None or self._scores is not None:
             return
         keys = _keys(ascending)
-        steps = np.diff(keys, prepend=keys[:1])
-        self._firsts = arena.keep(keys[self._starts])
-        self._steps = Packed(steps, arena)
+        self._firsts = arena.keep(keys[starts])
+        self._steps = Packed(np.diff(keys, prepend=keys[:1]), arena)
 
     def __len__(self) -> int:
-        return int(self._ends[-1]) if len(self._ends) else 0
+        return self._length
 
     def values(self, first: int = 0, stop: int | None = None) -> Float[np.ndarray, " score"]:
         """The scores from one place in the order to before another."""
@@ -41,7 +41,7 @@ class SortedScores:
             return self._scores[first:stop]
         if stop <= first:
             return np.empty(0, np.float32)
-        run = int(self._ends.searchsorted(first, "right"))
+        run = int(self._starts.searchsorted(first, "right")) - 1
         start = int(self._starts[run])
         keys = self._steps.numbers(start, stop)
         keys[0] = self._firsts[run]
@@ -54,18 +54,43 @@ class SortedScores:
 
     def runs(self) -> tuple[Int[np.ndarray, " run"], Int[np.ndarray, " run"]]:
         """The `orders` that occur, ascending, and how many scores have each."""
-        return self._orders, self._ends - self._starts
+        return _orders(self._uppers), np.diff(self._starts, append=self._length)
 
     def places(self, orders: Int[np.ndarray, " order"]) -> Int[np.ndarray, " order"]:
         """Where the first score stands that has at least such an order."""
-        return np.append(0, self._ends)[self._orders.searchsorted(orders)]
+        return np.append(self._starts, self._length)[_orders(self._uppers).searchsorted(orders)]
+
+
+def counted_below(
+    ascending: Float[np.ndarray, " score"], numbers: Float[np.ndarray, " number"]
+) -> tuple[Int[np.ndarray, " number"], Int[np.ndarray, " number"]]:
+    """How many of some scores are lower than each number, and how many are no higher."""
+    below = np.searchsorted(ascending, numbers, side="left")
+    if not len(ascending):
+        return below, below
+    tied = (below < len(ascending)) & (ascending[np.minimum(below, len(ascending) - 1)] == numbers)
+    up_to = below.copy()
+    up_to[tied] = np.searchsorted(ascending, numbers[tied], side="right")  # elsewhere there is nothing between
+    return below, up_to
 
 
 def orders(scores: Float[np.ndarray, " score"]) -> Int[np.ndarray, " score"]:
     """Numbers in [0, `ORDERS`) that rise with the scores: what their upper sixteen bits say of them."""
-    bits = scores.view(f"u{scores.dtype.itemsize}")
-    upper = (bits >> (8 * scores.dtype.itemsize - 16)).astype(np.uint16)
+    return _orders(_upper(scores))
+
+
+def _upper(scores: Float[np.ndarray, " score"]) -> UInt16[np.ndarray, " score"]:
+    """The upper sixteen bits of each score."""
+    size = scores.dtype.itemsize
+    return (scores.view(f"u{size}") >> (8 * size - 16)).astype(np.uint16)
+
+
+def _orders(upper: UInt16[np.ndarray, " score"]) -> Int[np.ndarray, " score"]:
     return np.where(upper & 0x8000, ~upper, upper | 0x8000).astype(np.int64)
+
+
+def _as_it_is(values: np.ndarray) -> np.ndarray:
+    return values
 
 
 def _keys(scores: Float[np.ndarray, " score"]) -> UInt32[np.ndarray, " score"]:

@@ -11,6 +11,7 @@ from zsas_lib.evaluation.evaluate import evaluate
 from zsas_lib.evaluation.paired import paired
 from zsas_lib.evaluation.replicates import REPLICATE, flat
 from zsas_lib.evaluation.tables import joined
+from zsas_lib.metrics.bootstrap import bootstrap_std
 from zsas_lib.models.prediction import Prediction
 
 FEW = {"resamples": 60}
@@ -42,11 +43,19 @@ def tables(dataset):
     return {"glow": evaluate(Glow(), dataset, **FEW), "noisy": evaluate(Noisy(0.1), dataset, **FEW)}
 
 
-def test_replicates_spread_as_the_standard_errors_say(tables):
+def test_replicates_spread_as_the_standard_errors_say(tables, dataset):
     rows = tables["glow"].replicates
     assert list(rows.columns[: len(REPLICATE)]) == REPLICATE and rows.groupby("category").size().tolist() == [60, 60]
     spread = rows.groupby("category")[["pixel_auroc", "image_auroc"]].std()
     pd.testing.assert_frame_equal(spread, pd.DataFrame(tables["glow"].spread).drop(index="mean")[spread.columns])
+    for category in dataset.categories:
+        samples = list(dataset.select([category]))
+        found = Glow()(torch.stack([sample.image for sample in samples]), category)
+        maps, scores = found.anomaly_map.detach(), found.image_score.detach()
+        masks, labels = torch.stack([s.mask for s in samples]), torch.tensor([s.is_anomalous for s in samples])
+        of_images = bootstrap_std(scores[:, None, None], labels[:, None, None], 60)
+        expected = [bootstrap_std(maps, masks, 60), of_images]
+        assert spread.loc[category].to_numpy() == pytest.approx(expected, rel=1e-6)
     assert rows.groupby("category").aupro.mean().to_numpy() == pytest.approx(tables["glow"].aupro.iloc[:2], abs=0.05)
 
 

@@ -345,8 +345,8 @@ def test_impossible_options_are_named():
         metrics.legacy_reach(maps, masks, thresholds=1)
     with pytest.raises(ValueError, match="thresholds must be None .exact. or at least 2, got 1"):
         metrics.aupro(maps, masks, thresholds=1)
-    for options in ({"resamples": 1}, {"bins": 2}):
-        with pytest.raises(ValueError, match="at least 2 resamples and 4 bins"):
+    for options, least in (({"resamples": 1}, "2 resamples, got 1"), ({"bins": 2}, "4 bins, got 2")):
+        with pytest.raises(ValueError, match=f"at least {least}"):
             metrics.bootstrap_std(maps, masks, **options)
 
 

@@ -10,6 +10,7 @@ from sklearn.metrics import average_precision_score, precision_recall_curve, roc
 
 from zsas_lib import metrics
 from zsas_lib.metrics import bootstrap, pixel, pixel_scores
+from zsas_lib.metrics.arena import Arena
 from zsas_lib.metrics.pixel_scores import PixelScores
 from zsas_lib.metrics.sorted_scores import SortedScores, orders
 
@@ -36,9 +37,8 @@ def test_gathered_metrics_are_those_of_maps_and_masks(kind):
     maps = maps.astype(kind)
     pixels = gathered(torch.from_numpy(maps), torch.from_numpy(masks))
     assert len(pixels) == len(maps)
-    assert bootstrap.counts_std(bootstrap.counted(pixels), resamples=50) == metrics.bootstrap_std(
-        maps, masks, resamples=50
-    )
+    spread = bootstrap.pairs_of(bootstrap.counted(pixels)).aurocs(bootstrap.resampled(len(maps), 50, 0)).std(ddof=1)
+    assert spread == pytest.approx(metrics.bootstrap_std(maps, masks, resamples=50), rel=1e-12)
     found = pixel.gathered_metrics(pixels)
     assert found == metrics.pixel_metrics(maps, masks)
     assert 0.6 < found["pixel_auroc"] < 1
@@ -128,12 +128,13 @@ def test_one_picture_is_a_category(shown):
         assert np.isnan(list(found.values())).all()
 
 
+@pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
-def test_sorted_scores_are_held_without_loss(kind):
+def test_sorted_scores_are_held_without_loss(kind, packed):
     scores = (
         np.sort(np.concatenate([part.ravel() for part in (m(pictures(3)[0]) for m in TIED.values())]).astype(kind)) + 0
     )
-    held = SortedScores(scores)
+    held = SortedScores(scores, Arena() if packed else None)
     np.testing.assert_array_equal(held.values(), scores)
     np.testing.assert_array_equal(held.values(17, 5_000), scores[17:5_000])
     assert (
@@ -158,7 +159,8 @@ def test_the_spread_of_many_scores_is_that_of_every_so_many(monkeypatch):
     assert found != expected and found == pytest.approx(expected, rel=1e-2)
     wins, normals, anomalous = bootstrap._wins(list(maps), list(masks), 512)
     assert normals.sum() + anomalous.sum() == maps.size
-    assert bootstrap.counts_std(bootstrap.counted(gathered(maps, masks), bins=512)) == pytest.approx(expected, rel=1e-2)
+    pairs = bootstrap.pairs_of(bootstrap.counted(gathered(maps, masks), bins=512))
+    assert pairs.aurocs(bootstrap.resampled(len(maps), 200, 0)).std(ddof=1) == pytest.approx(expected, rel=1e-2)
 
 
 @pytest.mark.slow
@@ -176,6 +178,29 @@ def test_the_scores_are_held_once():
     assert peaks[1] - peaks[0] < 1.3 * 20 * 40_000 * 4
 
 
+@pytest.mark.parametrize("many", [0, 5_000, 2**26])
+@pytest.mark.parametrize("per_sorted", [0, 10, 2**40])
+@pytest.mark.parametrize("last", [np.float32, np.float64])
+def test_neither_packing_nor_looking_up_in_turn_changes_a_metric(monkeypatch, many, per_sorted, last):
+    maps, masks = pictures(count=8, size=40)
+    maps[3] = np.round(maps[3], 1)
+    maps = [*maps[:-1].astype(np.float32), maps[-1].astype(last)]
+    normal = [map_[~mask] for map_, mask in zip(maps, masks)]
+    monkeypatch.setattr(pixel_scores, "MANY", many)
+    monkeypatch.setattr(pixel_scores, "PER_SORTED", per_sorted)  # 0: always in turn
+    monkeypatch.setattr(pixel_scores, "AT_ONCE", 1_000)
+    monkeypatch.setattr(pixel_scores, "OF_EACH", 1)
+    pixels = gathered(maps, masks)
+    kept = [np.array(own) for own, _ in pixels.pictures()]
+    for own, expected in zip(kept, normal):
+        np.testing.assert_array_equal(own, np.sort(expected).astype(last))
+    everything = np.sort(np.concatenate(normal))
+    found = pixels.pooled([0.25, 0.5])
+    np.testing.assert_array_equal(found.below, np.searchsorted(everything, found.anomalous, "left"))
+    np.testing.assert_array_equal(found.up_to, np.searchsorted(everything, found.anomalous, "right"))
+    np.testing.assert_array_equal(found.exceeding, [(everything > step).sum() for step in found.steps])
+
+
 def test_memory_is_given_back_where_there_are_many_scores(monkeypatch):
     asked = []
     monkeypatch.setattr(pixel_scores, "give_back", lambda: asked.append(True))
@@ -184,4 +209,4 @@ def test_memory_is_given_back_where_there_are_many_scores(monkeypatch):
     for count in range(1, 4):
         pixels.add(np.ones((4, 4), np.float32), np.eye(4, dtype=bool))  # twelve normal ones each
         pixels.tidy()
-        assert len(asked) == (count == 3)
+        assert len(asked) == 2 * (count == 3)  # when they are packed, and afterwards
