@@ -5,7 +5,9 @@ No model is loaded for it.
 Passes are counted as the chapter's ``costs`` in ``chapters.yaml`` say (`costs.passes`), a backward pass or a step of
 training as one more; the cost of a chapter that says nothing is unknown. A pass has the floating-point operations of
 its backbone, an H100 does `NOMINAL` of them in a second in float32, and so an estimate is good to within a factor of
-two or three. Once a page's own shards have run, their receipts say better.
+two or three; a small backbone takes the seconds of its record, fewer in training, for which its tower is
+read once. Each page is counted by itself, though pages share what they have in common. Once a page's own shards have
+run, their receipts say better.
 """
 
 import math
@@ -66,6 +68,7 @@ def estimated(job: Page | Shard, root: Path, *, sharded: bool = False, tflops: f
     name = str(values.get("backbone", next(iter(several))))
     backbone = ALIASES.get(name)
     gpu = backbone is None or backbone.core_seconds is None
+    training = 0
     if sharded:
         found = {"other": min(pictures, UNCOUNTED_PICTURES)}
     elif page.costs is None:
@@ -74,7 +77,10 @@ def estimated(job: Page | Shard, root: Path, *, sharded: bool = False, tflops: f
         training = _training(values) if not (isinstance(job, Shard) and job.after) else 0
         found = passes(page.costs, values, pictures, training)
     if not gpu:
-        return Estimate(pictures, sum(found.values()), sum(found.values()) * backbone.core_seconds / 3600, gpu)
+        counted = sum(found.values())
+        trained = counted - sum(passes(page.costs, values, pictures, 0).values()) if training else 0
+        seconds = (counted - trained) * backbone.core_seconds + trained * (backbone.training_seconds or 0.0)
+        return Estimate(pictures, counted, seconds / 3600, gpu)
     tflop = sum(count * _tflop(kind, values, name) for kind, count in found.items())
     return Estimate(pictures, sum(found.values()), tflop / tflops / 3600, gpu)
 

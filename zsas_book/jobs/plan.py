@@ -122,7 +122,10 @@ def report(plan: Plan, profile: str, root: Path) -> list[str]:
         f"{core:,.1f} core hours"
     ] * (core > 0)
     hours += [f"unknown hours of {unknown} jobs, whose chapters have no costs in chapters.yaml"] * (unknown > 0)
-    lines.append(f"{len(plan.jobs)} jobs: {shards} shards, {len(plan.jobs) - shards} pages; {' and '.join(hours)}.")
+    lines.append(
+        f"{len(plan.jobs)} jobs: {shards} shards, {len(plan.jobs) - shards} pages; {' and '.join(hours)}, "
+        "less what pages share."
+    )
     if gpu and not machine_gpus():
         lines.append("This machine has no GPU.")
     for name in plan.datasets:

@@ -25,7 +25,8 @@ class Registration:
     :param tflop: of one picture, in 1e12 operations, by kind of model: "winclip" with its windows, "learned" for the
         models that learn, at 518 pixels. Kinds that are missing are unknown.
     :param core_seconds: that a picture takes on one core of a CPU, metrics included, for a backbone so small that it
-        needs no GPU; None for all others.
+        needs no GPU, and :param training_seconds: that it takes in a step of training, where the frozen tower is not
+        asked again; None for all others.
     """
 
     architecture: str | Path | Mapping[str, object] | Callable[..., object]
@@ -38,6 +39,7 @@ class Registration:
     licence: str = ""
     tflop: Mapping[str, float] | None = None
     core_seconds: float | None = None
+    training_seconds: float | None = None
 
     @property
     def needs_download(self) -> bool:
@@ -55,6 +57,7 @@ ALIASES: dict[str, Registration] = {
         weights_gb=0.012,
         licence="MIT",
         core_seconds=0.07,
+        training_seconds=0.005,
     ),
     "vit-b-16-plus-240": Registration(
         "ViT-B-16-plus-240",

@@ -209,10 +209,9 @@ class AnomalyDataset(Dataset):
                 sample = read_sample(record, self.image_size, self.aspect, needs_mask=False)
             same = held and (held[0].category, held[0].mask.shape) == (sample.category, sample.mask.shape)
             if held and (not same or len(held) == batch_size):
-                yield stacked(held)
-                held = []
+                yield _let_go(held)
             held.append(sample)
-        yield stacked(held)
+        yield _let_go(held)
 
 
 def read_sample(
@@ -310,6 +309,13 @@ def _spaced_half(records: Sequence[Record], category: str, count: int) -> list[R
 
 def _spaced(records: Sequence[Record], count: int) -> list[Record]:
     return [records[(2 * index + 1) * len(records) // (2 * count)] for index in range(count)]
+
+
+def _let_go(held: list[Sample]) -> Batch:
+    """Samples as a batch, and no longer in their list: nothing holds them beside it while it is worked on."""
+    batch = stacked(held)
+    held.clear()
+    return batch
 
 
 def stacked(samples: list[Sample]) -> Batch:

@@ -111,6 +111,7 @@ def _predictions(
         prediction = predict(model, batch.images, batch.categories, batch.paths)
         progress.update(len(batch.paths))
         yield from zip(prediction.anomaly_map, batch.masks, prediction.image_score)
+        del batch, prediction  # before the next are made
 
 
 class Measuring:

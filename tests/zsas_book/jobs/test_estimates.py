@@ -1,4 +1,9 @@
-from zsas_book.jobs.estimates import _pictures, _training
+import pytest
+from mini_project import REPOSITORY
+
+from zsas_book.jobs.estimates import _pictures, _training, estimated
+from zsas_book.project.chapters import load_pages
+from zsas_lib.backbones.aliases import ALIASES
 from zsas_lib.data.load import load_dataset
 
 
@@ -18,3 +23,12 @@ def test_embedded_pictures_are_counted_and_trainings_as_long_as_the_recipe():
     trained = {"dataset": "embedded-b", "models": ["winclip", "anomalyclip", "vcpclip+"], "recipe": "short"}
     assert _training(trained) == 360 * 4 and _training(trained | {"epochs": 2}) == 360 * 2
     assert _training(trained | {"recipe": "paper"}) == 360 * 12
+
+
+def test_a_step_of_training_of_a_small_backbone_costs_less_than_a_picture_that_is_looked_at():
+    record, page = ALIASES["embedded"], load_pages(REPOSITORY, "embedded")["vcp_comparison"]
+    found = estimated(page, REPOSITORY)
+    looked_at = 3 * 360 * 8  # of eight models, three seeds
+    seconds = looked_at * record.core_seconds + (found.passes - looked_at) * record.training_seconds
+    assert not found.gpu and found.passes > 3 * looked_at and 3600 * found.hours == pytest.approx(seconds)
+    assert record.training_seconds < record.core_seconds / 5
