@@ -7,7 +7,7 @@ from toy import toy_dataset
 from trained import trained
 
 import zsas_lib as zsas
-from zsas_lib.backbones.unit_range import asked_later
+from zsas_lib.base.unit_range import asked_later
 from zsas_lib.models import list_trivial_maps
 from zsas_lib.store.results import describe_model
 from zsas_lib.training.fit import fit

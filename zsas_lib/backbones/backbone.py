@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from ..base.devices import to_device
 from ..base.options import listed
+from ..base.unit_range import require_images
 from .families.find import image_tower
 from .families.linear import freeze
 from .families.tower import ImageTower
 from .precision import DTYPES, EXACT
 from .text_tower import OpenClipText, TextTower
-from .unit_range import require_unit_range
 
 ACTIVATIONS = ("gelu", "quick_gelu")
 SENTENCES_AT_ONCE = 64
@@ -217,15 +217,11 @@ class Backbone(nn.Module):
             )
 
     def _sized(self, images: Tensor) -> Tensor:
-        if not isinstance(images, Tensor):
-            raise ValueError(f"Expected RGB images as a torch.Tensor (batch, 3, height, width), got {type(images)}.")
-        if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point() or 0 in images.shape:
+        require_images(images)
+        if 0 in images.shape:
             raise ValueError(
-                f"Expected RGB images of floats (batch, 3, height, width), one at least and of a pixel at least, got "
-                f"{images.dtype} {tuple(images.shape)}."
+                f"Expected images, one at least and of a pixel at least, got {images.dtype} {tuple(images.shape)}."
             )
-        if not images.is_meta:
-            require_unit_range(images)
         images = to_device(images, self.device).to(self.mean.dtype)
         if images.shape[-2:] == self.size:
             return images

@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from tqdm import tqdm
 
-from ..backbones.unit_range import asked_later, refuse_outside
 from ..base.devices import to_device
+from ..base.unit_range import asked_later, refuse_outside
 from ..data.dataset import AnomalyDataset
 from ..data.record import row_name
 from ..metrics import further

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..base.errors import UnknownNameError
+from ..base.unit_range import require_images
 from .amounts import Amount, is_number
 from .colour import HUE, SATURATION
 from .corruptions import CORRUPTIONS
@@ -77,7 +78,8 @@ def perturb(
     both colour shifts do, in one call of it, where the first of them stands. A Python number that changes nothing (0)
     leaves its step out, so without colour shifts nothing passes through HSV, as S says below eq. (3).
 
-    Raises UnknownNameError for a keyword that is no perturbation's column.
+    Raises UnknownNameError for a keyword that is no perturbation's column, ValueError for what is no batch of RGB
+    images of floats in [0, 1].
 
     >>> images = torch.rand(2, 3, 16, 16)
     >>> zsas.perturb(images, degrees=30, hue=torch.tensor([0.0, 0.5])).shape
@@ -85,6 +87,7 @@ def perturb(
     """
     amounts = {"degrees": degrees, "hue": hue, "saturation": saturation} | others
     columns = [perturbation.column for perturbation in PERTURBATIONS.values()]
+    require_images(images, may_wait=False)
     for column in others:
         if column not in columns:
             raise UnknownNameError("amount", column, columns)

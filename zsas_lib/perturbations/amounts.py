@@ -48,6 +48,12 @@ def by_parts(
     return torch.cat(parts)
 
 
+def at_least_single(planes: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Planes in half precision as float32, others as they are: the transforms that perturbations are made of have no
+    half precision on every device."""
+    return planes if planes.element_size() >= torch.float32.itemsize else planes.float()
+
+
 def gradient_wanted(planes: Tensor, *amounts: Amount) -> bool:
     """Whether what is made of planes and amounts is to be differentiated."""
     return torch.is_grad_enabled() and any(isinstance(own, Tensor) and own.requires_grad for own in (planes, *amounts))

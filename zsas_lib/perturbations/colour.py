@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from ..base.unit_range import require_images
 from .amounts import Amount, by_parts, gradient_wanted, per_image, straight_through_clip
 from .record import Perturbation
 
@@ -21,7 +22,8 @@ HUE_GAIN = 16.0  # how much larger than in the picture a pixel's chroma counts, 
 def shift_hue(images: Float[Tensor, "batch 3 height width"], radians: Amount) -> Float[Tensor, "batch 3 height width"]:
     """RGB images in [0, 1] with their HSV hue shifted by ``radians``, wrapped at 2 pi (S sec. 2).
 
-    Greys stay as they are. Differentiable in both arguments, with bounded gradients.
+    Greys stay as they are. Differentiable in both arguments, with bounded gradients. Raises ValueError for what is no
+    batch of RGB images of floats in [0, 1].
 
     >>> red = torch.tensor([1.0, 0.0, 0.0]).reshape(1, 3, 1, 1)
     >>> green = zsas.shift_hue(red, 2 * torch.pi / 3)
@@ -37,7 +39,8 @@ def shift_saturation(
     """RGB images in [0, 1] with ``shift`` added to their HSV saturation, clipped to [0, 1] straight-through (S A.1).
 
     A grey has hue 0, so a positive shift turns it red; black stays black. Differentiable in both arguments. The
-    gradient that reaches an image through the hue of its almost grey pixels is limited (`HUE_GAIN`).
+    gradient that reaches an image through the hue of its almost grey pixels is limited (`HUE_GAIN`). Raises ValueError
+    for what is no batch of RGB images of floats in [0, 1].
 
     >>> red = torch.tensor([1.0, 0.0, 0.0]).reshape(1, 3, 1, 1)
     >>> zsas.shift_saturation(red, -0.5).flatten()
@@ -53,8 +56,9 @@ def shift_hsv(
 
     With value V = max, chroma C = max - min, hue H in sixths of the circle and saturation S = C/V, a channel is
     V - V S' clamp(w, 0, 1) with w = 2 - |H' - 3|, |H' - 2| - 1, |H' - 4| - 1 for red, green, blue. The gradient of H
-    grows as 1/C; in the result it counts times the new chroma C', and its limit is on C'/C.
+    grows as 1/C; in the result it counts times the new chroma C', and its limit is on C'/C. Raises as `shift_hue`.
     """
+    require_images(images, may_wait=False)
     if gradient_wanted(images, hue, saturation):
         return by_parts(_shifted, images, hue, saturation, at_once=AT_ONCE)
     return _shifted_in_bands(images, hue, saturation)

@@ -17,8 +17,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..base.errors import UnknownNameError
+from ..base.unit_range import require_images
 from . import blurs, illumination, sensor
-from .amounts import Amount
+from .amounts import Amount, at_least_single
 from .record import Perturbation
 from .severity import SEVERITIES
 
@@ -67,12 +68,14 @@ class Corruption(Perturbation):
         depth: Float[Tensor, "batch height width"] | None = None,
     ) -> Float[Tensor, "batch 3 height width"]:
         """The images at a severity, one for all or one each; see `corrupt`."""
+        require_images(images, may_wait=False)
+        asked, images = images, at_least_single(images)
         further: dict[str, Any] = {"seed": seed} if self.takes_seed else {}
         if self.takes_depth:
             further["depth"] = depth if depth is None else depth.to(images.device, images.dtype)
         elif depth is not None:
             raise ValueError(f"Expected no depth for {self.name!r}, which is the same at every depth; leave it out.")
-        return self.function(images, severity=amount, **further)
+        return self.function(images, severity=amount, **further).to(asked.dtype) if len(images) else asked.clone()
 
 
 _HENDRYCKS, _KAR, _OURS = "Hendrycks and Dietterich 2019", "Kar et al. 2022", "this book"
@@ -168,7 +171,8 @@ def corrupt(
     `Corruption.rounds` says where the gradient is none.
 
     Raises UnknownNameError for another corruption, and ValueError for a severity that is not 1 to 5, for one that takes
-    depth and gets none, for depths that are not positive, and for as many seeds as there are not images.
+    depth and gets none, for depths that are not positive, for as many seeds as there are not images, and for what is no
+    batch of RGB images of floats in [0, 1].
 
     >>> images = torch.rand(2, 3, 32, 32)
     >>> zsas.corrupt(images, "sensor_noise(2)", seed=7).shape

@@ -18,7 +18,8 @@ from torch import Tensor
 from ..base.booleans import require_bool
 from ..base.devices import to_device
 from ..base.errors import UnknownNameError
-from .amounts import Amount, by_parts, gradient_wanted, per_image, straight_through_clip
+from ..base.unit_range import require_images
+from .amounts import Amount, at_least_single, by_parts, gradient_wanted, per_image, straight_through_clip
 from .displacement import displaced
 from .record import Motion, Perturbation
 from .turning import frame_of, turned
@@ -36,7 +37,7 @@ def rotate(
     `coverage` blends it in). Overshoot of the interpolation is clipped to [0, 1] once, at the end, with a
     straight-through gradient. Turned by 0, an image is the same to the last digit. Differentiable, once, in the images
     and in the angle; continuous in the angle but for detail finer than 0.45 cycles per pixel at 45 + 90k degrees.
-    Raises UnknownNameError for another fill.
+    Raises UnknownNameError for another fill, ValueError for what is no batch of images of floats in [0, 1].
 
     >>> images = torch.rand(1, 3, 8, 8)
     >>> turned = images.rot90(-1, (2, 3))
@@ -44,6 +45,13 @@ def rotate(
     True
     """
     _require_fill(fill)
+    require_images(images, channels=None, may_wait=False)
+    return _rotated(at_least_single(images), degrees, fill).to(images.dtype)
+
+
+def _rotated(
+    images: Float[Tensor, "batch channel height width"], degrees: Amount, fill: Fill
+) -> Float[Tensor, "batch channel height width"]:
     if _in_memory(images, degrees):
         return _turned(images, degrees, (0.0, 1.0), fill == "zero")
 
@@ -61,7 +69,7 @@ def derotate(
 
     What the turned image did not show is 0 as in S ("zero", as `coverage` blends it in) or continued from the border
     ("replicate"). Maps may have any range; each keeps within its own extremes, and 0 where it is filled. Raises
-    UnknownNameError for another fill.
+    UnknownNameError for another fill, ValueError for what is no batch of maps of floats.
 
     >>> maps = torch.rand(2, 8, 8)
     >>> turned = maps.rot90(-1, (1, 2))
@@ -69,6 +77,15 @@ def derotate(
     True
     """
     _require_fill(fill)
+    if not (isinstance(maps, Tensor) and maps.ndim == 3 and maps.is_floating_point()):
+        got = f"{maps.dtype} {tuple(maps.shape)}" if isinstance(maps, Tensor) else type(maps)
+        raise ValueError(f"Expected maps of floats (batch, height, width) as a torch.Tensor, got {got}.")
+    return _derotated(at_least_single(maps), degrees, fill).to(maps.dtype)
+
+
+def _derotated(
+    maps: Float[Tensor, "batch height width"], degrees: Amount, fill: Fill
+) -> Float[Tensor, "batch height width"]:
     if _in_memory(maps, degrees):
         return _turned(maps.unsqueeze(1), -degrees, None, fill == "zero").squeeze(1)
 

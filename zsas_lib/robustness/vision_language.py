@@ -19,8 +19,8 @@ from torch import Tensor
 from torchvision.transforms.functional import to_pil_image
 
 from ..backbones.tokenizers import INSTALL
-from ..backbones.unit_range import require_unit_range
 from ..base.errors import DataError, OptionError
+from ..base.unit_range import require_unit_range
 
 QUESTION = "What does the picture show?"
 ANSWER = "Answer with the letter of the right choice."

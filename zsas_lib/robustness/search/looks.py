@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ...backbones.unit_range import asked_later
 from ...base.devices import to_device
+from ...base.unit_range import asked_later
 from ...evaluation.complexity import operations
 from ...models.enlarged import enlarged
 from ...models.prediction import AnomalyModel

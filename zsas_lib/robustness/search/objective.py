@@ -7,12 +7,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ...backbones.unit_range import asked_later, refuse_outside, require_unit_range
 from ...base.booleans import require_bool
 from ...base.devices import to_device
 from ...base.errors import UnknownNameError
 from ...base.freed import keep_freed
 from ...base.threads import enough_threads
+from ...base.unit_range import asked_later, refuse_outside, require_unit_range
 from ...metrics.pictures import picture_aurocs
 from ...models.prediction import AnomalyModel
 from ...perturbations import OF_PAPER_S, perturb, shown, upright

@@ -1,4 +1,4 @@
-"""Whether images lie in [0, 1]: asked of those in memory at once, and of those on a device at a wait.
+"""Whether images are floats in [0, 1]: asked of those in memory at once, and of those on a device at a wait.
 
 A device is still computing what it is asked about, so the answer holds the host up. Loops that wait for results anyway
 put the question off until then.
@@ -15,7 +15,22 @@ from torch import Tensor
 _put_off: list[list[Tensor]] = []
 
 
-def require_unit_range(images: Float[Tensor, "batch 3 height width"]) -> None:
+def require_images(
+    images: Float[Tensor, "batch channel height width"], channels: int | None = 3, *, may_wait: bool = True
+) -> None:
+    """Raises ValueError for what is no batch of images of floats with so many ``channels`` (None: any number), and as
+    `require_unit_range`; an empty batch is one. Where it may not wait, the values of images on a device are only asked
+    about later, within `asked_later`."""
+    if not isinstance(images, Tensor):
+        raise ValueError(f"Expected images as a torch.Tensor (batch, 3, height, width), got {type(images)}.")
+    if images.ndim != 4 or images.shape[1] != (channels or images.shape[1]) or not images.is_floating_point():
+        kind = "RGB images of floats (batch, 3" if channels == 3 else "images of floats (batch, channel"
+        raise ValueError(f"Expected {kind}, height, width), got {images.dtype} {tuple(images.shape)}.")
+    if images.numel() and not images.is_meta and (may_wait or _put_off or images.device.type == "cpu"):
+        require_unit_range(images)
+
+
+def require_unit_range(images: Float[Tensor, "batch channel height width"]) -> None:
     """Raises ValueError for values far outside [0, 1], or within `asked_later`, for images on a device, says nothing
     yet."""
     extent = torch.stack(images.detach().aminmax())
