@@ -66,7 +66,7 @@ def evaluate(
     for part, predictions in category_predictions(model, dataset, batch_size, "evaluate"):
         pixels, own, scores, maps, masks = _taken_in(predictions, part.has_masks, keep=bool(more))
         counts = counted(pixels)
-        row = {"category": row_name(part.categories[0])} | gathered_metrics(pixels)
+        row: dict[str, object] = {"category": row_name(part.categories[0]), **gathered_metrics(pixels)}
         row |= {name: function(maps, masks) for name, function in more.items()}
         row, own_replicates = _resampled(row, (), part, counts, scores, resamples, seed)
         rows.append(row)

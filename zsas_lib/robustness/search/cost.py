@@ -15,7 +15,8 @@ from . import adam
 from .amounts import box, in_tables, ordered
 from .looks import Look
 from .objective import Objective
-from .two_fidelity import Plan, plan
+from .two_fidelity import plan
+from .whole_sets import steps_of
 from .worst_case import COMBINATIONS, SEARCHES
 
 
@@ -44,39 +45,39 @@ def study_cost(
     combinations: Sequence[Sequence[str]] = COMBINATIONS,
     search: str = "adam",
     steps: int = 200,
+    steps_in_place: int | None = None,
     restarts: int = 5,
     batch_size: int = 16,
 ) -> Cost:
     """The cost of `whole_sets.worst_cases` with these options and an empty store.
 
-    Counted are ``steps`` points per picture and combination, of two passes each for "adam" and one otherwise, and the
-    pass that gives the map of the chosen one. Those of "two-fidelity" are ``steps`` passes of which cheap looks take a
-    share, and the points are the exact ones. The time is that of one batch of the data set's first pictures under
-    the three perturbations of paper S and whatever else is searched over, all at once, measured after another one that
-    warms up. Raises UnknownNameError for an unknown search or perturbation.
+    Counted are ``steps`` points per picture and combination (`whole_sets.steps_of`), of two passes each for "adam" and
+    one otherwise, and the pass that gives the map of the chosen one. Those of "two-fidelity" are ``steps`` passes of
+    which cheap looks take a share, and the points are the exact ones. The time is that of one batch of the data set's
+    first pictures under the three perturbations of paper S and whatever else is searched over, all at once, measured
+    after another one that warms up. Raises UnknownNameError for an unknown search or perturbation.
     """
     if search not in SEARCHES:
         raise UnknownNameError("search", search, SEARCHES)
     over = in_tables([perturbation for combination in combinations for perturbation in ordered(combination)])
     climbs = search == "adam"
     cases = len(dataset) * len(combinations)
-    points = cases * (steps // restarts * restarts if climbs else steps)
+    own = [steps_of(combination, steps, steps_in_place) for combination in combinations]
+    points = len(dataset) * sum(number // restarts * restarts if climbs else number for number in own)
     forward = _seconds_per_point(model, dataset, over, batch_size, backward=False)
     if search == "two-fidelity" and model.looks_cheaply:
-        spending, glance = _looks(model, dataset, over, batch_size, steps)
-        seconds = cases * (spending.looks * glance + (spending.exact + 1) * forward)
-        return Cost(cases * spending.exact, cases * (steps + 1), seconds)
+        look, glance = _look(model, dataset, over, batch_size)
+        spent = [plan(number, look) for number in own]
+        looks, exact = (len(dataset) * sum(part) for part in ([s.looks for s in spent], [s.exact for s in spent]))
+        return Cost(exact, points + cases, looks * glance + (exact + cases) * forward)
     point = _seconds_per_point(model, dataset, over, batch_size, backward=True) if climbs else forward
     return Cost(points, points * (adam.PASSES if climbs else 1) + cases, points * point + cases * forward)
 
 
-def _looks(
-    model: AnomalyModel, dataset: AnomalyDataset, over: Sequence[str], batch_size: int, passes: int
-) -> tuple[Plan, float]:
-    """What a search by two fidelities does, and the seconds of a cheap look."""
+def _look(model: AnomalyModel, dataset: AnomalyDataset, over: Sequence[str], batch_size: int) -> tuple[float, float]:
+    """What a cheap look costs, in passes and in seconds."""
     objective = _first_batch(model, dataset, over, batch_size)
     look, index = Look(objective), torch.arange(len(objective.images))
-    spending = plan(passes, look.cost)
 
     def glance():
         look.values(index, _others(objective), "worst", "pixel_auroc")
@@ -84,7 +85,7 @@ def _looks(
     glance()
     start = perf_counter()
     glance()
-    return spending, (perf_counter() - start) / len(index)
+    return look.cost, (perf_counter() - start) / len(index)
 
 
 def _first_batch(model: AnomalyModel, dataset: AnomalyDataset, over: Sequence[str], batch_size: int) -> Objective:

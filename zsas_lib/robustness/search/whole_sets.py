@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from ...base.options import whole_number
 from ...base.sources import source_digest
 from ...data.dataset import AnomalyDataset, Sample, read_once, stacked
 from ...data.record import row_name
@@ -38,6 +39,7 @@ def worst_cases(
     combinations: Sequence[Sequence[str]] = COMBINATIONS,
     search: str = "adam",
     steps: int = 200,
+    steps_in_place: int | None = None,
     restarts: int = 5,
     seed: int = 0,
     goal: str = "worst",
@@ -51,18 +53,19 @@ def worst_cases(
     One row per picture and combination, the unperturbed picture ("none") first: category, picture (its number in the
     data set), is_anomalous, combination, degrees, hue, saturation and the columns of other perturbations that are
     searched over, loss, pixel_auroc, passes. A combination builds on those of its subsets that are asked for: their
-    points compete in it, so a larger one is never weaker, and its ``passes`` are its own.
+    points compete in it, so a larger one is never weaker, and its ``passes`` are its own. Combinations that leave every
+    pixel where it is take at most ``steps_in_place`` steps, for their worst cases are easier to find.
 
     The history of each picture and combination is stored on its own (in ``store``, by default
     `results.results_folder`): a study that was stopped goes on at the picture it had reached, and one with other
-    pictures or more combinations computes only what is new. Raises as `worst_case`, and ValueError for no combination.
+    pictures or more combinations computes only what is new. Raises as `worst_case`, ValueError for no combination, and
+    OptionError for ``steps_in_place`` below 1.
     """
     combinations = sorted({ordered(over) for over in combinations}, key=_place)
     if not combinations:
         raise ValueError("Expected at least one combination of perturbations, got none.")
     searching = {
         "search": search,
-        "steps": steps,
         "restarts": restarts,
         "seed": seed,
         "goal": goal,
@@ -79,7 +82,13 @@ def worst_cases(
             for over in combinations:
                 subsets = [less for less in histories if set(less) < set(over)]
                 histories[over] = _histories(
-                    model, pictures, over, {s: histories[s] for s in subsets}, searching, batch_size, store
+                    model,
+                    pictures,
+                    over,
+                    {s: histories[s] for s in subsets},
+                    searching | {"steps": steps_of(over, steps, steps_in_place)},
+                    batch_size,
+                    store,
                 )
                 progress.update(len(pictures))
             for number, picture in enumerate(pictures):
@@ -95,6 +104,15 @@ def worst_cases(
                     },
                 )
     return pd.DataFrame(rows)
+
+
+def steps_of(over: Sequence[str], steps: int, steps_in_place: int | None) -> int:
+    """How many of ``steps`` a search over some perturbations takes, see `worst_cases`."""
+    if steps_in_place is not None:
+        whole_number("worst_cases", "steps_in_place", steps_in_place, 1)
+        if not any(PERTURBATIONS[name].motion for name in over):
+            return min(steps, steps_in_place)
+    return steps
 
 
 @hangs_on_rounding

@@ -14,13 +14,15 @@ def data(tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("in_place", [None, 3, 9])
 @pytest.mark.parametrize("search", ["grid", "random"])
-def test_the_passes_counted_are_those_that_the_study_takes(data, tmp_path, search):
+def test_the_passes_counted_are_those_that_the_study_takes(data, tmp_path, search, in_place):
     options = {"search": search, "steps": 5, "restarts": 2, "combinations": [("rotation",), ("hue", "saturation")]}
+    options |= {"steps_in_place": in_place}
     model = Glow()
     worst_cases(model, data, **options, store=tmp_path)
     cost = study_cost(Glow(), data, **options)
-    assert (cost.passes, cost.points) == (model.seen, len(data) * 2 * 5)
+    assert (cost.passes, cost.points) == (model.seen, len(data) * (5 + min(5, in_place or 5)))
     assert cost.seconds > 0
 
 

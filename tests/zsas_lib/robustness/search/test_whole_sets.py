@@ -5,6 +5,7 @@ import pytest
 from toy import Glow, Speckled, toy_dataset
 
 import zsas_lib as zsas
+from zsas_lib.base.errors import OptionError
 from zsas_lib.robustness.search import whole_sets as study
 from zsas_lib.robustness.search.whole_sets import bounds, worst_cases
 from zsas_lib.robustness.search.worst_case import COMBINATIONS
@@ -43,6 +44,15 @@ def test_one_row_per_picture_and_combination_and_larger_ones_are_never_weaker(da
         zsas.evaluate(Speckled(), data).per_image.pixel_auroc.tolist(), abs=1e-6, nan_ok=True
     )
     assert (cases[cases.combination != "none"].passes == SEARCH["steps"]).all()
+
+
+@pytest.mark.slow
+def test_combinations_that_turn_nothing_take_fewer_steps_where_that_is_asked_for(data, tmp_path):
+    cases = worst_cases(Speckled(), data, **SEARCH, steps_in_place=4, store=tmp_path).set_index("combination").passes
+    for over in COMBINATIONS:
+        assert (cases[study.combination_name(over)] == (SEARCH["steps"] if "rotation" in over else 4)).all()
+    with pytest.raises(OptionError, match="steps_in_place=0; expected a whole number of at least 1"):
+        worst_cases(Speckled(), data, **SEARCH, steps_in_place=0, store=tmp_path)
 
 
 @pytest.mark.slow
