@@ -235,6 +235,8 @@ def _require_known(kind: str, value: str | None, known: Collection[str]) -> None
 def _find(name: str) -> Registration:
     if name in _REGISTERED:
         return _REGISTERED[name]
+    if not isinstance(name, str):
+        raise UnknownNameError("backbone", name, _REGISTERED)
     if name.startswith((HUB, LOCAL)):
         return Registration(name, name)
     if name.startswith(PREFIX):

@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from .errors import OptionError
 
 
@@ -14,9 +16,19 @@ def whole_number(
 
     Raises OptionError, naming ``owner`` and the option's ``name``, for all else: fractions, NaN, text and booleans too.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < low or (high is not None and value > high):
+    if not is_whole(value, low, high):
         raise OptionError(f"{owner} got {name}={value!r}; expected {expected} {_range(low, high)}.")
-    return value
+    return value  # pyright: ignore[reportReturnType] one, as was just asked
+
+
+def is_whole(value: object, low: int, high: int | None = None) -> bool:
+    """Whether a value is a whole number in low..high (None: no upper end), numpy's too."""
+    return (
+        isinstance(value, int | np.integer)
+        and not isinstance(value, bool)
+        and value >= low
+        and (high is None or value <= high)
+    )
 
 
 def number(

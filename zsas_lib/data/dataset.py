@@ -22,7 +22,7 @@ from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2.functional import resize
 
 from ..base.errors import DataError, UnknownNameError
-from ..base.options import listed
+from ..base.options import is_whole, listed
 from .masks import MASK_RULES, check_rule, read_mask
 from .pictures import read_image
 from .record import Record, first, missing_files, row_name
@@ -163,8 +163,8 @@ class AnomalyDataset(Dataset):
         for category in wanted:
             if category not in self.categories:
                 raise UnknownNameError("category", category, self.categories, f"These have pictures in {self.root}.")
-        if per_category is not None and per_category < 1:
-            raise ValueError(f"per_category must be at least 1 picture, or None for all; got {per_category}.")
+        if per_category is not None and not is_whole(per_category, 1):
+            raise ValueError(f"per_category must be at least 1 picture, or None for all; got {per_category!r}.")
         records = [
             record for record in self.records if record.category in wanted and anomalous in (None, record.is_anomalous)
         ]
@@ -199,8 +199,8 @@ class AnomalyDataset(Dataset):
         :raises DataError: as `read_sample`.
         :raises ValueError: ``batch_size`` is below 1.
         """
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1; got {batch_size}.")
+        if not is_whole(batch_size, 1):
+            raise ValueError(f"batch_size must be at least 1; got {batch_size!r}.")
         held: list[Sample] = []
         for index, record in enumerate(self.records):
             if needs_masks or record.mask_path or not record.is_anomalous:

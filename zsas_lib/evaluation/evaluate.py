@@ -49,7 +49,7 @@ def evaluate(
 
     Of one category at a time the scores of all pixels are held in memory, once; its maps and masks only where a further
     metric of pixels is registered. Raises ValueError, naming the picture, for a map or score that is not finite, and
-    for fewer than 2 resamples.
+    for fewer than 2 resamples, a seed below 0 or a batch size below 1; TypeError for what is no model or no data set.
 
     >>> model = zsas.load_model("winclip", zsas.load_backbone("embedded"))
     >>> dataset = zsas.load_dataset("embedded-b", categories="ceramic_ring")
@@ -60,7 +60,7 @@ def evaluate(
     >>> bool(table.loc["mean", "pixel_auroc"] > 0.8)
     True
     """
-    require_resamples(resamples)
+    require_resamples(resamples, seed)
     rows, pictures, replicates = [], [], []
     more = further("pixel", PIXEL_METRICS)
     for part, predictions in category_predictions(model, dataset, batch_size, "evaluate"):
@@ -96,8 +96,11 @@ def category_predictions(
     """What a model says of each category's pictures: that part of the data set, and map, mask and image score of one
     picture after the other, in its order, which are predicted as they are asked for.
 
-    ``what`` names the progress bar. Raises as `predict`.
+    ``what`` names the progress bar. Raises as `predict`, and TypeError for what is no model or no data set.
     """
+    if not (isinstance(model, AnomalyModel) and isinstance(dataset, AnomalyDataset)):
+        got = f"{type(model).__name__} and {type(dataset).__name__}"
+        raise TypeError(f"Expected a model (zsas.load_model) and a data set (zsas.load_dataset), got {got}.")
     with tqdm(total=len(dataset), desc=what, unit=" pictures", disable=None, leave=False) as progress:
         for category in dataset.categories:
             part = dataset.select([category])
@@ -118,7 +121,7 @@ class Measuring:
     """Rows of a table that a function measures, one category and setting after the other, and their replicates."""
 
     def __init__(self, *settings: str, resamples: int, seed: int):
-        require_resamples(resamples)
+        require_resamples(resamples, seed)
         self._settings, self._resamples, self._seed = list(settings), resamples, seed
         self._rows: list[dict] = []
         self._replicates: list[pd.DataFrame] = []

@@ -1,8 +1,11 @@
 """AUPRO, exact and as the legacy papers compute it with 200 thresholds."""
 
+from numbers import Real
+
 import numpy as np
 from jaxtyping import Float
 
+from ..base.options import is_whole
 from .metric import Metric, register
 from .pixel_scores import PixelScores, Pooled
 from .ranking import Maps, Masks, Ranking, gathered, ranking_of
@@ -101,10 +104,10 @@ def legacy_pooled(pixels: PixelScores, thresholds: int = LEGACY_THRESHOLDS) -> P
 
 
 def _require(fpr_limit: float, thresholds: int | None) -> None:
-    if not 0 < fpr_limit <= 1:
-        raise ValueError(f"fpr_limit must lie in (0, 1], got {fpr_limit}; the field's choice is 0.3.")
-    if thresholds is not None and thresholds < 2:
-        raise ValueError(f"thresholds must be None (exact) or at least 2, got {thresholds}; legacy papers use 200.")
+    if not (isinstance(fpr_limit, Real) and 0 < fpr_limit <= 1):
+        raise ValueError(f"fpr_limit must lie in (0, 1], got {fpr_limit!r}; the field's choice is 0.3.")
+    if thresholds is not None and not is_whole(thresholds, 2):
+        raise ValueError(f"thresholds must be None (exact) or at least 2, got {thresholds!r}; legacy papers use 200.")
 
 
 def _aupro_200(maps: Maps, masks: Masks) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.sparse import csr_array, vstack
 
+from ..base.options import is_whole
 from .pixel_scores import PixelScores
 from .ranking import Labels, Maps, Masks, Scores, checked
 
@@ -32,7 +33,7 @@ def bootstrap_std(maps: Maps, masks: Masks, resamples: int = 200, seed: int = 0,
     moves the AUROC of all images by at most 2 / (``bins`` - 2), in practice by about 1e-6, and the standard error by
     about 1e-5 of itself. Of more than `QUANTILES_OF` scores the quantiles are those of every so many.
 
-    Raises ValueError for fewer than 2 resamples or 4 bins; other input and errors as in `pixel_auroc`.
+    Raises ValueError for fewer than 2 resamples or 4 bins and a seed below 0; other input and errors as `pixel_auroc`.
 
     >>> right = torch.linspace(0, 1, 100).reshape(10, 10)
     >>> maps = torch.stack([right, 1 - right])
@@ -40,7 +41,7 @@ def bootstrap_std(maps: Maps, masks: Masks, resamples: int = 200, seed: int = 0,
     >>> zsas.metrics.bootstrap_std(maps, masks) > 0.3
     True
     """
-    require_resamples(resamples)
+    require_resamples(resamples, seed)
     _require_bins(bins)
     return _spread(_wins(*checked(maps, masks), bins), resamples, seed)
 
@@ -118,15 +119,17 @@ def resampled(images: int, resamples: int, seed: int) -> Int[np.ndarray, "resamp
     return drawn
 
 
-def require_resamples(resamples: int) -> None:
-    """Raises ValueError for fewer than 2 resamples, which have no spread."""
-    if resamples < 2:
-        raise ValueError(f"Expected at least 2 resamples, got {resamples}.")
+def require_resamples(resamples: int, seed: int = 0) -> None:
+    """Raises ValueError for fewer than 2 resamples, which have no spread, or a seed below 0."""
+    if not is_whole(resamples, 2):
+        raise ValueError(f"Expected at least 2 resamples, got {resamples!r}.")
+    if not is_whole(seed, 0):
+        raise ValueError(f"Expected a seed that is a whole number from 0 on, got {seed!r}.")
 
 
 def _require_bins(bins: int) -> None:
-    if bins < 4:
-        raise ValueError(f"Expected at least 4 bins, got {bins}.")
+    if not is_whole(bins, 4):
+        raise ValueError(f"Expected at least 4 bins, got {bins!r}.")
 
 
 def _spread(pairs: Pairs, resamples: int, seed: int) -> float:

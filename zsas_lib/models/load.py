@@ -41,8 +41,9 @@ def load_model(
             raise UnknownNameError(f"option of model {name!r}", option, known)
     if record.trivial:
         loaded = model(**{**record.options, **options})
-    elif backbone is None:
-        raise TypeError(f'Model {name!r} needs a backbone: load_model({name!r}, load_backbone("embedded")).')
+    elif not isinstance(backbone, Backbone):
+        got = "" if backbone is None else f", got {backbone!r}"
+        raise TypeError(f'Model {name!r} needs a backbone{got}: load_model({name!r}, load_backbone("embedded")).')
     else:
         require_runs(name, backbone)
         loaded = model(backbone, **{**record.options, **options})

@@ -75,7 +75,9 @@ class AnomalyModel(nn.Module):
 
     @classmethod
     def require_suits(cls, backbone: Backbone) -> None:
-        """Raises OptionError for a backbone that this model cannot run on."""
+        """Raises OptionError for a backbone that this model cannot run on, TypeError for what is none."""
+        if not isinstance(backbone, Backbone):
+            raise TypeError(f"{cls.__name__} needs a backbone of zsas.load_backbone, got {backbone!r}.")
         if why := cls.cannot(backbone):
             raise OptionError(f"{cls.__name__} cannot run on backbone {backbone.name!r} ({backbone.family}): {why}")
 

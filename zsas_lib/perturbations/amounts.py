@@ -59,6 +59,16 @@ def gradient_wanted(planes: Tensor, *amounts: Amount) -> bool:
     return torch.is_grad_enabled() and any(isinstance(own, Tensor) and own.requires_grad for own in (planes, *amounts))
 
 
+def require_amount(amount: Amount, count: int) -> None:
+    """Raises ValueError for what is neither one number nor one for each of ``count`` images."""
+    try:
+        numbers = torch.as_tensor(amount).numel()
+    except (TypeError, ValueError, RuntimeError):  # what torch makes of words, of nothing and of ragged lists
+        raise ValueError(f"Expected a number as an amount, or one for each image, got {amount!r}.") from None
+    if numbers not in (1, count):
+        raise ValueError(f"Expected one amount for all of {count} images, or one each, got {numbers}.")
+
+
 def per_image(amount: Amount, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, " #batch"]:
     """Amounts beside the images that they are for, one for all or one each."""
     if isinstance(amount, int | float):

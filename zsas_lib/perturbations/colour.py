@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..base.unit_range import require_images
-from .amounts import Amount, by_parts, gradient_wanted, per_image, straight_through_clip
+from .amounts import Amount, by_parts, gradient_wanted, per_image, require_amount, straight_through_clip
 from .record import Perturbation
 
 AT_ONCE = 2**18
@@ -23,7 +23,7 @@ def shift_hue(images: Float[Tensor, "batch 3 height width"], radians: Amount) ->
     """RGB images in [0, 1] with their HSV hue shifted by ``radians``, wrapped at 2 pi (S sec. 2).
 
     Greys stay as they are. Differentiable in both arguments, with bounded gradients. Raises ValueError for what is no
-    batch of RGB images of floats in [0, 1].
+    batch of RGB images of floats in [0, 1] or no amount for them.
 
     >>> red = torch.tensor([1.0, 0.0, 0.0]).reshape(1, 3, 1, 1)
     >>> green = zsas.shift_hue(red, 2 * torch.pi / 3)
@@ -40,7 +40,7 @@ def shift_saturation(
 
     A grey has hue 0, so a positive shift turns it red; black stays black. Differentiable in both arguments. The
     gradient that reaches an image through the hue of its almost grey pixels is limited (`HUE_GAIN`). Raises ValueError
-    for what is no batch of RGB images of floats in [0, 1].
+    for what is no batch of RGB images of floats in [0, 1] or no amount for them.
 
     >>> red = torch.tensor([1.0, 0.0, 0.0]).reshape(1, 3, 1, 1)
     >>> zsas.shift_saturation(red, -0.5).flatten()
@@ -59,6 +59,8 @@ def shift_hsv(
     grows as 1/C; in the result it counts times the new chroma C', and its limit is on C'/C. Raises as `shift_hue`.
     """
     require_images(images, may_wait=False)
+    for amount in (hue, saturation):
+        require_amount(amount, len(images))
     if gradient_wanted(images, hue, saturation):
         return by_parts(_shifted, images, hue, saturation, at_once=AT_ONCE)
     return _shifted_in_bands(images, hue, saturation)

@@ -19,7 +19,7 @@ from torch import Tensor
 from ..base.errors import UnknownNameError
 from ..base.unit_range import require_images
 from . import blurs, illumination, sensor
-from .amounts import Amount, at_least_single
+from .amounts import Amount, at_least_single, require_amount
 from .record import Perturbation
 from .severity import SEVERITIES
 
@@ -69,8 +69,13 @@ class Corruption(Perturbation):
     ) -> Float[Tensor, "batch 3 height width"]:
         """The images at a severity, one for all or one each; see `corrupt`."""
         require_images(images, may_wait=False)
+        require_amount(amount, len(images))
         asked, images = images, at_least_single(images)
         further: dict[str, Any] = {"seed": seed} if self.takes_seed else {}
+        if self.takes_depth and depth is not None and depth.shape != (len(images), *images.shape[2:]):
+            raise ValueError(
+                f"Expected depths (batch, height, width) of images {tuple(images.shape)}, got {tuple(depth.shape)}."
+            )
         if self.takes_depth:
             further["depth"] = depth if depth is None else depth.to(images.device, images.dtype)
         elif depth is not None:
@@ -143,8 +148,8 @@ def spelled(corruption: str) -> tuple[Corruption, int]:
     >>> record.name, severity, record.values[severity]
     ('fog', 2, 0.65)
     """
-    found = _SPELLED.fullmatch(corruption)
-    record = corruption_named(found["name"] if found else corruption.strip())
+    found = _SPELLED.fullmatch(corruption) if isinstance(corruption, str) else None
+    record = corruption_named(found["name"] if found else str(corruption).strip())
     if not found:
         raise ValueError(
             f"Expected a severity of {record.name!r}, 1 to 5, such as '{record.name}(3)'; got {corruption!r}."
@@ -171,8 +176,8 @@ def corrupt(
     `Corruption.rounds` says where the gradient is none.
 
     Raises UnknownNameError for another corruption, and ValueError for a severity that is not 1 to 5, for one that takes
-    depth and gets none, for depths that are not positive, for as many seeds as there are not images, and for what is no
-    batch of RGB images of floats in [0, 1].
+    depth and gets none, for depths that are not positive or of another shape, for as many seeds as there are not
+    images, and for what is no batch of RGB images of floats in [0, 1].
 
     >>> images = torch.rand(2, 3, 32, 32)
     >>> zsas.corrupt(images, "sensor_noise(2)", seed=7).shape

@@ -19,7 +19,15 @@ from ..base.booleans import require_bool
 from ..base.devices import to_device
 from ..base.errors import UnknownNameError
 from ..base.unit_range import require_images
-from .amounts import Amount, at_least_single, by_parts, gradient_wanted, per_image, straight_through_clip
+from .amounts import (
+    Amount,
+    at_least_single,
+    by_parts,
+    gradient_wanted,
+    per_image,
+    require_amount,
+    straight_through_clip,
+)
 from .displacement import displaced
 from .record import Motion, Perturbation
 from .turning import frame_of, turned
@@ -37,7 +45,8 @@ def rotate(
     `coverage` blends it in). Overshoot of the interpolation is clipped to [0, 1] once, at the end, with a
     straight-through gradient. Turned by 0, an image is the same to the last digit. Differentiable, once, in the images
     and in the angle; continuous in the angle but for detail finer than 0.45 cycles per pixel at 45 + 90k degrees.
-    Raises UnknownNameError for another fill, ValueError for what is no batch of images of floats in [0, 1].
+    Raises UnknownNameError for another fill, ValueError for what is no batch of images of floats in [0, 1] or no
+    amount for them.
 
     >>> images = torch.rand(1, 3, 8, 8)
     >>> turned = images.rot90(-1, (2, 3))
@@ -46,6 +55,7 @@ def rotate(
     """
     _require_fill(fill)
     require_images(images, channels=None, may_wait=False)
+    require_amount(degrees, len(images))
     return _rotated(at_least_single(images), degrees, fill).to(images.dtype)
 
 
@@ -69,7 +79,7 @@ def derotate(
 
     What the turned image did not show is 0 as in S ("zero", as `coverage` blends it in) or continued from the border
     ("replicate"). Maps may have any range; each keeps within its own extremes, and 0 where it is filled. Raises
-    UnknownNameError for another fill, ValueError for what is no batch of maps of floats.
+    UnknownNameError for another fill, ValueError for what is no batch of maps of floats or no amount for them.
 
     >>> maps = torch.rand(2, 8, 8)
     >>> turned = maps.rot90(-1, (1, 2))
@@ -80,6 +90,7 @@ def derotate(
     if not (isinstance(maps, Tensor) and maps.ndim == 3 and maps.is_floating_point()):
         got = f"{maps.dtype} {tuple(maps.shape)}" if isinstance(maps, Tensor) else type(maps)
         raise ValueError(f"Expected maps of floats (batch, height, width) as a torch.Tensor, got {got}.")
+    require_amount(degrees, len(maps))
     return _derotated(at_least_single(maps), degrees, fill).to(maps.dtype)
 
 
@@ -236,6 +247,7 @@ def _source(
 ) -> tuple[Float[Tensor, "*batch height width"], Float[Tensor, "*batch height width"]]:
     """Where each pixel of a turned image comes from, right of and below the centre, in pixels."""
     if not isinstance(degrees, Tensor):
+        require_amount(degrees, 1)
         degrees = torch.full((), degrees, dtype=torch.get_default_dtype(), device=device)
     device = device or degrees.device
     angle = torch.deg2rad(to_device(degrees, device))[..., None, None]

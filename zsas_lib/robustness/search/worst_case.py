@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ...base.errors import UnknownNameError
+from ...base.options import is_whole
 from ...models.prediction import AnomalyModel
 from ...perturbations import OF_PAPER_S
 from . import adam, grid, two_fidelity, uniform
@@ -123,12 +124,12 @@ def worst_case(
     for kind, name, names in (("search", search, SEARCHES), ("goal", goal, GOALS), ("selection", select, SELECTIONS)):
         if name not in names:
             raise UnknownNameError(kind, name, names)
-    if restarts < 1 or steps < (restarts if search == "adam" else 1):
+    if not is_whole(restarts, 1) or not is_whole(steps, restarts if search == "adam" else 1):
         raise ValueError(
-            f"Expected at least one restart and one step for each, got steps={steps} and restarts={restarts}."
+            f"Expected at least one restart and one step for each, got steps={steps!r} and restarts={restarts!r}."
         )
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1; got {batch_size}.")
+    if not is_whole(batch_size, 1):
+        raise ValueError(f"batch_size must be at least 1; got {batch_size!r}.")
     objective = Objective(model, images, masks, class_names, over, fill)
     seeds = _image_seeds(images, seed)
     known = None if known is None else _inside(known, objective.over)
