@@ -23,12 +23,9 @@ def whole_number(
 
 def is_whole(value: object, low: int, high: int | None = None) -> bool:
     """Whether a value is a whole number in low..high (None: no upper end), numpy's too."""
-    return (
-        isinstance(value, int | np.integer)
-        and not isinstance(value, bool)
-        and value >= low
-        and (high is None or value <= high)
-    )
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        return False
+    return low <= int(value) and (high is None or int(value) <= high)
 
 
 def number(
