@@ -5,9 +5,9 @@ No model is loaded for it.
 Passes are counted as the chapter's ``costs`` in ``chapters.yaml`` say (`costs.passes`), a backward pass or a step of
 training as one more; the cost of a chapter that says nothing is unknown. A pass has the floating-point operations of
 its backbone, an H100 does `NOMINAL` of them in a second in float32, and so an estimate is good to within a factor of
-two or three; a small backbone takes the seconds of its record, fewer in training, for which its tower is
-read once. Each page is counted by itself, though pages share what they have in common. Once a page's own shards have
-run, their receipts say better.
+two or three; a small backbone takes the seconds of its record, fewer in training, for which its tower is read once.
+Each page is counted by itself, though pages share what they have in common. Once a page's own shards have run, their
+receipts say better.
 """
 
 import math

@@ -15,7 +15,7 @@ from ..base.unit_range import asked_later, refuse_outside
 from ..data.dataset import AnomalyDataset
 from ..data.record import row_name
 from ..metrics import further
-from ..metrics.bootstrap import Counts, counted, deviation, require_resamples
+from ..metrics.bootstrap import counted, deviation, require_resamples
 from ..metrics.image import IMAGE_METRICS, image_metrics
 from ..metrics.pixel import PIXEL_METRICS, gathered_metrics
 from ..metrics.pixel_scores import PixelScores
@@ -62,13 +62,11 @@ def evaluate(
     """
     require_resamples(resamples, seed)
     rows, pictures, replicates = [], [], []
-    more = further("pixel", PIXEL_METRICS)
+    more = bool(further("pixel", PIXEL_METRICS))
     for part, predictions in category_predictions(model, dataset, batch_size, "evaluate"):
-        pixels, own, scores, maps, masks = _taken_in(predictions, part.has_masks, keep=bool(more))
-        counts = counted(pixels)
-        row: dict[str, object] = {"category": row_name(part.categories[0]), **gathered_metrics(pixels)}
-        row |= {name: function(maps, masks) for name, function in more.items()}
-        row, own_replicates = _resampled(row, (), part, counts, scores, resamples, seed)
+        pixels, own, scores, maps, masks = _taken_in(predictions, part.has_masks, keep=more)
+        category = {"category": row_name(part.categories[0])}
+        row, own_replicates = _measured(category, (), part, pixels, maps, masks, scores, resamples, seed)
         rows.append(row)
         pictures.append(picture_rows(part, scores, own))
         replicates.append(own_replicates)
@@ -143,11 +141,8 @@ class Measuring:
         ``setting`` has the category and the settings. ``pictures`` has the number of each map's picture where pictures
         were cut, so that each region is whole.
         """
-        pixels = gathered(maps, masks)
-        counts = counted(pixels, pictures=pictures)
-        row = {**setting, **gathered_metrics(pixels)}
-        row |= {name: function(maps, masks) for name, function in further("pixel", PIXEL_METRICS).items()}
-        row, replicates = _resampled(row, self._settings, part, counts, scores, self._resamples, self._seed)
+        found = gathered(maps, masks), maps, masks, scores, self._resamples, self._seed, pictures
+        row, replicates = _measured(setting, self._settings, part, *found)
         self._rows.append(row | dict(also or {}))
         self._replicates.append(replicates)
 
@@ -160,19 +155,24 @@ class Measuring:
         return with_means(self.rows(), self._replicates, by=self._settings)
 
 
-def _resampled(
-    row: dict[str, object],
+def _measured(
+    setting: Mapping[str, object],
     settings: Sequence[str],
     part: AnomalyDataset,
-    counts: Counts,
+    pixels: PixelScores,
+    maps: Maps,
+    masks: Masks,
     scores: Scores,
     resamples: int,
     seed: int,
+    pictures: Sequence[int] | None = None,
 ) -> tuple[dict[str, object], pd.DataFrame]:
-    """A row that has its metrics of pixels, with those of image scores and both standard errors; and its replicates,
-    whose deviations these are."""
-    labels = labels_of(part)
-    row = row | image_metrics(scores, labels)
+    """The row of a category and setting, with all metrics and both standard errors; and its replicates, whose
+    deviations these are. Maps and masks are asked for further metrics of pixels alone."""
+    labels, counts = labels_of(part), counted(pixels, pictures=pictures)
+    row: dict[str, object] = {**setting, **gathered_metrics(pixels)}
+    row |= {name: function(maps, masks) for name, function in further("pixel", PIXEL_METRICS).items()}
+    row |= image_metrics(scores, labels)
     row |= {name: function(scores, labels) for name, function in further("image", IMAGE_METRICS).items()}
     replicates = category_replicates(row, settings, part, counts, scores, resamples, seed)
     return row | {f"{name}{ERROR}": deviation(replicates[name].to_numpy()) for name in WITH_ERRORS}, replicates

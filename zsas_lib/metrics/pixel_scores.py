@@ -58,7 +58,7 @@ class PixelScores:
 
     def __init__(self):
         self._normal: list[SortedScores] = []
-        self._normals, self._packs = 0, False
+        self._normals = 0
         self._anomalous: list[np.ndarray] = []
         self._regions: list[np.ndarray] = []
         self._arena, self._few, self._of_regions = Arena(), Arena(), Arena()
@@ -90,9 +90,9 @@ class PixelScores:
         normal, own = normal.astype(kind, copy=False), own[order].astype(kind)
         for part in (normal, own):
             part += kind.type(0)  # no -0
+        few = self._normals < MANY
         self._normals += len(normal)
-        if self._normals >= MANY and not self._packs:
-            self._packs = True
+        if few and self._normals >= MANY:
             self._hold_anew()
         self._normal.append(self._held(normal))
         self._anomalous.append(own := self._few.keep(own))
@@ -216,7 +216,7 @@ class PixelScores:
                     found[place] = _counted_among(scores, asked[place], *found[place], piece)
 
     def _held(self, ascending: np.ndarray) -> SortedScores:
-        return SortedScores(ascending, self._arena if self._packs else None)
+        return SortedScores(ascending, self._arena if self._normals >= MANY else None)
 
     def _hold_anew(self) -> None:
         """Hold what is held in another way: packed, or in another precision."""

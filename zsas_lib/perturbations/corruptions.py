@@ -72,14 +72,18 @@ class Corruption(Perturbation):
         require_amount(amount, len(images))
         asked, images = images, at_least_single(images)
         further: dict[str, Any] = {"seed": seed} if self.takes_seed else {}
-        if self.takes_depth and depth is not None and depth.shape != (len(images), *images.shape[2:]):
-            raise ValueError(
-                f"Expected depths (batch, height, width) of images {tuple(images.shape)}, got {tuple(depth.shape)}."
-            )
+        if depth is not None:
+            if not self.takes_depth:
+                raise ValueError(
+                    f"Expected no depth for {self.name!r}, which is the same at every depth; leave it out."
+                )
+            if depth.shape != (len(images), *images.shape[2:]):
+                raise ValueError(
+                    f"Expected depths (batch, height, width) of images {tuple(images.shape)}, got {tuple(depth.shape)}."
+                )
+            depth = depth.to(images.device, images.dtype)
         if self.takes_depth:
-            further["depth"] = depth if depth is None else depth.to(images.device, images.dtype)
-        elif depth is not None:
-            raise ValueError(f"Expected no depth for {self.name!r}, which is the same at every depth; leave it out.")
+            further["depth"] = depth
         return self.function(images, severity=amount, **further).to(asked.dtype) if len(images) else asked.clone()
 
 
