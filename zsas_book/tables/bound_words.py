@@ -40,6 +40,13 @@ def bounds_in_words(bounds: pd.DataFrame, worst: str, chance: Mapping[str, float
     ]
 
 
+def tried_in_words(search: str, steps: int, steps_in_place: int) -> str:
+    """How many points of a picture a page tries, for each combination, as `whole_sets.worst_cases` takes them."""
+    given = "forward passes" if search == "two-fidelity" else "points"
+    fewer = f", {steps_in_place} where nothing is turned" if steps_in_place < steps else ""
+    return f"{steps} {given} per picture and combination{fewer}"
+
+
 def _lost(share: float, below: float) -> str:
     """A share that is lost of what lay above chance; of what ends ``below`` chance, in points, it is all."""
     return f"all ({below:.1f} points below chance)" if share > 1 else f"{100 * share:.0f} %"

@@ -1,9 +1,11 @@
-"""How many of torch's threads work on what is small."""
+"""How many threads work on what is small: torch's, and those of numpy's and scipy's matrices."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 
 import torch
+from threadpoolctl import ThreadpoolController
 
 SMALL = 2**22
 """With fewer numbers, threads of a processor wait for each other longer than the second saves: pictures of 144 x 144
@@ -25,3 +27,15 @@ def enough_threads(numbers: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def one_blas_thread() -> AbstractContextManager[object]:
+    """In the block numpy's and scipy's products of matrices take one thread. Of small ones, others only wait, and go on
+    waiting busily afterwards."""
+    return _libraries().limit(limits=1, user_api="blas")
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """What is loaded, which takes some milliseconds to find out."""
+    return ThreadpoolController()

@@ -189,8 +189,8 @@ def predict(
     numbers = torch.cat([prediction.image_score.float(), *extents]).cpu()
     scores = numbers[: len(images)]
     refuse_outside(numbers[len(images) :])
-    for path, map_, score in zip(paths, maps, scores):
-        if not torch.stack([*map_.aminmax(), score]).isfinite().all():
+    for path, map_, score in zip(paths, maps.numpy(), scores.numpy()):
+        if not np.isfinite([map_.min(), map_.max(), score]).all():
             raise ValueError(
                 f"Expected finite anomaly maps and scores, but {model.name} returned NaN or infinity for {path}; "
                 "check that picture, the weights and the precision."

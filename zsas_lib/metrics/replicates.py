@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from threadpoolctl import ThreadpoolController
 
+from ..base.threads import one_blas_thread
 from .aupro import FPR_LIMIT
 from .bootstrap import Counts
 from .ranking import Labels, Scores, checked
@@ -59,7 +59,7 @@ def image_replicates(scores: Scores, labels: Labels, drawn: Weights) -> Values:
 
 
 def _in_parts(of: Callable[[np.ndarray], Values], drawn: Weights) -> Values:
-    with ThreadpoolController().limit(limits=1, user_api="blas"):  # others go on waiting for work
+    with one_blas_thread():
         parts = [of(drawn[first : first + AT_ONCE].astype(float)) for first in range(0, len(drawn), AT_ONCE)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 

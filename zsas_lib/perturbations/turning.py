@@ -1,7 +1,7 @@
 """Pictures in memory turned by three shears, without gradients.
 
-It is what `rotation` does step by step, one picture after the other, with as few passes over memory as there are
-transforms.
+It is what `rotation` does step by step, on each thread one picture after the other, with as few passes over memory as
+there are transforms.
 
 What a shear leads beyond the ends of the next one's lines (copies of the first and the last line, the seam) is a linear
 function of lines whose spectrum is at hand, so it is put together there, and no line is copied between two transforms.
@@ -9,14 +9,17 @@ Phases are products of two short tables of float64, hence more exact than the co
 """
 
 import math
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from jaxtyping import Complex, Float
 
 from .displacement import lines_of, period_of, spectrum_of
 
-AT_ONCE = 200_000
+AT_ONCE = 400_000
 """How many numbers of a picture's channels, as the transforms see them, are turned at once."""
 
 
@@ -57,17 +60,44 @@ def turned(
     covered: bool,
 ) -> Float[np.ndarray, "batch channel height width"]:
     """Images turned clockwise, continued by their border pixels and clipped to ``limits``, or each to its own extremes;
-    times `rotation.coverage` where it is ``covered``. By an angle that is no finite number, to nan."""
+    times `rotation.coverage` where it is ``covered``. By an angle that is no finite number, to nan.
+
+    Pictures are shared out among as many threads as torch has, each of which transforms by itself: lines of one picture
+    are too few for two."""
     frame = frame_of(*images.shape[2:])
     found = np.empty(images.shape, images.dtype)
+    angles = np.broadcast_to(degrees, len(images)).astype(float)
+
+    def turn(part: slice) -> None:
+        _turn_in_turn(images[part], angles[part], frame, limits, covered, out=found[part])
+
+    threads = max(1, min(torch.get_num_threads(), len(images)))
+    if threads == 1:
+        turn(slice(None))
+        return found
+    ends = np.linspace(0, len(images), threads + 1).round().astype(int)
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        list(pool.map(turn, map(slice, ends[:-1], ends[1:])))
+    return found
+
+
+def _turn_in_turn(
+    images: Float[np.ndarray, "batch channel height width"],
+    angles: Float[np.ndarray, " batch"],
+    frame: Frame,
+    limits: tuple[float, float] | None,
+    covered: bool,
+    out: Float[np.ndarray, "batch channel height width"],
+) -> None:
+    """`turned`, one picture after the other; the next by the same angle needs no phases of its own."""
     at_once = max(1, AT_ONCE // frame.period**2)
     known, quarters, phases, shown = math.nan, 0, [], None
-    for image, out, angle in zip(images, found, np.broadcast_to(degrees, len(images)).astype(float)):
+    for image, own, angle in zip(images, out, angles):
         if angle == 0:
-            np.clip(image, *(limits or (None, None)), out=out)
+            np.clip(image, *(limits or (None, None)), out=own)
             continue
         if not math.isfinite(angle):
-            out.fill(math.nan)
+            own.fill(math.nan)
             continue
         if angle != known:
             quarters, known = round(angle / 90), angle
@@ -77,11 +107,10 @@ def turned(
         for first in range(0, len(image), at_once):
             part = slice(first, first + at_once)
             _sheared(np.rot90(_squared(image[part], frame), -quarters, (1, 2)), phases, frame).clip(
-                low, high, out=out[part]
+                low, high, out=own[part]
             )
         if shown is not None:
-            out *= shown
-    return found
+            own *= shown
 
 
 def _sheared(square: np.ndarray, phases: list[np.ndarray], frame: Frame) -> np.ndarray:
@@ -148,9 +177,14 @@ def _unit(turns: Float[np.ndarray, "*shape"], dtype: np.dtype) -> Complex[np.nda
 
 def _seam(lines: np.ndarray, length: int) -> None:
     """Lead from the end of lines of a length to their beginning, as `displacement` does."""
-    first, last, seam = lines[..., :1], lines[..., length - 1 : length], lines.shape[-1] - length
-    eased = (1 - np.cos(math.pi * np.arange(1, seam + 1) / (seam + 1))) / 2
-    lines[..., length:] = last + (first - last) * eased.astype(lines.dtype)
+    first, last, seam = lines[..., :1], lines[..., length - 1 : length], lines[..., length:]
+    np.multiply(first - last, _eased(seam.shape[-1], lines.dtype), out=seam)
+    seam += last
+
+
+@cache
+def _eased(seam: int, dtype: np.dtype) -> np.ndarray:
+    return ((1 - np.cos(math.pi * np.arange(1, seam + 1) / (seam + 1))) / 2).astype(dtype)
 
 
 def _squared(image: np.ndarray, frame: Frame) -> np.ndarray:

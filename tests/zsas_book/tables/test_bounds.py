@@ -101,6 +101,13 @@ def test_grey_pixels_are_said_to_turn_red():
     assert bound_words.grey_in_words(pd.Series([0.0, 0.004])) == ""
 
 
+def test_how_many_points_a_page_tries():
+    assert bound_words.tried_in_words("two-fidelity", 25, 12) == (
+        "25 forward passes per picture and combination, 12 where nothing is turned"
+    )
+    assert bound_words.tried_in_words("grid", 10, 25) == "10 points per picture and combination"
+
+
 def test_trainings_in_words():
     own = {"winclip": [bounds()], "vcpclip+": [bounds(), bounds(0.1)]}
     assert bound_words.trainings_in_words(own, ALL) == (

@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 from toy import Glow
 
-from zsas_lib.base.threads import SMALL, enough_threads
+from zsas_lib.base.threads import SMALL, enough_threads, one_blas_thread
 from zsas_lib.robustness.search.objective import Objective
 
 
@@ -42,3 +43,15 @@ def test_a_model_that_is_searched_has_all_of_them(two_threads):
     objective = Objective(Counting(), torch.rand(2, 3, 16, 16), masks, "part")
     objective.outcome(torch.arange(2), torch.zeros(2, 3))
     assert seen == [2] and torch.get_num_threads() == 2
+
+
+def test_products_of_matrices_take_one_thread_of_every_library_and_then_as_many_as_before():
+    def threads():
+        return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+    with threadpool_limits(2, user_api="blas"):
+        before = threads()
+        assert len(before) >= 2 and set(before) == {2}, "numpy and scipy each bring one"
+        with one_blas_thread():
+            assert threads() == [1] * len(before)
+        assert threads() == before

@@ -55,6 +55,24 @@ def test_an_angle_that_is_no_number_spoils_no_other_picture(angle):
     assert maps[1].isnan().all() and torch.equal(maps[2], derotate(images[2:, 0], 30.0)[0])
 
 
+@pytest.fixture
+def threads_again():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("threads_again")
+def test_however_many_threads_share_the_pictures_they_are_turned_alike_and_torch_keeps_its_threads():
+    images, found = noise(len(ANGLES), 3, 20, 33, dtype=torch.float32), []
+    for threads in (1, 2, 3, 2 * len(ANGLES)):
+        torch.set_num_threads(threads)
+        found.append((rotate(images, ANGLES), derotate(images[:, 0], ANGLES)))
+        assert torch.get_num_threads() == threads
+    for own in found[1:]:
+        assert all(map(torch.equal, own, found[0]))
+
+
 @pytest.mark.slow
 def test_many_channels_of_a_large_picture_are_turned_in_parts():
     images = noise(1, 5, 300, 260)

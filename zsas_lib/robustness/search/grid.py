@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
-from threadpoolctl import ThreadpoolController
 from torch import Tensor
 from tqdm import tqdm
 
+from ...base.threads import one_blas_thread
 from .amounts import box, columns, even_shares, into_box, neutral
 from .history import Recorder, criterion
 from .objective import Objective
@@ -45,14 +45,14 @@ def search(
     first = torch.cat([neutral(over)[None], spread])
     found = [try_points(objective, recorder, first.expand(count, -1, -1), 0, batch_size)]
     surrogates = [Surrogate(over) for _ in range(count)]
-    at_once, threads = max(1, round(0.5 * steps**0.5)), ThreadpoolController()
+    at_once = max(1, round(0.5 * steps**0.5))
     with tqdm(
         total=steps, initial=tried, desc=f"grid over {', '.join(over)}", unit=" points", disable=None, leave=False
     ) as progress:
         while tried < steps:
             budget = min(at_once, steps - tried)
             chosen = []
-            with threads.limit(limits=1, user_api="blas"):  # the matrices are small: more threads only wait
+            with one_blas_thread():
                 for image, surrogate in enumerate(surrogates):
                     own = pd.concat([points.loc[points.image == image] for points in found], ignore_index=True)
                     if known is not None:

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
-from threadpoolctl import ThreadpoolController
 from torch import Tensor
 from tqdm import tqdm
 
+from ...base.threads import one_blas_thread
 from . import grid
 from .amounts import box, even_shares, into_box, neutral
 from .history import Recorder
@@ -90,11 +90,11 @@ def search(
             known=known,
         )
     over, count, look = objective.over, len(objective.images), Look(objective)
-    spending, recorder, threads = plan(steps, look.cost), Recorder(count, over), ThreadpoolController()
+    spending, recorder = plan(steps, look.cost), Recorder(count, over)
     low, high = box(over)
     start = neutral(over)[None]
     found = [grid.try_points(objective, recorder, start.expand(count, -1, -1), 0, batch_size)]
-    pictures = _looked_at(objective, look, spending.looks, threads, batch_size, goal, select)
+    pictures = _looked_at(objective, look, spending.looks, batch_size, goal, select)
     recorder.passes = recorder.passes + look.cost * spending.looks
     tried = 1
     with tqdm(
@@ -108,7 +108,7 @@ def search(
         while tried < spending.exact:
             number = spending.first if tried == 1 else min(spending.at_once, spending.exact - tried)
             chosen = []
-            with threads.limit(limits=1, user_api="blas"):
+            with one_blas_thread():
                 for image, picture in enumerate(pictures):
                     if tried == 1:
                         chosen.append(picture.lowest(number))
@@ -128,7 +128,6 @@ def _looked_at(
     objective: Objective,
     look: Look,
     looks: int,
-    threads: ThreadpoolController,
     batch_size: int,
     goal: str,
     select: str,
@@ -145,7 +144,7 @@ def _looked_at(
     for more in (*rounds, 0):
         said = _values(look, amounts, batch_size, goal, select)
         shares = ((amounts - low) / (high - low)).numpy().astype(float)
-        with threads.limit(limits=1, user_api="blas"):  # the matrices are small: more threads only wait
+        with one_blas_thread():
             for picture, where, values in zip(pictures, shares, said):
                 picture.looked(where, values)
             if more:
