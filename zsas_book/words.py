@@ -111,11 +111,14 @@ def span(of: Mapping[str, Sampled]) -> str:
 
 def leading(of: Mapping[str, Sampled]) -> str:
     """Who has the largest of several numbers of the same pictures, fractions, and by how much, pair by pair: "A leads
-    over B by +1.2 points (95 % interval +0.4 to +2.0, ...)", with "which is within chance" where that is so."""
+    over B by +1.2 points (95 % interval +0.4 to +2.0, ...)", with "which is within chance" where that is so; "A and B
+    are level" where that rounds to 0."""
     first, *others = sorted(of, key=lambda name: -of[name].values[0])
     if not others:
         return f"{first} is the only one"
     lead = of[first] - of[others[0]]
+    if not round(100 * float(lead.values[0]), 1):
+        return f"{first} and {others[0]} are level ({of_difference(lead.difference_or_nan())})"
     gap = lead.difference() if lead.units > 1 else None
     chance = ", which is within chance" if gap is not None and gap.low <= 0 <= gap.high else ""
     return f"{first} leads over {others[0]} by {gain(lead)}{chance}"

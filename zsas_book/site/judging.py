@@ -2,16 +2,17 @@
 
 A test compares two sides by ``<``, ``>`` or ``=``; a side is a number or terms joined by `` - ``; a term is
 ``PAGE:TABLE[ROWS][COLUMN]``, where ROWS is ``name=value`` or ``name!=value`` pairs joined by ``; `` (empty for all),
-with ``max``, ``min``, ``mean`` or ``2 *`` before it. Where several rows match, their mean counts. A test that is one
+with ``max``, ``min``, ``mean`` or ``2 *`` before it. Where several rows match, their mean counts; ``max`` and ``min``
+are of the means of rows that differ in their ``seed`` alone. A test that is one
 term of words (``audit:claims[...][verdict]``) quotes it; behind `` by `` stand the differences that it is made from,
 apart by `` and ``.
 
 Where a page publishes the replicates of its table (`figures.publish_table`), the verdict is that of the difference of
 both sides: paired where both are of the same pictures (`evaluation.sampled`), else each with its own chance; within
 chance where the 95 % interval has 0 in it. Of ``max`` and ``min`` it is that of the row that is highest or lowest.
-A single row of differences may have their chance beside them instead, in the columns NAME_se, low, high, agree (a
-fraction) and power: that is the verdict on whether they differ from 0. With NAME_se alone, a difference within two of
-them, both sides taken as independent, is within chance.
+A row of differences may have their chance beside them instead, in the columns NAME_se, low, high, agree (a fraction)
+and power: that is the verdict on whether they differ from 0. With NAME_se alone, a difference within two of them, both
+sides taken as independent, is within chance.
 
 A claim of a printed size does not hold where its difference is within chance and that size is outside of the interval:
 one of that size would have shown.
@@ -36,6 +37,7 @@ BETWEEN = r" - (?=(?:max |min |mean )?\w+:)"
 """What stands between two terms."""
 BY, AND = r"(?<=\]) by ", r"(?<=\]) and "
 """What stands between a quotation and its differences, and between these."""
+EXTREMES = {"max": max, "min": min}
 CHANCES = ("low", "high", "agree", "power")
 """Columns of a table of differences, as in `Difference`."""
 
@@ -186,8 +188,9 @@ def _term(text: str, computed: Path) -> _Side:
     cells = pd.to_numeric(_cells(text, computed))
     gap = _given(_parsed(text), cells, computed)
     sampled = _sampled(computed / f"{page}_files" / f"{name}{REPLICATES}", how, rows, column)
-    if how in ("max", "min"):
-        return _Side(float(getattr(cells, how)()), 0.0, sampled)
+    if how in EXTREMES:
+        means = _over_seeds(_rows(text, computed), column)
+        return _Side(float(getattr(means, how)()), 0.0, sampled, gap=gap)
     factor = float(how[:-1]) if how and how.endswith("*") else 1.0
     try:
         errors = pd.to_numeric(_cells(text.replace(f"[{column}]", f"[{column}_se]"), computed))
@@ -198,12 +201,13 @@ def _term(text: str, computed: Path) -> _Side:
 
 
 def _given(term: tuple[str | None, ...], cells: pd.Series, computed: Path) -> Difference | None:
-    """The difference that a term names, where it is a single row that has its chance beside it."""
+    """The difference that a term names, where it is of one row that has its chance beside it."""
     how, page, name, _, column = term
     table = read_published(computed / f"{page}_files" / f"{name}.csv")
-    if how or len(cells) != 1 or not {f"{column}_se", *CHANCES} <= {*table}:
+    single = how in EXTREMES or not how and len(cells) == 1
+    if not single or not {f"{column}_se", *CHANCES} <= {*table} or cells.isna().all():
         return None
-    row = table.loc[cells.index[0]]
+    row = table.loc[cells.index[0] if not how else getattr(cells, f"idx{how}")()]
     found = Difference(*(float(row[own]) for own in (column, f"{column}_se", *CHANCES)))
     return found if np.isfinite(found.se) else None
 
@@ -217,9 +221,9 @@ def _sampled(path: Path, how: str | None, rows: str, column: str) -> Sampled | N
         return None
     groups = [own for _, own in _chosen(table, rows).groupby(keys_of(table), sort=False, dropna=False)]
     found = [Sampled.of(own, column) for own in groups]
-    if how in ("max", "min"):
+    if how in EXTREMES:
         found = [own for own in found if np.isfinite(own.values[0])]
-        best = {"max": max, "min": min}[how](found, key=lambda own: own.values[0], default=None)
+        best = EXTREMES[how](found, key=lambda own: own.values[0], default=None)
         return best if best is not None and best.units > 1 else None
     if not found or any(own.units < 2 or not own.same_pictures(found[0]) for own in found):
         return None
@@ -229,8 +233,21 @@ def _sampled(path: Path, how: str | None, rows: str, column: str) -> Sampled | N
     return mean
 
 
+def _over_seeds(rows: pd.DataFrame, column: str) -> pd.Series:
+    """A column of rows, the mean of those that differ in their seed, and in what was measured, alone."""
+    if "seed" not in rows:
+        return rows[column]
+    alike = [name for name in rows if name != "seed" and not pd.api.types.is_float_dtype(rows[name])]
+    return rows.groupby(alike, sort=False, dropna=False)[column].mean() if alike else pd.Series(rows[column].mean())
+
+
 def _cells(text: str, computed: Path) -> pd.Series:
-    """The cells that a term names. Raises LookupError where there are none, ValueError where it is no term."""
+    """The cells that a term names. Raises as `_rows`."""
+    return _rows(text, computed)[_parsed(text)[4]]
+
+
+def _rows(text: str, computed: Path) -> pd.DataFrame:
+    """The rows that a term names. Raises LookupError where there are none, ValueError where it is no term."""
     _, page, name, rows, column = _parsed(text)
     path = computed / f"{page}_files" / f"{name}.csv"
     if not path.is_file():
@@ -238,7 +255,7 @@ def _cells(text: str, computed: Path) -> pd.Series:
     table = _chosen(read_published(path), rows)
     if column not in table or table.empty:
         raise LookupError(column)
-    return table[column]
+    return table
 
 
 def _chosen(table: pd.DataFrame, rows: str) -> pd.DataFrame:

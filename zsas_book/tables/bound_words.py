@@ -7,13 +7,22 @@ import pandas as pd
 
 from zsas_lib.evaluation.paired import over_categories
 from zsas_lib.metrics import METRICS
-from zsas_lib.robustness.search.left import bound_means, by_combination, drops, share_lost, upright_share
+from zsas_lib.robustness.search.left import (
+    UPRIGHT,
+    bound_means,
+    by_combination,
+    drops,
+    share_lost,
+    upright_alone,
+    upright_share,
+)
 from zsas_lib.robustness.search.whole_sets import NONE
 
 from ..labels import label
-from ..words import beyond, from_to, listed, of_categories, points
+from ..words import beyond, counted, from_to, listed, of_categories, points
 
 GREY = 0.01  # share of pixels from which on a page speaks of grey
+SURE = 0.05  # how rarely chance may do as much
 MOSTLY, PARTLY = 66, 33  # percent of its own loss that a model loses to what was found for others
 
 
@@ -40,11 +49,13 @@ def bounds_in_words(bounds: pd.DataFrame, worst: str, chance: Mapping[str, float
     ]
 
 
-def tried_in_words(search: str, steps: int, steps_in_place: int) -> str:
-    """How many points of a picture a page tries, for each combination, as `whole_sets.worst_cases` takes them."""
-    given = "forward passes" if search == "two-fidelity" else "points"
-    fewer = f", {steps_in_place} where nothing is turned" if steps_in_place < steps else ""
-    return f"{steps} {given} per picture and combination{fewer}"
+def tried_in_words(search: str, steps: int, steps_in_place: int | None = None) -> str:
+    """How many points of a picture a page tries; of several combinations, with ``steps_in_place``, for each of them, as
+    `whole_sets.worst_cases` takes them."""
+    given = f"{steps} {'forward passes' if search == 'two-fidelity' else 'points'} per picture"
+    if steps_in_place is None:
+        return given
+    return f"{given} and combination" + f", {steps_in_place} where nothing is turned" * (steps_in_place < steps)
 
 
 def _lost(share: float, below: float) -> str:
@@ -75,17 +86,17 @@ def angles_in_words(turned: Mapping[str, pd.DataFrame]) -> list[str]:
         if (turned["zero"].is_anomalous == damaged).any()
     ]
     (first, shares), others = of_kind[0], of_kind[1:]
-    one = 100 / len(turned["zero"])
+    filled, left_out, chance = upright_alone(turned["zero"], turned["valid"])
+    peak = "makes part of the peak at 0" if filled > left_out else "lowers the peak at 0"
     return [
-        f"The worst angle lies within 7.5 degrees of 0 for {near['zero']:.0f} % of the pictures with zero fill and for "
-        f"{near['valid']:.0f} % with the corners left out; if all angles were alike, it would be 8 %.",
+        f"The worst angle lies within {UPRIGHT:g} degrees of 0 for {near['zero']:.0f} % of the pictures with zero fill "
+        f"and for {near['valid']:.0f} % with the corners left out; if all angles were alike, it would be 8 %.",
         f"For {first} pictures the two are {shares} %{''.join(f', for {kind} ones {two} %' for kind, two in others)}.",
-        "A normal picture's loss is the mean of its map, which zeros lower at every angle but the quarter turns.",
-        "So zero fill makes part of the peak at 0."
-        if near["zero"] - near["valid"] > 1.5 * one
-        else "Here zero fill makes no peak at 0 that is more than one picture high.",
-        f"One picture is {one:.1f} %. Every search begins with the unturned picture and keeps the first of equals, "
-        "which adds to 0 in both.",
+        f"Of these, {counted(filled, 'picture')} {'is' if filled < 2 else 'are'} there with zero fill alone "
+        f"and {left_out or 'none'} with the corners left out alone: "
+        + (f"zero fill {peak}" if chance < SURE else "no more uneven than chance makes it")
+        + f" (sign test, p = {chance:.2g}).",
+        "Every search begins with the unturned picture and keeps the first of equals, which adds to 0 in both.",
     ]
 
 

@@ -31,7 +31,7 @@ def shown_apart(apart: pd.DataFrame) -> Styler:
     interval for both metrics."""
     rows = {}
     for row in apart.itertuples():
-        place = (row.grouping, row.group, f"{label(row.model)} above {label(row.over)}")
+        place = (row.grouping, row.group, f"{label(row.model)} less {label(row.over)}")
         numbers = {(row.metric, part): 100 * getattr(row, part) for part in ("gap", "low", "high")}
         rows[place] = rows.get(place, {}) | numbers
     table = pd.DataFrame.from_dict(rows, orient="index")
@@ -46,7 +46,7 @@ def apart_in_words(apart: pd.DataFrame) -> list[str]:
     for (name, other, metric), own in apart.groupby(["model", "over", "metric"], sort=False):
         in_points = own.set_index("group")[["gap", "low", "high"]] * 100
         sentences.append(
-            f"{label(str(name))} above {label(str(other))} in {label(str(metric))}, group by group, beyond chance: "
+            f"{label(str(name))} less {label(str(other))} in {label(str(metric))}, group by group, beyond chance: "
             f"{beyond_chance(in_points)}."
         )
     return sentences

@@ -75,16 +75,19 @@ def followed_in_words(rows: pd.DataFrame, told: pd.DataFrame, trivial: Sequence[
         f"{said['maps']}. To follow a picture is not to know what is wrong with it."
     ]
     for name, own in rows[~rows.model.isin(trivial)].groupby("model", sort=False):
-        clear = [f"{row.placement} ({points(row.lost)})" for row in own.itertuples() if row.low > 0]
-        when = f"when {listed(clear)}" if clear else "in no way"
+        lost = [f"{row.placement} ({points(row.lost)})" for row in own.itertuples() if row.low > 0]
+        gained = [f"{row.placement} ({points(-row.lost)})" for row in own.itertuples() if row.high < 0]
+        beyond = f"beyond chance it loses {f'when {listed(lost)}' if lost else 'in no way'}"
+        beyond += f" and gains when {listed(gained)}" if gained else ""
         worst = own.loc[own.lost.idxmax()]
+        most = "loses most" if worst.lost > 0 else "nowhere loses but gains least"
         rank = told[(told.model == name) & (told.agreement == "cosine")].iloc[0]
         known = "no rank" if np.isnan(rank["rank correlation"]) else f"rank correlation {rank['rank correlation']:.2f}"
         known += "" if np.isnan(rank.low) else f", 95 % interval {rank.low:.2f} to {rank.high:.2f}"
         word = "tells" if rank.low > 0 else "does not tell"
         sentences.append(
-            f"{label(str(name))} loses most {label(metric)} when {worst.placement} ({points(worst.lost)} points); "
-            f"beyond chance it loses {when}, of {counted(len(own), 'placement')}. "
+            f"{label(str(name))} {most} {label(metric)} when {worst.placement} ({points(abs(worst.lost))} points); "
+            f"{beyond}, of {counted(len(own), 'placement')}. "
             f"Without labels, the cosine {word} beyond chance which categories lose ({known})."
         )
     return sentences

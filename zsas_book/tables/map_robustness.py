@@ -58,5 +58,8 @@ def above_in_words(above: pd.DataFrame, networks: Sequence[str], trivial: Sequen
     whole = above[above["corruption"] == ALL]
     first, *others = [Sampled.of(pd.DataFrame(whole[whole["model"] == name]), "effective") for name in networks]
     for name, other in zip(networks[1:], others):
-        said.append(f"Over all corruptions {networks[0]} is above {name} by {gain(first - other)}.")
+        gap = first - other
+        sure = gap.difference_or_nan()
+        chance = ", which is within chance" if sure.low <= 0 <= sure.high else ""
+        said.append(f"Over all corruptions {networks[0]} less {name} is {gain(gap)}{chance}.")
     return said

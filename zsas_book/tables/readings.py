@@ -57,7 +57,7 @@ def gradient_answer(agreement: pd.Series, places: int) -> tuple[str, str, str]:
 def nesting_answer(stronger: pd.DataFrame, steps: int) -> tuple[str, str, str]:
     """`readings.lower_alone` with ``steps`` points each."""
     return (
-        "searches over colour alone found worse than with rotation",
+        "searches over hue and saturation alone cost more pixel AUROC than those with rotation",
         "larger searches take over what smaller ones found",
         f"not taken over, with {steps} random points each, one perturbation alone found a lower pixel AUROC than "
         f"all three together in {int(stronger.to_numpy().sum())} of {stronger.size} cases, each of one picture",

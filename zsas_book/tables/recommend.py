@@ -19,7 +19,9 @@ def in_words(table: pd.DataFrame) -> list[str]:
         if row.measured == ALARMS:
             what += f" where {100 * FOUND:.0f} % of the damaged pictures are found"
         said = f"For {row.need}: {label(row.method)}, {what}"
-        if row.before:
+        if row.before and not round(100 * row.gap, 1):
+            said += f", level with {label(row.before)}"
+        elif row.before:
             sure = how_sure(100 * row.low, 100 * row.high, row.agree, 100 * row.power)
             chance = ", which is within chance" if row.low <= 0 <= row.high else ""
             said += f", by {points(100 * row.gap)} points before {label(row.before)} ({sure}){chance}"

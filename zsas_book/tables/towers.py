@@ -99,11 +99,16 @@ def towers_in_words(table: pd.DataFrame, differences: pd.DataFrame, metric: str)
         )
     own = differences[(differences.metric == metric) & ~differences.tower.str.endswith(RANDOM)]
     if len(own):
-        named = [f"{row.tower} ({row.windows} windows, {points(row.gap)})" for row in own.itertuples() if row.low > 0]
-        below = [f"{row.tower} ({row.windows} windows, {points(row.gap)})" for row in own.itertuples() if row.high < 0]
+        named, below = (
+            [
+                f"{row.tower} ({row.grid} x {row.grid} patches, {row.windows} windows, {points(row.gap)})"
+                for row in own[chosen].itertuples()
+            ]
+            for chosen in (own.low > 0, own.high < 0)
+        )
         sentences.append(
-            f"Against {table.tower.iloc[0]} with the same windows, in {label(metric)} and points: clearly above "
-            f"{listed(named)}, clearly below {listed(below)}; the rest is within its interval."
+            f"Against the first, {table.tower.iloc[0]}, with the same windows, in {label(metric)} and points: clearly "
+            f"above {listed(named)}, clearly below {listed(below)}; the rest is within its interval."
         )
     if len(drawn):
         low, high = drawn[metric].min(), drawn[metric].max()

@@ -73,12 +73,12 @@ def effects_in_words(where: str, effects: pd.DataFrame, errors: pd.DataFrame) ->
 
 def overlap_in_words(effects: pd.DataFrame, reported: pd.DataFrame, reported_errors: pd.DataFrame) -> list[str]:
     """Whether UniOp and LoReb do the same, here and in V, and how V's effect of IDP stands to its error."""
-    both, share = (INTERACTION, "pixel_ap"), abs(reported.pixel_ap.IDP) / reported_errors.pixel_ap.IDP
+    both, share = (INTERACTION, "pixel_ap"), abs(reported.image_auroc.IDP) / reported_errors.image_auroc.IDP
     return [
         f"The interaction of UniOp and LoReb is {points(effects.loc[both])} of AP here and "
         f"{points(reported.loc[both])} in V; where it is negative, one of them does part of what the other does.",
-        f"IDP's {points(reported.pixel_ap.IDP)} of AP in V is {share:.1f} standard errors, and V still calls it highly "
-        "effective for image-level metrics.",
+        "V calls IDP highly effective for image-level metrics: of image AUROC that is "
+        f"{points(reported.image_auroc.IDP)} in V's own numbers, {share:.1f} standard errors.",
     ]
 
 

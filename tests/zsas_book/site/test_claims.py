@@ -126,6 +126,30 @@ def test_trainings_are_in_the_interval(publish, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("with_replicates", [True, False])
+def test_the_best_rival_is_the_one_with_the_highest_mean_over_its_trainings(publish, tmp_path, with_replicates):
+    """ "lucky" has the best single training, "steady" the best mean: the number shown is of whom the verdict is."""
+    trainings = {"ours": [0.9, 0.9], "steady": [0.88, 0.88], "lucky": [0.79, 0.89]}
+    rows = [
+        {"variant": name, "seed": seed, "score": "own", "pixel_auroc": value}
+        for name, values in trainings.items()
+        for seed, value in enumerate(values)
+    ]
+    numbers = {(name, "own"): float(np.mean(values)) for name, values in trainings.items()}
+    apart = flat_of(numbers, ["variant", "score"], ["pixel_auroc"], runs=2)
+    moved = apart.assign(
+        pixel_auroc=apart.pixel_auroc
+        + [trainings[name][run] - np.mean(trainings[name]) for name, run in zip(apart.variant, apart.run)]
+    )
+    publish("page", pd.DataFrame(rows), "means", moved if with_replicates else None)
+    found = judge("page:means[variant=ours][pixel_auroc] > max page:means[variant!=ours][pixel_auroc]", tmp_path)
+    assert found.word == HOLDS
+    one, other = (float(number) for number in found.evidence.split("?")[0].split(" > "))
+    assert (one, other) == (0.9, 0.88)
+    assert not with_replicates or found.gap.gap == pytest.approx(0.02)
+
+
+@pytest.mark.slow
 def test_of_one_category_the_mean_has_no_interval(publish, tmp_path):
     own = table({"none": 0.9 - HARD, "worst": 0.5 - HARD})
     one = with_means(
@@ -158,6 +182,15 @@ def test_a_table_of_differences_may_have_their_chance_beside_them(publish, tmp_p
     alone = judge("page:effects[change=alone; metric=AUPRO][gain] > 0", tmp_path)
     assert alone.word == HOLDS and alone.gap is None
     assert judge("page:effects[change=other score; metric=AUPRO][gain] > -0.04", tmp_path).gap is None  # of 0 alone
+
+
+@pytest.mark.slow
+def test_the_highest_of_such_differences_has_its_own_chance(publish, tmp_path):
+    publish("page", EFFECTS, "effects", None)
+    lowest = judge("min page:effects[change!=alone][gain] > 0", tmp_path)
+    assert lowest.word == FAILS and lowest.gap.gap == -0.2 and "-0.200 > 0? paired difference -0.200" in lowest.evidence
+    highest = judge("max page:effects[change!=alone][gain] > 0", tmp_path)
+    assert highest.word == CHANCE and highest.gap.gap == 0.01
 
 
 @pytest.mark.slow

@@ -106,6 +106,7 @@ def test_how_many_points_a_page_tries():
         "25 forward passes per picture and combination, 12 where nothing is turned"
     )
     assert bound_words.tried_in_words("grid", 10, 25) == "10 points per picture and combination"
+    assert bound_words.tried_in_words("adam", 200) == "200 points per picture"
 
 
 def test_trainings_in_words():
@@ -137,8 +138,18 @@ def test_angles_in_words():
     said = bound_words.angles_in_words({"zero": rows, "valid": rows.assign(degrees=[40.0, 40, 0, 40])})
     assert "for 75 % of the pictures with zero fill and for 25 % with" in said[0]
     assert said[1] == "For normal pictures the two are 100 and 50 %, for damaged ones 50 and 0 %."
-    assert said[3] == "So zero fill makes part of the peak at 0."
+    assert said[2] == (
+        "Of these, 2 pictures are there with zero fill alone and none with the corners left out alone: no "
+        "more uneven than chance makes it (sign test, p = 0.5)."
+    )
     damaged = bound_words.angles_in_words({"zero": rows[:2], "valid": rows[:2]})
     assert damaged[1] == "For damaged pictures the two are 50 and 50 %."
     same = bound_words.angles_in_words({"zero": rows, "valid": rows})
-    assert "no peak at 0 that is more than one picture high" in same[3] and "One picture is 25.0 %" in same[4]
+    assert "no picture is there with zero fill alone and none with" in same[2] and "p = 1)" in same[2]
+    many = pd.DataFrame({"is_anomalous": [True] * 8, "degrees": [0.0] * 8})
+    turned = many.assign(degrees=40.0)
+    assert (
+        "left out alone: zero fill makes part of the peak at 0 (sign test, p = 0.0078)."
+        in (bound_words.angles_in_words({"zero": many, "valid": turned})[2])
+    )
+    assert "zero fill lowers the peak at 0" in bound_words.angles_in_words({"zero": turned, "valid": many})[2]

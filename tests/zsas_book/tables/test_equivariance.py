@@ -50,6 +50,10 @@ def test_words_say_what_is_lost_and_what_the_cosine_tells(found):
         and "beyond chance it loses when turned by 15 degrees (+12.5) and mirrored (+12.5), of 2 placements" in second
     )
     assert "the cosine tells beyond chance which categories lose (rank correlation 1.00" in second
+    gaining = rows.assign(lost=-rows.lost, low=-rows.high, high=-rows.low)
+    _, second = tables.followed_in_words(gaining, told, ["local-contrast"], "pixel_ap")
+    assert "WinCLIP nowhere loses but gains least pixel AP when turned by 15 degrees (+12.5 points); " in second
+    assert "it loses in no way and gains when turned by 15 degrees (+12.5) and mirrored (+12.5), of 2" in second
 
 
 def test_trainings_are_averaged(found):

@@ -1,4 +1,4 @@
-"""Where models fail, in words, and paper K's two claims beside it."""
+"""Where models fail, in words, and paper K's claims beside it."""
 
 import pandas as pd
 import pytest
@@ -49,7 +49,14 @@ def test_paper_k_s_claims_stand_beside_deformations_and_textures(tmp_path):
     paths = [record.name(toys.root) for record in toys.records if record.is_anomalous]
     own = pd.DataFrame({"WinCLIP": [0.5, 0.7, 0.9], "AnomalyCLIP": [0.4, 0.6, 0.8]}, index=paths)
     defects = pd.Series(["deformation", "crack", "crack"], index=paths)
-    bent, textures = beside_k_failures(own, defects, pictures).reproduced
+    table = beside_k_failures(own, defects, pictures)
+    assert table.reported.tolist() == [  # K, "Failure Case Analysis"
+        "cable: image AUROC WinCLIP 50.7 % and AnomalyCLIP 70.3 %",
+        "tile: image AUROC WinCLIP 14.9 %",
+        "transistor: pixel AUROC AnomalyCLIP 70.8 %",
+    ]
+    bent, textures, missing = table.reproduced
+    assert missing.startswith("under missing pieces: none here; under other defects: WinCLIP 70 %")
     assert bent.startswith("under deformation: WinCLIP 50 % and AnomalyCLIP 40 %; ")
     assert bent.endswith("; under other defects: WinCLIP 80 % and AnomalyCLIP 70 %")
     assert textures.startswith("on textures: WinCLIP 60 % and AnomalyCLIP 50 %; ")

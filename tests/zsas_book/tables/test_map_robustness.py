@@ -33,5 +33,5 @@ def test_words_name_who_is_off_the_line_and_compare_pair_by_pair(above):
     said = " ".join(tables.above_in_words(above, ["winclip on t", "clip on t"], ["m1", "m2", "m3"]))
     assert "above the line of 3 maps: winclip on t under fog (+" in said
     assert "winclip" not in said.partition("below the line of 3 maps: ")[2].partition(".")[0]
-    assert "Over all corruptions winclip on t is above clip on t by +" in said
+    assert "Over all corruptions winclip on t less clip on t is +" in said
     assert tables.absent_in_words({"x": "no weights."}) == ["Left out: x (no weights)."]

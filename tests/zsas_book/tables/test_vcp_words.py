@@ -56,7 +56,7 @@ def test_effects_of_the_printed_factorial():
     ]
     overlap = vcp_words.overlap_in_words(-effects, effects, errors)
     assert overlap[0].startswith("The interaction of UniOp and LoReb is +2.3 of AP here and -2.3 in V;")
-    assert overlap[1].startswith("IDP's +0.3 of AP in V is 0.7 standard errors,")
+    assert overlap[1].endswith("of image AUROC that is +0.2 in V's own numbers, 0.2 standard errors.")
 
 
 def test_effects_here_stand_out_by_their_interval():

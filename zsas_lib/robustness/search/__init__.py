@@ -1,4 +1,4 @@
-"""The worst (or best) perturbation of each picture: what is optimised, how it is searched for, the cost (S 2.2).
+"""The worst (or best) perturbation of each picture: what is optimised, how it is searched for, the cost (S sec. 2).
 
 The book's page "How to search" explains the objective and the searches, with their formulas.
 """

@@ -10,7 +10,7 @@ from ...data.dataset import AnomalyDataset, stacked
 from ...data.record import row_name
 from ...evaluation.paired import over_categories
 from ...evaluation.sampled import SURE
-from ...evaluation.tables import with_means
+from ...evaluation.tables import ERROR, with_means
 from ...models.prediction import AnomalyModel
 from ...perturbations import OF_PAPER_S
 from ...store.results import hangs_on_rounding
@@ -73,10 +73,10 @@ def tightness(curves: Mapping[str, pd.DataFrame], yardstick: str) -> pd.DataFram
     (rows) and number of passes so far (columns), the same for all searches.
 
     Columns: ``a tenth of the passes`` and ``all passes``, the mean bound then; ``minus YARDSTICK``, the mean difference
-    from that search after all passes on the same pictures, with ``low``, ``high``, ``agree`` and ``power`` of
-    `Difference` over pictures (nan for one, and for the yardstick itself); ``at least as tight as YARDSTICK in``, how
-    many pictures; ``passes to YARDSTICK's bound``, after how many the mean is as low as where the
-    yardstick ends (nan: not reached).
+    from that search after all passes on the same pictures, with its standard error (``minus YARDSTICK_se``), ``low``,
+    ``high``, ``agree`` and ``power`` of `Difference` over pictures (nan for one, and for the yardstick itself); ``at
+    least as tight as YARDSTICK in``, how many pictures; ``passes to YARDSTICK's bound``, after how many the mean is as
+    low as where the yardstick ends (nan: not reached).
     """
     end = max(curves[yardstick])
     means = {name: dict(zip(curve, curve.to_numpy().mean(axis=0))) for name, curve in curves.items()}
@@ -89,6 +89,7 @@ def tightness(curves: Mapping[str, pd.DataFrame], yardstick: str) -> pd.DataFram
             "a tenth of the passes": means[name][max(passes for passes in curve if passes <= max(2, end // 10))],
             "all passes": means[name][end],
             f"minus {yardstick}": gap.mean(),
+            f"minus {yardstick}{ERROR}": sure.se if sure else np.nan,
             **{part: getattr(sure, part) if sure else np.nan for part in SURE},
             f"at least as tight as {yardstick} in": (gap <= 1e-9).sum(),
             f"passes to {yardstick}'s bound": float(reached[0]) if reached else np.nan,

@@ -5,11 +5,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.special import bdtr
 
 from ...data.dataset import AnomalyDataset
 from ...metrics import METRICS
 from .amounts import columns, in_table
 from .whole_sets import NONE
+
+UPRIGHT = 7.5  # degrees
 
 
 def chance_levels(dataset: AnomalyDataset, batch_size: int = 16) -> dict[str, float]:
@@ -91,6 +94,16 @@ def angle_counts(cases: Mapping[str, pd.DataFrame], width: float = 15.0) -> pd.D
     return pd.DataFrame({name: np.histogram(rows.degrees, edges)[0] for name, rows in cases.items()}, index=middles)
 
 
-def upright_share(cases: pd.DataFrame, within: float = 7.5) -> float:
-    """The share of cases, in percent, whose angle is less than ``within`` degrees away from 0."""
-    return 100 * float((cases.degrees.abs() < within).mean())
+def upright_share(cases: pd.DataFrame) -> float:
+    """The share of cases, in percent, whose angle is less than `UPRIGHT` degrees away from 0."""
+    return 100 * float((cases.degrees.abs() < UPRIGHT).mean())
+
+
+def upright_alone(one: pd.DataFrame, other: pd.DataFrame) -> tuple[int, int, float]:
+    """Of the same pictures, in the same order, how many have an angle less than `UPRIGHT` degrees away from 0 in the
+    one alone and in the other alone; and how often chance makes them at least as uneven (the exact, two-sided sign
+    test; 1 where there are none)."""
+    first, second = (cases.degrees.abs().to_numpy() < UPRIGHT for cases in (one, other))
+    alone, other_alone = int((first & ~second).sum()), int((second & ~first).sum())
+    total = alone + other_alone
+    return alone, other_alone, min(1.0, 2 * float(bdtr(min(alone, other_alone), total, 0.5))) if total else 1.0

@@ -1,4 +1,4 @@
-"""The worst case of each image: the perturbation under which a model segments it worst (S sec. 2.2, eq. (5))."""
+"""The worst case of each image: the perturbation under which a model segments it worst (S sec. 2, eq. (5))."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -52,6 +52,8 @@ def test_tightness_is_measured_against_the_yardstick_s_end():
         "random": pd.DataFrame([[90.0, 90, 90, 90], [80, 80, 80, 70]], columns=passes),
     }
     table = tightness(curves, "Adam")
+    gaps = curves["random"].iloc[:, -1] - curves["Adam"].iloc[:, -1]
+    assert table["minus Adam_se"]["random"] == pytest.approx(gaps.std() / len(gaps) ** 0.5)
     assert table["a tenth of the passes"].tolist() == [85, 65, 85] and table["all passes"].tolist() == [70, 60, 80]
     assert table["minus Adam"].tolist() == [0, -10, 10]
     assert table.loc["grid", ["low", "high", "agree"]].tolist() == [-10, -10, 1], "the same in both pictures"
