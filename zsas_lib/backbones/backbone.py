@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ..base.devices import to_device
 from ..base.options import listed
 from ..base.unit_range import require_images
+from ..base.versions import Version, version_of
 from .families.find import image_tower
 from .families.linear import freeze
 from .families.tower import ImageTower
@@ -91,6 +92,7 @@ class Backbone(nn.Module):
         self.precision, self.interpolation = precision, interpolation
         self.is_random = is_random
         self.positions = positions
+        self._digest_of: tuple[Version | None, str] = None, ""
         self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(std)[:, None, None], persistent=False)
         for tower in (image, text):
@@ -113,9 +115,25 @@ class Backbone(nn.Module):
         """Sentences to token ids, of a text tower of open_clip's."""
         return getattr(self.text, "tokenizer")
 
+    @property
+    def version(self) -> Version:
+        """Another one once weights were changed in place or lie elsewhere (`base.versions.version_of`)."""
+        return version_of(self._weights)
+
     @cached_property
+    def _weights(self) -> list[Tensor]:
+        return [*self.parameters(), *self.buffers()]
+
+    @property
     def digest(self) -> str:
-        """sha256 over architecture (with activation and image size), precision, normalisation and weights."""
+        """sha256 over architecture (with activation and image size), precision, normalisation and weights; made anew
+        where these are no longer those that it was made of."""
+        vars(self).pop("_weights", None)  # others may have taken their places
+        if self._digest_of[0] != self.version:
+            self._digest_of = self.version, self._made_digest()
+        return self._digest_of[1]
+
+    def _made_digest(self) -> str:
         made = [self.architecture, self.precision]
         if self.interpolation != "bicubic":
             made.append(self.interpolation)

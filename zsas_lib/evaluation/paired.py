@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..metrics.bootstrap import resampled
-from .replicates import REPLICATE, checksums, flat
+from .replicates import REPLICATE, checksums, flat, means_of_known
 from .sampled import ITSELF, Difference, Sampled
 from .tables import ResultTable
 
@@ -25,8 +25,9 @@ def flat_gaps(gaps: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
     """What two numbers differ by in each category, as the `flat` table of its means, which are resampled by category: a
     row set for each combination of the columns ``by``.
 
-    ``gaps`` has the category, ``by`` and metrics, one row for each category that both numbers have. Of a combination
-    with fewer than two categories there is the mean alone, which has no interval.
+    ``gaps`` has the category, ``by`` and metrics, one row for each category that both numbers have; where a metric is
+    nan it has no weight. Of a combination with fewer than two categories there is the mean alone, which has no
+    interval.
     """
     keys, parts = list(by), []
     groups: list[tuple[Any, pd.DataFrame]] = list(gaps.groupby(keys, sort=False)) if keys else [((), gaps)]
@@ -34,13 +35,14 @@ def flat_gaps(gaps: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
         metrics = own.columns.drop(["category", *keys])
         values, count = own[metrics].to_numpy(dtype=float), len(own)
         drawn = resampled(count, 200, 0) if count > 1 else np.zeros((0, count), dtype=int)
-        means = pd.DataFrame(np.vstack([values.mean(axis=0), drawn @ values / count]), columns=metrics)
+        numbers, freedom = means_of_known(values, drawn)
+        means = pd.DataFrame(np.vstack([own[metrics].mean().to_numpy(), numbers]), columns=metrics)
         named: dict[str, Any] = dict(zip(keys, place, strict=True)) | {
             "replicate": range(ITSELF, len(drawn)),
             "draw": [0, *checksums(drawn)],
             "pictures": crc32("\n".join(map(str, own["category"])).encode()),
             "units": count,
-            "freedom": count - 1,
+            "freedom": freedom,
         }
         parts.append(pd.concat([pd.DataFrame(named, index=means.index), means], axis=1))
     return pd.concat(parts, ignore_index=True)

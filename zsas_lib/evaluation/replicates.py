@@ -11,7 +11,7 @@ from zlib import crc32
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
 from ..data.dataset import AnomalyDataset, content_digest
 from ..metrics.bootstrap import Counts, resampled
@@ -24,7 +24,7 @@ REPLICATE = ["category", "replicate", "draw", "pictures", "units", "freedom"]
 """Columns of a table of replicates beside its settings, which follow the category, and metrics. ``draw`` is a checksum
 of how often a resample holds which of its pictures (categories), ``pictures`` one of all these. ``units`` says how many
 pictures (categories) are drawn from, and ``freedom`` how many degrees of freedom their spread has: one less than there
-are damaged pictures, or sound ones where these are fewer (categories)."""
+are damaged pictures, or sound ones where these are fewer (categories, of the metric that the fewest have)."""
 
 
 def category_replicates(
@@ -130,17 +130,26 @@ def _of_mean(group: pd.DataFrame, keys: list[str], metrics: list[str], resamples
     if not len(mean) or count < 2:
         return None
     drawn = resampled(count, resamples, 0)
-    values = own[metrics].to_numpy(dtype=float)
-    known = np.isfinite(values)
-    with np.errstate(invalid="ignore"):  # of resamples without a category that has the metric: nan
-        numbers = (drawn @ np.where(known, values, 0)) / (drawn @ known)
-    numbers[:, known.sum(0) < 2] = np.nan
+    numbers, freedom = means_of_known(own[metrics].to_numpy(dtype=float), drawn)
     columns = {key: mean[key].iloc[0] for key in keys} | {
         "replicate": range(resamples),
         "draw": checksums(drawn),
         "pictures": crc32(own["pictures"].to_numpy(dtype="<i8").tobytes()),
         "units": count,
-        "freedom": count - 1,
+        "freedom": freedom,
     }
     index = range(resamples)
     return pd.concat([pd.DataFrame(columns, index=index), pd.DataFrame(numbers, index, metrics)], axis=1)
+
+
+def means_of_known(
+    values: Float[np.ndarray, "category metric"], drawn: Int[np.ndarray, "resample category"]
+) -> tuple[Float[np.ndarray, "resample metric"], int]:
+    """The means of metrics over the categories of each resample that have them, nan for a metric that fewer than two
+    have; and the degrees of freedom of the metric that the fewest others have, which are too few for the rest."""
+    known = np.isfinite(values)
+    with np.errstate(invalid="ignore"):  # of resamples without a category that has the metric: nan
+        numbers = (drawn @ np.where(known, values, 0)) / (drawn @ known)
+    having = known.sum(axis=0)
+    numbers[:, having < 2] = np.nan
+    return numbers, int(having[having > 1].min(initial=len(values))) - 1

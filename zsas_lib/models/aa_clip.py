@@ -6,7 +6,7 @@ Ma et al., "AA-CLIP: Enhancing Zero-Shot Anomaly Detection via Anomaly-Aware CLI
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import reduce
+from functools import partial, reduce
 from operator import add
 from typing import cast
 
@@ -26,6 +26,7 @@ from ..base.options import number, whole_number
 from ..data.dataset import AnomalyDataset, stacked
 from ..losses import dice_loss, focal_loss
 from .enlarged import enlarged
+from .kept import Kept
 from .learned import Features, LearnedModel, Recipe, Stage, names_in, spelled, two_state_maps
 from .prediction import AnomalyModel
 from .prompts import aa_clip_prompts, mean_embeddings
@@ -170,6 +171,7 @@ class AACLIP(LearnedModel):
             self.recipe, stages=stages, rates={name: TEXT_RATE for name in self.learnable() if _of_text(name)}
         )
         self._layers = [layer_at(backbone.depth, share) for share in LAYERS]
+        self._texts: Kept[Tensor] = Kept()
         self.initialise(seed=0)
 
     @classmethod
@@ -197,7 +199,6 @@ class AACLIP(LearnedModel):
 
     def _forget(self) -> None:
         """What follows from parameters that may be others now."""
-        self._texts: dict[tuple[str, str], Tensor] = {}
         self._ranges: dict[str, tuple[Tensor, str]] = {}
 
     def read_options(self) -> dict[str, object]:
@@ -225,16 +226,14 @@ class AACLIP(LearnedModel):
 
     def text_features(self, class_names: Sequence[str]) -> Float[Tensor, "batch 2 embed"]:
         """Unit vectors of the two states of each class. Encoded once per class and kept, but where they are trained."""
-        known = {}
+        known, learned = {}, ()
+        if self.options["text"] == "adapted":
+            learned = (*self.text_adapters.parameters(), self.text_projection.weight)
         for name in dict.fromkeys(class_names):
-            key = name, str(self.backbone.device)
             if self.options["text"] == "adapted" and self.text_projection.weight.requires_grad:
                 known[name] = self._encoded(name)
                 continue
-            if key not in self._texts:
-                with torch.inference_mode(False), torch.no_grad():
-                    self._texts[key] = self._encoded(name)
-            known[name] = self._texts[key]
+            known[name] = self._texts.of(name, partial(self._encoded, name), self.backbone, learned)
         return torch.stack([known[name] for name in class_names])
 
     def _encoded(self, class_name: str) -> Float[Tensor, "2 embed"]:

@@ -5,7 +5,7 @@ released (caoyunkang/AdaCLIP).
 """
 
 from collections.abc import Sequence
-from functools import reduce
+from functools import partial, reduce
 from operator import add
 from typing import cast
 
@@ -24,6 +24,7 @@ from ..base.errors import UnknownNameError
 from ..base.options import number, whole_number
 from ..losses import dice_loss, focal_loss
 from .adaclip_clusters import k_means
+from .kept import Kept
 from .learned import Features, LearnedModel, Recipe, names_in, spelled, two_state_maps
 from .prompts import NAMELESS, adaclip_prompts, mean_embeddings
 from .tapped import QUARTERS, tapped_shares
@@ -141,7 +142,7 @@ class AdaCLIP(LearnedModel):
             self.dynamic_visual = QuickLinear(embed, length * width)
             self.dynamic_text = QuickLinear(embed, length * text.width)
         self._layers = [layer_at(backbone.depth, share) for share in tapped]
-        self._sentences: dict[tuple[str, str], PromptedSentences] = {}
+        self._sentences: Kept[PromptedSentences] = Kept()
         self.initialise(seed=0)
 
     @classmethod
@@ -220,13 +221,11 @@ class AdaCLIP(LearnedModel):
             if tokens is None:
                 rows = mean_embeddings(self.backbone, prompts).expand(len(places), -1, -1)
             else:
-                key = name, str(whole.device)
-                if key not in self._sentences:
-                    sentences = (*prompts.normal, *prompts.abnormal)
-                    keeps = self.options["words"] == "kept"
-                    self._sentences[key] = PromptedSentences(self._tower(self.backbone), sentences, keeps)
+                sentences, keeps = (*prompts.normal, *prompts.abnormal), self.options["words"] == "kept"
+                make = partial(PromptedSentences, self._tower(self.backbone), sentences, keeps)
+                kept = self._sentences.of(name, make, self.backbone)
                 own = tokens[:, 1:] if len(places) == len(tokens) else tokens[places, 1:]  # none enters block 1
-                rows = self._sentences[key].embeddings(own)
+                rows = kept.embeddings(own)
                 states = rows.split((len(prompts.normal), len(prompts.abnormal)), dim=1)
                 rows = F.normalize(torch.stack([state.mean(1) for state in states], 1), dim=-1)
             found |= zip(places, rows)

@@ -21,6 +21,7 @@ from ..base.options import number, several, whole_number
 from ..losses import dice_loss, focal_loss
 from .enlarged import enlarged
 from .in_windows import SCALES, SentenceModel, window_options
+from .kept import Kept
 from .learned import Features, Recipe, highest_mean
 
 TEMPERATURE = 0.07
@@ -118,6 +119,7 @@ class AnomalyCLIP(SentenceModel):
         self.contexts = nn.Parameter(torch.empty(2, context, text.width))
         self.compound = nn.Parameter(torch.empty(depth - 1, compound, text.width))
         text.words(SENTENCES, context)
+        self._encoded: Kept[Tensor] = Kept()
         self._first = layer_at(backbone.depth, local_from)
         self._layers = [layer_at(backbone.depth, share) for share in tapped]
         self.initialise(seed=0)
@@ -135,18 +137,11 @@ class AnomalyCLIP(SentenceModel):
             if prompts.numel():
                 nn.init.normal_(prompts, std=SPREAD)
 
-    def freeze(self) -> None:
-        super().freeze()
-        self._encoded = None
-
     def text_features(self) -> Float[Tensor, "2 embed"]:
         """Unit vectors of the two learned sentences, normal and abnormal."""
         if self.contexts.requires_grad:
             return self._encode_sentences()
-        if self._encoded is None or self._encoded.device != self.contexts.device:
-            with torch.inference_mode(False), torch.no_grad():
-                self._encoded = self._encode_sentences()
-        return self._encoded
+        return self._encoded.of(None, self._encode_sentences, self.backbone, (self.contexts, self.compound))
 
     def _encode_sentences(self) -> Tensor:
         text, context, compound = self._tower(self.backbone), self.options["context"], self.options["compound"]

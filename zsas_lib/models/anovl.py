@@ -21,6 +21,7 @@ from ..base.options import several, whole_number
 from .anovl_tiles import Tiles
 from .anovl_views import views
 from .enlarged import enlarged
+from .kept import Kept
 from .learned import of_whole_images
 from .prediction import AnomalyModel, Prediction, names_of_images
 from .prompts import TEXTURES, PromptEnsemble, anovl_prompts, mean_embeddings
@@ -113,7 +114,7 @@ class AnoVL(AnomalyModel):
                 "raw_names": raw_names,
             },
         )
-        self._banks: dict[tuple[str, str], Tensor] = {}
+        self._banks: Kept[Tensor] = Kept()
         self._moments: dict[str, dict] = {}
         self._beginnings: dict[tuple, tuple[Tensor, Tensor, list[Tensor]]] = {}
 
@@ -131,11 +132,9 @@ class AnoVL(AnomalyModel):
 
     def sentences(self, class_name: str) -> Float[Tensor, "sentence embed"]:
         """The unit vectors of all sentences about a class, the normal ones first. Kept."""
-        key = class_name, str(self.device)
-        if key not in self._banks:
-            prompts = self._prompts(class_name)
-            self._banks[key] = self.backbone.encode_text([*prompts.normal, *prompts.abnormal])
-        return self._banks[key]
+        prompts = self._prompts(class_name)
+        sentences = [*prompts.normal, *prompts.abnormal]
+        return self._banks.of(class_name, lambda: self.backbone.encode_text(sentences), self.backbone)
 
     def forward(self, images: Float[Tensor, "batch 3 height width"], class_names: str | Sequence[str]) -> Prediction:
         """Maps at the images' size and image scores, for one class name or one per image. Images are RGB in [0, 1], of

@@ -20,6 +20,7 @@ from ..base.errors import UnknownNameError
 from ..base.options import number, whole_number
 from ..losses import dice_loss, focal_loss
 from .enlarged import enlarged
+from .kept import Kept
 from .learned import Features, LearnedModel, Recipe, names_in, spelled
 from .plain_clip import LOCALS, TEMPERATURE, baseline_patches
 from .prompts import NAMELESS, PLAIN_STATES, class_phrase
@@ -86,6 +87,7 @@ class CoOp(LearnedModel):
             },
         )
         self.contexts = nn.Parameter(torch.empty(2, context, text.width))
+        self._encoded: Kept[Tensor] = Kept()
         self.initialise(seed=0)
 
     @classmethod
@@ -94,10 +96,6 @@ class CoOp(LearnedModel):
 
     def reset_parameters(self) -> None:
         nn.init.normal_(self.contexts, std=SPREAD)
-
-    def freeze(self) -> None:
-        super().freeze()
-        self._encoded: dict[tuple[str, str], Tensor] = {}
 
     def read_options(self) -> dict[str, object]:
         return {"local": self.options["local"]}
@@ -115,11 +113,7 @@ class CoOp(LearnedModel):
         name = NAMELESS if self.options["object_agnostic"] else class_name
         if self.contexts.requires_grad:
             return self._encode_sentences(name)
-        key = name, str(self.contexts.device)
-        if key not in self._encoded:
-            with torch.inference_mode(False), torch.no_grad():
-                self._encoded[key] = self._encode_sentences(name)
-        return self._encoded[key]
+        return self._encoded.of(name, lambda: self._encode_sentences(name), self.backbone, (self.contexts,))
 
     def _encode_sentences(self, class_name: str) -> Tensor:
         text = cast(OpenClipText, self.backbone.text)

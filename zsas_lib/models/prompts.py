@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..backbones.backbone import Backbone
 from ..base.errors import UnknownNameError
+from .kept import Kept
 from .kept_sentences import kept
 
 MANY = 100
@@ -238,20 +239,19 @@ def anovl_prompts(class_name: str, *, surface: bool = False, raw_names: bool = F
     )
 
 
-_kept: WeakKeyDictionary[Backbone, dict[tuple, Tensor]] = WeakKeyDictionary()
+_kept: WeakKeyDictionary[Backbone, Kept[Tensor]] = WeakKeyDictionary()
 
 
 def mean_embeddings(backbone: Backbone, prompts: PromptEnsemble, *, unit: bool = True) -> Float[Tensor, "2 embed"]:
     """The unit vectors T_n and T_a of an ensemble, in this order: the means of its sentences' embeddings, each of unit
-    length (``unit``) or as it comes, made unit vectors. Encoded once and kept for as long as the backbone is, and of
-    many sentences for other processes (`kept_sentences`)."""
-    known = _kept.setdefault(backbone, {})
-    key = prompts, unit, str(backbone.device)
-    if key not in known:
+    length (``unit``) or as it comes, made unit vectors. Encoded once and kept for as long as the backbone and its
+    weights are, and of many sentences for other processes (`kept_sentences`)."""
+
+    def make() -> Tensor:
         many = len(prompts.normal) + len(prompts.abnormal) >= MANY
-        made = kept(_mean_embeddings, backbone, prompts, unit) if many else _mean_embeddings(backbone, prompts, unit)
-        known[key] = made
-    return known[key]
+        return kept(_mean_embeddings, backbone, prompts, unit) if many else _mean_embeddings(backbone, prompts, unit)
+
+    return _kept.setdefault(backbone, Kept()).of((prompts, unit), make, backbone)
 
 
 def _mean_embeddings(backbone: Backbone, prompts: PromptEnsemble, unit: bool) -> Float[Tensor, "2 embed"]:

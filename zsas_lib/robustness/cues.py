@@ -20,6 +20,7 @@ from ..base.errors import UnknownNameError
 from ..data.dataset import AnomalyDataset
 from ..data.record import row_name
 from ..evaluation.evaluate import predict
+from ..evaluation.replicates import means_of_known
 from ..evaluation.sampled import of_resamples
 from ..metrics.bootstrap import resampled
 from ..metrics.pixel import gathered_metrics
@@ -135,9 +136,10 @@ def profile(table: pd.DataFrame, metric: str = "pixel_ap", resamples: int = 200)
     losses = table.assign(lost=table[f"{metric}{BEFORE}"] - table[metric])
     wide = losses.groupby(["category", "cue"], sort=False).lost.mean().unstack("cue")
     wide = wide[list(dict.fromkeys(table["cue"]))]
-    values, count = wide.to_numpy(dtype=float), len(wide)
-    drawn = resampled(count, resamples, 0) if count > 1 else np.zeros((0, count))
-    means = np.vstack([values.mean(axis=0), drawn @ values / count])
+    count = len(wide)
+    drawn = resampled(count, resamples, 0) if count > 1 else np.zeros((0, count), dtype=int)
+    numbers, freedom = means_of_known(wide.to_numpy(dtype=float), drawn)
+    means = np.vstack([wide.mean().to_numpy(), numbers])
     positive = np.clip(means, 0, None)
     with np.errstate(invalid="ignore"):
         shares = positive / positive.sum(axis=1, keepdims=True)
@@ -145,7 +147,7 @@ def profile(table: pd.DataFrame, metric: str = "pixel_ap", resamples: int = 200)
     for place, cue in enumerate(wide):
         row: dict[str, object] = {"cue": cue}
         for name, numbers in (("lost", means[:, place]), ("share", shares[:, place])):
-            sure = of_resamples(numbers, count)
+            sure = of_resamples(numbers, freedom + 1)
             row |= {name: sure.gap, f"{name}_se": sure.se, f"{name}_low": sure.low, f"{name}_high": sure.high}
         rows.append(row)
     return pd.DataFrame(rows)

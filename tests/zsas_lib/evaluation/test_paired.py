@@ -177,3 +177,22 @@ def test_gaps_of_categories_are_resampled_by_category():
     with pytest.raises(ValueError, match="at least two pictures, or two categories"):
         both["y"].difference()
     assert scaled(whole, 100.0).auroc.tolist() == pytest.approx((100 * whole.auroc).tolist())
+
+
+def test_a_mean_has_the_freedom_of_the_categories_that_have_the_metric(dataset):
+    """Twelve categories, three of which have the first metric: its interval is about that of Student's t for three."""
+    gaps = pd.DataFrame({"category": list("abcdefghijkl"), "few": np.nan, "all": np.linspace(-0.1, 0.2, 12)})
+    gaps.loc[:2, "few"] = [0.1, 0.3, -0.05]
+    found = {metric: Sampled.of(flat_gaps(gaps), metric).difference() for metric in ("few", "all")}
+    few = gaps.few.dropna()
+    assert found["few"].gap == pytest.approx(few.mean())
+    low, high = stats.t.interval(0.95, 2, few.mean(), few.std(ddof=1) / 3**0.5)
+    assert found["few"].high - found["few"].low == pytest.approx(high - low, rel=0.15)
+    alone = over_categories(gaps["all"])
+    assert found["all"].se == pytest.approx(alone.se), "only their interval is that of fewer"
+    assert over_categories(pd.Series([0.1, np.nan, 0.3])).gap == pytest.approx(0.2)
+    assert np.isnan(over_categories(pd.Series([0.1, np.nan, np.nan])).se), "one category has no interval"
+    kept = [record for record in dataset.records if record.is_anomalous or record.category == "lamp"]
+    means = flat(evaluate(Glow(), dataset.part(kept), resamples=40)).query("category == 'mean' and replicate >= 0")
+    assert (means.freedom == 1).all() and (means.units == 2).all(), "image metrics have no interval, the others theirs"
+    assert means.image_auroc.isna().all() and means.pixel_auroc.notna().all()

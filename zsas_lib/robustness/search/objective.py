@@ -38,7 +38,8 @@ class Objective:
     A point is an image, by its number, with an amount of each perturbation of ``over``, which stand in the order of
     `perturbations.PERTURBATIONS`. The map of the perturbed image is turned back and compared with the upright mask.
     ``fill`` says what becomes of pixels that the turned image did not show: "zero" gives them the score 0 (S eq. (3)),
-    "valid" leaves them out of the loss and of pixel AUROC. Other perturbations are not applied at all.
+    "valid" leaves them out of the loss and of pixel AUROC; a point that turns all damage of an image out of view, or
+    all that is sound, is then no answer: its loss is nan. Other perturbations are not applied at all.
 
     Raises ValueError for images outside [0, 1], images and masks of other layouts, and no perturbation or one named
     twice, UnknownNameError for an unknown perturbation or fill.
@@ -72,7 +73,8 @@ class Objective:
 
     def outcome(self, index: Int[Tensor, " point"], amounts: Float[Tensor, "point over"]) -> Outcome:
         """Loss, pixel AUROC, map and image score at points: image ``index[i]`` under ``amounts[i]``, in the order of
-        ``over``. Where a model's map is not finite, loss and pixel AUROC are nan; so is the AUROC of a normal image.
+        ``over``. Where a model's map is not finite, or a point no answer, loss and pixel AUROC are nan; so is the AUROC
+        of a normal image.
 
         Both arguments are best in memory: the host then waits for nothing until it reads all numbers at once."""
         device = self.images.device
@@ -97,12 +99,14 @@ class Objective:
         zero = self.fill == "zero"
         maps = upright(maps, given, fill="zero" if zero else "replicate")
         normal, anomalous = ~self.masks[place], self.masks[place]
+        answered = torch.ones_like(place, dtype=torch.bool)
         if not zero:
-            seen = shown(maps, given)
+            seen, both = shown(maps, given), _has_both(normal, anomalous)
             normal, anomalous = normal & seen, anomalous & seen
+            answered = _has_both(normal, anomalous) | ~both
         loss, found = _difference(maps, normal, anomalous), picture_aurocs(maps.detach(), normal, anomalous)
         # Both means read every pixel, and 0 times one that is not finite is not finite either.
-        finite = loss.detach().isfinite()
+        finite = loss.detach().isfinite() & answered
         return maps, torch.where(finite, loss, torch.nan), torch.where(finite, found, torch.nan)
 
 
@@ -118,6 +122,13 @@ def segmentation_loss(
     """
     require_bool(masks)
     return _difference(maps, shown & ~masks, shown & masks)
+
+
+def _has_both(
+    normal: Bool[Tensor, "image height width"], anomalous: Bool[Tensor, "image height width"]
+) -> Bool[Tensor, " image"]:
+    """Whether an image has normal pixels and anomalous ones."""
+    return normal.flatten(1).any(1) & anomalous.flatten(1).any(1)
 
 
 def _difference(

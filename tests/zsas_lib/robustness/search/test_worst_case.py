@@ -84,6 +84,45 @@ def test_valid_fill_leaves_out_what_the_turned_image_did_not_show(pictures):
     assert found.pixel_auroc[0] == pytest.approx(roc_auc_score(masks[0][region], map_[region]), abs=1e-6)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("search", ["adam", "grid", "random", "two-fidelity"])
+@pytest.mark.parametrize("select", ["pixel_auroc", "loss"])
+@pytest.mark.parametrize("goal", ["worst", "best"])
+def test_a_point_that_turns_the_damage_out_of_view_is_no_answer(search, select, goal):
+    """The damage lies in a corner, which most turns leave out; the second picture is sound, the third damaged all over,
+    so that neither ever has an AUROC."""
+    images = torch.rand(3, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(3))
+    masks = torch.zeros(3, SIDE, SIDE, dtype=torch.bool)
+    masks[0, :3, :3], masks[2] = True, True
+    turns = torch.linspace(-80, 80, 9)[:, None]
+    objective = Objective(Glow(), images, masks, "bolt", ["rotation"], "valid")
+    tried = objective.outcome(torch.zeros(9, dtype=int), turns)
+    assert 2 < tried.pixel_auroc.isnan().sum() < 9 and torch.equal(tried.loss.isnan(), tried.pixel_auroc.isnan())
+    others = objective.outcome(torch.tensor([1, 2]), turns[:2])
+    assert others.loss.isfinite().all() and others.pixel_auroc.isnan().all()
+    found = zsas.worst_case(
+        Glow(),
+        images,
+        masks,
+        "bolt",
+        ["rotation"],
+        search,
+        steps=16,
+        restarts=2,
+        goal=goal,
+        select=select,
+        fill="valid",
+    )
+    assert found.loss.isfinite().all() and found.pixel_auroc.isfinite().tolist() == [True, False, False]
+    own = found.history[found.history.image == 0]
+    assert search != "random" or own.pixel_auroc.isna().any()
+    if select == "pixel_auroc":
+        assert found.pixel_auroc[0] == pytest.approx(getattr(own.pixel_auroc, "min" if goal == "worst" else "max")())
+    else:
+        seen = own.loss[own.pixel_auroc.notna()]
+        assert found.loss[0] == pytest.approx(getattr(seen, "max" if goal == "worst" else "min")())
+
+
 def test_amounts_that_are_not_searched_over_change_nothing(pictures):
     images, masks, names = pictures
     found = zsas.worst_case(Glow(), images, masks, names, ["hue"], "random", steps=4)
