@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -18,7 +18,7 @@ def whole_number(
     """
     if not is_whole(value, low, high):
         raise OptionError(f"{owner} got {name}={value!r}; expected {expected} {_range(low, high)}.")
-    return value  # pyright: ignore[reportReturnType] one, as was just asked
+    return int(cast(int, value))
 
 
 def is_whole(value: object, low: int, high: int | None = None) -> bool:
@@ -52,6 +52,11 @@ def number(
     if not fits:
         raise OptionError(f"{owner} got {name}={value!r}; expected {expected} {_range(low, high, above)}.")
     return value  # pyright: ignore[reportReturnType] a number, as was just asked
+
+
+def plain(value: object) -> Any:
+    """A number of numpy's as Python's own, which JSON knows; all else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def switch(owner: str, name: str, value: object) -> bool:

@@ -272,7 +272,7 @@ def _checked(
     if truth is not None and numbers.ndim == 1 and classes.dtype != bool:
         raise ValueError(f"Expected bool labels of binary probabilities, got {classes.dtype}.")
     if truth is not None and numbers.ndim == 2:
-        if classes.dtype == bool or classes.min() < 0 or classes.max() >= numbers.shape[1]:
+        if classes.dtype.kind not in "iu" or classes.min() < 0 or classes.max() >= numbers.shape[1]:
             raise ValueError(f"Expected numbers of {numbers.shape[1]} classes, from 0, got others.")
     return numbers, classes
 

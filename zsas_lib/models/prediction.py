@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..backbones.backbone import Backbone
 from ..base.errors import OptionError
-from ..base.options import switch
+from ..base.options import plain, switch
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class AnomalyModel(nn.Module):
         if backbone is not None:
             self.require_suits(backbone)
         self.backbone = backbone
-        self.options: dict[str, Any] = dict(options)
+        self.options: dict[str, Any] = {name: plain(value) for name, value in options.items()}
         for parameter in inspect.signature(type(self)).parameters.values():
             if isinstance(parameter.default, bool) and parameter.name in self.options:
                 switch(type(self).__name__, parameter.name, self.options[parameter.name])

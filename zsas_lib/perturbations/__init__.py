@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..base.errors import UnknownNameError
 from ..base.unit_range import require_images
-from .amounts import Amount, is_number
+from .amounts import Amount, as_amount, is_number
 from .colour import HUE, SATURATION
 from .corruptions import CORRUPTIONS
 from .record import Motion, Perturbation, Range
@@ -91,6 +91,7 @@ def perturb(
     for column in others:
         if column not in columns:
             raise UnknownNameError("amount", column, columns)
+    amounts = {column: as_amount(amount, len(images)) for column, amount in amounts.items()}
     steps: dict = {}
     for perturbation in PERTURBATIONS.values():
         amount = amounts.get(perturbation.column, perturbation.neutral)

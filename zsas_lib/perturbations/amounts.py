@@ -59,14 +59,16 @@ def gradient_wanted(planes: Tensor, *amounts: Amount) -> bool:
     return torch.is_grad_enabled() and any(isinstance(own, Tensor) and own.requires_grad for own in (planes, *amounts))
 
 
-def require_amount(amount: Amount, count: int) -> None:
-    """Raises ValueError for what is neither one number nor one for each of ``count`` images."""
+def as_amount(amount: object, count: int | None = None) -> Amount:
+    """An amount, of lists and arrays as a tensor. Raises ValueError for what is neither one number nor one for each of
+    ``count`` images (None: of any number of them)."""
     try:
-        numbers = torch.as_tensor(amount).numel()
+        found = torch.as_tensor(amount)
     except (TypeError, ValueError, RuntimeError):  # what torch makes of words, of nothing and of ragged lists
         raise ValueError(f"Expected a number as an amount, or one for each image, got {amount!r}.") from None
-    if numbers not in (1, count):
-        raise ValueError(f"Expected one amount for all of {count} images, or one each, got {numbers}.")
+    if count is not None and found.numel() not in (1, count):
+        raise ValueError(f"Expected one amount for all of {count} images, or one each, got {found.numel()}.")
+    return amount if isinstance(amount, int | float) else found
 
 
 def per_image(amount: Amount, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, " #batch"]:

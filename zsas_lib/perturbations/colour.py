@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..base.unit_range import require_images
-from .amounts import Amount, by_parts, gradient_wanted, per_image, require_amount, straight_through_clip
+from .amounts import Amount, as_amount, by_parts, gradient_wanted, per_image, straight_through_clip
 from .record import Perturbation
 
 AT_ONCE = 2**18
@@ -60,8 +60,7 @@ def shift_hsv(
     grows as 1/C; in the result it counts times the new chroma C', and its limit is on C'/C. Raises as `shift_hue`.
     """
     require_images(images, may_wait=False)
-    for amount in (hue, saturation):
-        require_amount(amount, len(images))
+    hue, saturation = as_amount(hue, len(images)), as_amount(saturation, len(images))
     if gradient_wanted(images, hue, saturation):
         return by_parts(_shifted, images, hue, saturation, at_once=AT_ONCE)
     return _shifted_in_bands(images, hue, saturation)

@@ -19,7 +19,7 @@ from torch import Tensor
 from ..base.errors import UnknownNameError
 from ..base.unit_range import require_images
 from . import blurs, illumination, sensor
-from .amounts import Amount, at_least_single, require_amount
+from .amounts import Amount, as_amount, at_least_single
 from .record import Perturbation
 from .severity import SEVERITIES
 
@@ -69,7 +69,7 @@ class Corruption(Perturbation):
     ) -> Float[Tensor, "batch 3 height width"]:
         """The images at a severity, one for all or one each; see `corrupt`."""
         require_images(images, may_wait=False)
-        require_amount(amount, len(images))
+        amount = as_amount(amount, len(images))
         asked, images = images, at_least_single(images)
         further: dict[str, Any] = {"seed": seed} if self.takes_seed else {}
         if depth is not None:
@@ -77,9 +77,11 @@ class Corruption(Perturbation):
                 raise ValueError(
                     f"Expected no depth for {self.name!r}, which is the same at every depth; leave it out."
                 )
-            if depth.shape != (len(images), *images.shape[2:]):
+            if not isinstance(depth, Tensor) or depth.shape != (len(images), *images.shape[2:]):
+                got = tuple(depth.shape) if isinstance(depth, Tensor) else type(depth).__name__
                 raise ValueError(
-                    f"Expected depths (batch, height, width) of images {tuple(images.shape)}, got {tuple(depth.shape)}."
+                    f"Expected depths (batch, height, width) of images {tuple(images.shape)} as a torch.Tensor, got "
+                    f"{got}."
                 )
             depth = depth.to(images.device, images.dtype)
         if self.takes_depth:

@@ -22,6 +22,7 @@ AIR = 0.9
 """How bright fog is."""
 FLASHES = (0.0, 0.2, 0.4, 0.7, 1.0, 1.4)
 """How much light a flash adds at the middle of the picture, in multiples of the light there was; ours."""
+BLACK = 1e-6  # a pixel whose brightest channel is no more has no colour
 EXPOSURES = (1.0, 0.6, 0.45, 0.3, 0.2, 0.12)
 """Which share of the light is left; ours."""
 WELL, READING = 200.0, 0.01
@@ -80,7 +81,7 @@ def brightness(images: Images, severity: Amount) -> Images:
     """Too much light: V of HSV is raised, hue and saturation stay; black turns grey."""
     value = images.amax(1, keepdim=True)
     raised = (value + at_severity(BRIGHTER, severity, images)).clamp(max=1)
-    return torch.where(value > 0, images * (raised / value.clamp(min=1e-6)), raised)
+    return torch.where(value > BLACK, images * (raised / value.clamp(min=BLACK)), raised)
 
 
 def contrast(images: Images, severity: Amount) -> Images:

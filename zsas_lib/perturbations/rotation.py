@@ -21,11 +21,11 @@ from ..base.errors import UnknownNameError
 from ..base.unit_range import require_images
 from .amounts import (
     Amount,
+    as_amount,
     at_least_single,
     by_parts,
     gradient_wanted,
     per_image,
-    require_amount,
     straight_through_clip,
 )
 from .displacement import displaced
@@ -55,7 +55,7 @@ def rotate(
     """
     _require_fill(fill)
     require_images(images, channels=None, may_wait=False)
-    require_amount(degrees, len(images))
+    degrees = as_amount(degrees, len(images))
     return _rotated(at_least_single(images), degrees, fill).to(images.dtype)
 
 
@@ -90,7 +90,7 @@ def derotate(
     if not (isinstance(maps, Tensor) and maps.ndim == 3 and maps.is_floating_point()):
         got = f"{maps.dtype} {tuple(maps.shape)}" if isinstance(maps, Tensor) else type(maps)
         raise ValueError(f"Expected maps of floats (batch, height, width) as a torch.Tensor, got {got}.")
-    require_amount(degrees, len(maps))
+    degrees = as_amount(degrees, len(maps))
     return _derotated(at_least_single(maps), degrees, fill).to(maps.dtype)
 
 
@@ -246,11 +246,13 @@ def _source(
     degrees: Amount, height: int, width: int, device: torch.device | None = None
 ) -> tuple[Float[Tensor, "*batch height width"], Float[Tensor, "*batch height width"]]:
     """Where each pixel of a turned image comes from, right of and below the centre, in pixels."""
+    degrees = as_amount(degrees)
     if not isinstance(degrees, Tensor):
-        require_amount(degrees, 1)
         degrees = torch.full((), degrees, dtype=torch.get_default_dtype(), device=device)
+    elif not degrees.is_floating_point():
+        degrees = degrees.to(torch.get_default_dtype())
     device = device or degrees.device
-    angle = torch.deg2rad(to_device(degrees, device))[..., None, None]
+    angle = torch.deg2rad(at_least_single(to_device(degrees, device)))[..., None, None]
     x = torch.arange(width, dtype=angle.dtype, device=device) - (width - 1) / 2
     y = torch.arange(height, dtype=angle.dtype, device=device)[:, None] - (height - 1) / 2
     return x * torch.cos(angle) + y * torch.sin(angle), y * torch.cos(angle) - x * torch.sin(angle)

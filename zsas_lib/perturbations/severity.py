@@ -1,15 +1,18 @@
 """Severities: 1 to 5 as the benchmarks of corruptions have them, 0 for the picture itself, any number between."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ..base.devices import to_device
+from ..base.options import is_whole
 from .amounts import Amount, per_image
 
 SEVERITIES = (1, 2, 3, 4, 5)
+ROUNDING = 1e-6  # of a severity
 SIDE = 224
 """The shorter side, in pixels, of the pictures that lengths are given for; on others they grow with the side, so that a
 severity looks alike in every size."""
@@ -18,8 +21,11 @@ severity looks alike in every size."""
 def at_severity(
     values: Sequence[int | float], severity: Amount, images: Float[Tensor, "batch channel height width"]
 ) -> Float[Tensor, "#batch 1 1 1"]:
-    """A parameter whose ``values`` are of severities 0 to 5, at one severity for all images or one each."""
-    amount = per_image(severity, images)
+    """A parameter whose ``values`` are of severities 0 to 5, at one severity for all images or one each. Raises
+    ValueError for another severity, but on a device, where it would have to be waited for."""
+    amount, highest = per_image(severity, images), len(values) - 1
+    if amount.device.type == "cpu" and not ((amount >= -ROUNDING) & (amount <= highest + ROUNDING)).all():
+        raise ValueError(f"Expected severities in [0, {highest}], got {amount.tolist()}.")
     table = to_device(torch.tensor(values, dtype=images.dtype), images.device)
     below = amount.detach().floor().clamp(0, len(values) - 2).long()
     return torch.lerp(table[below], table[below + 1], amount - below).reshape(-1, 1, 1, 1)
@@ -60,10 +66,11 @@ def own_noise(
     Picture i of a batch draws from ``seed`` + i, or from its own of a sequence of seeds. Raises ValueError for as many
     seeds as there are not images.
     """
-    seeds = range(seed, seed + len(images)) if isinstance(seed, int) else list(seed)
+    alone = is_whole(seed, -(2**63))
+    seeds = range(int(cast(int, seed)), int(cast(int, seed)) + len(images)) if alone else [*cast(Sequence[int], seed)]
     if len(seeds) != len(images):
         raise ValueError(f"Expected one seed, or one for each of {len(images)} images, got {len(seeds)} seeds.")
     noise = torch.empty(images.shape, dtype=torch.float32)
     for plane, own in zip(noise, seeds):
-        torch.randn(images.shape[1:], generator=torch.Generator().manual_seed(own), out=plane)
+        torch.randn(images.shape[1:], generator=torch.Generator().manual_seed(int(own)), out=plane)
     return noise.to(images.device, images.dtype)

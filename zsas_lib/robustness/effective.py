@@ -117,9 +117,11 @@ def rank_correlation(
     across: Float[np.ndarray, " model"], up: Float[np.ndarray, " model"], resamples: int = 1000, seed: int = 0
 ) -> Difference:
     """Spearman's rank correlation over models and its percentile interval over resampled models: whether one number
-    foretells another. ``power`` is not known (nan), and all but ``gap`` is nan of fewer than four models."""
-    gap = _spearman(across, up)
-    if len(across) < 4:
+    foretells another. ``power`` is not known (nan), all but ``gap`` is nan of fewer than four models, and that too
+    where one number is the same for all."""
+    same = min(len(np.unique(across)), len(np.unique(up))) < 2
+    gap = float("nan") if same else _spearman(across, up)
+    if len(across) < 4 or same:
         return Difference(gap, *[float("nan")] * 5)
     rng = np.random.default_rng(seed)
     found = []

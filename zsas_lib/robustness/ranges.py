@@ -16,8 +16,11 @@ def sweep_ranges(sweep: pd.DataFrame, metric: str = "pixel_auroc") -> pd.DataFra
     Columns: unperturbed, the value at 0; lowest, and at which value of the perturbation (``at``); highest; range,
     highest - lowest; largest step, between neighbouring values; ``± at 0``, one standard error of the unperturbed
     value; and low and high, the 95 % interval of the range (`range_replicates`), nan for a mean over one category. All
-    are nan for a category without the metric, such as one without damaged pictures.
+    are nan for a category without the metric, such as one without damaged pictures. Raises ValueError for a sweep
+    without the value 0.
     """
+    if 0 not in set(sweep["value"]):
+        raise ValueError("Expected a sweep with the unperturbed pictures, the value 0, which ranges stand beside.")
     lines = sweep.pivot(index="value", columns="category", values=metric)[list(dict.fromkeys(sweep.category))] * 100
     errors = sweep.pivot(index="value", columns="category", values=f"{metric}_se") * 100
     columns = {

@@ -67,6 +67,8 @@ def uniform_sweep(
     [('ceramic_ring', 0.0), ('ceramic_ring', 1.0), ('mean', 0.0), ('mean', 1.0)]
     """
     record = named(perturbation)
+    if isinstance(values, str) or not (values is None or isinstance(values, Iterable)):
+        raise ValueError(f"Expected a list of values of {perturbation!r} to sweep over, got {values!r}.")
     values = record.grid() if values is None else [float(value) for value in values]
     if not values:
         raise ValueError(f"Expected at least one value of {perturbation!r} to sweep over, got none.")

@@ -141,7 +141,9 @@ def alarm_threshold(
     sound = np.sort(scores[~labels])
     if not len(sound):
         raise ValueError("Expected sound pictures to set a threshold on, got none.")
-    allowed = int(np.floor(share * len(sound)))
+    allowed = int(np.floor(share * len(sound) + 1e-9))
+    if allowed >= len(sound):
+        return float("-inf")
     return float(np.nextafter(sound[len(sound) - 1 - allowed], np.inf))
 
 

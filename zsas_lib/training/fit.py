@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from ..base.errors import DataError, OptionError, UnknownNameError
 from ..base.files import require_place, write_atomically
-from ..base.options import listed
+from ..base.options import listed, plain
 from ..base.tensors import saved_content
 from ..data.dataset import AnomalyDataset
 from ..evaluation.evaluate import evaluate
@@ -145,6 +145,8 @@ def fit(
         perturbed=(perturbed := listed(perturbed)),
         looks=looks,
     )
+    seed, epochs, loss_size = plain(seed), int(epochs), plain(loss_size)
+    training_batch_size, given = plain(training_batch_size), plain(given)
     held_out = listed(held_out)
     require_selection(select, select_by, target is not None, held_out)
     rates = {**proportional_rates(model, rate), **(rates or {})}
@@ -176,7 +178,7 @@ def fit(
         "perturbed": perturbed,
         "looks": looks,
         "weights": None if weights is None else [float(weight) for weight in weights],
-        "hard": None if hard is None else [list(own) for own in hard],
+        "hard": None if hard is None else [list(map(int, own)) for own in hard],
         "hard_weight": hard_weight,
     }
     plan = planned(recipe, epochs, given, len(chosen))

@@ -191,3 +191,25 @@ def test_embedded_is_written_unless_a_root_is_given(name, layout, request, monke
     monkeypatch.setattr(embedded, "written", lambda wanted: calls.append(wanted) or root, raising=False)
     assert load_dataset(name).name == name and calls == [name]
     assert load_dataset(name, root).root == root and calls == [name]
+
+
+def test_sound_pictures_of_btad_may_lie_in_good(btad_root):
+    before = load_dataset("btad", btad_root)
+    (btad_root / "01/test/ok").rename(btad_root / "01/test/good")
+    after = load_dataset("btad", btad_root)
+
+    def kinds(dataset):
+        return sorted((record.category, record.path.name, record.defect) for record in dataset.records)
+
+    assert kinds(after) == kinds(before)
+
+
+@pytest.mark.parametrize(
+    ("row", "said"), [("candle,test,normal", "line 8: expected"), ("pcb\xe9,test,normal,a.png,", "UTF-8")]
+)
+def test_a_broken_row_of_visas_table_is_named(visa_root, row, said):
+    table = visa_root / "split_csv/1cls.csv"
+    lines = table.read_bytes().splitlines()[:7]
+    table.write_bytes(b"\n".join([*lines, row.encode("latin-1")]) + b"\n")
+    with pytest.raises(DataError, match=said):
+        load_dataset("visa", visa_root)

@@ -167,3 +167,11 @@ def test_what_is_refused_says_why(unchecked_types, probabilities, truth, options
         calibration.calibration_error(
             np.array(probabilities), np.array(truth, dtype=type(truth[0]) if truth else bool), **options
         )
+
+
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize("classes", [[0.0, 1.0, 1.0], [0, 1.5, 1]])
+@pytest.mark.parametrize("function", [calibration.calibration_error, calibration.brier_score])
+def test_classes_are_whole_numbers(function, classes):
+    with pytest.raises(ValueError, match="Expected numbers of 2 classes, from 0, got others"):
+        function(torch.full((3, 2), 0.5), torch.tensor(classes))

@@ -86,3 +86,8 @@ def test_rank_correlation_of_models_in_order_is_certain():
     other = rank_correlation(across, rng.permutation(across), resamples=200)
     assert other.low < 0 < other.high
     assert np.isnan(rank_correlation(across[:3], across[:3]).low)
+
+
+def test_what_is_the_same_for_all_foretells_nothing():
+    found = rank_correlation(np.ones(5), np.arange(5.0))
+    assert np.isnan([found.gap, found.low, found.high, found.agree]).all()

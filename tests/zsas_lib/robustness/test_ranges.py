@@ -46,3 +46,9 @@ def test_replicates_of_ranges_are_those_of_the_same_two_values():
     itself = found[found.replicate < 0].set_index("category")["range"]
     assert itself.to_dict() == pytest.approx({"star": 40, "ring": 20, "mean": 10})
     assert (found.groupby("category").size() > 40).all() and found[found.category == "star"]["range"].std() < 1e-9
+
+
+def test_a_sweep_without_the_unperturbed_pictures_has_nothing_to_stand_beside():
+    sweep = sweep_of({"star": [0.5, 0.9, 0.8]})
+    with pytest.raises(ValueError, match="Expected a sweep with the unperturbed pictures"):
+        sweep_ranges(sweep[sweep["value"] != 0])

@@ -182,3 +182,10 @@ def test_nan_names_the_picture(dataset):
 
     with pytest.raises(ValueError, match=r"returned NaN or infinity for .*lamp/0\.png"):
         uniform_sweep(Broken(), dataset, "rotation", [10])
+
+
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize("values", ["10", 10, 2.5])
+def test_values_are_a_list(tmp_path, values):
+    with pytest.raises(ValueError, match="Expected a list of values of 'rotation' to sweep over, got"):
+        uniform_sweep(Glow(), toy_dataset(tmp_path, {"nut": 1}), "rotation", values)

@@ -132,3 +132,11 @@ def test_the_band_is_around_the_share():
     band = module.reliability_band(target, target["image_score"].to_numpy(), bins=5)
     assert len(band) == 5 and ((band.low_share <= band.share) & (band.share <= band.high_share)).all()
     assert band.images.sum() == len(target)
+
+
+def test_a_share_of_false_alarms_counts_whole_pictures():
+    sound = np.linspace(0.01, 1, 100)
+    labels = np.zeros(100, dtype=bool)
+    assert (sound >= module.alarm_threshold(sound, labels, 0.29)).sum() == 29  # 0.29 * 100 is 28.999...
+    assert module.alarm_threshold(sound, labels, 1.0) == float("-inf")
+    assert (sound >= module.alarm_threshold(sound, labels, 0.0)).sum() == 0

@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -435,3 +436,17 @@ def test_trained_models_come_from_the_store(backbone, pictures, tmp_path, monkey
             zsas.trained(zsas.load_model("vcpclip+", backbone), pictures, store=tmp_path, epochs=1, seed=seed)
     with pytest.raises(TypeError, match="epoch"):
         zsas.trained(zsas.load_model("vcpclip+", backbone), pictures, store=tmp_path, epoch=1)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("unchecked_types")
+def test_numbers_of_numpys_kind_are_numbers(backbone, pictures, tmp_path):
+    def trained(kind, name):
+        model = zsas.load_model("coop", backbone, context=kind(4))
+        settings = {"epochs": kind(1), "training_batch_size": kind(4), "seed": kind(3), "loss_size": kind(8)}
+        log = fit(model, pictures, output=tmp_path / name, augment=False, **settings)
+        return log, zsas.load_model("coop", backbone, checkpoint=tmp_path / name, context=4)
+
+    (log, model), (expected, other) = trained(np.int64, "one.safetensors"), trained(int, "other.safetensors")
+    pd.testing.assert_frame_equal(log, expected)
+    assert model.options == other.options and type(model.options["context"]) is int

@@ -112,7 +112,7 @@ def _records(
     """The pictures in the folders of ``top``, each a kind, whose masks lie in folders of its name in ``masks``."""
     category, found = category_name(folder), []
     for kind in folders(top):
-        if kind.name == normal:
+        if kind.name in (normal, NORMAL):  # which names no defect
             found += [Record(path, None, category, NORMAL) for path in pictures(kind)]
         elif with_defects:
             beside = [entry for entry in folders(kind) if entry.name.lower() in MASK_FOLDERS]

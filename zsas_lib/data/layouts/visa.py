@@ -82,9 +82,10 @@ def remarks(root: Path) -> list[str]:
 def _rows(table: Path) -> list[dict]:
     """The rows of the table, each once, with how many ``times`` it is there.
 
-    :raises DataError: the table lacks a column, holds an unknown label, or says two things of one picture.
+    :raises DataError: the table lacks a column, or a row one, is not in UTF-8, holds an unknown label, or says two
+        things of one picture.
     """
-    with table.open(newline="", encoding="utf-8-sig") as file:
+    with table.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         reader = csv.DictReader(file)
         lacking = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
         if lacking:
@@ -95,7 +96,12 @@ def _rows(table: Path) -> list[dict]:
         rows = list(reader)
     known: dict[tuple, dict] = {}
     said: dict[Path, tuple] = {}
-    for row in rows:
+    for number, row in enumerate(rows, 2):
+        if any(row[column] is None for column in COLUMNS) or "\ufffd" in "".join(row[column] for column in COLUMNS):
+            raise DataError(
+                f"{table}, line {number}: expected {', '.join(COLUMNS)} in UTF-8, got "
+                f"{', '.join(str(row[column] or '') for column in COLUMNS)}."
+            )
         if row["label"] not in DEFECTS:
             raise DataError(f"{table} labels {row['image']} as {row['label']!r}; expected {' or '.join(DEFECTS)}.")
         image, own = Path(row["image"]), (row["object"], row["label"], row["mask"] if row["label"] == "anomaly" else "")

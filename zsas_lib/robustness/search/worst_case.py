@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import cast
 from zlib import crc32
 
 import numpy as np
@@ -182,6 +183,9 @@ def _outcomes(objective: Objective, points: pd.DataFrame, batch_size: int) -> tu
 
 
 def _image_seeds(images: Tensor, seed: int | Sequence[int]) -> list[int]:
-    if not isinstance(seed, int):
-        return list(seed)
-    return [crc32(image.cpu().contiguous().numpy().tobytes(), seed) for image in images]
+    if is_whole(seed, 0):
+        return [crc32(image.cpu().contiguous().numpy().tobytes(), int(cast(int, seed))) for image in images]
+    own = [seed] if isinstance(seed, int | float | str) else list(seed)
+    if len(own) != len(images) or not all(is_whole(one, 0) for one in own):
+        raise ValueError(f"Expected one seed of at least 0, or one for each of {len(images)} images, got {seed!r}.")
+    return [int(one) for one in own]

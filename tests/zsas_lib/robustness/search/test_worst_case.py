@@ -359,3 +359,19 @@ def test_criterion_bests_and_curve_of_a_small_history():
     assert chosen_points(history, select="loss").step.tolist() == [1, 1]
     curve = bound_curve(history, at=[1, 2, 3])
     assert curve.pixel_auroc.tolist() == pytest.approx([0.85, 0.75, 0.65])
+
+
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize("seed", [[1], [1, 2, 3, 4], [1, 2, -3], [0.5, 1, 2], "one", 1.5, -1])
+def test_seeds_are_one_or_as_many_as_images(pictures, seed):
+    with pytest.raises(ValueError, match="Expected one seed of at least 0, or one for each of 3 images"):
+        zsas.worst_case(Glow(), *pictures, ["hue"], "random", steps=2, seed=seed)
+
+
+@pytest.mark.usefixtures("unchecked_types")
+def test_seeds_of_numpys_kind_are_seeds(pictures):
+    def found(seed):
+        return zsas.worst_case(Glow(), *pictures, ["hue"], "random", steps=3, seed=seed).history
+
+    pd.testing.assert_frame_equal(found(np.int64(4)), found(4))
+    pd.testing.assert_frame_equal(found(np.arange(3)), found([0, 1, 2]))
