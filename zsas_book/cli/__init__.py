@@ -1,5 +1,6 @@
 """The command ``zsas``: one file for each group of commands, thin over the functions of the library and the book."""
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -21,5 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] not in ("zsas_lib", "zsas_book"):
             raise
-        print(f"zsas: {' '.join(str(error).split())}", file=sys.stderr)
+        said = " ".join(str(error).split())
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            said += ". What was being written is not whole: free some space, or name another place, and run it again."
+        print(f"zsas: {said}", file=sys.stderr)
         raise SystemExit(2) from None

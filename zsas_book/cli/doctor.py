@@ -5,8 +5,11 @@ import platform
 import re
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import typer
+
+from zsas_lib.base.writable import UnwritableError, why_unwritable
 
 from ..parts import MissingPartError, require
 
@@ -27,6 +30,8 @@ def doctor() -> None:
         "book tools": _book_tools(),
         "devices": _devices(),
         "cache": _cache(),
+        "results": _results(),
+        "data": _data(),
         "project": _project(),
     }
     for name, finding in findings.items():
@@ -87,8 +92,30 @@ def _cache() -> str:
     from zsas_lib.data.cache import cache_folder
 
     folder = cache_folder()
+    if reason := why_unwritable(folder):
+        return f"{AMISS}: nothing can be kept in {folder} ({reason}); name another folder in $ZSAS_CACHE"
     made = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
     return f"{folder}, holds {', '.join(made) or 'nothing yet'}"
+
+
+def _results() -> str:
+    from zsas_lib.store.folder import require_writable_store
+
+    try:
+        return str(require_writable_store())
+    except UnwritableError as error:
+        return f"{AMISS}: {error}"
+
+
+def _data() -> str:
+    from zsas_lib.data.registry import DATA_VARIABLE
+
+    if not (folder := os.environ.get(DATA_VARIABLE)):
+        return f"no folder in ${DATA_VARIABLE}"
+    there = sorted(path.name for path in Path(folder).iterdir() if path.is_dir()) if Path(folder).is_dir() else None
+    if there is None:
+        return f"{AMISS}: ${DATA_VARIABLE} names {folder}, which is no folder"
+    return f"{folder}, holds {', '.join(there) or 'nothing'}"
 
 
 def _project() -> str:

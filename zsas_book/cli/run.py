@@ -1,6 +1,7 @@
 """``zsas run`` and ``zsas shard``: one page, or one piece of a page's work, with checked parameters."""
 
 import os
+import shlex
 from collections.abc import Sequence
 from contextlib import nullcontext
 from itertools import islice
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from ..project.chapters import Page
 
 Given = Annotated[
-    list[str] | None, typer.Option("-p", metavar="NAME VALUE", help="A parameter's value; may be repeated.")
+    list[str] | None, typer.Option("-p", metavar="NAME VALUE", help="A parameter's value; one -p for each parameter.")
 ]
 Gpu = Annotated[bool, typer.Option("--gpu", help="Take one of this machine's GPUs for this run only.")]
 
@@ -101,7 +102,15 @@ def overrides_of(pairs: Sequence[str]) -> dict[str, str]:
     split = [pair.partition("=") for pair in pairs]
     if not all(name and separator for name, separator, _ in split):
         raise typer.BadParameter("-p takes a name and a value, such as -p steps 9.")
-    return {name: value for name, _, value in split}
+    given: dict[str, str] = {}
+    for name, _, value in split:
+        if name in given:
+            raise typer.BadParameter(
+                f"-p {name} is given twice, with {given[name]} and with {value}; of a list give all at once: "
+                f"-p {name} {shlex.quote(f'{given[name]},{value}')}."
+            )
+        given[name] = value
+    return given
 
 
 def _overrides(pairs: Sequence[str] | None, page: "Page", root: Path) -> dict[str, str]:

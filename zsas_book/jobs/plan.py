@@ -2,7 +2,7 @@
 
 import shutil
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -16,16 +16,19 @@ from zsas_lib.store.folder import require_writable_store, results_folder
 from ..machine.gpus import machine_gpus
 from ..pages.certificate import stale_reason
 from ..parts import MissingPartError, require
-from ..project.backbones import registered_in, unknown_backbones
+from ..project.backbones import WEIGHTS, registered_in, unknown_backbones
 from ..project.chapters import COMPUTED, Page, load_pages, load_profile
+from ..project.kinds import BACKBONE
 from ..project.notebooks import read_notebook
-from ..project.parameters import read_parameters, resolve
+from ..project.parameters import items_of, read_parameters, resolve
 from ..project.together import categories_of, datasets_of, learns, misfits, missing
 from .estimates import Estimate, estimated
 from .shards import Shard, page_shards, stale_shards
 
 EXECUTORS = "zsas_book/workflow/profiles"
 COMMON = "default"
+COUNTED = "counted_backbone"
+"""The parameter that names a backbone for its shapes alone."""
 MADE_IN = (".snakemake", COMPUTED, "book/_build")
 RESULT_GB_PER_PASS = 4e-8
 """What a pass leaves in the store, histories of searches included: measured on the embedded profile, rounded up."""
@@ -82,7 +85,8 @@ def make_plan(
         jobs += [Job(shards[shard], why, estimated(shards[shard], root)) for (_, shard), why in waiting.items()]
         jobs.append(Job(pages[name], reason, estimated(pages[name], root, sharded=bool(shards))))
     values = [_values(job.work, root) for job in jobs]
-    datasets, backbones = _datasets(values), _backbones(values)
+    datasets, backbones = _datasets(values), _backbones((job.work for job in jobs), root)
+    needed = [name for name, alone in backbones.items() if alone]
     trains = sum(
         learns(own)
         for job, own in zip(jobs, values)
@@ -95,10 +99,10 @@ def make_plan(
         *_part_problems(),
         *_slurm_problems(executor, partition),
         *_together_problems([pages[name] for name in stale], root),
-        *_weights_problems(missing),
+        *_weights_problems([name for name in missing if name in needed]),
         *(_place_problems(root) or _disk_problems(disk)),
     ]
-    return Plan(tuple(jobs), datasets, backbones, missing, disk, tuple(problems))
+    return Plan(tuple(jobs), datasets, tuple(backbones), missing, disk, tuple(problems))
 
 
 def report(plan: Plan, profile: str, root: Path) -> list[str]:
@@ -159,8 +163,12 @@ def require_executor(root: Path, name: str) -> None:
         raise UnknownNameError("executor", name, known)
 
 
+def _page_and_given(work: Page | Shard) -> tuple[Page, Mapping[str, object]]:
+    return (work, work.parameters) if isinstance(work, Page) else (work.page, work.given)
+
+
 def _values(work: Page | Shard, root: Path) -> dict[str, object]:
-    page, given = (work, work.parameters) if isinstance(work, Page) else (work.page, work.given)
+    page, given = _page_and_given(work)
     return resolve(read_parameters(read_notebook(root / page.notebook)), given)
 
 
@@ -172,9 +180,23 @@ def _needs_download(backbone: str) -> bool:
     return backbone not in ALIASES or ALIASES[backbone].needs_download
 
 
-def _backbones(values: Iterable[dict]) -> tuple[str, ...]:
-    named = [own.get(key) for own in values if own.get("weights") is None for key in ("backbone", "winclip_backbone")]
-    return tuple(dict.fromkeys(name for name in named if name))
+def _backbones(works: Iterable[Page | Shard], root: Path) -> dict[str, bool]:
+    """The backbones whose own weights are read, but for those that a notebook registers, which come with it; and
+    whether a page can not do without: of a list of towers it leaves out, and names, those that cannot be had."""
+    named: dict[str, bool] = {}
+    for work in works:
+        page, given = _page_and_given(work)
+        notebook = read_notebook(root / page.notebook)
+        declared = read_parameters(notebook)
+        values, own = resolve(declared, given), registered_in(notebook, root) or set()
+        if values.get(WEIGHTS) is None:
+            for parameter in declared:
+                if parameter.kind != BACKBONE or parameter.name == COUNTED:
+                    continue
+                for name in items_of(values[parameter.name]):
+                    if name not in own:
+                        named[str(name)] = named.get(str(name), False) or not parameter.is_list
+    return named
 
 
 def _has_no_weights(name: str) -> bool:
@@ -182,7 +204,10 @@ def _has_no_weights(name: str) -> bool:
         return False
     from zsas_lib.backbones.registry import weights_at_hand
 
-    return weights_at_hand(name) is None
+    try:
+        return weights_at_hand(name) is None
+    except UnknownNameError:  # told with its page, see `_together_problems`; or registered where reading does not tell
+        return False
 
 
 def _part_problems() -> list[str]:

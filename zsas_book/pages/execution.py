@@ -69,7 +69,7 @@ def run_notebook(
     def failure(where: str, cell: str, cause: str, trace: str = "") -> PageError:
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(f"{name}, {where}:\n\n{cell}\n\n{ANSI.sub('', trace) or cause}\n", encoding="utf-8")
-        line = next((line for line in cell.splitlines() if line.strip()), "")
+        line = _failing_line(cell, ANSI.sub("", trace))
         return PageError(f"{name} failed in {where}, `{line}`: {' '.join(cause.split())} Log: {log}")
 
     with _kernel_environment(work, files):
@@ -100,6 +100,12 @@ def run_notebook(
         if cell.cell_type == "code" and cell.source.strip() and cell.execution_count is None:
             raise failure("a cell that was never reached", cell.source, "the kernel exited before it")
     return executed
+
+
+def _failing_line(cell: str, trace: str) -> str:
+    """The line of a cell at which it failed, as IPython's trace says; its first one where that does not tell."""
+    told = re.search(r"Cell In\[\d+\], line (\d+).*?^-+> \1 (.*?)$", trace, re.DOTALL | re.MULTILINE)
+    return told[2].strip() if told else next((line for line in cell.splitlines() if line.strip()), "")
 
 
 @contextmanager

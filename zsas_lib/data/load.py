@@ -4,12 +4,13 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike
+from pathlib import Path
 
 from ..base.errors import DataError, UnknownNameError
 from .copies import converted
 from .dataset import AnomalyDataset, require_files
 from .extreme_masks import warn_of_extremes
-from .record import below, masked, such_a_mask
+from .record import Record, below, masked, such_a_mask
 from .registry import SPLITS, dataset_record, located
 
 
@@ -40,10 +41,11 @@ def load_dataset(
         "half-of-file" or "nonzero", see `data.masks`. None takes the data set's own, "nonzero" for VisA, whose levels
         number kinds of defects, and else "half-maximum".
     :raises UnknownNameError: unknown data set, category, split, aspect or mask rule.
-    :raises DataError: the folder is missing, empty or laid out otherwise; a listed picture or the mask of an anomalous
-        one is missing, or one mask may be that of two. The message says where it looked, what it expected and where to
-        get it. A converted copy of a normal picture beside its original is warned of (`copies.converted`); of all else
-        that is there twice, or is not read, `check.check_dataset` tells.
+    :raises DataError: the folder is missing, empty or laid out otherwise, or holds other products than the embedded
+        data set that it is called; a listed picture or the mask of an anomalous one is missing, or one mask may be that
+        of two. The message says where it looked, what it expected and where to get it. A converted copy of a normal
+        picture beside its original is warned of (`copies.converted`); of all else that is there twice, or is not read,
+        `check.check_dataset` tells.
 
     >>> dataset = zsas.load_dataset("embedded-b", image_size=144)
     >>> dataset[0].image.shape, dataset[0].is_anomalous
@@ -57,6 +59,8 @@ def load_dataset(
     records = layout.records(root, split)
     if not records:
         raise DataError(f"No {split} pictures in {root}. Expected {layout.EXPECTED}.")
+    if known.embedded:
+        _require_embedded(name, root, records)
     has_masks, listed = masked(records), records
     if not has_masks:
         records = [replace(record, mask_path=None, further_masks=()) for record in records]
@@ -82,3 +86,13 @@ def load_dataset(
         )
     warn_of_extremes(name, root, dataset.records, dataset.mask_rule)
     return dataset
+
+
+def _require_embedded(name: str, root: Path, records: Sequence[Record]) -> None:
+    from .embedded.catalogue import PRODUCTS
+
+    if strange := sorted({record.category for record in records} - {*PRODUCTS}):
+        raise DataError(
+            f"{root} is no copy of the embedded data set {name!r}: it holds {', '.join(strange[:5])}. Name the data "
+            "set that it is; pictures of your own in folders are the data set 'folder'."
+        )

@@ -11,6 +11,7 @@ from zsas_book import cli
 from zsas_book.cli import doctor
 from zsas_book.parts import MissingPartError, require
 from zsas_book.project import chapters
+from zsas_lib.store.folder import results_folder
 
 
 @pytest.fixture
@@ -166,9 +167,27 @@ def test_doctor_finds_the_environment_in_order(zsas):
     status, out, err = zsas("doctor")
     assert (status, err) == (0, "")
     found = dict(line.split("  ", 1) for line in out.splitlines())
-    assert found.keys() == {"python", "zsas-lib", "torch", "open_clip", "book tools", "devices", "cache", "project"}
+    places = {"cache", "results", "data", "project"}
+    assert found.keys() == {"python", "zsas-lib", "torch", "open_clip", "book tools", "devices", *places}
+    assert found["results"].strip() == str(results_folder()) and "ZSAS_DATA" in found["data"]
     assert "torchvision" in found["torch"]
     assert str(REPOSITORY) in found["project"]
+
+
+@pytest.mark.slow
+def test_doctor_names_places_that_cannot_be(zsas, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    for variable in ("ZSAS_CACHE", "ZSAS_RESULTS", "ZSAS_DATA"):
+        monkeypatch.setenv(variable, str(tmp_path / "file"))
+    status, out, _ = zsas("doctor")
+    amiss = [line.split(" ")[0] for line in out.splitlines() if "amiss" in line]
+    assert status == 1 and amiss == ["cache", "results", "data"]
+
+
+def test_a_parameter_given_twice_is_refused(zsas):
+    status, _, err = zsas("run", "worst_case", "-p", "categories", "ceramic_ring", "-p", "categories", "painted_star")
+    assert status == 2 and "-p categories is given twice, with ceramic_ring and with painted_star" in err
+    assert "-p categories ceramic_ring,painted_star" in " ".join(err.split())
 
 
 @pytest.mark.slow

@@ -55,7 +55,9 @@ def test_the_paper_profile_is_listed_whole_and_refused_for_each_thing_that_is_mi
     assert "shard sweep_rotation_visa/pcb1" in names
     assert "page  audit" in names
     assert set(plan.datasets) == {"mvtec", "visa", "btad", "mpdd"}
-    assert plan.missing_weights == ("vit-b-16-plus-240", "vit-l-14-336")
+    assert plan.missing_weights[:2] == ("vit-b-16-plus-240", "vit-l-14-336")
+    assert {"RN50:openai", "ViT-L-14:datacomp_xl_s13b_b90k"} < {*plan.missing_weights}, "lists of towers count too"
+    assert not any("No weights of RN50:openai" in problem for problem in plan.problems), "these may be left out"
     assert len(plan.problems) == 6
     assert all(
         any(word in problem for problem in plan.problems)
@@ -65,6 +67,7 @@ def test_the_paper_profile_is_listed_whole_and_refused_for_each_thing_that_is_mi
     assert sum("GPU hours  not computed yet" in line for line in lines) >= 150
     assert "Data set mvtec: about 4.9 GB to download, 5.1 GB on disk." in lines
     assert "Weights of vit-b-16-plus-240: about 0.8 GB, to download." in lines
+    assert "Weights of RN50:openai: of unknown size, to download." in lines
     sides = ((REPOSITORY / "book" / "cluster.md").read_text(), "\n".join(lines))
     told, counted = (re.search(r"(\d+) shards,? (?:and )?(\d+) pages.*? (\d+) (?:GPU )?hours", own) for own in sides)
     assert told[1] == counted[1] and told[2] == counted[2], "the page on clusters counts as the plan does"

@@ -232,7 +232,7 @@ def test_a_failing_cell_is_named_and_the_page_before_it_stays(tmp_path):
     page = Page("page", good)
     compute_page(page, out, root=REPOSITORY)
     before = {name: (out.parent / name).read_bytes() for name in ("page.ipynb", "page.json")}
-    write_notebook(good, "x = 1", "\n[1, 2][x + 5]", "print('never')")
+    write_notebook(good, "x = 1", "\nimport math\n\nif x:\n    [1, 2][x + 5]", "print('never')")
     with pytest.raises(PageError) as raised:
         compute_page(page, out, root=REPOSITORY)
     log = out.parent / ".logs" / "page.log"

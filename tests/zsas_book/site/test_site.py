@@ -22,6 +22,7 @@ from mini_project import REPOSITORY, copy_sources, run_in, start_warm
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from zsas_book.escape import in_code
+from zsas_book.jobs.plan import make_plan
 from zsas_book.machine.warm import KILLED
 from zsas_book.pages.certificate import PageCertificate
 from zsas_book.pages.states import failure_since, page_state
@@ -333,6 +334,17 @@ def test_a_fork_keeps_every_letter_of_its_values(checkout):
     ]
     given = [ast.literal_eval(value) for value in (*call.args, *(keyword.value for keyword in call.keywords))]
     assert given == [backbone, "a'b.json", "my \\w.pt"]
+
+
+@pytest.mark.slow
+def test_a_fork_s_own_backbone_stands_in_nobody_s_way(checkout):
+    for name in ("own.json", "own.safetensors"):
+        (checkout / name).touch()
+    fork_page("worst_case", "mine", "my-own", checkout, architecture="own.json", weights="own.safetensors")
+    for profile in ("embedded", "paper"):
+        plan = make_plan(checkout, profile)
+        assert "my-own" not in plan.backbones and "page  mine" in [job.name for job in plan.jobs]
+        assert not any("my-own" in problem for problem in plan.problems)
 
 
 def test_a_fork_registers_a_module_of_ones_own_with_or_without_weights(checkout):

@@ -18,6 +18,7 @@ from scipy import ndimage
 import zsas_lib as zsas
 from zsas_lib.base.sources import source_definitions
 from zsas_lib.base.work import LOCK
+from zsas_lib.base.writable import UnwritableError
 from zsas_lib.data import embedded
 from zsas_lib.data.embedded import WEIGHTS, write, write_twins
 from zsas_lib.data.embedded.defects import DEFECTS, FADING, possible_defects
@@ -215,3 +216,10 @@ def test_who_needs_a_set_while_it_is_drawn_waits_for_it(tmp_path, monkeypatch):
     (place,) = drawn
     assert place.parent.name.startswith(f".{roots[0].name}.") and set(roots) == {roots[0]} and roots[0].is_dir()
     assert list(tmp_path.iterdir()) == [roots[0]]
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("ZSAS_CACHE", str(tmp_path / "file"))
+    with pytest.raises(UnwritableError, match=r"embedded pictures cannot be made in .*file is a file.* \$ZSAS_CACHE"):
+        zsas.load_dataset("embedded-b")

@@ -6,6 +6,7 @@ import shutil
 import pytest
 from layouts import (
     visa_rows,
+    write_mvtec,
     write_picture,
     write_visa_table,
 )
@@ -145,3 +146,11 @@ def test_visa_table_holds_an_unknown_label(visa_root):
     write_visa_table(visa_root, [{**visa_rows("candle")[0], "split": "test", "label": "fine"}])
     with pytest.raises(DataError, match=r"labels candle/.*/0000\.JPG as 'fine'; expected normal or anomaly"):
         load_dataset("visa", visa_root)
+
+
+def test_photographs_are_no_embedded_data_set(tmp_path):
+    root = write_mvtec(tmp_path / "photographs", {"hazelnut": {"good": 1, "cracked": 1}})
+    with pytest.raises(
+        DataError, match="is no copy of the embedded data set 'embedded-b': it holds hazelnut.*'folder'"
+    ):
+        load_dataset("embedded-b", root)

@@ -188,6 +188,8 @@ def test_embedded_is_written_unless_a_root_is_given(name, layout, request, monke
     import zsas_lib.data.embedded as embedded
 
     root, calls = request.getfixturevalue(layout), []
+    shown = ("candle", "pcb1", "bottle", "grid", "01", "02", "03", "connector", "tubes")
+    monkeypatch.setattr("zsas_lib.data.embedded.catalogue.PRODUCTS", dict.fromkeys(shown))  # as if they were embedded
     monkeypatch.setattr(embedded, "written", lambda wanted: calls.append(wanted) or root, raising=False)
     assert load_dataset(name).name == name and calls == [name]
     assert load_dataset(name, root).root == root and calls == [name]

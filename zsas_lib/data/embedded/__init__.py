@@ -13,6 +13,7 @@ from types import ModuleType
 from ...base.files import locked
 from ...base.sources import source_digest
 from ...base.work import work_folder
+from ...base.writable import UnwritableError, why_unwritable
 from ..cache import cache_folder
 from . import write, write_twins
 
@@ -34,11 +35,16 @@ def written(name: str) -> Path:
     """The root of an embedded data set in the cache folder, drawn first if it is not there yet.
 
     The folder's name holds a digest of the drawing code, so a changed generator draws anew; the folder is locked while
-    it is drawn.
+    it is drawn. Raises UnwritableError where it cannot be.
     """
     drawing, writer = writer_of(name)
     root = cache_folder() / f"{name}-{source_digest(drawing)[:12]}"
     if not root.is_dir():
+        if reason := why_unwritable(root.parent):
+            raise UnwritableError(
+                f"The embedded pictures cannot be made in {root.parent} ({reason}). Name a folder that can be written "
+                "in $ZSAS_CACHE."
+            )
         root.parent.mkdir(parents=True, exist_ok=True)
         with locked(root):  # several that need it at once draw it once
             if not root.is_dir():
