@@ -79,16 +79,21 @@ class Parameter:
     def allowed(self) -> str:
         """Type, choices and range in words."""
         if names := self.names:
-            return f"{self.type}, one of {', '.join(map(str, names))}"
+            meant = f" ({self._a_kind})" if re.search(" (?:that|with) ", self.kind) else ""
+            return f"{self.type}, one of {', '.join(map(str, names))}{meant}"
         if self.kind:
             models = f" for {', '.join(self.models)}" if self.models else ""
-            return f"{self.type}, {'an' if self.kind[0] in 'aeiou' else 'a'} {self.kind}{models}"
+            return f"{self.type}, {self._a_kind}{models}"
         if math.isfinite(self.low) and math.isfinite(self.high):
             between = "above {:g}, at most {:g}" if self.above else "from {:g} to {:g}"
             return f"{self.type} {between.format(self.low, self.high)}"
         if math.isfinite(self.low):
             return f"{self.type} {'above' if self.above else 'of at least'} {self.low:g}"
         return f"{self.type} of at most {self.high:g}" if math.isfinite(self.high) else self.type
+
+    @property
+    def _a_kind(self) -> str:
+        return f"{'an' if self.kind[0] in 'aeiou' else 'a'} {self.kind}"
 
     def check(self, value: object) -> Value:
         """`value` as this parameter's type (an int becomes a float where one is asked for).

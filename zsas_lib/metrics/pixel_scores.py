@@ -31,7 +31,13 @@ Truth = Bool[Tensor, "..."] | Bool[np.ndarray, "..."] | np.generic
 def numbered_regions(
     mask: Bool[np.ndarray, "height width"],
 ) -> tuple[Int[np.ndarray, "height width"], int]:
-    """The regions of a mask, its 8-connected components, numbered from 1, with 0 elsewhere; and their number."""
+    """The regions of a mask, its 8-connected components, numbered from 1, with 0 elsewhere; and their number. Raises
+    ValueError for what is no mask (height, width)."""
+    if mask.ndim != 2:
+        raise ValueError(
+            f"Expected masks (height, width), whose regions can be told apart, got {tuple(mask.shape)}; give maps and "
+            "masks as (image, height, width)."
+        )
     found = ndimage.label(mask, np.ones((3, 3), dtype=bool))
     return cast(tuple[np.ndarray, int], found)  # scipy gives the number alone where told to
 

@@ -96,7 +96,9 @@ def stored(
     ``function`` is `evaluate`, `uniform_sweep`, or another that treats categories apart, takes these two arguments
     first and returns a table that `evaluation.joined` can join. A data set among its other arguments, such as reference
     pictures, is cut to the category too and known by its contents. ``batch_size`` is no part of what is asked for, as
-    it moves numbers by less than `ROUNDING`; but it is of a function that `hangs_on_rounding`.
+    it moves numbers by less than `ROUNDING`; but it is of a function that `hangs_on_rounding`. Of code outside the
+    package the files of the function and of the model's class are followed, and not what these import; nor is what was
+    registered or replaced while the process runs, such as a metric. Where either changes, give a ``store`` of its own.
 
     ``store`` is a folder, by default `results_folder`. ``.attrs["made"]`` of the table says for each category which
     file holds it, and when, where, how long and with which versions and precision it was made.

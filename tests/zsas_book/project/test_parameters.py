@@ -214,7 +214,8 @@ def test_names_are_those_that_the_registries_have(kind, good, bad, known):
     assert one.coerce(good) == good and one.coerce("None") is None
     with pytest.raises(ParameterError) as raised:
         one.coerce(bad)
-    assert f"takes str | None, one of {known}; got {bad!r}" in str(raised.value)
+    meant = f" (a {kind})" if " with " in kind or " that " in kind else ""  # else the names say it
+    assert f"takes str | None, one of {known}{meant}; got {bad!r}" in str(raised.value)
     (several,) = read_parameters(notebook(f'what: list[str] = ["{good}"]  # which (a {kind})'))
     assert several.coerce(f"{good},{other}") == [good, other]
     with pytest.raises(ParameterError, match="takes list"):

@@ -210,3 +210,11 @@ def test_memory_is_given_back_where_there_are_many_scores(monkeypatch):
         pixels.add(np.ones((4, 4), np.float32), np.eye(4, dtype=bool))  # twelve normal ones each
         pixels.tidy()
         assert len(asked) == 2 * (count == 3)  # when they are packed, and afterwards
+
+
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize("shape", [(2, 1, 8, 8), (8, 8)])
+def test_regions_are_told_apart_in_two_dimensions(shape):
+    maps = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(ValueError, match=r"Expected masks \(height, width\).*give maps and masks as"):
+        metrics.pixel_metrics(maps, maps > 0.5)
