@@ -184,11 +184,11 @@ def _backbones(works: Iterable[Page | Shard], root: Path) -> dict[str, bool]:
     """The backbones whose own weights are read, but for those that a notebook registers, which come with it; and
     whether a page can not do without: of a list of towers it leaves out, and names, those that cannot be had."""
     named: dict[str, bool] = {}
+    registered = cache(lambda place: registered_in(read_notebook(root / place), root) or set())
     for work in works:
         page, given = _page_and_given(work)
-        notebook = read_notebook(root / page.notebook)
-        declared = read_parameters(notebook)
-        values, own = resolve(declared, given), registered_in(notebook, root) or set()
+        declared = read_parameters(read_notebook(root / page.notebook))
+        values, own = resolve(declared, given), registered(page.notebook)
         if values.get(WEIGHTS) is None:
             for parameter in declared:
                 if parameter.kind != BACKBONE or parameter.name == COUNTED:

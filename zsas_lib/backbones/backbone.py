@@ -92,7 +92,7 @@ class Backbone(nn.Module):
         self.precision, self.interpolation = precision, interpolation
         self.is_random = is_random
         self.positions = positions
-        self._digest_of: tuple[Version | None, str] = None, ""
+        self._digest_of: tuple[object, str] = None, ""
         self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(std)[:, None, None], persistent=False)
         for tower in (image, text):
@@ -116,9 +116,9 @@ class Backbone(nn.Module):
         return getattr(self.text, "tokenizer")
 
     @property
-    def version(self) -> Version:
+    def version(self) -> tuple[str, Version]:
         """Another one once weights were changed in place or lie elsewhere (`base.versions.version_of`)."""
-        return version_of(self._weights)
+        return str(self.device), version_of(self._weights)
 
     @cached_property
     def _weights(self) -> list[Tensor]:

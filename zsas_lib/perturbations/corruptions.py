@@ -77,11 +77,11 @@ class Corruption(Perturbation):
                 raise ValueError(
                     f"Expected no depth for {self.name!r}, which is the same at every depth; leave it out."
                 )
-            if not isinstance(depth, Tensor) or depth.shape != (len(images), *images.shape[2:]):
-                got = tuple(depth.shape) if isinstance(depth, Tensor) else type(depth).__name__
+            if not isinstance(depth, Tensor):
+                raise ValueError(f"Expected depths as a torch.Tensor, got {type(depth).__name__}.")
+            if depth.shape != (len(images), *images.shape[2:]):
                 raise ValueError(
-                    f"Expected depths (batch, height, width) of images {tuple(images.shape)} as a torch.Tensor, got "
-                    f"{got}."
+                    f"Expected depths (batch, height, width) of images {tuple(images.shape)}, got {tuple(depth.shape)}."
                 )
             depth = depth.to(images.device, images.dtype)
         if self.takes_depth:
