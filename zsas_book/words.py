@@ -103,6 +103,11 @@ def gain(gap: Sampled) -> str:
     return f"{points(100 * gap.values[0])} points ({of_difference(gap.difference_or_nan())})"
 
 
+def within_chance(low: float, high: float) -> str:
+    """What a sentence about a difference ends in where its interval holds 0; "" else, and where there is none."""
+    return ", which is within chance" if low <= 0 <= high else ""
+
+
 def span(of: Mapping[str, Sampled]) -> str:
     """How far the lowest and the highest of several numbers of the same pictures lie apart, as `gain`."""
     order = sorted(of.values(), key=lambda own: own.values[0])
@@ -119,9 +124,8 @@ def leading(of: Mapping[str, Sampled]) -> str:
     lead = of[first] - of[others[0]]
     if not round(100 * float(lead.values[0]), 1):
         return f"{first} and {others[0]} are level ({of_difference(lead.difference_or_nan())})"
-    gap = lead.difference() if lead.units > 1 else None
-    chance = ", which is within chance" if gap is not None and gap.low <= 0 <= gap.high else ""
-    return f"{first} leads over {others[0]} by {gain(lead)}{chance}"
+    gap = lead.difference_or_nan()
+    return f"{first} leads over {others[0]} by {gain(lead)}{within_chance(gap.low, gap.high)}"
 
 
 def extremes(values: pd.Series, digits: int = 1, unit: str = "") -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 from zsas_lib.evaluation.sampled import ITSELF, Sampled
 from zsas_lib.robustness.effective_maps import ALL, PLAIN, SHIFTED
 
-from ..words import counted, gain, listed, points
+from ..words import counted, gain, listed, points, within_chance
 from .zoo import intervals
 
 CLAIMS = [
@@ -60,6 +60,6 @@ def above_in_words(above: pd.DataFrame, networks: Sequence[str], trivial: Sequen
     for name, other in zip(networks[1:], others):
         gap = first - other
         sure = gap.difference_or_nan()
-        chance = ", which is within chance" if sure.low <= 0 <= sure.high else ""
+        chance = within_chance(sure.low, sure.high)
         said.append(f"Over all corruptions {networks[0]} less {name} is {gain(gap)}{chance}.")
     return said

@@ -6,7 +6,7 @@ from zsas_lib.evaluation.sampled import SIZES
 from zsas_lib.studies.recommendation import ALARMS, FOUND, WORST
 
 from ..labels import label
-from ..words import how_sure, points
+from ..words import how_sure, points, within_chance
 
 
 def in_words(table: pd.DataFrame) -> list[str]:
@@ -23,7 +23,7 @@ def in_words(table: pd.DataFrame) -> list[str]:
             said += f", level with {label(row.before)}"
         elif row.before:
             sure = how_sure(100 * row.low, 100 * row.high, row.agree, 100 * row.power)
-            chance = ", which is within chance" if row.low <= 0 <= row.high else ""
+            chance = within_chance(row.low, row.high)
             said += f", by {points(100 * row.gap)} points before {label(row.before)} ({sure}){chance}"
         sentences.append(f"{said}.")
     return sentences

@@ -19,7 +19,7 @@ from ...perturbations import PERTURBATIONS, perturb, shown, upright
 from ...training.perturbed import separation
 from .amounts import columns
 from .history import criterion
-from .objective import Objective
+from .objective import Objective, has_both
 
 FINER = 4
 """How many times as fine as a rough map's the grid is on which it is judged, as maps are enlarged to pictures."""
@@ -56,8 +56,9 @@ class Look:
             rough = objective.model.rough_map(perturbed, [names[i] for i in index.tolist()], moved)
             maps, counted = _turned_back(rough.float(), given, objective.fill)
         loss, found = judged(maps, counted, F.adaptive_avg_pool2d(masks.double(), (maps.shape[1], maps.shape[2])))
-        both = masks.flatten(1).any(1) & ~masks.flatten(1).all(1)
-        loss = torch.where(both & found.isnan(), torch.nan, loss)  # what makes the picture's AUROC is out of view
+        loss = torch.where(
+            has_both(~masks, masks) & found.isnan(), torch.nan, loss
+        )  # what makes the picture's AUROC is out of view
         points = pd.DataFrame({"loss": loss.cpu().numpy().astype(float), "pixel_auroc": found.cpu().numpy()})
         return criterion(points, goal, select).to_numpy(float)
 

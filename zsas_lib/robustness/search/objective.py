@@ -101,9 +101,9 @@ class Objective:
         normal, anomalous = ~self.masks[place], self.masks[place]
         answered = torch.ones_like(place, dtype=torch.bool)
         if not zero:
-            seen, both = shown(maps, given), _has_both(normal, anomalous)
+            seen, both = shown(maps, given), has_both(normal, anomalous)
             normal, anomalous = normal & seen, anomalous & seen
-            answered = _has_both(normal, anomalous) | ~both
+            answered = has_both(normal, anomalous) | ~both
         loss, found = _difference(maps, normal, anomalous), picture_aurocs(maps.detach(), normal, anomalous)
         # Both means read every pixel, and 0 times one that is not finite is not finite either.
         finite = loss.detach().isfinite() & answered
@@ -124,7 +124,7 @@ def segmentation_loss(
     return _difference(maps, shown & ~masks, shown & masks)
 
 
-def _has_both(
+def has_both(
     normal: Bool[Tensor, "image height width"], anomalous: Bool[Tensor, "image height width"]
 ) -> Bool[Tensor, " image"]:
     """Whether an image has normal pixels and anomalous ones."""
