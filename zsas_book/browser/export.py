@@ -8,6 +8,7 @@ import base64
 import gzip
 import io
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -21,12 +22,14 @@ from torch import Tensor
 
 from zsas_lib.backbones.backbone import Backbone
 from zsas_lib.base.errors import OptionError
+from zsas_lib.base.work import remove_left, work_folder
 from zsas_lib.data import official
 from zsas_lib.models.prompts import ABNORMAL_STATES, NAMELESS, NORMAL_STATES, SPELLED_OUT, TEMPLATES, class_phrase
 from zsas_lib.models.winclip import WinCLIP
 
+from .form import page_alone
 from .kernel import product_module
-from .tensors import image_part, require_exportable, shape_of, text_part
+from .tensors import image_part, least_bytes, require_exportable, shape_of, text_part
 
 SOURCES = Path(__file__).with_name("sources")
 ENGINE = ("heap", "tensors", "tower", "picture", "perturb", "winclip", "words", "engine")
@@ -37,6 +40,8 @@ LARGEST = 16_000_000
 """Bytes that a page loads at most, all told."""
 MERGES = slice(1, 49152 - 256 - 2 + 1)
 """The lines of CLIP's vocabulary file that its tokenizer reads."""
+PAGE_FILE, WORK = "index.html", "page"
+"""The page around the scripts, and what a folder in the making is for."""
 KNOWN_SETS = ("mvtec", "visa", "btad", "mpdd")
 
 
@@ -50,6 +55,17 @@ class Example:
     label: str
 
 
+def require_page(backbone: Backbone, folder: Path, largest: int = LARGEST) -> None:
+    """Judges, before there are weights, whether `export_page` can write the page of ``backbone``, of which the shapes
+    are enough (`zsas_lib.backbones.registry.shapes_only`). Raises what it raises."""
+    require_exportable(backbone)
+    if folder.is_dir():
+        remove_left(folder, WORK)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FileExistsError(f"{folder} is not an empty folder; expected one, or a name that is free.")
+    _require_light(backbone, least_bytes(backbone), largest, "at least ")
+
+
 def export_page(
     backbone: Backbone,
     folder: Path,
@@ -57,28 +73,41 @@ def export_page(
     names: Sequence[str] = (),
     examples: Sequence[Example] = (),
     largest: int = LARGEST,
+    title: str | None = None,
 ) -> dict[str, int]:
-    """Write the scripts of ``backbone`` into ``folder``, which is new or empty; their sizes in bytes by name.
+    """Write the scripts of ``backbone`` into ``folder``, which is new or empty; their sizes in bytes by name. With a
+    ``title`` a page around them, index.html, stands beside them.
 
-    ``names`` are class names that need no text tower in the page, those of the known data sets if none are given.
+    ``names`` are class names that need no text tower in the page, those of the known data sets if none are given. The
+    files take their names when all of them are written, so that what fails or is stopped leaves no page.
 
     Raises OptionError for a backbone that a page cannot run, and one larger than ``largest`` bytes; FileExistsError for
     a folder that is not empty.
     """
-    require_exportable(backbone)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise FileExistsError(f"{folder} is not an empty folder; expected one, or a name that is free.")
+    require_page(backbone, folder, largest)
     scripts = page_scripts(backbone, names or known_names(), examples)
     sizes = {name: len(text.encode()) for name, text in scripts.items()}
-    if sum(sizes.values()) > largest:
-        raise OptionError(
-            f"Backbone {backbone.name!r} would take {sum(sizes.values()) / 1e6:.0f} MB, more than the "
-            f"{largest / 1e6:g} that a page may load; take a smaller one, or allow more (--megabytes)."
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in scripts.items():
-        (folder / name).write_text(text, encoding="utf-8")
+    _require_light(backbone, sum(sizes.values()), largest)
+    made = not folder.exists()
+    try:
+        with work_folder(folder, WORK) as work:
+            for name, text in (scripts if title is None else scripts | {PAGE_FILE: page_alone(sizes, title)}).items():
+                (work / name).write_text(text, encoding="utf-8")
+            for file in sorted(work.iterdir(), key=lambda file: file.name == PAGE_FILE):
+                file.rename(folder / file.name)
+    except BaseException:
+        if made:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
     return sizes
+
+
+def _require_light(backbone: Backbone, size: int, largest: int, bound: str = "") -> None:
+    if size > largest:
+        raise OptionError(
+            f"Backbone {backbone.name!r} would take {bound}{size / 1e6:.0f} MB, more than the {largest / 1e6:g} that a "
+            "page may load; take a smaller one, or allow more (--megabytes)."
+        )
 
 
 def page_scripts(backbone: Backbone, names: Sequence[str], examples: Sequence[Example]) -> dict[str, str]:

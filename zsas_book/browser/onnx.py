@@ -33,16 +33,22 @@ class Embeddings(nn.Module):
         return whole, *windows
 
 
+def require_graph(backbone: Backbone, path: Path) -> None:
+    """Judges, before there are weights, whether `export_onnx` can write the graph of ``backbone``, of which the shapes
+    are enough (`zsas_lib.backbones.registry.shapes_only`). Raises what it raises."""
+    require("onnx", "onnxscript", "onnxruntime", extra="onnx")
+    require_new_file(path)
+    backbone.image.require("encoded")
+
+
 def export_onnx(backbone: Backbone, path: Path, scales: Sequence[int] = SCALES) -> float:
     """Write the graph images (1, 3, height, width) in [0, 1] -> whole (1, embed), windows_SIDE (1, window, embed) into
     a new file, and return by how much ONNX Runtime's numbers differ from the library's, at most `TOLERANCE`.
 
     Raises MissingPartError without the extra ``zsas-lib[onnx]``; OptionError for a tower whose windows cannot be
-    encoded by themselves, or numbers that differ by more; FileExistsError for a file that is there.
+    encoded by themselves, a file that is there or cannot be written, or numbers that differ by more.
     """
-    require("onnx", "onnxscript", "onnxruntime", extra="onnx")
-    require_new_file(path)
-    backbone.image.require("encoded")
+    require_graph(backbone, path)
     model = Embeddings(backbone, scales).eval()
     images = torch.rand(1, 3, *backbone.size, generator=torch.Generator().manual_seed(0))
     names = ["whole", *(f"windows_{side}" for side in scales)]
@@ -59,8 +65,8 @@ def export_onnx(backbone: Backbone, path: Path, scales: Sequence[int] = SCALES) 
         )
     assert program is not None
     part = path.with_name(f".{path.name}.part")
-    program.save(str(part), external_data=False)
     try:
+        program.save(str(part), external_data=False)
         difference = differs(part, model, images)
         if difference > TOLERANCE:
             raise OptionError(

@@ -50,38 +50,48 @@ def shape_of(tower: Any, embed: int) -> dict[str, Any]:
 
 def image_part(backbone: Backbone) -> Part:
     """The image tower."""
-    visual = backbone.clip.visual
-    return _packed(
-        {
-            "image.first": visual.class_embedding,
-            "image.places": visual.positional_embedding,
-            "image.patches.matrix": visual.conv1.weight.flatten(1),
-            **_norm("image.before", visual.ln_pre),
-            **_blocks("image", visual.transformer),
-            **_norm("image.norm", visual.ln_post),
-            "image.projection.matrix": visual.proj.T,
-        }
-    )
+    return _packed(_image_tensors(backbone))
 
 
 def text_part(backbone: Backbone) -> Part:
-    """The text tower. The table of its words, most of the file, is kept in eighths of its precision: a number of 8 bits
-    for each of a row's, and a scale for each row, in which the largest is 127."""
+    """The text tower."""
+    return _packed(_text_tensors(backbone), apart=("text.words", "text.words.scale"))
+
+
+def least_bytes(backbone: Backbone) -> int:
+    """What both parts take at least: known of the shapes alone, before there are weights."""
+    tensors = [*_image_tensors(backbone).values(), *_text_tensors(backbone).values()]
+    return sum(tensor.numel() * (1 if tensor.dtype == torch.int8 else 2) for tensor in tensors) * 4 // 3
+
+
+def _image_tensors(backbone: Backbone) -> dict[str, Tensor]:
+    visual = backbone.clip.visual
+    return {
+        "image.first": visual.class_embedding,
+        "image.places": visual.positional_embedding,
+        "image.patches.matrix": visual.conv1.weight.flatten(1),
+        **_norm("image.before", visual.ln_pre),
+        **_blocks("image", visual.transformer),
+        **_norm("image.norm", visual.ln_post),
+        "image.projection.matrix": visual.proj.T,
+    }
+
+
+def _text_tensors(backbone: Backbone) -> dict[str, Tensor]:
+    """The table of words, most of the file, is kept in eighths of its precision: a number of 8 bits for each of a
+    row's, and a scale for each row, in which the largest is 127."""
     parts = backbone.text.parts
     projection = parts.text_projection
     table = parts.token_embedding.weight.detach()
     scale = (table.abs().amax(1) / 127).clamp_min(torch.finfo(torch.float16).tiny).half()
-    return _packed(
-        {
-            "text.places": parts.positional_embedding,
-            **_blocks("text", parts.transformer),
-            **_norm("text.norm", parts.ln_final),
-            "text.projection.matrix": projection.weight if isinstance(projection, nn.Linear) else projection.T,
-            "text.words": (table / scale.float()[:, None]).round().clamp(-127, 127).to(torch.int8),
-            "text.words.scale": scale,
-        },
-        apart=("text.words", "text.words.scale"),
-    )
+    return {
+        "text.places": parts.positional_embedding,
+        **_blocks("text", parts.transformer),
+        **_norm("text.norm", parts.ln_final),
+        "text.projection.matrix": projection.weight if isinstance(projection, nn.Linear) else projection.T,
+        "text.words": (table / scale.float()[:, None]).round().clamp(-127, 127).to(torch.int8),
+        "text.words.scale": scale,
+    }
 
 
 def _why_not(backbone: Backbone) -> str | None:

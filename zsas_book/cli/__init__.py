@@ -22,8 +22,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] not in ("zsas_lib", "zsas_book"):
             raise
-        said = " ".join(str(error).split())
+        said = str(error)
+        if isinstance(error, OSError) and error.strerror:  # as the system says it
+            said = f"{error.strerror}{f' ({error.filename})' if error.filename else ''}."
+        said = " ".join(said.split())
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            said += ". What was being written is not whole: free some space, or name another place, and run it again."
+            said += " What was being written is not whole: free some space, or name another place, and run it again."
         print(f"zsas: {said}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -24,26 +24,28 @@ def export(
 
     A backbone that a page cannot run, or one that is too large, is refused, and why is said.
     """
-    from zsas_lib.backbones.registry import load_backbone
+    from zsas_lib.backbones.registry import load_backbone, shapes_only
     from zsas_lib.base.errors import OptionError
 
     if not all(own.strip() for own in name or ()):
         raise OptionError(f"export got the class names {name}; expected a text in each, such as hazelnut.")
-    tower = load_backbone(backbone, image_size=image_size)
+    shapes = shapes_only(backbone, image_size)
     if onnx:
-        from ..browser.onnx import export_onnx
+        from ..browser.onnx import export_onnx, require_graph
 
-        difference = export_onnx(tower, output)
+        require_graph(shapes, output)
+        difference = export_onnx(load_backbone(backbone, image_size=image_size), output)
         typer.echo(
             f"written: {output}; ONNX Runtime's embeddings differ from the library's by at most {difference:.1e}"
         )
         return
-    from ..browser.export import export_page
-    from ..browser.form import page_alone
+    from ..browser.export import PAGE_FILE, export_page, require_page
 
-    sizes = export_page(tower, output, names=name or (), largest=round(1e6 * megabytes))
-    page = output / "index.html"
-    page.write_text(page_alone(sizes, f"WinCLIP on {tower.name}"), encoding="utf-8")
+    largest = round(1e6 * megabytes)
+    require_page(shapes, output, largest)
+    tower = load_backbone(backbone, image_size=image_size)
+    sizes = export_page(tower, output, names=name or (), largest=largest, title=f"WinCLIP on {tower.name}")
     typer.echo(
-        f"written: {page}; {sum(sizes.values()) / 1e6:.1f} MB are loaded at most, nothing before the button is pressed"
+        f"written: {output / PAGE_FILE}; {sum(sizes.values()) / 1e6:.1f} MB are loaded at most, nothing before the "
+        "button is pressed"
     )

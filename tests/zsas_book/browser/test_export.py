@@ -1,8 +1,11 @@
 """What is written for a page, and what is refused."""
 
 import base64
+import errno
 import json
+import os
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +15,8 @@ from tiny_clip import TINY, tiny, tiny_backbone
 import zsas_lib as zsas
 from zsas_book.browser.export import export_page, known_names, page_scripts
 from zsas_book.browser.form import FORMS, form, page_alone
-from zsas_book.browser.tensors import image_part, require_exportable, text_part
+from zsas_book.browser.tensors import image_part, least_bytes, require_exportable, text_part
+from zsas_lib.backbones.registry import shapes_only
 from zsas_lib.base.errors import OptionError
 from zsas_lib.models.winclip import WinCLIP
 
@@ -91,8 +95,40 @@ def test_folder_that_is_not_empty_is_left_alone(small, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_what_cannot_be_written_whole_is_not_written(small, tmp_path, monkeypatch, there):
+    folder, write = tmp_path / "page", Path.write_text
+
+    def full(self, *arguments, **options):
+        if self.name == "words.js":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(self, *arguments, **options)
+
+    if there:
+        folder.mkdir()
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space left"):
+        export_page(small, folder, names=["bottle"], title="A page")
+    assert [str(path) for path in tmp_path.rglob("*")] == [str(folder)] * there
+    monkeypatch.undo()
+    assert "index.html" not in export_page(small, folder, names=["bottle"], title="A page")
+    assert "A page" in (folder / "index.html").read_text()
+
+
+def test_a_page_is_judged_by_its_shapes():
+    shapes = shapes_only("embedded")
+    assert shapes.clip.visual.proj.is_meta
+    require_exportable(shapes)
+    assert least_bytes(shapes) == least_bytes(zsas.load_backbone("embedded"))
+
+
+def test_what_is_said_beforehand_of_its_size_is_no_more_than_it_takes(small):
+    parts = (image_part(small), text_part(small))
+    assert 0.5 * sum(len(part.base64) for part in parts) < least_bytes(small) <= sum(len(part.base64) for part in parts)
+
+
 def test_too_large_a_tower_is_refused_before_anything_is_written(small, tmp_path):
-    with pytest.raises(OptionError, match=r"would take \d+ MB, more than the 0.1 that a page may load"):
+    with pytest.raises(OptionError, match=r"would take (at least )?\d+ MB, more than the 0.1 that a page may load"):
         export_page(small, tmp_path / "page", names=["bottle"], largest=100_000)
     assert not (tmp_path / "page").exists()
 

@@ -16,7 +16,6 @@ from torchvision.transforms.functional import InterpolationMode, resize
 
 import zsas_lib as zsas
 from zsas_book.browser.export import Example, export_page
-from zsas_book.browser.form import page_alone
 from zsas_lib.data.pictures import read_image
 from zsas_lib.models.winclip import WinCLIP
 
@@ -75,8 +74,7 @@ def folder(model, tmp_path_factory) -> Path:
         Example(images[0], mask, "bottle", "bottle, damaged"),
         Example(images[1], torch.zeros_like(mask), "bottle", "bottle, sound"),
     ]
-    sizes = export_page(model.backbone, folder, names=NAMES, examples=examples)
-    (folder / "index.html").write_text(page_alone(sizes, "A page"), encoding="utf-8")
+    export_page(model.backbone, folder, names=NAMES, examples=examples, title="A page")
     return folder
 
 

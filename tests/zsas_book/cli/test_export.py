@@ -5,6 +5,7 @@ from importlib.util import find_spec
 import pytest
 
 from zsas_book.cli import main
+from zsas_lib.backbones import registry
 
 
 def ended(arguments, capsys) -> tuple[int, str, str]:
@@ -31,8 +32,26 @@ def test_folder_that_is_not_empty_and_too_large_a_page_are_refused(tmp_path, cap
     code, _, err = ended(["embedded", tmp_path], capsys)
     assert code == 2 and err.startswith(f"zsas: {tmp_path} is not an empty folder")
     code, _, err = ended(["embedded", tmp_path / "new", "--name", "bottle", "--megabytes", "1"], capsys)
-    assert code == 2 and "would take 10 MB, more than the 1 that a page may load" in err
+    assert code == 2 and "would take at least 10 MB, more than the 1 that a page may load" in err
     assert not (tmp_path / "new").exists()
+
+
+def test_nothing_is_fetched_for_what_cannot_be(tmp_path, capsys, monkeypatch):
+    load = registry.load_backbone
+
+    def shapes_alone(name, weights=None, **options):
+        assert weights == "random", "weights were asked for"
+        return load(name, weights, **options)
+
+    monkeypatch.setattr(registry, "load_backbone", shapes_alone)
+    (tmp_path / "mine.txt").write_text("mine")
+    code, _, err = ended(["ViT-L-14:openai", tmp_path], capsys)
+    assert code == 2 and "is not an empty folder" in err
+    code, _, err = ended(["ViT-L-14:openai", tmp_path / "new"], capsys)
+    assert code == 2 and "would take at least 1090 MB" in err
+    code, _, err = ended(["RN50:openai", tmp_path / "new"], capsys)
+    assert code == 2 and "cannot run in a page" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
 @pytest.mark.parametrize("name", ["", " "])
