@@ -3,7 +3,7 @@
 import os
 import shlex
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +12,7 @@ import typer
 
 from zsas_lib.base.errors import UnknownNameError
 
-from ..machine.gpus import one_gpu
+from ..machine.gpus import machine_gpus, one_gpu
 
 if TYPE_CHECKING:
     from ..project.chapters import Page
@@ -45,7 +45,7 @@ def run(
         output = output or root / COMPUTED / f"{page.name}.ipynb"
         check_output(page, output, root)
         require_places(output)
-        with one_gpu() if gpu else nullcontext():
+        with _a_gpu_if(gpu):
             compute_page(page, output, root=root, overrides=overrides)
         typer.echo(f"{page.name} is computed: {os.path.relpath(output)}")
         return
@@ -54,8 +54,13 @@ def run(
     check_parameters(page, root, overrides)
     require_places(root / RUNS / f"{page.name}.ipynb")
     output = new_run_folder(page.name, root) / f"{page.name}.ipynb"
-    with one_gpu() if gpu else nullcontext():
-        compute_page(page, output, root=root, overrides=overrides)
+    try:
+        with _a_gpu_if(gpu):
+            compute_page(page, output, root=root, overrides=overrides)
+    except BaseException:
+        with suppress(OSError):  # it is not empty
+            output.parent.rmdir()
+        raise
     typer.echo(f"{page.name} is computed: {os.path.relpath(output)}; rendering it beside the book's run")
     html, differences = render_beside(page, output, root)
     typer.echo(f"{summary(differences)} Open {os.path.relpath(html)}")
@@ -80,10 +85,16 @@ def shard(
     shards = page_shards(whole, root)
     if name not in shards:
         raise UnknownNameError(f"shard of {page}", name, shards)
-    with one_gpu() if gpu else nullcontext():
+    with _a_gpu_if(gpu):
         counts = compute_shard(shards[name], root, _overrides(parameter, whole, root))
     results = f"{counts['requested']} results, {counts['computed']} of them computed now"
     typer.echo(f"{page}/{name} is in the store: {results}.")
+
+
+def _a_gpu_if(asked: bool) -> AbstractContextManager:
+    if asked and not machine_gpus():
+        typer.echo("There is no GPU here that nvidia-smi lists: this run takes the processor.", err=True)
+    return one_gpu() if asked else nullcontext()
 
 
 def paired(arguments: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 import inspect
 import json
 import math
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -285,13 +286,37 @@ class LearnedModel(AnomalyModel):
                 f"{path} holds nothing that model.save wrote ({' '.join(str(error).split())}); the authors' files are "
                 "read by zsas.load_official_checkpoint."
             ) from error
-        for key in own:
-            if made[key] != own[key]:
-                raise DataError(
-                    f"{path} was learned with {key} {made[key]}, not {own[key]}; load it with what it was learned with."
-                )
+        if other := unlike(made, own):
+            raise DataError(f"{path} was learned with {other}; load it with what it was learned with.")
         assign_learned(self, finite_floats(path, tensors), path)
         self.trained, self.history = made["trained"], history
+
+
+def unlike(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
+    """What a file's description says otherwise than that of what is here, in words; "" where all agrees. Of options
+    only those that differ are named, and of a digest only that it does."""
+    for key in ours:
+        their, our = theirs.get(key), ours[key]
+        if their == our:
+            continue
+        if isinstance(their, Mapping) and isinstance(our, Mapping):
+            names = [name for name in our if their.get(name) != our[name]] or sorted(their.keys() - our.keys())
+            their, our = ({name: own.get(name) for name in names} for own in (their, our))
+        if key == "backbone":
+            return "another backbone (other weights, image size, activation or precision)"
+        if key == "data":
+            (their, *_), (our, *_) = (own or [None] for own in (their, our))
+            return f"other data ({their}{' with other pictures' if their == our else f', not {our}'})"
+        return f"{key} {_said(their)}, not {_said(our)}"
+    return ""
+
+
+def _said(value: Any) -> str:
+    short = reprlib.Repr()
+    short.maxstring = 80
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}={short.repr(own)}" for name, own in value.items())
+    return value if isinstance(value, str) else short.repr(value)
 
 
 def assign_learned(model: LearnedModel, tensors: Mapping[str, Tensor], path: Path) -> None:

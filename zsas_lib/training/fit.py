@@ -27,7 +27,7 @@ from ..base.options import listed, plain
 from ..base.tensors import saved_content
 from ..data.dataset import AnomalyDataset
 from ..evaluation.evaluate import evaluate
-from ..models.learned import Features, LearnedModel, require_learnable
+from ..models.learned import Features, LearnedModel, require_learnable, unlike
 from ..models.prediction import AnomalyModel
 from .examples import Examples
 from .hard_patches import hard_loss, require_hard, without_hard
@@ -340,11 +340,8 @@ class _Run:
             said = str(error) if isinstance(error, DataError) else "it lacks what one holds"
             raise DataError(f"{checkpoint} is no checkpoint of a training ({said}); remove it.") from None
         own = json.loads(json.dumps(self._identity()))
-        if other := [key for key in own if kept.get(key) != own[key]]:
-            raise DataError(
-                f"{checkpoint} belongs to another training: its {other[0]} is {kept.get(other[0])}, "
-                f"not {own[other[0]]}. Remove it, or name another file."
-            )
+        if other := unlike(kept, own):
+            raise DataError(f"{checkpoint} belongs to another training, with {other}. Remove it, or name another file.")
         self._assign(parameters)
         self.optimiser.load_state_dict(optimiser)
         self.epoch, self.log, self.best = epoch, log, best

@@ -1,5 +1,6 @@
 import json
 import sys
+from contextlib import nullcontext
 
 import nbformat
 import pandas as pd
@@ -11,6 +12,7 @@ from zsas_book import cli
 from zsas_book.cli import doctor
 from zsas_book.parts import MissingPartError, require
 from zsas_book.project import chapters
+from zsas_lib.base.errors import OptionError
 from zsas_lib.store.folder import results_folder
 
 
@@ -110,6 +112,23 @@ def test_an_output_is_judged_before_a_gpu_is_waited_for_and_nothing_there_is_rem
         status, out, err = zsas("run", notebook, "--gpu", "--output", output)
         assert (status, out, err.count("\n")) == (2, "", 1) and words in err
     assert sorted(tmp_path.iterdir()) == before and (tmp_path / "folder.json").read_text() == "mine"
+
+
+@pytest.mark.parametrize("gpus", [[], ["0"]])
+def test_a_run_that_fails_leaves_no_empty_folder_and_one_without_a_gpu_says_so(zsas, tmp_path, monkeypatch, gpus):
+    def fails(page, output, **_):
+        assert output.parent.is_dir()
+        raise OptionError("No.")
+
+    monkeypatch.setattr("zsas_book.pages.compute.compute_page", fails)
+    monkeypatch.setattr("zsas_book.site.rerun.RUNS", tmp_path / "runs")
+    monkeypatch.setattr("zsas_book.cli.run.machine_gpus", lambda: gpus)
+    monkeypatch.setattr("zsas_book.cli.run.one_gpu", nullcontext)
+    notebook = write_notebook(tmp_path / "page.ipynb", "print(rows)")
+    status, _, err = zsas("run", notebook, "-p", "rows", "7", "--gpu")
+    said = "" if gpus else "There is no GPU here that nvidia-smi lists: this run takes the processor.\n"
+    assert (status, err) == (2, f"{said}zsas: No.\n")
+    assert not list((tmp_path / "runs").iterdir())
 
 
 def test_a_parameter_without_a_value_is_refused(zsas, tmp_path):

@@ -134,7 +134,7 @@ def test_a_resumed_training_remembers_its_best_epoch(backbone, auxiliary, target
     settings = {"epochs": 3, "training_batch_size": 4, "augment": False, "checkpoint": tmp_path / "c"}
     with pytest.raises(KeyboardInterrupt):
         fit(model, auxiliary, select="target", target=target, **settings)
-    with pytest.raises(DataError, match="another training: its select is target, not last"):
+    with pytest.raises(DataError, match="another training, with select target, not last"):
         fit(model, auxiliary, **settings)
     qualities, resumed = iter([0.4]), True
     fit(model, auxiliary, select="target", target=target, **settings)
