@@ -1,10 +1,18 @@
 """Arguments of another kind than was meant are refused in one sentence that says what was expected and what came."""
 
+import inspect
+import types
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
 
 import zsas_lib as zsas
+from zsas_lib.backbones.backbone import Backbone
+from zsas_lib.data.dataset import AnomalyDataset
+from zsas_lib.models.learned import LearnedModel, NothingToLearnError
+from zsas_lib.models.prediction import AnomalyModel
 
 IMAGES = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 MASKS = torch.arange(32).expand(2, 32, 32) > 20
@@ -79,6 +87,64 @@ def test_models_data_sets_and_backbones_of_another_kind(made):
         zsas.load_model("winclip", "embedded")
     with pytest.raises(TypeError, match="WinCLIP needs a backbone of zsas.load_backbone, got 'embedded'"):
         type(model).require_suits("embedded")
+
+
+TAKES = {
+    "evaluate": lambda model, dataset, _: zsas.evaluate(model, dataset),
+    "fit": lambda _, dataset, __: zsas.fit(zsas.load_model("april-gan", zsas.load_backbone("embedded")), dataset),
+    "load_official_checkpoint": lambda _, __, tower: zsas.load_official_checkpoint("vcpclip", "x.pth", tower),
+    "load_model": lambda _, __, tower: zsas.load_model("winclip", tower),
+    "model_for": lambda _, __, tower: zsas.model_for("winclip", tower, "embedded-b"),
+    "picture_agreement": lambda model, dataset, _: zsas.picture_agreement(model, dataset),
+    "ready_model": lambda _, dataset, tower: zsas.ready_model("april-gan", tower, dataset),
+    "remember_normal": lambda model, dataset, _: zsas.remember_normal(model, dataset),
+    "remember_tested": lambda model, dataset, _: zsas.remember_tested(model, dataset),
+    "stored": lambda model, dataset, _: zsas.stored(zsas.evaluate, model, dataset),
+    "trained": lambda _, dataset, __: zsas.trained(
+        zsas.load_model("april-gan", zsas.load_backbone("embedded")), dataset
+    ),
+    "uniform_sweep": lambda model, dataset, _: zsas.uniform_sweep(model, dataset, "hue"),
+    "why_not": lambda _, __, tower: zsas.why_not("winclip", tower),
+    "with_sentences_of": lambda model, _, tower: zsas.with_sentences_of(model, tower),
+    "worst_case": lambda model, _, __: zsas.worst_case(model, IMAGES, MASKS, "ring", "hue"),
+}
+KINDS = {AnomalyModel: "a model", LearnedModel: "a model", AnomalyDataset: "a data set", Backbone: "a backbone"}
+WITH_KINDS = {
+    (name, kind)
+    for name in dir(zsas)
+    if isinstance(function := getattr(zsas, name), types.FunctionType)
+    for parameter in inspect.signature(function).parameters.values()
+    for kind in KINDS
+    if kind in (parameter.annotation, *get_args(parameter.annotation))
+}
+
+
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize(("name", "kind"), sorted(WITH_KINDS, key=str))
+def test_what_is_no_model_data_set_or_backbone_is_refused_by_every_function(name, kind, made):
+    """Of those that are public; one that is new stands in `TAKES` too."""
+    backbone, model, dataset = made
+    given = {AnomalyModel: model, AnomalyDataset: dataset, Backbone: backbone}
+    wrong = 7 if name == "why_not" else [AnomalyDataset]
+    own = [wrong if issubclass(kind, one) else right for one, right in given.items()]
+    learns = name in ("fit", "trained") and issubclass(kind, AnomalyModel)
+    if learns:
+        with pytest.raises(NothingToLearnError, match="list learns nothing; expected a model such as"):
+            getattr(zsas, name)(wrong, dataset)
+    else:
+        with pytest.raises(TypeError, match=rf"([Ee]xpected .*{KINDS[kind]}|needs a backbone).* got .*(int|list|\[)"):
+            TAKES[name](*own)
+
+
+@pytest.mark.usefixtures("unchecked_types")
+def test_a_data_set_gives_one_picture_by_its_number(made):
+    dataset = made[2]
+    for index in (slice(0, 2), "0", 1.0, None):
+        with pytest.raises(TypeError, match="gives one picture by its number, got .*; `select` and `part` give several"):
+            dataset[index]
+    with pytest.raises(IndexError):
+        dataset[len(dataset)]
+    assert dataset[np.int64(1)].path == dataset[-1].path
 
 
 @pytest.mark.usefixtures("unchecked_types")

@@ -135,7 +135,12 @@ class AnomalyDataset(Dataset):
         return len(self.records)
 
     def __getitem__(self, index: int) -> Sample:
-        """Read one picture, see `read_sample`."""
+        """Read one picture, see `read_sample`. Raises IndexError beyond the last one, TypeError for what is no whole
+        number."""
+        if not hasattr(index, "__index__"):
+            raise TypeError(
+                f"A data set gives one picture by its number, got {index!r}; `select` and `part` give several."
+            )
         return read_sample(self.records[index], self.image_size, self.aspect, self.mask_rule)
 
     def select(

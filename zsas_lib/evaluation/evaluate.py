@@ -20,6 +20,7 @@ from ..metrics.image import IMAGE_METRICS, image_metrics
 from ..metrics.pixel import PIXEL_METRICS, gathered_metrics
 from ..metrics.pixel_scores import PixelScores
 from ..metrics.ranking import Maps, Masks, Scores, auroc_of, gathered, rank
+from ..models.kinds import require_kinds
 from ..models.learned import HIGHEST, highest_share
 from ..models.prediction import AnomalyModel, Prediction
 from .replicates import category_replicates
@@ -96,9 +97,7 @@ def category_predictions(
 
     ``what`` names the progress bar. Raises as `predict`, and TypeError for what is no model or no data set.
     """
-    if not (isinstance(model, AnomalyModel) and isinstance(dataset, AnomalyDataset)):
-        got = f"{type(model).__name__} and {type(dataset).__name__}"
-        raise TypeError(f"Expected a model (zsas.load_model) and a data set (zsas.load_dataset), got {got}.")
+    require_kinds((model, AnomalyModel), (dataset, AnomalyDataset))
     with tqdm(total=len(dataset), desc=what, unit=" pictures", disable=None, leave=False) as progress:
         for category in dataset.categories:
             part = dataset.select([category])

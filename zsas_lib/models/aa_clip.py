@@ -27,6 +27,7 @@ from ..data.dataset import AnomalyDataset, stacked
 from ..losses import dice_loss, focal_loss
 from .enlarged import enlarged
 from .kept import Kept
+from .kinds import require_kinds
 from .learned import Features, LearnedModel, Recipe, Stage, names_in, spelled, two_state_maps
 from .prediction import AnomalyModel
 from .prompts import aa_clip_prompts, mean_embeddings
@@ -364,7 +365,7 @@ def _square(width: int, count: int) -> nn.ModuleList:
 
 def remember_tested(model: AnomalyModel, dataset: AnomalyDataset) -> None:
     """Show a model with transductive scores all that is tested of each category. Raises what `AACLIP.remember` does,
-    and OptionError for another model.
+    TypeError for what is no model or no data set, and OptionError for another model.
 
     >>> model = zsas.load_model("aa-clip", zsas.load_backbone("embedded"), image_score="transductive")
     >>> pictures = zsas.load_dataset("embedded-a", categories="ceramic_disc").select(per_category=4)
@@ -373,6 +374,7 @@ def remember_tested(model: AnomalyModel, dataset: AnomalyDataset) -> None:
     >>> model(torch.rand(1, 3, 144, 144), "ceramic_disc").image_score.shape
     torch.Size([1])
     """
+    require_kinds((model, AnomalyModel), (dataset, AnomalyDataset))
     if not isinstance(model, AACLIP):
         raise OptionError(f"remember_tested got {type(model).__name__}; expected an AA-CLIP.")
     sized = dataset.squashed(max(model.backbone.size))

@@ -19,8 +19,9 @@ from ..backbones.families.sizes import Size, pair
 from ..backbones.families.tower import WINDOWS
 from ..base.errors import OptionError, UnknownNameError
 from ..base.options import number, several
+from .kinds import require_kinds
 from .learned import Features, LearnedModel, assign_values
-from .prediction import Prediction, names_of_images
+from .prediction import AnomalyModel, Prediction, names_of_images
 from .winclip import Embedded, asked_in_windows, in_rows, state_score, weighed, window_sides
 
 COMPARED = ("patches", "windows")
@@ -131,9 +132,10 @@ def with_sentences_of(model: LearnedModel, backbone: Backbone | None = None, **o
     >>> zsas.with_sentences_of(model).options["compared"]
     'windows'
     """
-    model.require_trained()
+    require_kinds((model, AnomalyModel), *([] if backbone is None else [(backbone, Backbone)]))
     if not isinstance(model, SentenceModel):
         raise OptionError(f"{model.name} has no sentences for windows; expected anomalyclip, vcpclip or vcpclip+.")
+    model.require_trained()
     backbone = backbone or model.backbone
     apart = (backbone.encode_text("damaged object") - model.backbone.encode_text("damaged object")).abs().max()
     if apart > ALIKE:

@@ -10,6 +10,7 @@ from ..backbones.families.sizes import Size
 from ..backbones.registry import shapes_only
 from ..base.errors import UnknownNameError
 from . import MODELS, list_models
+from .kinds import require_kinds
 from .prediction import AnomalyModel
 
 
@@ -73,7 +74,10 @@ def why_not(name: str, backbone: Backbone | str, image_size: Size | None = None)
     ['anomalyclip', 'vcpclip']
     """
     model = model_class(name)
-    return model.cannot(shapes_only(backbone, image_size) if isinstance(backbone, str) else backbone)
+    if isinstance(backbone, str):
+        backbone = shapes_only(backbone, image_size)
+    require_kinds((backbone, Backbone))
+    return model.cannot(backbone)
 
 
 def require_runs(name: str, backbone: Backbone | str, image_size: Size | None = None) -> None:

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..data.dataset import AnomalyDataset, stacked
+from .kinds import require_kinds
 from .prediction import AnomalyModel
 
 Memory = Mapping[int | str, Float[Tensor, "reference channel"]]
@@ -89,9 +90,9 @@ def remember_normal(model: AnomalyModel, dataset: AnomalyDataset, seed: int = 0)
     """Draw the ``shots`` normal pictures of each category that a few-shot model needs, and have it remember them.
 
     ``dataset`` is the training split, ``load_dataset(..., split="train")``; of another split only the normal pictures
-    are drawn, which then must not be judged. Returns the pictures drawn, see `draw_normal`. Raises ValueError for a
-    model without the option ``shots`` or with 0 of them, a category with fewer normal pictures than that, and pictures
-    of different sizes in one draw.
+    are drawn, which then must not be judged. Returns the pictures drawn, see `draw_normal`. Raises TypeError for what
+    is no model or no data set; ValueError for a model without the option ``shots`` or with 0 of them, a category with
+    fewer normal pictures than that, and pictures of different sizes in one draw.
 
     >>> backbone = zsas.load_backbone("embedded")
     >>> model = zsas.load_model("winclip", backbone, shots=2)
@@ -99,6 +100,7 @@ def remember_normal(model: AnomalyModel, dataset: AnomalyDataset, seed: int = 0)
     >>> len(zsas.remember_normal(model, pictures.select(["ceramic_ring"])))
     2
     """
+    require_kinds((model, AnomalyModel), (dataset, AnomalyDataset))
     shots = model.options.get("shots", 0)
     if not shots:
         raise ValueError(

@@ -24,6 +24,7 @@ from ..evaluation.sampled import Difference, of_resamples
 from ..metrics.bootstrap import resampled
 from ..metrics.pixel import gathered_metrics
 from ..metrics.ranking import gathered
+from ..models.kinds import require_kinds
 from ..models.prediction import AnomalyModel
 from ..perturbations.placement import Placed, placed
 from .sweeps import whole_regions
@@ -75,7 +76,7 @@ def picture_agreement(
 
     Columns: category, path (below the data set's root), is_anomalous, placement, cosine, overlap. A picture with little
     of both is one whose map hangs on where the part lies. ``placements`` are spelled as `placement.placed` reads them.
-    Raises as `placed` and `predict`.
+    Raises as `placed` and `predict`, and TypeError for what is no model or no data set.
 
     >>> model = zsas.load_model("local-contrast")
     >>> pictures = zsas.load_dataset("embedded-b", categories="ceramic_ring").select(per_category=2)
@@ -109,6 +110,7 @@ def equivariance(
 def _measured(
     model: AnomalyModel, dataset: AnomalyDataset, placements: str | Sequence[str], top: float, batch_size: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
+    require_kinds((model, AnomalyModel), (dataset, AnomalyDataset))
     known = {spelled: placed(spelled) for spelled in listed(placements)}
     if not known:
         raise ValueError("Expected at least one placement, got none.")

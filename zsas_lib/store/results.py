@@ -36,6 +36,7 @@ from ..base.sources import source_digest
 from ..base.surroundings import commit, device_of, versions
 from ..data.dataset import AnomalyDataset
 from ..evaluation.tables import PICTURES, SETTINGS, Replicated, ResultTable, joined
+from ..models.kinds import require_kinds
 from ..models.prediction import AnomalyModel
 from .folder import require_writable_store, results_folder
 
@@ -103,10 +104,10 @@ def stored(
     ``store`` is a folder, by default `results_folder`. ``.attrs["made"]`` of the table says for each category which
     file holds it, and when, where, how long and with which versions and precision it was made.
 
-    Raises TypeError for arguments that the function does not take or that no configuration can hold, ValueError for a
-    function or model without a source file, UnwritableError before anything is computed for a folder that cannot be
-    made. A damaged file is computed again, with a warning; a result that cannot be written (a full disk) is returned,
-    with one.
+    Raises TypeError for what is no model or no data set, and arguments that the function does not take or that no
+    configuration can hold, ValueError for a function or model without a source file, UnwritableError before anything is
+    computed for a folder that cannot be made. A damaged file is computed again, with a warning; a result that cannot be
+    written (a full disk) is returned, with one.
 
     >>> model = zsas.load_model("winclip", zsas.load_backbone("embedded"))
     >>> dataset = zsas.load_dataset("embedded-b", categories="ceramic_ring")
@@ -116,6 +117,7 @@ def stored(
     >>> again.equals(first)
     True
     """
+    require_kinds((model, AnomalyModel), (dataset, AnomalyDataset))
     bound = inspect.signature(function).bind(model, dataset, *arguments, **options)
     bound.apply_defaults()
     _, data, *others = bound.arguments

@@ -27,6 +27,7 @@ from ..base.options import listed, plain
 from ..base.tensors import saved_content
 from ..data.dataset import AnomalyDataset
 from ..evaluation.evaluate import evaluate
+from ..models.kinds import require_kinds
 from ..models.learned import Features, LearnedModel, require_learnable, unlike
 from ..models.prediction import AnomalyModel
 from .examples import Examples
@@ -111,12 +112,12 @@ def fit(
 
     Returns one row per step: epoch, step, loss, and what the model watches (`LearnedModel.watched`) after it.
 
-    Raises NothingToLearnError for a model that learns nothing; UnknownNameError for an unknown held-out category,
-    parameter, selection or metric; DataError for a data set without anomalous or without normal pictures, for pictures
-    on which no epoch can be chosen, for a picture or mask that cannot be read or is not there, or a checkpoint of
-    another training; OptionError, a ValueError, for settings that cannot be (`settings.require_settings`), such as a
-    target without its selection, and for files that cannot be written; DivergedError, a FloatingPointError, if the
-    loss or a parameter is not finite.
+    Raises NothingToLearnError for a model that learns nothing, TypeError for what is no data set; UnknownNameError for
+    an unknown held-out category, parameter, selection or metric; DataError for a data set without anomalous or without
+    normal pictures, for pictures on which no epoch can be chosen, for a picture or mask that cannot be read or is not
+    there, or a checkpoint of another training; OptionError, a ValueError, for settings that cannot be
+    (`settings.require_settings`), such as a target without its selection, and for files that cannot be written;
+    DivergedError, a FloatingPointError, if the loss or a parameter is not finite.
 
     >>> model = zsas.load_model("april-gan", zsas.load_backbone("embedded"))
     >>> auxiliary = zsas.load_dataset("embedded-a", categories="ceramic_disc")
@@ -126,6 +127,7 @@ def fit(
     [[0, 0], [0, 1]]
     """
     model = require_learnable(model)
+    require_kinds((dataset, AnomalyDataset), *([] if target is None else [(target, AnomalyDataset)]))
     recipe = model.recipe
     epochs = recipe.epochs if epochs is None else epochs
     given, training_batch_size = training_batch_size, training_batch_size or recipe.training_batch_size

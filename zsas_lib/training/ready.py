@@ -17,6 +17,7 @@ from ..base.sources import source_digest
 from ..data.dataset import AnomalyDataset
 from ..data.load import load_dataset
 from ..data.registry import auxiliary_name
+from ..models.kinds import require_kinds
 from ..models.learned import LearnedModel, require_learnable
 from ..models.load import load_model
 from ..models.prediction import AnomalyModel
@@ -34,9 +35,9 @@ def trained(model: AnomalyModel, dataset: AnomalyDataset, *, store: Path | None 
 
     A training that was stopped goes on from its last whole epoch. A training is locked while it runs: another process
     that asks for the same one waits and then loads it. At which size ``dataset`` gives its pictures matters no more
-    than to `fit`. ``store`` is a folder, by default `store.folder.results_folder`.
-    Raises what `fit` raises, such as NothingToLearnError for a model that learns nothing, and TypeError for an option
-    that it does not have, and for ``each_epoch``, which a training that is done already would not call.
+    than to `fit`. ``store`` is a folder, by default `store.folder.results_folder`. Raises what `fit` raises, such as
+    NothingToLearnError for a model that learns nothing, and TypeError for what is no data set, an option that it does
+    not have, and for ``each_epoch``, which a training that is done already would not call.
 
     >>> model = zsas.load_model("april-gan", zsas.load_backbone("embedded"))
     >>> auxiliary = zsas.load_dataset("embedded-a", categories="ceramic_disc")
@@ -45,6 +46,7 @@ def trained(model: AnomalyModel, dataset: AnomalyDataset, *, store: Path | None 
     True
     """
     model = require_learnable(model)
+    require_kinds((dataset, AnomalyDataset))
     path = training_place(model, dataset, store=store, **options)
     if not path.is_file():
         require_writable_store(store)
@@ -180,6 +182,8 @@ def _begun(
     options: Mapping[str, Any],
 ) -> tuple[AnomalyModel, dict[str, Any]]:
     """A model with the recipe's options, and the settings of its training."""
+    if backbone is not None:
+        require_kinds((backbone, Backbone))
     of_recipe = training_of(name, recipe, "" if backbone is None else backbone.name)
     given = {setting: value for setting, value in (fit or {}).items() if value is not None}
     return load_model(name, backbone, **{**of_recipe.options, **options}), {**of_recipe.fit, **given}

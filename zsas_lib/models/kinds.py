@@ -1,0 +1,22 @@
+"""What is no model, no data set or no backbone is refused in one sentence, before anything is asked of it."""
+
+from ..backbones.backbone import Backbone
+from ..data.dataset import AnomalyDataset
+from .prediction import AnomalyModel
+
+MADE_BY = {
+    AnomalyModel: "a model (zsas.load_model)",
+    AnomalyDataset: "a data set (zsas.load_dataset)",
+    Backbone: "a backbone (zsas.load_backbone)",
+}
+
+
+def require_kinds(*given: tuple[object, type]) -> None:
+    """Raises TypeError, naming all that was expected and all that came, unless each is of the kind beside it, one of
+    `MADE_BY`."""
+    if not all(isinstance(value, kind) for value, kind in given):
+        expected = " and ".join(MADE_BY[kind] for _, kind in given)
+        got = " and ".join(
+            repr(value) if isinstance(value, str) and len(value) < 80 else type(value).__name__ for value, _ in given
+        )
+        raise TypeError(f"Expected {expected}, got {got}.")
