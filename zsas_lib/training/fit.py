@@ -31,7 +31,7 @@ from ..models.kinds import require_kinds
 from ..models.learned import Features, LearnedModel, require_learnable, unlike
 from ..models.prediction import AnomalyModel
 from .examples import Examples
-from .hard_patches import hard_loss, require_hard, without_hard
+from .hard_patches import HARD_WEIGHT, hard_loss, require_hard, without_hard
 from .selection import SELECTED_BY, require_selection, selection_of
 from .settings import require_settings, require_weights
 from .stages import Epoch, planned
@@ -54,7 +54,7 @@ def fit(
     looks: int = 1,
     weights: Sequence[float] | None = None,
     hard: Sequence[Sequence[int]] | None = None,
-    hard_weight: float = 1.0,
+    hard_weight: float = HARD_WEIGHT,
     held_out: str | Sequence[str] = (),
     select: str | None = None,
     select_by: str = SELECTED_BY,

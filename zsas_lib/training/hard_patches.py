@@ -15,6 +15,10 @@ HARD = "hard patches"
 """Among the features of a batch, beside what the towers say: which patches are hard, (batch, patch)."""
 
 
+HARD_WEIGHT = 1.0
+"""Without another one."""
+
+
 def require_hard(
     hard: Sequence[Sequence[int]] | None, weight: object, pictures: int, patches: int, *, moved: bool
 ) -> None:
@@ -22,6 +26,8 @@ def require_hard(
     for a weight that is none, and where pictures are ``moved`` in the training, so that no patch stays where it is."""
     number("fit", "hard_weight", weight, 0, expected="a weight")
     if hard is None:
+        if weight != HARD_WEIGHT:
+            raise OptionError(f"fit got hard_weight={weight!r} and nothing hard; expected `hard` with it.")
         return
     if len(hard) != pictures:
         raise OptionError(f"fit got hard patches of {len(hard)} pictures; expected those of {pictures} to train on.")

@@ -54,15 +54,15 @@ def test_each_picture_comes_with_its_own_patches(backbone, pictures):
 def test_hard_patches_end_lower_than_without(backbone, pictures, name):
     found = {}
     hard = [[0, 1]] * len(pictures)
-    for given in (None, hard):
+    for given, weight in ((None, 1.0), (hard, 100.0)):
         model = zsas.load_model(name, backbone)
         settings = {"epochs": 4, "training_batch_size": 4, "augment": False, "rate": 0.01}
-        zsas.fit(model, pictures, hard=given, hard_weight=100.0, **settings)
+        zsas.fit(model, pictures, hard=given, hard_weight=weight, **settings)
         images = torch.stack([pictures[place].image for place in range(len(pictures))])
         with torch.no_grad():
             maps = model.compare(model.features(images, ["nut"] * len(images)), backbone.patches)[0]
         found[given is None] = float(maps.flatten(1)[:, :2].mean())
-        assert model.trained["hard"] == given and model.trained["hard_weight"] == 100.0
+        assert model.trained["hard"] == given and model.trained["hard_weight"] == weight
     assert found[False] < found[True] - 0.02
 
 
@@ -82,6 +82,7 @@ def test_none_and_no_hard_patch_are_the_same_training(backbone, pictures):
         ({"hard": [[0]]}, "hard patches of 1 pictures; expected those of 12"),
         ({"hard": [[99]] * 12}, r"hard\[0\]=99; expected numbers of patches in 0..15"),
         ({"hard": [[-1]] * 12}, r"hard\[0\]=-1; expected numbers of patches"),
+        ({"hard_weight": 3.0}, "hard_weight=3.0 and nothing hard; expected `hard` with it"),
         ({"hard": [[0]] * 12, "hard_weight": -1.0}, "hard_weight=-1.0; expected a weight of at least 0"),
         ({"hard": [[0]] * 12, "augment": True}, "in which no patch stays where it is"),
         ({"hard": [[0]] * 12, "zoom": 0.5}, "in which no patch stays where it is"),
