@@ -140,7 +140,9 @@ def test_what_is_no_model_data_set_or_backbone_is_refused_by_every_function(name
 def test_a_data_set_gives_one_picture_by_its_number(made):
     dataset = made[2]
     for index in (slice(0, 2), "0", 1.0, None):
-        with pytest.raises(TypeError, match="gives one picture by its number, got .*; `select` and `part` give several"):
+        with pytest.raises(
+            TypeError, match="gives one picture by its number, got .*; `select` and `part` give several"
+        ):
             dataset[index]
     with pytest.raises(IndexError):
         dataset[len(dataset)]

@@ -4,8 +4,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.ticker import NullLocator
 
+from .log_ticks import RoundLogLocator
 from .style import use_style
 
 WIDTHS = {1: 7.5, 2: 8.5}  # inches, by columns
@@ -37,10 +38,11 @@ def legend(figure: Figure, side: str = "above", columns: int = 4) -> None:
 
 
 def log_axes(axes: Axes, which: str = "xy") -> None:
-    """Logarithmic axes, "x", "y" or "xy", with ticks at 0.1, 0.3, 1, 3 and so on, written as plain numbers."""
+    """Logarithmic axes, "x", "y" or "xy", with ticks at 0.1, 0.3, 1, 3 and so on (`RoundLogLocator`), written as plain
+    numbers."""
     for name in which:
         axes.set(**{f"{name}scale": "log"})
         axis = getattr(axes, f"{name}axis")
-        axis.set_major_locator(LogLocator(subs=(1, 3)))
+        axis.set_major_locator(RoundLogLocator())
         axis.set_major_formatter("{x:g}")
         axis.set_minor_locator(NullLocator())

@@ -100,6 +100,7 @@ def category_predictions(
     require_kinds((model, AnomalyModel), (dataset, AnomalyDataset))
     with tqdm(total=len(dataset), desc=what, unit=" pictures", disable=None, leave=False) as progress:
         for category in dataset.categories:
+            model.begin_anew()
             part = dataset.select([category])
             yield part, _predictions(model, part, batch_size, progress)
 

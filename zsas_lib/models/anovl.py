@@ -4,7 +4,8 @@ Deng et al., "AnoVL: Adapting Vision-Language Models for Unified Zero-shot Anoma
 later called AnoCLIP), as released (hq-deng/AnoVL), its script for MVTec AD.
 """
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -54,8 +55,8 @@ class AnoVL(AnomalyModel):
         adapter: "text", or "linear", A(f) = W u + b, which the released code has for VisA; "off" adapts nothing.
         steps: of adaptation.
         optimiser: "carried", as released, keeps AdamW's moments of a category from picture to picture when W and b
-            begin anew, so that a map depends on the pictures before; "reset" begins with all of it, so that it does
-            not.
+            begin anew, so that a map depends on the pictures before, and an evaluation begins with none; "reset"
+            begins each picture with none.
         seed: of W, b and noise, the same for every picture; the released code draws on from picture to picture.
         views: made of "normalised" pictures, as released, where grey is a mean of channels less their means; or of
             "pictures"; "off" scores the picture alone.
@@ -121,6 +122,20 @@ class AnoVL(AnomalyModel):
     @classmethod
     def cannot(cls, backbone: Backbone) -> str:
         return backbone.image.cannot.get("value path", "")
+
+    @property
+    def hangs_on_order(self) -> bool:
+        adapts = self.options["adapter"] != "off" and self.options["steps"] > 0
+        return adapts and self.options["optimiser"] == "carried"
+
+    def begin_anew(self) -> None:
+        self._moments.clear()
+
+    def identity(self, class_names: Sequence[str]) -> Mapping[str, object]:
+        """The moments that pictures of these classes left behind."""
+        states = {name: self._moments[name]["state"] for name in class_names if name in self._moments}
+        digests = {name: _digest(own) for name, own in states.items()}
+        return {"moments": digests} if digests else {}
 
     def _prompts(self, class_name: str) -> PromptEnsemble:
         surface = class_name in self.options["textures"]
@@ -296,3 +311,13 @@ def _slopes_of_patches(margins: Float[Tensor, " both"]) -> Float[Tensor, " both"
     clean, noisy = margins.sigmoid().chunk(2)
     of_entropy = -margins[: len(clean)] * clean * (1 - clean)
     return torch.cat([of_entropy + PUSHED * clean, PUSHED * (noisy - 1)]) / len(clean)
+
+
+def _digest(state: Mapping[int, Mapping[str, Tensor]]) -> str:
+    """sha256 of what an optimiser keeps of its parameters."""
+    digest = hashlib.sha256()
+    for number in sorted(state):
+        for name, value in sorted(state[number].items()):
+            digest.update(f"{number} {name}".encode())
+            digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,6 +1,7 @@
-"""What is no model, no data set or no backbone is refused in one sentence, before anything is asked of it."""
+"""What is no model, no data set or no backbone is refused in one sentence, and what cannot be asked of a model."""
 
 from ..backbones.backbone import Backbone
+from ..base.errors import OptionError
 from ..data.dataset import AnomalyDataset
 from .prediction import AnomalyModel
 
@@ -9,6 +10,15 @@ MADE_BY = {
     AnomalyDataset: "a data set (zsas.load_dataset)",
     Backbone: "a backbone (zsas.load_backbone)",
 }
+
+
+def require_independent(model: AnomalyModel, what: str) -> None:
+    """Raises OptionError for a model whose maps hang on the pictures before, of which ``what`` would tell the order."""
+    if model.hangs_on_order:
+        raise OptionError(
+            f"{what} of {model.name} would tell the order of its pictures: with options {model.options} a map hangs on "
+            "those before."
+        )
 
 
 def require_kinds(*given: tuple[object, type]) -> None:

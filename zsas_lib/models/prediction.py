@@ -90,6 +90,14 @@ class AnomalyModel(nn.Module):
         return {}
 
     @property
+    def hangs_on_order(self) -> bool:
+        """Whether a map depends on the pictures that were judged before."""
+        return False
+
+    def begin_anew(self) -> None:
+        """Forget what earlier pictures left behind, where `hangs_on_order`: as in a new process."""
+
+    @property
     def sentences_per_picture(self) -> int:
         """How many sentences the text tower reads anew for every picture: none, where they are of a class."""
         return 0

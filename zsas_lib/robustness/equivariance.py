@@ -24,7 +24,7 @@ from ..evaluation.sampled import Difference, of_resamples
 from ..metrics.bootstrap import resampled
 from ..metrics.pixel import gathered_metrics
 from ..metrics.ranking import gathered
-from ..models.kinds import require_kinds
+from ..models.kinds import require_independent, require_kinds
 from ..models.prediction import AnomalyModel
 from ..perturbations.placement import Placed, placed
 from .sweeps import whole_regions
@@ -111,6 +111,7 @@ def _measured(
     model: AnomalyModel, dataset: AnomalyDataset, placements: str | Sequence[str], top: float, batch_size: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     require_kinds((model, AnomalyModel), (dataset, AnomalyDataset))
+    require_independent(model, "Equivariance")
     known = {spelled: placed(spelled) for spelled in listed(placements)}
     if not known:
         raise ValueError("Expected at least one placement, got none.")

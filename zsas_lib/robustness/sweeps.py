@@ -16,7 +16,7 @@ from ..data.dataset import AnomalyDataset, Batch
 from ..data.record import row_name
 from ..evaluation.evaluate import Measuring, predict
 from ..metrics.pixel_scores import numbered_regions
-from ..models.kinds import require_kinds
+from ..models.kinds import require_independent, require_kinds
 from ..models.prediction import AnomalyModel, Prediction
 from ..perturbations import check_amount, named
 from ..perturbations.record import Perturbation
@@ -57,8 +57,8 @@ def uniform_sweep(
     for each picture, made of its path and ``seed``, so that it is the same in every batch and for every model.
 
     Each picture is read once; one category is held in memory at a time. Raises TypeError for what is no model or no
-    data set, UnknownNameError for an unknown perturbation or derotation, ValueError for none of either or one twice, a
-    value outside its range, or a map that is not finite.
+    data set, UnknownNameError for an unknown perturbation or derotation, OptionError for a model whose maps hang on the
+    pictures before, ValueError for none of either or one twice, a value outside its range, or a map that is not finite.
 
     >>> model = zsas.load_model("winclip", zsas.load_backbone("embedded"))
     >>> dataset = zsas.load_dataset("embedded-b", categories="ceramic_ring")
@@ -68,6 +68,7 @@ def uniform_sweep(
     [('ceramic_ring', 0.0), ('ceramic_ring', 1.0), ('mean', 0.0), ('mean', 1.0)]
     """
     require_kinds((model, AnomalyModel), (dataset, AnomalyDataset))
+    require_independent(model, "A sweep")
     record = named(perturbation)
     if isinstance(values, str) or not (values is None or isinstance(values, Iterable)):
         raise ValueError(f"Expected a list of values of {perturbation!r} to sweep over, got {values!r}.")

@@ -191,6 +191,32 @@ def test_log_axes_are_marked_at_ones_and_threes():
     assert [tick for tick in ticks if 0.05 <= float(tick) <= 5] == ["0.1", "0.3", "1", "3"]
 
 
+@pytest.mark.parametrize(
+    ("limits", "wanted"),
+    [
+        ((0.05, 5), ["0.1", "0.3", "1", "3"]),
+        ((0.8, 3.6), ["0.8", "1", "1.5", "2", "3"]),
+        ((3e-5, 3e-2), ["0.0001", "0.001", "0.01"]),
+        ((1e-21, 0.1), ["1e-18", "1e-12", "1e-06"]),
+    ],
+)
+def test_marks_of_a_narrow_log_axis_do_not_touch_and_are_never_none(limits, wanted):
+    figure, axes = figures.panels(width=2.6)
+    figures.log_axes(axes)
+    axes.set(xlim=limits, ylim=limits)
+    figure.canvas.draw()
+    low, high = limits
+    for axis in (axes.xaxis, axes.yaxis):
+        ticks = [tick for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+        boxes = sorted(
+            (box.x0, box.x1) if axis is axes.xaxis else (box.y0, box.y1)
+            for box in (tick.label1.get_window_extent() for tick in ticks)
+        )
+        assert len(ticks) >= 2 and all(one[1] < two[0] for one, two in zip(boxes, boxes[1:]))
+    ticks = [text.get_text().replace("\N{MINUS SIGN}", "-") for text in axes.get_xticklabels()]
+    assert [tick for tick in ticks if low <= float(tick) <= high] == wanted
+
+
 def test_heat_has_a_bar_of_its_own_or_given_limits():
     figure, axes = figures.panels(2)
     figures.heat(axes[0], torch.tensor([[0.0, 2.0]]), "scores", ticks=[0.0, 2.0])

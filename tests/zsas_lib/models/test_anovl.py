@@ -23,11 +23,17 @@ from safetensors.torch import save_file
 from tiny_clip import tiny, tiny_backbone
 
 from zsas_lib.backbones import registry as backbones
-from zsas_lib.base.errors import UnknownNameError
+from zsas_lib.base.errors import OptionError, UnknownNameError
+from zsas_lib.data.load import load_dataset
+from zsas_lib.evaluation.evaluate import evaluate
 from zsas_lib.models import anovl
 from zsas_lib.models.anovl_views import COUNT, views
 from zsas_lib.models.load import load_model
 from zsas_lib.models.prompts import PromptEnsemble, anovl_prompts
+from zsas_lib.robustness.equivariance import picture_agreement
+from zsas_lib.robustness.search.worst_case import worst_case
+from zsas_lib.robustness.sweeps import uniform_sweep
+from zsas_lib.store.results import describe_model, stored
 
 
 @pytest.fixture(scope="module")
@@ -233,6 +239,33 @@ def test_carried_moments_tell_of_the_pictures_before_and_reset_ones_do_not(backb
     carried = load_model("anovl", backbone, views="off", optimiser="carried")
     assert torch.equal(carried(images[:1], "pill").anomaly_map, first[:1]), "nothing was before the first"
     assert (carried(images[:1], "pill").anomaly_map - first[:1]).abs().max() > 1e-6
+
+
+@pytest.mark.slow
+def test_carried_moments_decide_no_stored_result_and_no_sweep(backbone, tmp_path):
+    dataset = load_dataset("embedded-b", categories=["ceramic_ring", "rubber_gear"], image_size=backbone.image_size)
+    dataset = dataset.select(per_category=4)
+    options = {"views": "off", "adapter": "linear", "optimiser": "carried"}
+    fresh, used = (load_model("anovl", backbone, **options) for _ in range(2))
+    assert describe_model(used, ["ceramic_ring"]) == describe_model(fresh, ["ceramic_ring"])
+    for name in ("ceramic_ring", "rubber_gear"):
+        used(dataset[0].image[None], name)
+    assert describe_model(used, ["ceramic_ring"]) != describe_model(fresh, ["ceramic_ring"])
+    columns = ["pixel_auroc", "aupro"]
+    wanted = evaluate(fresh, dataset, resamples=2)[columns]
+    assert evaluate(fresh, dataset, resamples=2)[columns].equals(wanted)
+    assert stored(evaluate, used, dataset, resamples=2, store=tmp_path)[columns].equals(wanted)
+    assert stored(evaluate, load_model("anovl", backbone, **options), dataset, resamples=2, store=tmp_path)[
+        columns
+    ].equals(wanted)
+    images, masks = dataset[0].image[None], dataset[-1].mask[None]
+    for call in (
+        lambda: uniform_sweep(used, dataset, "hue", [0.0, 1.0]),
+        lambda: worst_case(used, images, masks, "ring", "hue", steps=2, restarts=1),
+        lambda: picture_agreement(used, dataset, "mirror"),
+    ):
+        with pytest.raises(OptionError, match="of anovl would tell the order of its pictures"):
+            call()
 
 
 @pytest.mark.parametrize("adapter", ["text", "linear"])

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...base.errors import UnknownNameError
 from ...base.options import is_whole
-from ...models.kinds import require_kinds
+from ...models.kinds import require_independent, require_kinds
 from ...models.prediction import AnomalyModel
 from ...perturbations import OF_PAPER_S
 from . import adam, grid, two_fidelity, uniform
@@ -110,8 +110,9 @@ def worst_case(
     ``seed`` is one number, from which each image takes its own by its content, or one per image.
 
     Any model of the library will do; "adam" needs it to be differentiable in the images. Raises TypeError for what is
-    no model, ValueError for images, masks, steps or restarts that cannot be, UnknownNameError for an unknown
-    perturbation, search, goal or selection, ValueError if no point of an image has a finite map.
+    no model, OptionError for one whose maps hang on the pictures before, ValueError for images, masks, steps or
+    restarts that cannot be, UnknownNameError for an unknown perturbation, search, goal or selection, ValueError if no
+    point of an image has a finite map.
 
     >>> model = zsas.load_model("winclip", zsas.load_backbone("embedded"))
     >>> dataset = zsas.load_dataset("embedded-b", categories="ceramic_ring")
@@ -124,6 +125,7 @@ def worst_case(
     (torch.Size([2]), True)
     """
     require_kinds((model, AnomalyModel))
+    require_independent(model, "A search")
     for kind, name, names in (("search", search, SEARCHES), ("goal", goal, GOALS), ("selection", select, SELECTIONS)):
         if name not in names:
             raise UnknownNameError(kind, name, names)
