@@ -313,7 +313,8 @@ class VCPCLIP(SentenceModel):
 
 class DeepPrompts(nn.Module):
     """Learned tokens behind the start token, which is token 0 where a tower ``starts`` with one; others for every block
-    of the text tower. All go through one linear layer and dropout. `norm` comes before the tower's last norm."""
+    of the text tower. All go through one linear layer and dropout, which takes others from each sentence. `norm` comes
+    before the tower's last norm."""
 
     def __init__(self, width: int, depth: int, count: int, starts: int = 1):
         super().__init__()
@@ -331,7 +332,7 @@ class DeepPrompts(nn.Module):
         self, block: int, tokens: Float[Tensor, "text token channel"]
     ) -> Float[Tensor, "text longer channel"]:
         """What a block reads: its own prompts behind the start token, instead of the last block's if there were any."""
-        prompts = self.dropout(self.linear(self.prompts[block - 1])).expand(len(tokens), -1, -1)
+        prompts = self.dropout(self.linear(self.prompts[block - 1]).expand(len(tokens), -1, -1))
         tokens = tokens if block == 1 else self.taken_out(tokens)
         return torch.cat([tokens[:, : self.starts], prompts, tokens[:, self.starts :]], 1)
 

@@ -1,27 +1,29 @@
 """Random changes to training pictures and their masks, with strengths written down.
 
 VCP-CLIP leaves them to albumentations, whose defaults changed between versions (the noise sixteenfold); here they are
-those of its 1.x versions, on a 0 to 1 scale.
+those of its 1.x versions, on a 0 to 1 scale: one of a box, a change of colours, and a Gaussian with equal chances.
 """
 
 import math
+from functools import cache
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
-
-from ..perturbations.colour import shift_hue, shift_saturation
-from ..perturbations.smoothing import gaussian_smoothed
+from torchvision.transforms import ColorJitter
+from torchvision.transforms.functional import gaussian_blur
 
 CHANCE = 0.5
 DEGREES = 30.0
 CONTRAST = 0.2
 BRIGHTNESS = 0.2
 NOISE_VARIANCE = (10 / 255**2, 50 / 255**2)
-BLUR_SIGMA = (0.5, 1.5)
-HUE = 0.2 * math.pi
-SATURATION = 0.1
+KERNELS = (3, 5, 7)
+"""Sides in pixels of the Gaussians, whose widths follow from them."""
+COLOURS = 0.2
+"""Brightness, contrast and saturation are multiplied by up to so much more or less than 1, in any order, and the hue is
+turned by up to so much of its circle, either way."""
 ZOOM = (0.3, 0.8)
 """How much of a picture's side is left when it is zoomed into."""
 ON_DEFECT = 0.7
@@ -31,8 +33,9 @@ def augmented(
     images: Float[Tensor, "batch 3 side side"], masks: Bool[Tensor, "batch side side"]
 ) -> tuple[Float[Tensor, "batch 3 side side"], Bool[Tensor, "batch side side"]]:
     """Each picture with probability 1/2 each: turned by up to 30 degrees (edges mirrored), by quarter turns, changed in
-    contrast and brightness by up to 0.2, given noise of standard deviation 3 to 7 of 255, and blurred or shifted in hue
-    and saturation. Masks turn along (nearest pixel). Values stay in [0, 1]. Draws from torch's global random numbers.
+    contrast and brightness by up to 0.2, given noise of standard deviation 3 to 7 of 255, and one of three: blurred by
+    a box of 3 pixels, by a Gaussian of 3 to 7, or changed in brightness, contrast, saturation and hue (`COLOURS`).
+    Masks turn along (nearest pixel). Values stay in [0, 1]. Draws from torch's global random numbers.
     """
     pairs = [_one(image, mask) for image, mask in zip(images, masks)]
     return torch.stack([image for image, _ in pairs]), torch.stack([mask for _, mask in pairs])
@@ -76,7 +79,7 @@ def _one(image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     if _happens():
         image = (image + math.sqrt(_between(*NOISE_VARIANCE)) * torch.randn(image.shape).to(image)).clamp(0, 1)
     if _happens():
-        image = gaussian_smoothed(image, _between(*BLUR_SIGMA)).clamp(0, 1) if _happens() else _recoloured(image)
+        image = (_boxed, _blurred, _recoloured)[int(torch.randint(3, ()))](image).clamp(0, 1)
     return image, mask
 
 
@@ -90,9 +93,22 @@ def _turned(image: Tensor, mask: Tensor, degrees: float) -> tuple[Tensor, Tensor
     return image.clamp(0, 1), mask[0, 0] > 0.5
 
 
+def _boxed(image: Tensor) -> Tensor:
+    return F.avg_pool2d(F.pad(image[None], (1, 1, 1, 1), mode="reflect"), 3, 1)[0]
+
+
+def _blurred(image: Tensor) -> Tensor:
+    side = KERNELS[int(torch.randint(len(KERNELS), ()))]
+    return gaussian_blur(image, [side, side], [0.3 * ((side - 1) / 2 - 1) + 0.8] * 2)
+
+
 def _recoloured(image: Tensor) -> Tensor:
-    shifted = shift_hue(image[None], _between(-HUE, HUE))
-    return shift_saturation(shifted, _between(-SATURATION, SATURATION))[0].clamp(0, 1)
+    return _colours()(image)
+
+
+@cache
+def _colours() -> ColorJitter:
+    return ColorJitter(COLOURS, COLOURS, COLOURS, COLOURS)
 
 
 def _happens() -> bool:

@@ -238,6 +238,15 @@ def test_dropout_is_for_training_only(backbone, images, masks):
     assert loss() == loss()
 
 
+def test_dropout_takes_others_from_each_sentence(backbone):
+    prompts = trained("vcpclip", backbone).deep_prompts.train()
+    torch.manual_seed(0)
+    put = prompts.put_before(1, torch.zeros(6, 8, backbone.text.width))[:, 1 : 1 + prompts.prompts.shape[1]]
+    assert all((put[0] != other).any() for other in put[1:])
+    kept = prompts.eval().put_before(1, torch.zeros(6, 8, backbone.text.width))
+    assert (kept == kept[:1]).all()
+
+
 def test_a_bounded_temperature_begins_like_a_learned_one_and_stays_between_its_bounds(backbone, images, masks):
     bounded, learned = (load_model("vcpclip", backbone, temperature=how) for how in ("bounded", "learned"))
     assert bounded.name == "vcpclip" and bounded.learnable().keys() == learned.learnable().keys()

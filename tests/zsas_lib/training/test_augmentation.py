@@ -1,5 +1,9 @@
+import colorsys
+
+import numpy as np
 import pytest
 import torch
+from scipy.ndimage import convolve1d
 
 from zsas_lib.training import augmentation
 from zsas_lib.training.augmentation import augmented, zoomed
@@ -74,6 +78,47 @@ def test_a_share_of_pictures_stays_and_noise_is_small(monkeypatch):
     monkeypatch.setattr(augmentation, "_happens", lambda: next(answers))
     noise = drawn(grey, masks[:1, :1, :1].expand(1, 64, 64), 0)[0] - grey
     assert 3 / 255 < noise.std() < 7.2 / 255 and noise.mean().abs() < 1 / 255
+
+
+def test_colours_change_as_albumentations_changes_them():
+    """Factors of 0.8 to 1.2, up to 72 degrees of hue either way; grey stays grey."""
+    torch.manual_seed(0)
+    grey = torch.full((3, 8, 8), 0.5)
+    for found in (augmentation._recoloured(grey) for _ in range(40)):
+        assert (found - found.mean()).abs().max() < 1e-6 and 0.39 < found.mean() < 0.61
+    red = torch.tensor([0.6, 0.2, 0.2])[:, None, None].expand(3, 8, 8)
+    hues = [colorsys.rgb_to_hsv(*augmentation._recoloured(red)[:, 0, 0].tolist())[0] for _ in range(400)]
+    degrees = [360 * (hue - (hue > 0.5)) for hue in hues]
+    assert 66 < max(degrees) <= 72 + 1e-3 and -72 - 1e-3 <= min(degrees) < -66
+
+
+def test_one_of_a_box_a_gaussian_and_colours_happens_equally_often(monkeypatch):
+    done = []
+    for name in ("_boxed", "_blurred", "_recoloured"):
+        monkeypatch.setattr(augmentation, name, lambda image, name=name: (done.append(name), image)[1])
+    monkeypatch.setattr(augmentation, "CHANCE", 1.0)
+    images, masks = squares(1)
+    drawn(images.expand(600, -1, -1, -1), masks.expand(600, -1, -1), 0)
+    assert all(170 < done.count(name) < 230 for name in ("_boxed", "_blurred", "_recoloured"))
+
+
+def test_blurs_have_opencvs_kernels_and_mirror_at_the_border():
+    image = torch.rand(3, 24, 24, generator=torch.Generator().manual_seed(0))
+
+    def smoothed(kernel):
+        return torch.from_numpy(
+            convolve1d(convolve1d(image.numpy(), kernel, 1, mode="mirror"), kernel, 2, mode="mirror")
+        )
+
+    torch.testing.assert_close(augmentation._boxed(image), smoothed(np.ones(3) / 3))
+    kernels = []
+    for side, sigma in ((3, 0.8), (5, 1.1), (7, 1.4)):
+        kernel = np.exp(-((np.arange(side) - side // 2) ** 2) / (2 * sigma**2))
+        kernels.append(kernel / kernel.sum())
+    torch.manual_seed(0)
+    found = [augmentation._blurred(image) for _ in range(30)]
+    apart = np.array([[float((own - smoothed(kernel)).abs().max()) for kernel in kernels] for own in found])
+    assert set(apart.argmin(1)) == {0, 1, 2} and apart.min(1).max() < 1e-6
 
 
 @pytest.mark.slow
