@@ -281,6 +281,16 @@ class AACLIP(LearnedModel):
         maps, pooled = self._parts(features, names, size)
         return maps, self._scores(maps.amax((1, 2)), pooled, names)
 
+    def maps(self, features: Features, size: Size) -> Tensor:
+        return self._parts(features, names_in(features["class name"]), size)[0]
+
+    def show_tested(self, dataset: AnomalyDataset) -> None:
+        if self.options["image_score"] in TRANSDUCTIVE:
+            sized = dataset.squashed(max(self.backbone.size))
+            for category in sized.categories:
+                part = sized.select([category])
+                self.remember(category, stacked([part[place] for place in range(len(part))]).images)
+
     def _parts(self, features: Features, names: Sequence[str], size: Size) -> tuple[Tensor, Tensor]:
         """Maps, and (cosine to abnormal + 1) / 2 of the pictures."""
         text = self.text_features(names)
@@ -377,7 +387,4 @@ def remember_tested(model: AnomalyModel, dataset: AnomalyDataset) -> None:
     require_kinds((model, AnomalyModel), (dataset, AnomalyDataset))
     if not isinstance(model, AACLIP):
         raise OptionError(f"remember_tested got {type(model).__name__}; expected an AA-CLIP.")
-    sized = dataset.squashed(max(model.backbone.size))
-    for category in sized.categories:
-        part = sized.select([category])
-        model.remember(category, stacked([part[place] for place in range(len(part))]).images)
+    model.show_tested(dataset)

@@ -145,6 +145,10 @@ class AdaCLIP(LearnedModel):
         self._sentences: Kept[PromptedSentences] = Kept()
         self.initialise(seed=0)
 
+    @property
+    def scores_are_probabilities(self) -> bool:
+        return True
+
     @classmethod
     def cannot(cls, backbone: Backbone) -> str:
         return backbone.image.cannot.get("changed tokens", "") or backbone.text.cannot.get(LEARNED_WORDS, "")

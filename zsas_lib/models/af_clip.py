@@ -110,6 +110,10 @@ class AFCLIP(LearnedModel):
         self._remembered = [layer_at(backbone.depth, share) for share in remembered]
         self.initialise(seed=0)
 
+    @property
+    def scores_are_probabilities(self) -> bool:
+        return not self.options["shots"]
+
     @classmethod
     def cannot(cls, backbone: Backbone) -> str:
         if len(set(backbone.image.widths)) > 1:
@@ -204,7 +208,7 @@ class AFCLIP(LearnedModel):
     def compare(self, features: Features, size: Size) -> tuple[Tensor, Tensor]:
         (whole, patches), text = self.tokens(features), self.text_features()
         rows, scores = self._margins(patches, text).sigmoid(), self._margins(whole, text).sigmoid()
-        if self.options["shots"]:
+        if self.options["shots"] and "remembered" in features:  # a training reads no references
             apart, weight = self._distances(features), self.options["words_weight"]
             rows, scores = apart + weight * rows, apart.amax(1) + weight * scores
         planes = rows.unflatten(-1, self.backbone.patches)[:, None]

@@ -124,6 +124,10 @@ class AnomalyCLIP(SentenceModel):
         self._layers = [layer_at(backbone.depth, share) for share in tapped]
         self.initialise(seed=0)
 
+    @property
+    def scores_are_probabilities(self) -> bool:
+        return self.in_windows or self.options["image_score"] == "text"
+
     @classmethod
     def cannot(cls, backbone: Backbone) -> str:
         return backbone.image.cannot.get("value path", "") or backbone.text.cannot.get(LEARNED_WORDS, "")

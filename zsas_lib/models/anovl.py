@@ -119,6 +119,10 @@ class AnoVL(AnomalyModel):
         self._moments: dict[str, dict] = {}
         self._beginnings: dict[tuple, tuple[Tensor, Tensor, list[Tensor]]] = {}
 
+    @property
+    def scores_are_probabilities(self) -> bool:
+        return True
+
     @classmethod
     def cannot(cls, backbone: Backbone) -> str:
         return backbone.image.cannot.get("value path", "")

@@ -90,6 +90,10 @@ class CoOp(LearnedModel):
         self._encoded: Kept[Tensor] = Kept()
         self.initialise(seed=0)
 
+    @property
+    def scores_are_probabilities(self) -> bool:
+        return True
+
     @classmethod
     def cannot(cls, backbone: Backbone) -> str:
         return backbone.text.cannot.get(LEARNED_WORDS, "")

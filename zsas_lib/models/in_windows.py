@@ -57,6 +57,10 @@ class SentenceModel(LearnedModel):
         return self.options["compared"] == "windows"
 
     @property
+    def scores_are_probabilities(self) -> bool:
+        return self.in_windows
+
+    @property
     def glances(self) -> bool:
         return not self.in_windows and "some patches" not in self.backbone.image.cannot
 

@@ -23,6 +23,7 @@ from ..base.devices import to_device
 from ..base.errors import DataError, UnknownNameError
 from ..base.files import require_place, write_atomically
 from ..base.tensors import finite_floats
+from ..data.dataset import AnomalyDataset
 from ..perturbations.smoothing import gaussian_smoothed
 from . import MODELS, list_models
 from .enlarged import enlarged
@@ -156,6 +157,13 @@ class LearnedModel(AnomalyModel):
         image scores."""
         raise NotImplementedError
 
+    def maps(self, features: Features, size: Size) -> Float[Tensor, "batch height width"]:
+        """The maps of `compare` alone."""
+        return self.compare(features, size)[0]
+
+    def show_tested(self, dataset: AnomalyDataset) -> None:
+        """Take these pictures for all that are tested of their categories, where scores depend on that."""
+
     @property
     def glances(self) -> bool:
         """Whether there are `glance` and `scored`."""
@@ -225,7 +233,8 @@ class LearnedModel(AnomalyModel):
         self.requires_grad_(False)
 
     def forward(self, images: Float[Tensor, "batch 3 height width"], class_names: str | Sequence[str]) -> Prediction:
-        """Maps at the images' size and image scores, for one class name or one per image (only APRIL-GAN reads them).
+        """Maps at the images' size and image scores, for one class name or one per image (read by models whose
+        sentences name the class: APRIL-GAN, CoOp, AdaCLIP, AA-CLIP, and AF-CLIP for its references).
 
         Images are RGB in [0, 1], of any size, squashed to a square. Raises UntrainedModelError before training or
         loading, ValueError if the number of names is not that of the images.

@@ -103,6 +103,11 @@ class AnomalyModel(nn.Module):
         return 0
 
     @property
+    def scores_are_probabilities(self) -> bool:
+        """Whether an image score is the softmax of a sound and a damaged state: a probability as it comes."""
+        return False
+
+    @property
     def looks_cheaply(self) -> bool:
         """Whether there is a `rough_map`."""
         return False

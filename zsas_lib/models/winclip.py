@@ -165,6 +165,10 @@ class WinCLIP(AnomalyModel):
         return Prediction(total / cover, torch.stack(scores).mean(0))
 
     @property
+    def scores_are_probabilities(self) -> bool:
+        return not self.options["shots"]
+
+    @property
     def looks_cheaply(self) -> bool:
         """Where windows are encoded one by one: a few of them are a cheap look. Not of tiles of long pictures."""
         return self.options["windows"] == "encoded" and self.options["non_square"] == "squash"

@@ -79,7 +79,7 @@ def looks_against_exact(model: LearnedModel, dataset: AnomalyDataset, over: Sequ
         read, damaged = glanced(model, images, masks, names)
         rough = looks(model, read, damaged).cpu().numpy()
         with torch.no_grad():
-            maps = model.compare(model.features(images, names), model.backbone.image.seen)[0]
+            maps = model.maps(model.features(images, names), model.backbone.image.seen)
         exact = separation(maps.flatten(1), model.covered(masks).float().flatten(1)).cpu().numpy()
         tried = np.arange(POINTS).reshape(-1, LOOKS)  # two steps, each with points of its own
         best = exact[tried[range(len(tried)), rough[tried].argmax(1)]]

@@ -33,19 +33,13 @@ from ..metrics.calibration import (
 )
 from ..models.prediction import AnomalyModel
 
-PROBABILITIES = ("winclip", "april-gan", "anomalyclip", "anovl", "adaclip", "af-clip")
-"""Models whose image score is a softmax over a sound and a damaged state, and so a probability as it comes."""
 WAYS = ("as it is", "temperature", "prior shift", "Platt", "Platt, prior estimated")
-"""How a score becomes a probability; the first three only of one that is a probability as it comes."""
+"""How a score becomes a probability; the first three only of one that is a probability as it comes
+(`AnomalyModel.scores_are_probabilities`)."""
 SOURCES = ("auxiliary", "other categories")
 RESAMPLES = 200
 ALARMS = 0.05
 """The share of sound pictures that the second kind of threshold lets through as damaged where it is set."""
-
-
-def native_probability(model: AnomalyModel) -> bool:
-    """Whether a model's image score is a probability as it comes; of all others only Platt's sigmoid makes one."""
-    return model.name in PROBABILITIES and model.options.get("image_score", "text") == "text"
 
 
 def image_scores(model: AnomalyModel, dataset: AnomalyDataset, *, batch_size: int = 16) -> pd.DataFrame:

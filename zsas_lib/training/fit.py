@@ -289,6 +289,7 @@ class _Run:
         self._learn()
 
     def _judge(self, judges: AnomalyDataset) -> None:
+        self.model.show_tested(judges)
         quality = float(evaluate(self.model, judges, resamples=2).loc["mean", self.settings["select_by"]])
         if self.best is None or quality > self.best["quality"]:
             self.best = {"quality": quality, "epoch": self.epoch, "parameters": self._parameters()}

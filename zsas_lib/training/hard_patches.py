@@ -61,4 +61,4 @@ def hard_loss(model: LearnedModel, features: Features, hard: Bool[Tensor, "batch
     if not rows.any():
         return torch.zeros((), device=hard.device)
     own = {name: values[rows] for name, values in features.items()}
-    return model.compare(own, model.backbone.patches)[0].flatten(1)[hard[rows]].sum() / hard.numel()
+    return model.maps(own, model.backbone.patches).flatten(1)[hard[rows]].sum() / hard.numel()

@@ -70,7 +70,7 @@ def looked_at(
     training = model.training
     model.eval()
     with torch.no_grad():
-        maps = model.compare(features, model.backbone.patches)[0].flatten(1)
+        maps = model.maps(features, model.backbone.patches).flatten(1)
     model.train(training)
     damaged = F.adaptive_avg_pool2d(model.covered(masks).float()[:, None], model.backbone.patches).flatten(1)
     return separation(maps, damaged)
