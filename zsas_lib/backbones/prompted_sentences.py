@@ -138,7 +138,7 @@ class PromptedSentences:
                 reading, tokens = tree.ends, tokens.index_select(1, tree.places)
             mixed = reading.mixed(*steps.split(number, projected))
             tokens = steps.feed(number, tokens + steps.added(number, mixed))
-        rows = tokens.float().flatten(0, 1)[:, None]
+        rows = tokens.to(torch.promote_types(tokens.dtype, torch.float32)).flatten(0, 1)[:, None]
         return tower.read(rows, torch.zeros(len(rows), dtype=torch.long, device=rows.device))
 
     def _tree(self, count: int) -> _Tree:

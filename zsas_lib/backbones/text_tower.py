@@ -240,12 +240,13 @@ class OpenClipText(TextTower):
         Neither the last norm nor the projection is applied. Gradients reach what ``before`` puts in.
         """
         dtype, mask = self.parts.transformer.get_cast_dtype(), None
+        precision = torch.promote_types(dtype, torch.float32)
         for number, block in enumerate(self.blocks[first - 1 : last], first):
             tokens = before(number, tokens)
             if mask is None or mask.shape[-1] != tokens.shape[1]:
                 mask = self._mask(ids, tokens.shape[1], len(tokens))
             attended = None if mask.numel() == 0 else mask.to(tokens.device, dtype)
-            tokens = block(tokens.to(dtype), attn_mask=attended).float()
+            tokens = block(tokens.to(dtype), attn_mask=attended).to(precision)
         return tokens
 
     def read(

@@ -58,7 +58,7 @@ class AACLIP(LearnedModel):
     The map is the sum over the blocks of (100 cosine to abnormal + 1 - 100 cosine to normal) / 2, blurred on the grid
     of patches: no probability.
 
-    Options, with the released code's choice as default but for the score:
+    Options, with the released code's choice as default but for the score and names:
         image_score: "transductive", as released, is half the map's maximum and half the picture's own (cosine to
             abnormal + 1) / 2, each from its least to its greatest value in all that is tested of a category, which must
             be shown first (`remember`, `remember_tested`). "inductive" scores one picture: the same halves, the map's

@@ -53,7 +53,7 @@ class AdaCLIP(LearnedModel):
     / 0.01, their mean over the blocks is enlarged, and the softmax of both states is the map. The image's score is that
     of its own embedding, with a fifth of the mean of clusters of the most anomalous patches (HSF).
 
-    Options, with the released code's choice as default:
+    Options, with the released code's choice as default but for names and draws:
         prompts: "SD" static and dynamic tokens, or one kind alone, or "" for none; towers: which get them, "V" the
             image and "L" the text tower.
         length: learned tokens a block; depth: blocks that get them, or all of a

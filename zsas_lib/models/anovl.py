@@ -51,7 +51,7 @@ class AnoVL(AnomalyModel):
 
     The map is differentiable in the picture as if the adapter were given.
 
-    Options, with the released code's choice as default but for the optimiser:
+    Options, with the released code's choice as default but for the optimiser, the seed and names:
         adapter: "text", or "linear", A(f) = W u + b, which the released code has for VisA; "off" adapts nothing.
         steps: of adaptation.
         optimiser: "carried", as released, keeps AdamW's moments of a category from picture to picture when W and b

@@ -71,6 +71,10 @@ class PlainCLIP(AnomalyModel):
         options = {"prompts": prompts, "local": local, "smoothing": smoothing, "raw_names": raw_names}
         super().__init__(backbone, options)
 
+    @property
+    def scores_are_probabilities(self) -> bool:
+        return True
+
     def text_features(self, class_name: str) -> Float[Tensor, "2 embed"]:
         """The unit vectors of the two states of a class. Encoded once per class name and kept."""
         ensemble = self.options["prompts"] == "ensemble"

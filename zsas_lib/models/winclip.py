@@ -440,4 +440,4 @@ def _spread(windows: Float[Tensor, "batch rows columns"], side: int) -> Float[Te
 
 def _tile_starts(length: int, side: int) -> list[int]:
     """Where the tiles of a long edge begin: every 0.8 of a side, and one that ends flush with the edge."""
-    return [*range(0, length - side, int(TILE_STRIDE * side)), length - side]
+    return [*range(0, length - side, max(1, int(TILE_STRIDE * side))), length - side]

@@ -5,10 +5,10 @@ defaults). The short one is for a few hundred pictures and a backbone as small a
 falls to zero; pictures as they are, so that what the frozen towers say of them is read once; for VCP-CLIP, APRIL-GAN,
 AdaCLIP and AA-CLIP a loss at a quarter of their side; for AF-CLIP few pictures a step, a higher rate of its words, and
 a loss at a quarter of the patches, the only ones that its attention then asks for and sees, which leaves time for three
-epochs; smoothing over half a patch; for AdaCLIP the dice loss of whole pictures; for AA-CLIP attention and losses as
-the paper has them; and for AnomalyCLIP, on five blocks, a value-value path in the last alone. It is meant for pictures
-of the backbone's own size, 144 pixels of the embedded one, so that all models are set against each other on the same
-pixels. `python -m benchmarks learned` measures what it reaches.
+epochs; smoothing over a third of a patch; for AdaCLIP the dice loss of whole pictures; for AA-CLIP attention and losses
+as the paper has them; and for AnomalyCLIP, on five blocks, a value-value path in the last alone. It is meant for
+pictures of the backbone's own size, 144 pixels of the embedded one, so that all models are set against each other on
+the same pixels. `python -m benchmarks learned` measures what it reaches.
 """
 
 from collections.abc import Mapping

@@ -1,0 +1,45 @@
+"""Models in double precision, in which gradients can be held against differences."""
+
+import pytest
+import torch
+from tiny_clip import tiny, tiny_backbone
+from trained import trained
+
+import zsas_lib as zsas
+from zsas_lib.models import MODELS
+
+LOOK = [name for name, record in MODELS.items() if record.place and not record.trivial]
+NEAR = {"anovl": 0.02}
+"""What is drawn from random numbers of a type is another number in double precision."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LOOK)
+def test_maps_and_gradients_in_double_precision(name):
+    options = {"clustering": "off"} if name == "adaclip" else {"views": "off"} if name == "anovl" else {}
+    backbone = tiny_backbone(tiny(layers=4))
+    make = trained if MODELS[name].learns else zsas.load_model
+    model = make(name, backbone, **options)
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        single = model(images, "pill").anomaly_map
+    model.double()
+    images = images.double().requires_grad_()
+    found = model(images, "pill")
+    assert found.anomaly_map.dtype == found.image_score.dtype == torch.float64
+    torch.testing.assert_close(found.anomaly_map.float(), single, atol=NEAR.get(name, 1e-4), rtol=1e-3)
+    if name == "anovl":  # its adapter is given where the map is differentiated
+        return
+    (slope,) = torch.autograd.grad(found.anomaly_map.mean() + found.image_score.sum(), images)
+    along = torch.randn(images.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+    def value(step):
+        moved = (images.detach() + step * along).clamp(0, 1)
+        with torch.no_grad():
+            predicted = model(moved, "pill")
+        return float(predicted.anomaly_map.mean() + predicted.image_score.sum())
+
+    inside = (images > 1e-3) & (images < 1 - 1e-3)
+    along = along * inside
+    wanted = (value(1e-6) - value(-1e-6)) / 2e-6
+    assert float((slope * along).sum()) == pytest.approx(wanted, rel=1e-4, abs=1e-7)
