@@ -224,8 +224,14 @@ def test_worst_angle_is_that_of_the_pixel_auroc(page, model, folder):
     page.locator(".zsas-examples button").first.click()
     settled(page)
     page.get_by_role("button", name="Find the worst angle").click()
+    page.wait_for_function("document.body.innerText.includes('Angle 1 of 37')")
+    controls = f"[...{DAMAGED}.box.querySelectorAll('input, button, select')]"
+    assert page.evaluate(f"{controls}.every((control) => control.disabled)")
+    page.evaluate(f"{DAMAGED}.take(new Blob()), {DAMAGED}.normals([])")
+    assert "the next thing can be asked when it is found" in page.get_by_role("alert").first.inner_text()
     page.wait_for_function("document.body.innerText.includes('Worst at')", timeout=120_000)
     settled(page)
+    assert not page.evaluate(f"{controls}.some((control) => control.disabled)")
     about = json.loads((folder / "about.js").read_text().split(", ", 1)[1].rstrip(");\n"))
     image, mask = (Image.open(_png(about["examples"][0][part])) for part in ("picture", "mask"))
     picture = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255

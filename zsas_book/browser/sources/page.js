@@ -6,6 +6,7 @@ const FORMS = {
   windows: {},
   rotation: { rotation: true, sweep: true },
 };
+const WAIT = "The worst angle is being looked for; the next thing can be asked when it is found.";
 const SWEEP = Array.from({ length: 37 }, (_, i) => 5 * i - 90);
 
 
@@ -98,6 +99,7 @@ class Try {
 
   // The picture in a blob, in the place of the one before; what cannot be read is said, and changes nothing.
   async take(blob, known) {
+    if (this.sweeps) return this.say(WAIT);
     try {
       const { pixels, note } = await decoded(blob);
       this.say("", note ?? "");
@@ -269,10 +271,11 @@ class Try {
     const sound = !mask && (Boolean(this.shipped) || this.damaged.value === "sound");
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const values = [];
-    this.button.disabled = true;
     this.busy = true;
+    this.hold(true);
     try {
       for (const degrees of SWEEP) {
+        if (values.length % 6 === 0) this.worst.textContent = `Angle ${values.length + 1} of ${SWEEP.length} ...`;
         const found = await this.ask("look", { amounts: { ...amounts, degrees }, words: this.T });
         values.push(mask ? auroc(found.upright, mask) : found.score);
         if (!still) this.plot(values, sound);
@@ -283,11 +286,19 @@ class Try {
       this.busy = false;
       this.turning.set(SWEEP[at]);
     } catch (error) {
+      this.worst.textContent = "";
       this.say(error.message);
     } finally {
       this.busy = false;
-      this.button.disabled = false;
+      this.hold(false);
+      this.button.focus();
     }
+  }
+
+  // While angles are tried nothing else is asked for, so that all of them are of one picture and one name.
+  hold(sweeps) {
+    this.sweeps = sweeps;
+    for (const control of this.box.querySelectorAll("input, button, select")) control.disabled = sweeps;
   }
 
   // The curve so far, and which of its values is the worst.
@@ -334,6 +345,7 @@ class Try {
   }
 
   async normals(files) {
+    if (this.sweeps) return this.say(WAIT);
     try {
       const read = [];
       for (const file of files) read.push((await decoded(file)).pixels);
