@@ -4,8 +4,7 @@ Deng et al., "AnoVL: Adapting Vision-Language Models for Unified Zero-shot Anoma
 later called AnoCLIP), as released (hq-deng/AnoVL), its script for MVTec AD.
 """
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -134,12 +133,6 @@ class AnoVL(AnomalyModel):
 
     def begin_anew(self) -> None:
         self._moments.clear()
-
-    def identity(self, class_names: Sequence[str]) -> Mapping[str, object]:
-        """The moments that pictures of these classes left behind."""
-        states = {name: self._moments[name]["state"] for name in class_names if name in self._moments}
-        digests = {name: _digest(own) for name, own in states.items()}
-        return {"moments": digests} if digests else {}
 
     def _prompts(self, class_name: str) -> PromptEnsemble:
         surface = class_name in self.options["textures"]
@@ -315,13 +308,3 @@ def _slopes_of_patches(margins: Float[Tensor, " both"]) -> Float[Tensor, " both"
     clean, noisy = margins.sigmoid().chunk(2)
     of_entropy = -margins[: len(clean)] * clean * (1 - clean)
     return torch.cat([of_entropy + PUSHED * clean, PUSHED * (noisy - 1)]) / len(clean)
-
-
-def _digest(state: Mapping[int, Mapping[str, Tensor]]) -> str:
-    """sha256 of what an optimiser keeps of its parameters."""
-    digest = hashlib.sha256()
-    for number in sorted(state):
-        for name, value in sorted(state[number].items()):
-            digest.update(f"{number} {name}".encode())
-            digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()

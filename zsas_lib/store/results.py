@@ -139,7 +139,7 @@ def stored(
             "dataset": described[data],
         }
         bound.arguments.update(parts)
-        compute = partial(function, *bound.args, **bound.kwargs)
+        compute = partial(_anew, model, function, *bound.args, **bound.kwargs)
         known = {"name": function.__name__, "configuration": configuration, "sources": sources, "store": store}
         jobs[category] = partial(load_or_compute, compute=compute, maker=model, **known)
         places[category] = result_place(**known)
@@ -148,6 +148,12 @@ def stored(
     table = joined(tables)
     table.attrs["made"] = MadeList(entry for part in tables for entry in part.attrs["made"])
     return table
+
+
+def _anew(model: AnomalyModel, function: Callable[..., pd.DataFrame], /, *arguments, **options) -> pd.DataFrame:
+    """What a function returns, whatever the model was asked before."""
+    model.begin_anew()
+    return function(*arguments, **options)
 
 
 def result_place(name: str, configuration: Mapping[str, object], *, sources: str, store: Path | None = None) -> Path:

@@ -153,7 +153,7 @@ def test_a_checkpoint_of_another_training_is_refused(backbone, pictures, tmp_pat
     monkeypatch.setattr("pathlib.Path.unlink", lambda *_, **__: None)
     fit(model, pictures, epochs=1, checkpoint=tmp_path / "c.pt")
     monkeypatch.undo()
-    with pytest.raises(DataError, match="seed is 0, not 1"):
+    with pytest.raises(DataError, match="with seed 0, not 1"):
         fit(model, pictures, seed=1, epochs=1, checkpoint=tmp_path / "c.pt")
     (tmp_path / "c.pt").write_bytes(b"nothing")
     with pytest.raises(DataError, match="no checkpoint"):
