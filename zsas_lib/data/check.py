@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from os import PathLike
 from pathlib import Path
@@ -33,8 +34,9 @@ def check_dataset(name: str, root: str | PathLike | None = None, *, decode: bool
         of these lack their mask, and a ``verdict``, which is "complete" or "present" (nothing official to compare with)
         or says what is wrong. ``.attrs["problems"]`` lists, one sentence each, everything that is missing or unreadable
         (for kinds that are missing altogether, not each picture), masks of anomalous pictures that are blank or full,
-        what is there twice (see `copies.repeated`), and what is there and not read (see `unread.unread`); it is never
-        empty where no picture was found.
+        categories of a data set without official counts that lack test pictures of either kind, what is there twice
+        (see `copies.repeated`), and what is there and not read (see `unread.unread`); it is never empty where no
+        picture was found.
     :raises UnknownNameError: unknown data set.
     :raises DataError: there is no folder, or nothing in it has the expected layout.
     """
@@ -45,7 +47,7 @@ def check_dataset(name: str, root: str | PathLike | None = None, *, decode: bool
     found, without_mask = Counter(), Counter()
     absent, problems = [], []
     for split, records in listed.items():
-        if maskless := not masked(records):
+        if (maskless := not masked(records)) and any(record.path.is_file() for record in records):
             problems.append(_no_masks(records, root))
         for record in records:
             part = Part(record.category, split, record.defect)
@@ -76,6 +78,7 @@ def check_dataset(name: str, root: str | PathLike | None = None, *, decode: bool
         *remarks,
         *(line for records in listed.values() for line in repeated(records, root, decode=decode)),
         *unread(root, read, beside),
+        *([] if published else _one_sided(found)),
     ]
     return table
 
@@ -114,10 +117,29 @@ def _no_masks(records: Sequence[Record], root: Path) -> str:
 def _misfits(record: Record, decode: bool) -> list[str]:
     if decode or _doubtful(record):
         try:
-            read_sample(record, needs_mask=False)
+            read_sample(_alone(record), needs_mask=False)
         except DataError as error:
             return [str(error)]
     return []
+
+
+def _alone(record: Record) -> Record:
+    """The picture without its masks where none of them is there: of a data set without any, which may be."""
+    there = any(path.is_file() for path in record.mask_paths)
+    return record if there or record.doubt else replace(record, mask_path=None, further_masks=())
+
+
+def _one_sided(found: Counter) -> list[str]:
+    """Of categories that nobody published, what a score cannot be judged by."""
+    lines = []
+    for category in dict.fromkeys(part.category for part in found):
+        tested = [part for part in found if (part.category, part.split) == (category, "test") and found[part]]
+        if not tested:
+            lines.append(f"Category {category} has no test pictures: nothing can be evaluated.")
+        elif len({part.kind == NORMAL for part in tested}) == 1:
+            missing = "anomalous" if tested[0].kind == NORMAL else "normal"
+            lines.append(f"Category {category} has no {missing} test pictures: no score can tell both kinds apart.")
+    return lines
 
 
 def _doubtful(record: Record) -> bool:

@@ -176,6 +176,9 @@ class AnomalyDataset(Dataset):
         if per_category is not None:
             kept = {record for category in wanted for record in _spaced_half(records, category, per_category)}
             records = [record for record in records if record in kept]
+        if not records and anomalous is not None:
+            kind, names = ("anomalous" if anomalous else "normal"), ", ".join(dict.fromkeys(wanted))
+            raise DataError(f"Data set {self.name!r} at {self.root} has no {kind} pictures of {names}.")
         return self.part(records)
 
     @property

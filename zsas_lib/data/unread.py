@@ -24,7 +24,7 @@ _NO_PICTURES = frozenset(
 
 def unread(root: Path, read: Collection[Path], beside: Sequence[str] = ()) -> list[str]:
     """A sentence for each folder and reason, about the pictures in ``root`` that are not among those ``read``, and one
-    for each folder of a split that is empty.
+    for each folder of a category or a split that is empty.
 
     Files that match one of the patterns ``beside`` belong to the data set; hidden ones are passed over. A file of an
     unknown ending is a picture where Pillow takes it for one.
@@ -35,7 +35,7 @@ def unread(root: Path, read: Collection[Path], beside: Sequence[str] = ()) -> li
     for folder, names, holds_folders in _tree(root):
         place = below(folder, root)
         parts = [part.lower() for part in Path(place).parts]
-        if not names and not holds_folders and {*SPLITS} & {*parts}:
+        if not names and not holds_folders and (len(parts) == 1 or {*SPLITS} & {*parts}):
             empty.append(f"Empty folder: {place}.")
         for name in names:
             path = folder / name
@@ -71,6 +71,8 @@ def _is_picture(path: Path) -> bool:
 
 
 def _reason(path: Path, parts: Sequence[str]) -> str:
+    if not path.exists():
+        return "a link to nothing"
     if path.suffix.lower() not in (MASK_ENDINGS if MASK_FOLDERS & {*parts} else PICTURE_ENDINGS):
         return f"files *{path.suffix} are not read; save them as .png" if path.suffix else "their names have no ending"
     if MASK_FOLDERS & {*parts}:

@@ -181,10 +181,46 @@ def test_where_no_picture_was_read_something_is_wrong(tmp_path):
     assert said[1] == "Empty folder: part/test/good."
 
 
+ONE_SIDED = "Category part has no {} test pictures: no score can tell both kinds apart."
+
+
+def test_test_pictures_of_one_kind_alone_are_named(tmp_path):
+    write_picture(tmp_path / "part/test/dent/0.png")
+    write_mask(tmp_path / "part/ground_truth/dent/0_mask.png")
+    assert problems("folder", tmp_path) == [ONE_SIDED.format("normal")]
+    write_picture(tmp_path / "part/test/Good/1.png", seed=1)  # in any letter case
+    write_picture(tmp_path / "part/train/GOOD/2.png", seed=2)
+    assert problems("folder", tmp_path) == []
+    write_picture(tmp_path / "other/train/good/0.png", seed=3)
+    assert problems("folder", tmp_path) == ["Category other has no test pictures: nothing can be evaluated."]
+
+
+def test_pictures_of_a_set_without_masks_are_read_in_full_by_themselves(tmp_path):
+    write_picture(tmp_path / "part/test/good/0.png")
+    for number in range(2):
+        write_picture(tmp_path / f"part/test/dent/{number}.png", seed=number + 1)
+    (line,) = check_dataset("folder", tmp_path, decode=True).attrs["problems"]
+    assert line.startswith("None of 2 anomalous pictures has a mask")
+    content = (tmp_path / "part/test/dent/1.png").read_bytes()
+    (tmp_path / "part/test/dent/1.png").write_bytes(content[: len(content) // 2])
+    _, line = check_dataset("folder", tmp_path, decode=True).attrs["problems"]
+    assert "dent/1.png" in line and "mask" not in line
+
+
+def test_a_link_to_nothing_is_called_one(tmp_path):
+    for kind in ("good", "dent"):
+        write_picture(tmp_path / f"part/test/{kind}/0.png", seed=len(kind))
+    write_mask(tmp_path / "part/ground_truth/dent/0_mask.png")
+    (tmp_path / "part/test/good/b.png").symlink_to(tmp_path / "gone.png")
+    assert problems("folder", tmp_path) == ["Not read, in part/test/good: b.png (a link to nothing)."]
+
+
 def test_a_category_without_pictures_beside_another(tmp_path):
     write_picture(tmp_path / "part/test/good/0.png")
     (tmp_path / "other/train/good").mkdir(parents=True)
-    assert problems("folder", tmp_path) == ["Empty folder: other/train/good."]
+    assert problems("folder", tmp_path) == ["Empty folder: other/train/good.", ONE_SIDED.format("anomalous")]
+    (tmp_path / "third").mkdir()
+    assert "Empty folder: third." in problems("folder", tmp_path)
 
 
 def turned(path, size, **options):
@@ -198,6 +234,7 @@ def turned(path, size, **options):
 def test_sizes_are_compared_after_turning(tmp_path):
     turned(tmp_path / "part/test/dent/fits.jpg", (24, 18))
     write_mask(tmp_path / "part/ground_truth/dent/fits.png", size=(18, 24))
+    write_picture(tmp_path / "part/test/good/0.png")
     assert problems("folder", tmp_path) == []
     turned(tmp_path / "part/test/dent/lies.jpg", (24, 18), quality=50)
     write_mask(tmp_path / "part/ground_truth/dent/lies.png", size=(24, 18))

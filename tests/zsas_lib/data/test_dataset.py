@@ -98,7 +98,7 @@ def test_select(mvtec_root):
     assert dataset.select("grid").records == grid.records
     with pytest.raises(UnknownNameError, match="Unknown category 'grit'.*Did you mean 'grid'"):
         dataset.select(categories=["grit"])
-    with pytest.raises(DataError, match="no pictures left"):
+    with pytest.raises(DataError, match="has no normal pictures of bottle, grid"):
         dataset.select(anomalous=True).select(anomalous=False)
 
     with pytest.raises(

@@ -10,8 +10,9 @@
 
 Pictures have the endings of `tree.PICTURE_ENDINGS` in any letter case, masks those of `tree.MASK_ENDINGS`, and need not
 be of one kind: of masks that differ by their ending only, the one with the picture's own is taken. Every folder of
-``test`` other than ``good`` names a kind of defect, and each of its pictures needs a mask, or none has one. ``train``
-and ``validation`` are read for normal pictures only. A single category is called what its folder is called.
+``test`` other than ``good``, in any letter case, names a kind of defect, and each of its pictures needs a mask, or none
+has one. ``train`` and ``validation`` are read for normal pictures only. A single category is called what its folder is
+called.
 
 Also read, since they say the same: masks in ``ground_truth/test/DEFECT``; pictures in folders of ``good`` or of
 ``DEFECT``, whose masks lie in folders of the same names or in none; ``DEFECT/rgb`` with ``DEFECT/gt``, as in MVTec
@@ -112,7 +113,7 @@ def _records(
     """The pictures in the folders of ``top``, each a kind, whose masks lie in folders of its name in ``masks``."""
     category, found = category_name(folder), []
     for kind in folders(top):
-        if kind.name in (normal, NORMAL):  # which names no defect
+        if kind.name.lower() in (normal.lower(), NORMAL):  # which names no defect
             found += [Record(path, None, category, NORMAL) for path in pictures(kind)]
         elif with_defects:
             beside = [entry for entry in folders(kind) if entry.name.lower() in MASK_FOLDERS]
