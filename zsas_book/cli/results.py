@@ -32,9 +32,13 @@ def pack(
 def unpack(archive: Annotated[Path, typer.Argument(help="A file that zsas results pack wrote.")]) -> None:
     """Check such a file as a whole, then add its results to the store and its pages to the book."""
     from ..jobs.archive import unpack as unpacked
+    from ..project.chapters import CHAPTERS, page_profiles, project_root
 
     store, computed = _folders()
-    typer.echo(f"{archive}: {unpacked(archive, store, computed)}, in {store} and {computed}")
+    moved = unpacked(archive, store, computed)
+    typer.echo(f"{archive}: {moved}, in {store} and {computed}")
+    for name in set(moved.named) - page_profiles(project_root()).keys():
+        typer.echo(f"No page of {CHAPTERS} is called {name}: it is kept there and not rendered.", err=True)
 
 
 def _folders() -> tuple[Path, Path]:

@@ -11,7 +11,7 @@ from zsas_lib.base.files import require_new_file, require_place
 def train(
     model: Annotated[str, typer.Argument(help="A model that learns, such as vcpclip+ or anomalyclip.")],
     output: Annotated[
-        Path, typer.Argument(help="The file of what is learned, for zsas.load_model(..., checkpoint=...).")
+        Path, typer.Argument(help="The file of what is learned, for zsas.load_model(..., checkpoint=...) in Python.")
     ],
     dataset: Annotated[str, typer.Option(help="The auxiliary data set.")] = "embedded-a",
     root: Annotated[Path | None, typer.Option(help="The folder that holds it.")] = None,

@@ -39,16 +39,25 @@ class ArchiveError(ValueError):
 
 @dataclass(frozen=True)
 class Moved:
-    """What `pack` or `unpack` moved: numbers of results and pages, and how many were there already and were kept."""
+    """What `pack` or `unpack` moved: numbers of results and pages, how many were there already and were kept, and the
+    names of all pages of an unpacked archive."""
 
     results: int
     pages: int
     kept: int = 0
+    named: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.results} results and {self.pages} pages" + (
-            f"; {self.kept} were there already and stay" if self.kept else ""
+        moved = f"{_count(self.results, 'result')} and {_count(self.pages, 'page')}"
+        return moved + (
+            f"; {self.kept} {'was' if self.kept == 1 else 'were'} there already and stay{'s' * (self.kept == 1)}"
+            if self.kept
+            else ""
         )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def pack(
@@ -178,7 +187,8 @@ def _brought_in(work: Path, names: Iterable[str], store: Path, computed: Path) -
             else:
                 _placed(work / name, target)
                 moved.append(name)
-    for notebook in sorted((work / "pages").glob("*.ipynb")):
+    notebooks = sorted((work / "pages").glob("*.ipynb"))
+    for notebook in notebooks:
         name = f"pages/{notebook.name}"
         if not _why_uncertified(computed / notebook.name):
             kept.append(name)
@@ -192,7 +202,7 @@ def _brought_in(work: Path, names: Iterable[str], store: Path, computed: Path) -
         _placed(notebook, computed / notebook.name)
         _placed(notebook.with_suffix(".json"), certificate)  # last: a page without its certificate is none
     counted = _counted(moved)
-    return Moved(counted.results, counted.pages, len(kept))
+    return Moved(counted.results, counted.pages, len(kept), tuple(notebook.stem for notebook in notebooks))
 
 
 def _placed(source: Path, target: Path) -> None:
@@ -245,7 +255,8 @@ def _counted(names: Iterable[str]) -> Moved:
 
 
 def _folders(store: Path) -> Iterator[Path]:
-    yield from sorted(folder for folder in store.glob("[!.]*") if folder.is_dir())
+    """Of results, which travel; what models have learned does not."""
+    yield from sorted({file.parent for file in store.glob("[!.]*/*.parquet")})
 
 
 def _chosen(what: str, wanted: Sequence[str] | None, known: Mapping[str, Path]) -> list[Path]:

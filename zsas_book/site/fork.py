@@ -4,11 +4,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jupytext
 import yaml
 
 from zsas_lib.backbones.aliases import IN_A_FILE
+from zsas_lib.backbones.configuration import named_configuration
 from zsas_lib.base.errors import UnknownNameError
 
 from ..pages.states import FRESH, page_state
@@ -53,7 +55,8 @@ def fork_page(
     "FILE.py:NAME", with or without them. The notebook's answer and caveat become points to fill in. Raises
     UnknownNameError for a page that is not there, ForkError for a name that is taken or badly formed, a notebook
     without a parameter `backbone` or in another encoding than UTF-8, one of `architecture` and `weights` without the
-    other, and files that are not there; both are relative to `root`.
+    other, and files that are not there; both are relative to `root`. Raises what `register_backbone` does of an
+    architecture, UnknownNameError or DataError.
     """
     profiles = page_profiles(root)
     if of not in profiles:
@@ -74,6 +77,8 @@ def fork_page(
     for path in (weights, file):
         if path is not None and not path.startswith(NO_PATHS) and not (root / Path(path).expanduser()).is_file():
             raise ForkError(f"No file {root / Path(path).expanduser()} for the backbone {backbone!r}.")
+    if architecture is not None and not own and not architecture.startswith(NO_PATHS):
+        named_configuration(root / Path(architecture).expanduser() if file else architecture)
     try:
         text = source.with_suffix(".md").read_text(encoding="utf-8")
         chapters, contents = ((root / file).read_text(encoding="utf-8") for file in (CHAPTERS, CONTENTS))
@@ -92,7 +97,7 @@ def fork_page(
     text = text.replace(cell, with_default(cell, "backbone", backbone), 1)
     made.write_text(_own_text(text, name, backbone, of, architecture, weights), encoding="utf-8")
     jupytext.write(jupytext.read(made), made.with_suffix(".ipynb"))
-    entry = _entry(name, of, profiles[of]["parameters"])
+    entry = _entry(name, of, profiles[of])
     (root / CHAPTERS).write_text(chapters.rstrip("\n") + "\n" + entry, encoding="utf-8")
     contents = contents.rstrip("\n") + "\n"
     contents += ("" if PART in contents else PART) + f"      - file: _computed/{name}\n"
@@ -144,12 +149,13 @@ def _own_text(text: str, name: str, backbone: str, of: str, architecture: str | 
     return text[: parameters.end()] + cell + text[parameters.end() :]
 
 
-def _entry(name: str, of: str, parameters: Mapping[str, Mapping | None]) -> str:
+def _entry(name: str, of: str, forked: Mapping[str, Any]) -> str:
     kept = {
         profile: {key: value for key, value in (given or {}).items() if key not in OF_THE_BACKBONE}
-        for profile, given in parameters.items()
+        for profile, given in forked["parameters"].items()
     }
-    entry = {name: {"notebook": f"notebooks/{name}.ipynb", "fork_of": of, "parameters": kept}}
+    alike = {key: forked[key] for key in ("long", "shards") if key in forked}
+    entry = {name: {"notebook": f"notebooks/{name}.ipynb", "fork_of": of, **alike, "parameters": kept}}
     lines = yaml.safe_dump(entry, sort_keys=False, default_flow_style=None, width=120).splitlines()
     return "".join(f"  {line}\n" for line in lines)
 

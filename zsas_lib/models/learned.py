@@ -301,6 +301,15 @@ class LearnedModel(AnomalyModel):
         self.trained, self.history = made["trained"], history
 
 
+def saved_by(path: Path) -> str:
+    """The name of the model whose `save` wrote a file; "" where none did."""
+    try:
+        with safe_open(path, "pt") as file:
+            return str(json.loads(file.metadata()[RECORD])["model"])
+    except (OSError, SafetensorError, LookupError, TypeError, ValueError):
+        return ""
+
+
 def unlike(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
     """What a file's description says otherwise than that of what is here, in words; "" where all agrees. Of options
     only those that differ are named, and of a digest only that it does."""

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from zsas_book import provenance
-from zsas_book.jobs.archive import WORK, ArchiveError, pack, unpack
+from zsas_book.jobs.archive import WORK, ArchiveError, Moved, pack, unpack
 from zsas_book.jobs.bag import BAGIT, INFO, MANIFEST, TAG_MANIFEST, TAGS
 from zsas_book.pages.certificate import PageCertificate
 from zsas_lib.base import ledger
@@ -133,7 +133,19 @@ def test_a_part_of_it_can_be_packed(here, tmp_path):
         pack(tmp_path / "no.zip", here / "results", here / "computed", kinds=["evalute"])
     with pytest.raises(ArchiveError, match="Nothing to pack"):
         pack(tmp_path / "no.zip", here / "results", here / "computed", kinds=[], pages=[])
+    (here / "results" / "trained").mkdir()
+    (here / "results" / "trained" / "0.safetensors").touch()
+    with pytest.raises(UnknownNameError, match="Unknown kind of result 'trained'; known: evaluate, sweep"):
+        pack(tmp_path / "no.zip", here / "results", here / "computed", kinds=["trained"])
     assert not (tmp_path / "no.zip").exists()
+
+
+def test_numbers_are_said_in_words_and_pages_by_their_names(packed, tmp_path):
+    moved = unpack(packed, tmp_path / "there", tmp_path / "pages")
+    assert moved.named == ("one", "two") and str(moved) == "3 results and 2 pages"
+    assert str(Moved(1, 1)) == "1 result and 1 page"
+    assert str(Moved(0, 1, 1)) == "0 results and 1 page; 1 was there already and stays"
+    assert str(Moved(0, 0, 2)) == "0 results and 0 pages; 2 were there already and stay"
 
 
 @pytest.mark.slow

@@ -20,6 +20,7 @@ import pytest
 import yaml
 from mini_project import REPOSITORY, copy_sources, run_in, start_warm
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from tiny_clip import TINY
 
 from zsas_book.escape import in_code
 from zsas_book.jobs.plan import make_plan
@@ -34,7 +35,7 @@ from zsas_book.site import check
 from zsas_book.site.fork import ForkError, checklist, fork_page
 from zsas_book.site.staging import launch_links, lead_to_reference, page_title, stage_page, trim_contents
 from zsas_lib.base.digests import file_digest
-from zsas_lib.base.errors import UnknownNameError
+from zsas_lib.base.errors import DataError, UnknownNameError
 from zsas_lib.base.work import LOCK, remove_left
 
 pytestmark = pytest.mark.workflow
@@ -306,6 +307,8 @@ def test_a_fork_is_a_pair_an_entry_and_a_checklist(checkout):
     fork_page("worst_case", "my_worst", "ViT-B-32:laion2b_s34b_b79k", checkout)
     page = load_pages(checkout, "paper")["my_worst"]
     assert page.fork_of == "worst_case" and "backbone" not in page.parameters and page.parameters["steps"] == 200
+    forked = load_pages(checkout, "paper")["worst_case"]
+    assert page.shards == forked.shards != () and page.long == forked.long
     text = (checkout / "notebooks" / "my_worst.md").read_text()
     assert 'backbone: str = "ViT-B-32:laion2b_s34b_b79k"  #' in text and "register_backbone" not in text
     assert [point.done for point in checklist(load_pages(checkout, "embedded")["my_worst"], checkout)] == [
@@ -319,8 +322,8 @@ def test_a_fork_is_a_pair_an_entry_and_a_checklist(checkout):
 
 
 def test_a_fork_keeps_every_letter_of_its_values(checkout):
-    for name in ("a'b.json", "my \\w.pt"):
-        (checkout / name).touch()
+    (checkout / "a'b.json").write_text(json.dumps(TINY))
+    (checkout / "my \\w.pt").touch()
     backbone = """my "vit", Ann's\\n"""
     fork_page("worst_case", "mine", backbone, checkout, architecture="a'b.json", weights="my \\w.pt")
     notebook = read_notebook(checkout / "notebooks" / "mine.ipynb")
@@ -338,8 +341,8 @@ def test_a_fork_keeps_every_letter_of_its_values(checkout):
 
 @pytest.mark.slow
 def test_a_fork_s_own_backbone_stands_in_nobody_s_way(checkout):
-    for name in ("own.json", "own.safetensors"):
-        (checkout / name).touch()
+    (checkout / "own.json").write_text(json.dumps(TINY))
+    (checkout / "own.safetensors").touch()
     fork_page("worst_case", "mine", "my-own", checkout, architecture="own.json", weights="own.safetensors")
     for profile in ("embedded", "paper"):
         plan = make_plan(checkout, profile)
@@ -375,6 +378,12 @@ def test_a_fork_registers_a_module_of_ones_own_with_or_without_weights(checkout)
             r"No file .*/x\.pt for the backbone 'x'",
         ),
         (("worst_case", "mine", "x"), {"architecture": "x.py:Tower"}, ForkError, r"No file .*/x\.py for the backbone"),
+        (
+            ("worst_case", "mine", "x"),
+            {"weights": "_config.yml", "architecture": "ViT-B-999"},
+            UnknownNameError,
+            "Unknown .*'ViT-B-999'",
+        ),
     ],
 )
 def test_a_fork_that_cannot_be_made_writes_nothing(checkout, arguments, options, error, message):
@@ -382,6 +391,15 @@ def test_a_fork_that_cannot_be_made_writes_nothing(checkout, arguments, options,
     with pytest.raises(error, match=message):
         fork_page(*arguments, checkout, **options)
     assert (checkout / "chapters.yaml").read_text() == before
+
+
+@pytest.mark.parametrize("content", ['{"foo": 1}', "not json"])
+def test_a_fork_of_what_is_no_architecture_writes_nothing(checkout, content):
+    before = (checkout / "chapters.yaml").read_text()
+    (checkout / "bad.json").write_text(content)
+    with pytest.raises(DataError, match=r"bad\.json"):
+        fork_page("worst_case", "mine", "x", checkout, architecture="bad.json", weights="_config.yml")
+    assert (checkout / "chapters.yaml").read_text() == before and not (checkout / "notebooks" / "mine.md").exists()
 
 
 @pytest.fixture

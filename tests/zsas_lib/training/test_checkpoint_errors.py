@@ -7,6 +7,7 @@ import torch
 from official_files import SETUPS, changed, drop, put
 
 from zsas_lib.base.errors import DataError, UnknownNameError
+from zsas_lib.models.load import load_model
 from zsas_lib.training.checkpoints import load_official_checkpoint
 
 
@@ -145,3 +146,13 @@ def test_models_without_official_files_and_options_that_are_none(files, tower):
         load_official_checkpoint("vcp-clip", files / "vcpclip.pth", tower(activation="gelu"))
     with pytest.raises(UnknownNameError, match="option of model 'vcpclip' 'fuse'"):
         load_official_checkpoint("vcpclip", files / "vcpclip.pth", tower(activation="gelu"), fuse=1)
+
+
+def test_what_the_library_saved_is_no_file_of_the_authors(tower, tmp_path):
+    backbone = tower(**SETUPS["april-gan"])
+    model = load_model("april-gan", backbone)
+    model.trained = {"by": "hand"}
+    model.save(tmp_path / "mine.safetensors")
+    message = r"`model.save` or `zsas train` wrote it, of april-gan; it is loaded with zsas.load_model\('april-gan'"
+    with pytest.raises(DataError, match=message):
+        load_official_checkpoint("april-gan", tmp_path / "mine.safetensors", backbone)

@@ -6,8 +6,8 @@ from typing import Any, cast
 
 from ...backbones.backbone import Backbone
 from ...base.digests import file_digest
-from ...base.errors import UnknownNameError
-from ...models.learned import LearnedModel, assign_learned
+from ...base.errors import DataError, UnknownNameError
+from ...models.learned import LearnedModel, assign_learned, saved_by
 from ...models.load import load_model, model_class
 from . import aa_clip, adaclip, af_clip, anomalyclip, april_gan, vcpclip
 from .entries import Entries
@@ -64,6 +64,12 @@ def load_official_checkpoint(name: str, path: str | Path, backbone: Backbone, **
     read, code = FORMATS[name]
     path = Path(path)
     model_class(name).require_suits(backbone)
+    if saved := saved_by(path):
+        raise DataError(
+            f"{path} is no file of the authors of {name}: `model.save` or `zsas train` wrote it, of {saved}; it is "
+            f"loaded with zsas.load_model({saved!r}, backbone, checkpoint={str(path)!r}) and the options that it was "
+            "learned with."
+        )
     entries = Entries(name, path, backbone)
     found, tensors = read(entries, backbone)
     entries.require_all()
