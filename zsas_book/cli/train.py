@@ -85,18 +85,15 @@ def train(
     require_runs(model, backbone, image_size)
     tower = zsas.load_backbone(backbone, image_size=image_size, activation=activation)
     learner = zsas.load_model(model, tower, **of_recipe.options)
-    log = zsas.fit(
-        learner,
-        zsas.load_dataset(dataset, root, image_size=tower.image_size, mask_rule=mask_rule),
-        seed=seed,
-        **settings,
-        held_out=held_out or (),
-        select=select,
-        select_by=select_by or SELECTED_BY,
-        target=None if target is None else zsas.load_dataset(target, target_root, mask_rule=mask_rule),
-        checkpoint=checkpoint,
-        output=output,
-    )
+    data = zsas.load_dataset(dataset, root, image_size=tower.image_size, mask_rule=mask_rule)
+    tested = None if target is None else zsas.load_dataset(target, target_root, mask_rule=mask_rule)
+    chosen = {"held_out": held_out or (), "select": select, "select_by": select_by or SELECTED_BY, "target": tested}
+    try:
+        log = zsas.fit(learner, data, seed=seed, **settings, **chosen, checkpoint=checkpoint, output=output)
+    except KeyboardInterrupt:
+        kept = f"the same command goes on from {checkpoint}" if checkpoint.exists() else "no epoch had ended"
+        typer.echo(f"stopped; {kept}.", err=True)
+        raise typer.Exit(130) from None
     typer.echo(
         f"{model} is trained: {len(log)} steps, loss {log.loss.iloc[0]:.3f} to {log.loss.iloc[-1]:.3f}, in {output}"
     )

@@ -306,6 +306,21 @@ def test_where_a_training_cannot_be_written_is_one_sentence_before_anything_is_r
     assert (tmp_path / "notes.txt").read_text() == "mine" and len(list(tmp_path.iterdir())) == 2
 
 
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_training_that_is_stopped_says_whether_it_goes_on(zsas, mvtec_root, tmp_path, monkeypatch, ended):
+    def stopped(model, dataset, *, checkpoint, **_):
+        if ended:
+            checkpoint.touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("zsas_lib.training.fit.fit", stopped)
+    monkeypatch.setattr(zsas_lib, "fit", stopped)
+    output = tmp_path / "april"
+    said = f"the same command goes on from {output}.checkpoint" if ended else "no epoch had ended"
+    found = zsas("train", "april-gan", output, "--dataset", "mvtec", "--root", mvtec_root)
+    assert found == (130, "", f"stopped; {said}.\n")
+
+
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
