@@ -7,7 +7,7 @@ import pandas as pd
 from IPython.display import Markdown
 
 from zsas_lib.data.dataset import AnomalyDataset
-from zsas_lib.evaluation.paired import over_categories
+from zsas_lib.evaluation.paired import category_mean
 from zsas_lib.evaluation.sampled import Difference, Sampled
 from zsas_lib.perturbations import named
 
@@ -72,11 +72,10 @@ def of_difference(gap: Difference, factor: float = 100.0) -> str:
     return how_sure(factor * gap.low, factor * gap.high, gap.agree, factor * gap.power)
 
 
-def of_categories(gaps: pd.Series) -> str:
-    """`how_sure` of the mean of differences, in points, of the same categories; of one category "no interval"."""
-    if len(gaps) < 2:
-        return how_sure(*[float("nan")] * 4)
-    return of_difference(over_categories(gaps), 1.0)
+def of_categories(*runs: pd.Series) -> str:
+    """`how_sure` of the mean of differences, in points, of the same categories, of each of several runs such as
+    trainings; of one category "no interval"."""
+    return of_difference(category_mean(runs).difference_or_nan(), 1.0)
 
 
 def standing_out(values: pd.Series, error: float) -> str:
@@ -138,10 +137,11 @@ def extremes(values: pd.Series, digits: int = 1, unit: str = "") -> str:
     )
 
 
-def paired(gaps: pd.Series, *, sure: bool = True) -> str:
+def paired(*runs: pd.Series, sure: bool = True) -> str:
     """Differences of the same categories, in points, in words: "+1.2 points (95 % interval ...), up in 3 of 5
-    categories, from ... to ..."; ``sure``: with `of_categories`."""
-    interval = f" ({of_categories(gaps)})" if sure else ""
+    categories, from ... to ...", in the mean over runs such as trainings; ``sure``: with `of_categories`."""
+    gaps = pd.concat(runs, axis=1).mean(axis=1)
+    interval = f" ({of_categories(*runs)})" if sure else ""
     ups = f"up in {(gaps > 0).sum()} of {counted(len(gaps), 'category')}"
     return f"{points(gaps.mean())} points{interval}, {ups}, {extremes(gaps)}"
 

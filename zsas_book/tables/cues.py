@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from zsas_lib.evaluation.paired import paired
-from zsas_lib.evaluation.sampled import Sampled
+from zsas_lib.evaluation.sampled import ITSELF, Sampled
 from zsas_lib.evaluation.tables import MEAN, ResultTable
 from zsas_lib.robustness.cues import profile
 from zsas_lib.robustness.effective import FEWEST, effective_robustness
@@ -36,16 +36,12 @@ CLAIMS = [
 """What papers say that the chapter is near to."""
 
 
-def over_trainings(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """The mean of `cue_losses` of one model's trainings."""
-    return pd.concat(tables).groupby(["category", "removal", "cue"], sort=False).mean().reset_index()
-
-
-def profiles(found: Mapping[str, pd.DataFrame], metric: str) -> pd.DataFrame:
-    """`robustness.cues.profile` of each model, by name in a column model; lost in points, shares in percent."""
+def profiles(found: Mapping[str, Sequence[pd.DataFrame]], metric: str) -> pd.DataFrame:
+    """`robustness.cues.profile` of each model, by name in a column model; lost in points, shares in percent. ``found``
+    are `cue_losses` by model, one for each training."""
     parts = []
-    for name, table in found.items():
-        own = profile(table, metric)
+    for name, tables in found.items():
+        own = profile(*tables, metric=metric)
         numbers = own.columns.drop("cue")
         parts.append(own.assign(model=name, **{column: 100 * own[column] for column in numbers}))
     rows = pd.concat(parts, ignore_index=True)
@@ -74,19 +70,27 @@ def profiles_in_words(rows: pd.DataFrame, trivial: Sequence[str], metric: str) -
     return sentences
 
 
-def above_the_line(found: Mapping[str, pd.DataFrame], trivial: Sequence[str], metric: str) -> pd.DataFrame:
+def above_the_line(found: Mapping[str, Sequence[pd.DataFrame]], trivial: Sequence[str], metric: str) -> pd.DataFrame:
     """How far models lie above the line that maps without a model make from the metric as it is to the one without a
     cue (`robustness.effective`): columns model, removal, plain, without and expected in percent, and effective with its
-    95 % interval in points; empty with fewer than three such maps or two categories."""
+    95 % interval in points; empty with fewer than three such maps or two categories. ``found`` as for `profiles`; a
+    model's numbers are means over its trainings, whose chance is in the interval."""
     rows = []
-    everything = pd.concat({name: table for name, table in found.items()}, names=["model"]).reset_index("model")
+    one_each = {name: tables[0] for name, tables in found.items()}
+    everything = pd.concat(one_each, names=["model"]).reset_index("model")
     enough = len(trivial) >= FEWEST and everything["category"].nunique() > 1
-    for removal, own in everything.groupby("removal", sort=False) if enough else []:
-        plain = f"{metric}{BEFORE}"
-        flat = effective_robustness(own, plain=plain, shifted=metric, reference=trivial)
+    plain = f"{metric}{BEFORE}"
+    for removal in dict.fromkeys(everything["removal"]) if enough else []:
+        lines = pd.DataFrame(everything[(everything["removal"] == removal) & everything["model"].isin(trivial)])
         for name in [name for name in found if name not in trivial]:
-            part = flat[flat["model"] == name]
-            first, sure = part.iloc[0], Sampled.of(part, "effective").difference()
+            parts = []
+            for run, table in enumerate(found[name]):
+                own = pd.concat([lines, table[table["removal"] == removal].assign(model=name)])
+                flat = effective_robustness(own, plain=plain, shifted=metric, reference=trivial)
+                parts.append(flat[flat["model"] == name].assign(run=run))
+            part = pd.concat(parts, ignore_index=True)
+            sure = Sampled.of(part, "effective").difference()
+            first = part[part["replicate"] == ITSELF].mean(numeric_only=True)
             numbers = {"plain": first[plain], "without": first[metric], "expected": first["expected"]}
             numbers |= {"effective": sure.gap, "low": sure.low, "high": sure.high}
             rows.append({"model": name, "removal": removal} | {key: 100 * value for key, value in numbers.items()})
