@@ -8,7 +8,7 @@ from IPython.display import Markdown
 
 from zsas_lib.data.dataset import AnomalyDataset
 from zsas_lib.evaluation.paired import category_mean
-from zsas_lib.evaluation.sampled import Difference, Sampled
+from zsas_lib.evaluation.sampled import Difference, Sampled, agreeing
 from zsas_lib.perturbations import named
 
 from .escape import in_markdown
@@ -60,11 +60,11 @@ def beyond(low: float, high: float, higher: str, lower: str, within: str, unknow
 
 def how_sure(low: float, high: float, agree: float, power: float) -> str:
     """What stands behind a paired difference (`evaluation.paired.Difference`), in points: "95 % interval -1.2 to +3.4,
-    93 % of resamples agree in sign, power 2.1"; agree is a fraction. "no interval" where there is none."""
+    93 % of resamples agree in sign, power 2.1"; agree is a fraction, and nan for a difference of 0, of which nothing is
+    said of signs. "no interval" where there is none."""
     if np.isnan(low):
         return "no interval"
-    interval, agreeing = f"95 % interval {points(low)} to {points(high)}", f"{100 * agree:.0f} % of resamples"
-    return f"{interval}, {agreeing} agree in sign, power {power:.1f}"
+    return f"95 % interval {points(low)} to {points(high)}{agreeing(agree)}, power {power:.1f}"
 
 
 def of_difference(gap: Difference, factor: float = 100.0) -> str:

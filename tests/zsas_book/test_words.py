@@ -142,6 +142,9 @@ def test_a_paired_difference_is_judged_by_its_interval_and_says_how_sure_it_is()
     assert words.beyond(float("nan"), float("nan"), "A", "B", "neither") == "neither"
     found = words.how_sure(-1.24, 3.4, 0.93, 2.06)
     assert found == "95 % interval -1.2 to +3.4, 93 % of resamples agree in sign, power 2.1"
+    assert words.how_sure(-1.2, 3.4, float("nan"), 2.1) == "95 % interval -1.2 to +3.4, power 2.1", (
+        "of a difference of 0"
+    )
     assert words.how_sure(*[float("nan")] * 4) == "no interval"
 
 

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zsas_lib.evaluation.sampled import Difference, Sampled, keys_of, unpaired
+from zsas_lib.evaluation.sampled import Difference, Sampled, agreeing, keys_of, unpaired
 
 from ..published import REPLICATES
 from ..tables.numbers import read_published
@@ -58,7 +58,7 @@ class Verdict:
     @property
     def times(self) -> float:
         """How many times as many pictures, categories or trainings would have shown a difference of this size in four
-        of five tests; nan where that is not known."""
+        of five tests, at most, as more of them have more degrees of freedom; nan where that is not known."""
         return (self.gap.power / self.gap.gap) ** 2 if self.gap and self.gap.gap else float("nan")
 
 
@@ -143,8 +143,8 @@ def measured(side: str, computed: Path) -> tuple[float, Difference | None]:
 def in_words(gap: Difference) -> str:
     """A difference with its 95 % interval, how many resamples agree in sign, and its power."""
     return (
-        f"{_rounded(gap.gap, gap.se)}, 95 % interval {_rounded(gap.low, gap.se)} to {_rounded(gap.high, gap.se)}, "
-        f"{100 * gap.agree:.0f} % of resamples agree in sign, power {_rounded(gap.power, gap.se)}"
+        f"{_rounded(gap.gap, gap.se)}, 95 % interval {_rounded(gap.low, gap.se)} to {_rounded(gap.high, gap.se)}"
+        f"{agreeing(gap.agree)}, power {_rounded(gap.power, gap.se)}"
     )
 
 

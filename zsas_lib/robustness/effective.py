@@ -20,7 +20,7 @@ from scipy.stats import spearmanr
 from sklearn.linear_model import HuberRegressor
 
 from ..evaluation.replicates import checksums
-from ..evaluation.sampled import ITSELF, Difference
+from ..evaluation.sampled import ITSELF, Difference, share_of_sign, without_dust
 from ..metrics.bootstrap import resampled
 
 SMALLEST = 5e-3
@@ -138,8 +138,8 @@ def rank_correlation(
             found.append(_spearman(across[drawn], up[drawn]))
     values = np.array(found)
     low, high = np.quantile(values, [0.025, 0.975])
-    agree = float(np.mean(np.sign(values) == np.sign(gap)))
-    return Difference(gap, float(values.std(ddof=1)), float(low), float(high), agree, float("nan"))
+    agree = share_of_sign(values, gap)
+    return Difference(without_dust(gap), float(values.std(ddof=1)), float(low), float(high), agree, float("nan"))
 
 
 def _spearman(across: np.ndarray, up: np.ndarray) -> float:
