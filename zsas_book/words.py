@@ -108,16 +108,20 @@ def within_chance(low: float, high: float) -> str:
 
 
 def span(of: Mapping[str, Sampled]) -> str:
-    """How far the lowest and the highest of several numbers of the same pictures lie apart, as `gain`."""
-    order = sorted(of.values(), key=lambda own: own.values[0])
-    return gain(order[-1] - order[0])
+    """How far the lowest and the highest of several numbers of the same pictures lie apart, as `gain`; of those that
+    are finite, and "not known" of none."""
+    order = sorted(_finite(of).values(), key=lambda own: own.values[0])
+    return gain(order[-1] - order[0]) if order else "not known"
 
 
 def leading(of: Mapping[str, Sampled]) -> str:
     """Who has the largest of several numbers of the same pictures, fractions, and by how much, pair by pair: "A leads
     over B by +1.2 points (95 % interval +0.4 to +2.0, ...)", with "which is within chance" where that is so; "A and B
-    are level" where that rounds to 0."""
-    first, *others = sorted(of, key=lambda name: -of[name].values[0])
+    are level" where that rounds to 0. A number that is not finite takes no part; "none leads" where none is."""
+    of = _finite(of)
+    first, *others = sorted(of, key=lambda name: -of[name].values[0]) or [""]
+    if not first:
+        return "none leads"
     if not others:
         return f"{first} is the only one"
     lead = of[first] - of[others[0]]
@@ -125,6 +129,10 @@ def leading(of: Mapping[str, Sampled]) -> str:
         return f"{first} and {others[0]} are level ({of_difference(lead.difference_or_nan())})"
     gap = lead.difference_or_nan()
     return f"{first} leads over {others[0]} by {gain(lead)}{within_chance(gap.low, gap.high)}"
+
+
+def _finite(of: Mapping[str, Sampled]) -> dict[str, Sampled]:
+    return {name: own for name, own in of.items() if np.isfinite(own.values[0])}
 
 
 def extremes(values: pd.Series, digits: int = 1, unit: str = "") -> str:

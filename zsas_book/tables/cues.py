@@ -57,17 +57,26 @@ def panels_of(rows: pd.DataFrame, names: Sequence[str]) -> tuple[dict[str, pd.Da
 
 
 def profiles_in_words(rows: pd.DataFrame, trivial: Sequence[str], metric: str) -> list[str]:
-    """Which cue each model loses most with, and which losses are beyond chance, a sentence each."""
+    """Which cue each model loses most with, and which losses and gains are beyond chance, a sentence each."""
     sentences = []
     for name, own in rows[~rows.model.isin(trivial)].groupby("model", sort=False):
-        clear = [f"{row.cue} ({points(row.lost)})" for row in own.itertuples() if row.lost_low > 0]
-        most = own.loc[own.lost.idxmax()]
-        share = "" if np.isnan(most.share) else f", {most.share:.0f} % of all that it loses"
-        sentences.append(
-            f"{label(str(name))} loses most {label(metric)} without {most.cue} ({points(most.lost)} points{share}); "
-            f"beyond chance without: {listed(clear)}."
-        )
+        lost = [f"{row.cue} ({points(row.lost)})" for row in own.itertuples() if row.lost_low > 0]
+        gained = [f"{row.cue} ({points(-row.lost)})" for row in own.itertuples() if row.lost_high < 0]
+        sure = f"beyond chance it loses without: {listed(lost)}" + (f"; it gains: {listed(gained)}" if gained else "")
+        sure = "whether that is beyond chance, one category does not tell" if own.lost_low.isna().all() else sure
+        sentences.append(f"{label(str(name))} {_most(own, metric)}; {sure}.")
     return sentences
+
+
+def _most(own: pd.DataFrame, metric: str) -> str:
+    """Without which cue a model loses most, or gains least where it loses with none."""
+    most = own.loc[own.lost.idxmax()]
+    if points(most.lost) == points(0.0):
+        return f"loses no {label(metric)} without any cue"
+    if most.lost < 0:
+        return f"loses nothing but gains least {label(metric)} without {most.cue} ({points(-most.lost)} points)"
+    share = "" if np.isnan(most.share) else f", {most.share:.0f} % of all that it loses"
+    return f"loses most {label(metric)} without {most.cue} ({points(most.lost)} points{share})"
 
 
 def above_the_line(found: Mapping[str, Sequence[pd.DataFrame]], trivial: Sequence[str], metric: str) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from zsas_lib.perturbations.placement import placement_words
 from zsas_lib.robustness.equivariance import foretold, lost
 
 from ..labels import label
-from ..words import counted, listed, points
+from ..words import beyond, counted, listed, points
 
 AGREEMENT = ("cosine", "overlap")
 
@@ -77,20 +77,36 @@ def followed_in_words(rows: pd.DataFrame, told: pd.DataFrame, trivial: Sequence[
     for name, own in rows[~rows.model.isin(trivial)].groupby("model", sort=False):
         lost = [f"{row.placement} ({points(row.lost)})" for row in own.itertuples() if row.low > 0]
         gained = [f"{row.placement} ({points(-row.lost)})" for row in own.itertuples() if row.high < 0]
-        beyond = f"beyond chance it loses {f'when {listed(lost)}' if lost else 'in no way'}"
-        beyond += f" and gains when {listed(gained)}" if gained else ""
-        worst = own.loc[own.lost.idxmax()]
-        most = "loses most" if worst.lost > 0 else "nowhere loses but gains least"
+        sure = f"beyond chance it loses {f'when {listed(lost)}' if lost else 'in no way'}"
+        sure += f" and gains when {listed(gained)}" if gained else ""
+        sure = "whether that is beyond chance, one category does not tell" if own.low.isna().all() else sure
         rank = told[(told.model == name) & (told.agreement == "cosine")].iloc[0]
         known = "no rank" if np.isnan(rank["rank correlation"]) else f"rank correlation {rank['rank correlation']:.2f}"
         known += "" if np.isnan(rank.low) else f", 95 % interval {rank.low:.2f} to {rank.high:.2f}"
-        word = "tells" if rank.low > 0 else "does not tell"
+        tells = beyond(
+            rank.low,
+            rank.high,
+            "the cosine tells beyond chance which categories lose",
+            "the cosine does not tell beyond chance which categories lose",
+            "the cosine does not tell beyond chance which categories lose",
+            "so few categories do not show whether the cosine tells which lose",
+        )
         sentences.append(
-            f"{label(str(name))} {most} {label(metric)} when {worst.placement} ({points(abs(worst.lost))} points); "
-            f"{beyond}, of {counted(len(own), 'placement')}. "
-            f"Without labels, the cosine {word} beyond chance which categories lose ({known})."
+            f"{label(str(name))} {_most(own, metric)}; {sure}, of {counted(len(own), 'placement')}. "
+            f"Without labels, {tells} ({known})."
         )
     return sentences
+
+
+def _most(own: pd.DataFrame, metric: str) -> str:
+    """Where a model loses most, or gains least where it loses nowhere."""
+    if own.lost.isna().all():
+        return f"has no {label(metric)} to lose"
+    worst = own.loc[own.lost.idxmax()]
+    if points(worst.lost) == points(0.0):
+        return f"loses no {label(metric)} in any placement"
+    most = "loses most" if worst.lost > 0 else "nowhere loses but gains least"
+    return f"{most} {label(metric)} when {worst.placement} ({points(abs(worst.lost))} points)"
 
 
 CLAIMS = [

@@ -29,9 +29,28 @@ def test_profiles_are_in_points_and_percent():
     assert (
         "WinCLIP loses most" in said and "without the whole's shape (+60.9 points, 75 % of all that it loses)" in said
     )
-    assert said.endswith("beyond chance without: colour (+20.3) and the whole's shape (+60.9).")
+    assert said.endswith("beyond chance it loses without: colour (+20.3) and the whole's shape (+60.9).")
     values, errors = tables.panels_of(rows, ["winclip"])
     assert list(values["winclip"]) == list(errors["winclip"]) == ["lost", "share"]
+
+
+def profiles_said(table: pd.DataFrame) -> str:
+    (said,) = tables.profiles_in_words(tables.profiles({"winclip": [table]}, "pixel_ap"), [], "pixel_ap")
+    return said
+
+
+def test_gains_are_no_losses():
+    gaining = losses(-0.5)
+    gaining.loc[gaining.removal == "smooth", "pixel_ap"] += 0.02
+    said = profiles_said(gaining)
+    assert said.startswith("WinCLIP loses nothing but gains least pixel AP without fine texture (+2.0 points); ")
+    assert "it loses without: none; it gains: colour (+10.2), fine texture (+2.0) and the whole's shape" in said
+    assert profiles_said(losses(0)).startswith("WinCLIP loses no pixel AP without any cue; beyond chance it loses")
+
+
+def test_of_one_category_nothing_is_said_of_chance():
+    said = profiles_said(losses().query("category == 'a'"))
+    assert said.endswith("; whether that is beyond chance, one category does not tell.")
 
 
 def test_the_chance_of_trainings_is_in_the_profiles():

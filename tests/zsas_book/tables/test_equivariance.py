@@ -72,4 +72,13 @@ def test_one_or_two_categories_have_no_rank(found, count):
     told = tables.told_before(few, "pixel_ap")
     assert told[["rank correlation", "low", "high"]].isna().all(axis=None)
     said = tables.followed_in_words(tables.followed(few, "pixel_ap"), told, ["local-contrast"], "pixel_ap")
-    assert "no rank" in said[1]
+    assert "so few categories do not show whether the cosine tells which lose (no rank)" in said[1]
+    assert ("whether that is beyond chance, one category does not tell, of 2 placements" in said[1]) == (count == 1)
+    assert "loses in no way" not in said[1] and "does not tell beyond chance" not in said[1]
+
+
+def test_where_nothing_is_lost_nothing_is_gained_either(found):
+    same = {"winclip": found["local-contrast"]}
+    rows, told = tables.followed(same, "pixel_ap"), tables.told_before(same, "pixel_ap")
+    _, said = tables.followed_in_words(rows, told, [], "pixel_ap")
+    assert said.startswith("WinCLIP loses no pixel AP in any placement; beyond chance it loses in no way, of 2")
