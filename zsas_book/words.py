@@ -7,8 +7,8 @@ import pandas as pd
 from IPython.display import Markdown
 
 from zsas_lib.data.dataset import AnomalyDataset
-from zsas_lib.evaluation.paired import over_categories
-from zsas_lib.evaluation.sampled import Difference, Sampled
+from zsas_lib.evaluation.paired import category_mean
+from zsas_lib.evaluation.sampled import Difference, Sampled, agreeing
 from zsas_lib.perturbations import named
 
 from .escape import in_markdown
@@ -60,11 +60,11 @@ def beyond(low: float, high: float, higher: str, lower: str, within: str, unknow
 
 def how_sure(low: float, high: float, agree: float, power: float) -> str:
     """What stands behind a paired difference (`evaluation.paired.Difference`), in points: "95 % interval -1.2 to +3.4,
-    93 % of resamples agree in sign, power 2.1"; agree is a fraction. "no interval" where there is none."""
+    93 % of resamples agree in sign, power 2.1"; agree is a fraction, and nan for a difference of 0, of which nothing is
+    said of signs. "no interval" where there is none."""
     if np.isnan(low):
         return "no interval"
-    interval, agreeing = f"95 % interval {points(low)} to {points(high)}", f"{100 * agree:.0f} % of resamples"
-    return f"{interval}, {agreeing} agree in sign, power {power:.1f}"
+    return f"95 % interval {points(low)} to {points(high)}{agreeing(agree)}, power {power:.1f}"
 
 
 def of_difference(gap: Difference, factor: float = 100.0) -> str:
@@ -72,11 +72,10 @@ def of_difference(gap: Difference, factor: float = 100.0) -> str:
     return how_sure(factor * gap.low, factor * gap.high, gap.agree, factor * gap.power)
 
 
-def of_categories(gaps: pd.Series) -> str:
-    """`how_sure` of the mean of differences, in points, of the same categories; of one category "no interval"."""
-    if len(gaps) < 2:
-        return how_sure(*[float("nan")] * 4)
-    return of_difference(over_categories(gaps), 1.0)
+def of_categories(*runs: pd.Series) -> str:
+    """`how_sure` of the mean of differences, in points, of the same categories, of each of several runs such as
+    trainings; of one category "no interval"."""
+    return of_difference(category_mean(runs).difference_or_nan(), 1.0)
 
 
 def standing_out(values: pd.Series, error: float) -> str:
@@ -109,16 +108,20 @@ def within_chance(low: float, high: float) -> str:
 
 
 def span(of: Mapping[str, Sampled]) -> str:
-    """How far the lowest and the highest of several numbers of the same pictures lie apart, as `gain`."""
-    order = sorted(of.values(), key=lambda own: own.values[0])
-    return gain(order[-1] - order[0])
+    """How far the lowest and the highest of several numbers of the same pictures lie apart, as `gain`; of those that
+    are finite, and "not known" of none."""
+    order = sorted(_finite(of).values(), key=lambda own: own.values[0])
+    return gain(order[-1] - order[0]) if order else "not known"
 
 
 def leading(of: Mapping[str, Sampled]) -> str:
     """Who has the largest of several numbers of the same pictures, fractions, and by how much, pair by pair: "A leads
     over B by +1.2 points (95 % interval +0.4 to +2.0, ...)", with "which is within chance" where that is so; "A and B
-    are level" where that rounds to 0."""
-    first, *others = sorted(of, key=lambda name: -of[name].values[0])
+    are level" where that rounds to 0. A number that is not finite takes no part; "none leads" where none is."""
+    of = _finite(of)
+    first, *others = sorted(of, key=lambda name: -of[name].values[0]) or [""]
+    if not first:
+        return "none leads"
     if not others:
         return f"{first} is the only one"
     lead = of[first] - of[others[0]]
@@ -126,6 +129,10 @@ def leading(of: Mapping[str, Sampled]) -> str:
         return f"{first} and {others[0]} are level ({of_difference(lead.difference_or_nan())})"
     gap = lead.difference_or_nan()
     return f"{first} leads over {others[0]} by {gain(lead)}{within_chance(gap.low, gap.high)}"
+
+
+def _finite(of: Mapping[str, Sampled]) -> dict[str, Sampled]:
+    return {name: own for name, own in of.items() if np.isfinite(own.values[0])}
 
 
 def extremes(values: pd.Series, digits: int = 1, unit: str = "") -> str:
@@ -138,10 +145,11 @@ def extremes(values: pd.Series, digits: int = 1, unit: str = "") -> str:
     )
 
 
-def paired(gaps: pd.Series, *, sure: bool = True) -> str:
+def paired(*runs: pd.Series, sure: bool = True) -> str:
     """Differences of the same categories, in points, in words: "+1.2 points (95 % interval ...), up in 3 of 5
-    categories, from ... to ..."; ``sure``: with `of_categories`."""
-    interval = f" ({of_categories(gaps)})" if sure else ""
+    categories, from ... to ...", in the mean over runs such as trainings; ``sure``: with `of_categories`."""
+    gaps = pd.concat(runs, axis=1).mean(axis=1)
+    interval = f" ({of_categories(*runs)})" if sure else ""
     ups = f"up in {(gaps > 0).sum()} of {counted(len(gaps), 'category')}"
     return f"{points(gaps.mean())} points{interval}, {ups}, {extremes(gaps)}"
 

@@ -69,6 +69,17 @@ def test_the_leader_is_judged_pair_by_pair():
     assert words.span(clear).startswith("+12.0 points (95 % interval +11.")
 
 
+def test_what_is_not_known_neither_leads_nor_spans():
+    numbers = samples(flat_of({("A",): 0.9, ("B",): 0.92, ("C",): 0.8}, ["name"], own=0.001), "pixel_auroc", "name")
+    nothing = numbers["C"] * float("nan")
+    for place in (0, 3):
+        own = list(numbers.items())
+        own.insert(place, ("D", nothing))
+        assert words.leading(dict(own)) == words.leading(numbers) and words.span(dict(own)) == words.span(numbers)
+    assert words.leading({"A": numbers["A"], "D": nothing}) == "A is the only one"
+    assert words.leading({"D": nothing}) == "none leads" and words.span({"D": nothing}) == "not known"
+
+
 def test_what_stands_out_has_an_interval_without_zero():
     gaps = pd.DataFrame(
         {"gap": [2.5, 1.9, -2.1], "low": [0.1, -0.1, -3.0], "high": [4.9, 3.9, -1.2]}, index=["uniop", "loreb", "idp"]
@@ -142,6 +153,9 @@ def test_a_paired_difference_is_judged_by_its_interval_and_says_how_sure_it_is()
     assert words.beyond(float("nan"), float("nan"), "A", "B", "neither") == "neither"
     found = words.how_sure(-1.24, 3.4, 0.93, 2.06)
     assert found == "95 % interval -1.2 to +3.4, 93 % of resamples agree in sign, power 2.1"
+    assert words.how_sure(-1.2, 3.4, float("nan"), 2.1) == "95 % interval -1.2 to +3.4, power 2.1", (
+        "of a difference of 0"
+    )
     assert words.how_sure(*[float("nan")] * 4) == "no interval"
 
 

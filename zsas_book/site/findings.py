@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from zsas_lib.evaluation.sampled import agreeing
+
 from ..escape import in_markdown
 from ..pages.states import PageState
 from ..project.chapters import COMPUTED
@@ -98,8 +100,8 @@ def finding_in_words(finding: Finding, computed: Path) -> str:
     sentence = said.format(one=f"{one:.1f}", other=f"{other:.1f}", gap=f"{abs(one - other):.1f}")
     gap = found.gap
     interval = (
-        f" (Difference {100 * gap.gap:+.1f}, 95 % interval {100 * gap.low:+.1f} to {100 * gap.high:+.1f}, "
-        f"{100 * gap.agree:.0f} % of resamples agree in sign.)"
+        f" (Difference {100 * gap.gap:+.1f}, 95 % interval {100 * gap.low:+.1f} to {100 * gap.high:+.1f}"
+        f"{agreeing(gap.agree)}.)"
         if gap
         else ""
     )

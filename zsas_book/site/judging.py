@@ -1,11 +1,11 @@
 """Tests of claims, read from text and judged by the numbers that pages publish.
 
-A test compares two sides by ``<``, ``>`` or ``=``; a side is a number or terms joined by `` - ``; a term is
-``PAGE:TABLE[ROWS][COLUMN]``, where ROWS is ``name=value`` or ``name!=value`` pairs joined by ``; `` (empty for all),
-with ``max``, ``min``, ``mean`` or ``2 *`` before it. Where several rows match, their mean counts; ``max`` and ``min``
-are of the means of rows that differ in their ``seed`` alone. A test that is one
-term of words (``audit:claims[...][verdict]``) quotes it; behind `` by `` stand the differences that it is made from,
-apart by `` and ``.
+A test compares two sides by ``<``, ``>`` or ``=``, or more in a chain (``a = b > c``); a side is a number or terms
+joined by `` - ``; a term is ``PAGE:TABLE[ROWS][COLUMN]``, where ROWS is ``name=value`` or
+``name!=value`` pairs joined by ``; `` (empty for all), with ``max``, ``min``, ``mean`` or ``2 *`` before it. Where
+several rows match, their mean counts; ``max`` and ``min`` are of the means of rows that differ in their ``seed`` alone.
+Whole numbers are equal where they are the same. A test that is one term of words (``audit:claims[...][verdict]``)
+quotes it; behind `` by `` stand the differences that it is made from, apart by `` and ``.
 
 Where a page publishes the replicates of its table (`figures.publish_table`), the verdict is that of the difference of
 both sides: paired where both are of the same pictures (`evaluation.sampled`), else each with its own chance; within
@@ -19,24 +19,26 @@ one of that size would have shown.
 """
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
-from zsas_lib.evaluation.sampled import Difference, Sampled, keys_of, unpaired
+from zsas_lib.evaluation.sampled import Difference, Sampled, agreeing, keys_of, unpaired
 
 from ..published import REPLICATES
 from ..tables.numbers import read_published
 
 HOLDS, FAILS, CHANCE, NO_NUMBER = "holds here", "does not hold here", "within chance here", "not computed"
-RELATIONS = {"<": np.less, ">": np.greater, "=": np.isclose}
 TERM = re.compile(r"(?:(max|min|mean|[\d.]+ \*) )?(\w+):(\w+)\[([^\]]*)\]\[([^\]]+)\]$")
 BETWEEN = r" - (?=(?:max |min |mean )?\w+:)"
 """What stands between two terms."""
 BY, AND = r"(?<=\]) by ", r"(?<=\]) and "
 """What stands between a quotation and its differences, and between these."""
+T = TypeVar("T")
 EXTREMES = {"max": max, "min": min}
 CHANCES = ("low", "high", "agree", "power")
 """Columns of a table of differences, as in `Difference`."""
@@ -44,6 +46,14 @@ CHANCES = ("low", "high", "agree", "power")
 
 class ClaimError(ValueError):
     """A test that cannot be read. The message names it and what is wrong."""
+
+
+def _equal(one: float, other: float) -> bool:
+    """Whether numbers are equal, those that are not whole up to what is left of them when a table is published."""
+    return one == other if one.is_integer() and other.is_integer() else bool(np.isclose(one, other))
+
+
+RELATIONS = {"<": np.less, ">": np.greater, "=": _equal}
 
 
 @dataclass(frozen=True)
@@ -58,7 +68,7 @@ class Verdict:
     @property
     def times(self) -> float:
         """How many times as many pictures, categories or trainings would have shown a difference of this size in four
-        of five tests; nan where that is not known."""
+        of five tests, at most, as more of them have more degrees of freedom; nan where that is not known."""
         return (self.gap.power / self.gap.gap) ** 2 if self.gap and self.gap.gap else float("nan")
 
 
@@ -91,6 +101,8 @@ def judge(test: str, computed: Path, printed: float | None = None) -> Verdict:
     try:
         if len(sides) == 1:
             return _quoted(test, computed)
+        if len(sides) > 3:
+            return _all_of([judge(" ".join(sides[at : at + 3]), computed) for at in range(0, len(sides) - 2, 2)])
         left, relation, right = sides
         if right == "none":
             found = str(_cells(left, computed).iloc[0])
@@ -118,6 +130,13 @@ def judge(test: str, computed: Path, printed: float | None = None) -> Verdict:
     return Verdict(CHANCE if unclear else said, asked + (f" ± {error:.2g}" if error else ""))
 
 
+def _all_of(found: Sequence[Verdict]) -> Verdict:
+    """The verdict of a chain of comparisons: that of the first which does not hold, or else is not known to."""
+    order = (FAILS, NO_NUMBER, CHANCE, HOLDS)
+    weakest = min(found, key=lambda own: order.index(own.word))
+    return Verdict(weakest.word, "; ".join(filter(None, (own.evidence for own in found))), weakest.gap)
+
+
 def _quoted(test: str, computed: Path) -> Verdict:
     """A quotation with the differences that it is made from, the first of which counts; those that are not computed are
     left out."""
@@ -143,8 +162,8 @@ def measured(side: str, computed: Path) -> tuple[float, Difference | None]:
 def in_words(gap: Difference) -> str:
     """A difference with its 95 % interval, how many resamples agree in sign, and its power."""
     return (
-        f"{_rounded(gap.gap, gap.se)}, 95 % interval {_rounded(gap.low, gap.se)} to {_rounded(gap.high, gap.se)}, "
-        f"{100 * gap.agree:.0f} % of resamples agree in sign, power {_rounded(gap.power, gap.se)}"
+        f"{_rounded(gap.gap, gap.se)}, 95 % interval {_rounded(gap.low, gap.se)} to {_rounded(gap.high, gap.se)}"
+        f"{agreeing(gap.agree)}, power {_rounded(gap.power, gap.se)}"
     )
 
 
@@ -188,14 +207,12 @@ def _term(text: str, computed: Path) -> _Side:
     cells = pd.to_numeric(_cells(text, computed))
     gap = _given(_parsed(text), cells, computed)
     sampled = _sampled(computed / f"{page}_files" / f"{name}{REPLICATES}", how, rows, column)
+    table = _rows(text, computed)
     if how in EXTREMES:
-        means = _over_seeds(_rows(text, computed), column)
-        return _Side(float(getattr(means, how)()), 0.0, sampled, gap=gap)
+        table = _highest_or_lowest(table, how, column)
+        cells = table[column]
     factor = float(how[:-1]) if how and how.endswith("*") else 1.0
-    try:
-        errors = pd.to_numeric(_cells(text.replace(f"[{column}]", f"[{column}_se]"), computed))
-    except LookupError:
-        errors = pd.Series([0.0])
+    errors = table[f"{column}_se"] if f"{column}_se" in table else pd.Series([0.0])
     sampled = sampled if sampled is None or factor == 1 else sampled * factor
     return _Side(factor * float(cells.mean()), factor * float(errors.fillna(0).mean()), sampled, gap=gap)
 
@@ -204,10 +221,13 @@ def _given(term: tuple[str | None, ...], cells: pd.Series, computed: Path) -> Di
     """The difference that a term names, where it is of one row that has its chance beside it."""
     how, page, name, _, column = term
     table = read_published(computed / f"{page}_files" / f"{name}.csv")
-    single = how in EXTREMES or not how and len(cells) == 1
-    if not single or not {f"{column}_se", *CHANCES} <= {*table} or cells.isna().all():
+    if not {f"{column}_se", *CHANCES} <= {*table} or cells.isna().all():
         return None
-    row = table.loc[cells.index[0] if not how else getattr(cells, f"idx{how}")()]
+    rows = table.loc[cells.index]
+    rows = _highest_or_lowest(rows, how, column) if how in EXTREMES else rows
+    if len(rows) > 1 or how not in (None, *EXTREMES):
+        return None
+    row = rows.iloc[0]
     found = Difference(*(float(row[own]) for own in (column, f"{column}_se", *CHANCES)))
     return found if np.isfinite(found.se) else None
 
@@ -223,7 +243,7 @@ def _sampled(path: Path, how: str | None, rows: str, column: str) -> Sampled | N
     found = [Sampled.of(own, column) for own in groups]
     if how in EXTREMES:
         found = [own for own in found if np.isfinite(own.values[0])]
-        best = EXTREMES[how](found, key=lambda own: own.values[0], default=None)
+        best = _extreme(found, how, lambda own: own.values[0]) if found else None
         return best if best is not None and best.units > 1 else None
     if not found or any(own.units < 2 or not own.same_pictures(found[0]) for own in found):
         return None
@@ -233,12 +253,30 @@ def _sampled(path: Path, how: str | None, rows: str, column: str) -> Sampled | N
     return mean
 
 
-def _over_seeds(rows: pd.DataFrame, column: str) -> pd.Series:
-    """A column of rows, the mean of those that differ in their seed, and in what was measured, alone."""
+def _extreme(items: Sequence[T], how: str, key: Callable[[T], float]) -> T:
+    """The highest item, the first of several, or the lowest, the last of several: of two that tie not the same."""
+    return EXTREMES[how](items if how == "max" else items[::-1], key=key)
+
+
+def _highest_or_lowest(rows: pd.DataFrame, how: str, column: str) -> pd.DataFrame:
+    """The row whose column is highest or lowest, or, of rows that differ in their seed alone, those whose mean is."""
+    groups = [own for own in _over_seeds(rows, column) if own[column].notna().any()]
+    return _extreme(groups, how, lambda own: own[column].mean()) if groups else rows.iloc[:1]
+
+
+def _over_seeds(rows: pd.DataFrame, column: str) -> list[pd.DataFrame]:
+    """Rows apart that differ in more than their seed and what was measured, ``column`` among it. All that is text tells
+    rows apart, and a number where it has the same values for every seed of what the text tells apart."""
     if "seed" not in rows:
-        return rows[column]
-    alike = [name for name in rows if name != "seed" and not pd.api.types.is_float_dtype(rows[name])]
-    return rows.groupby(alike, sort=False, dropna=False)[column].mean() if alike else pd.Series(rows[column].mean())
+        return [rows.iloc[[place]] for place in range(len(rows))]
+    told = [name for name in rows if name not in ("seed", column) and not str(name).startswith("Unnamed: ")]
+    keys = [name for name in told if not pd.api.types.is_numeric_dtype(rows[name])]
+    groups = [own for _, own in rows.groupby(keys, sort=False, dropna=False)] if keys else [rows]
+    for name in [name for name in told if name not in keys]:
+        of_seeds = [[{*part[name].dropna()} for _, part in own.groupby("seed")] for own in groups]
+        if all(values == parts[0] for parts in of_seeds for values in parts):
+            keys.append(name)
+    return [own for _, own in rows.groupby(keys, sort=False, dropna=False)] if keys else [rows]
 
 
 def _cells(text: str, computed: Path) -> pd.Series:
@@ -263,7 +301,7 @@ def _chosen(table: pd.DataFrame, rows: str) -> pd.DataFrame:
     for key, other, value in _pairs(rows):
         if key not in table:
             raise LookupError(key)
-        numbers = pd.api.types.is_numeric_dtype(table[key])
+        numbers = pd.api.types.is_numeric_dtype(table[key]) and not pd.api.types.is_bool_dtype(table[key])
         same = table[key] == float(value) if numbers else table[key].astype(str) == value
         table = table[~same if other else same]
     return table

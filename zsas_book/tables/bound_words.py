@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from zsas_lib.evaluation.paired import over_categories
+from zsas_lib.evaluation.paired import category_mean
 from zsas_lib.metrics import METRICS
 from zsas_lib.robustness.search.left import (
     UPRIGHT,
     bound_means,
     by_combination,
     drops,
+    over_trainings,
     share_lost,
     upright_alone,
     upright_share,
@@ -19,7 +20,7 @@ from zsas_lib.robustness.search.left import (
 from zsas_lib.robustness.search.whole_sets import NONE
 
 from ..labels import label
-from ..words import beyond, counted, from_to, listed, of_categories, points
+from ..words import beyond, counted, from_to, listed, of_categories, of_difference, points
 
 GREY = 0.01  # share of pixels from which on a page speaks of grey
 SURE = 0.05  # how rarely chance may do as much
@@ -100,26 +101,26 @@ def angles_in_words(turned: Mapping[str, pd.DataFrame]) -> list[str]:
     ]
 
 
-def models_in_words(bounds: Mapping[str, pd.DataFrame], worst: str, chance: Mapping[str, float]) -> list[str]:
-    """How the `whole_sets.bounds` of several models compare, in sentences: what each loses of its pixel AUROC above
-    chance, each against the first, categories paired, and the perturbation that costs each most."""
+def models_in_words(bounds: Mapping[str, Sequence[pd.DataFrame]], worst: str, chance: Mapping[str, float]) -> list[str]:
+    """How the `whole_sets.bounds` of several models, of each of their trainings, compare, in sentences: what each loses
+    of its pixel AUROC above chance, each against the first, categories paired, and the perturbation that costs each
+    most."""
     first, *others = bounds
-    lost = pd.Series({name: share_lost(own, "pixel_auroc", worst, chance) for name, own in bounds.items()})
-    below = {name: 100 * (chance["pixel_auroc"] - bound_means(own).pixel_auroc[worst]) for name, own in bounds.items()}
+    means = {name: over_trainings(own) for name, own in bounds.items()}
+    lost = pd.Series({name: share_lost(own, "pixel_auroc", worst, chance) for name, own in means.items()})
+    below = {name: 100 * (chance["pixel_auroc"] - bound_means(own).pixel_auroc[worst]) for name, own in means.items()}
     shares = [f"{label(name)} loses {_lost(share, below[name])}" for name, share in lost.sort_values().items()]
-    dropped = {name: drops(own) for name, own in bounds.items()}
+    dropped = {name: category_mean([drops(table)[worst] for table in own]) for name, own in bounds.items()}
     said = [f"Of the pixel AUROC that it has above chance, {listed(shares)}."]
     for name in others:
-        gap = dropped[name][worst] - dropped[first][worst]
-        found = over_categories(gap) if len(gap) > 1 else None
-        low, high = (found.low, found.high) if found else (np.nan, np.nan)
-        word = beyond(low, high, "less robust", "more robust", "a difference within chance")
+        found = (dropped[name] - dropped[first]).difference_or_nan()
+        word = beyond(found.low, found.high, "less robust", "more robust", "a difference within chance")
         said.append(
-            f"From original to worst case {label(name)} loses {abs(gap.mean()):.1f} points "
-            f"{'less' if gap.mean() < 0 else 'more'} than {label(first)}, categories paired ({of_categories(gap)}): "
-            f"{word}."
+            f"From original to worst case {label(name)} loses {abs(found.gap):.1f} points "
+            f"{'less' if found.gap < 0 else 'more'} than {label(first)}, categories paired "
+            f"({of_difference(found, 1.0)}): {word}."
         )
-    single = {name: own.drop(columns=worst).mean() for name, own in dropped.items()}
+    single = {name: drops(own).drop(columns=worst).mean() for name, own in means.items()}
     costliest = [f"{own.idxmax()} for {label(name)} ({own.max():.1f} points)" for name, own in single.items()]
     return [*said, f"Alone, the costliest perturbation is {listed(costliest)}."]
 

@@ -104,7 +104,7 @@ def in_words(whole: pd.DataFrame, sweeps: Sweeps, metric: str) -> list[str]:
 
 
 def _more(of: Mapping[str, Sampled]) -> str:
-    most = max(of, key=lambda key: of[key].values[0])
+    most = max(of, key=lambda key: abs(of[key].values[0]))
     mean = points(100 * mean_of(of).values[0])
     return f"which changes by {mean} points on corrupted ones, most under {label(most)}, by {gain(of[most])}"
 

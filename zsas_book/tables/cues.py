@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from zsas_lib.evaluation.paired import paired
-from zsas_lib.evaluation.sampled import Sampled
+from zsas_lib.evaluation.sampled import ITSELF, Sampled
 from zsas_lib.evaluation.tables import MEAN, ResultTable
 from zsas_lib.robustness.cues import profile
 from zsas_lib.robustness.effective import FEWEST, effective_robustness
@@ -36,16 +36,12 @@ CLAIMS = [
 """What papers say that the chapter is near to."""
 
 
-def over_trainings(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """The mean of `cue_losses` of one model's trainings."""
-    return pd.concat(tables).groupby(["category", "removal", "cue"], sort=False).mean().reset_index()
-
-
-def profiles(found: Mapping[str, pd.DataFrame], metric: str) -> pd.DataFrame:
-    """`robustness.cues.profile` of each model, by name in a column model; lost in points, shares in percent."""
+def profiles(found: Mapping[str, Sequence[pd.DataFrame]], metric: str) -> pd.DataFrame:
+    """`robustness.cues.profile` of each model, by name in a column model; lost in points, shares in percent. ``found``
+    are `cue_losses` by model, one for each training."""
     parts = []
-    for name, table in found.items():
-        own = profile(table, metric)
+    for name, tables in found.items():
+        own = profile(*tables, metric=metric)
         numbers = own.columns.drop("cue")
         parts.append(own.assign(model=name, **{column: 100 * own[column] for column in numbers}))
     rows = pd.concat(parts, ignore_index=True)
@@ -61,32 +57,49 @@ def panels_of(rows: pd.DataFrame, names: Sequence[str]) -> tuple[dict[str, pd.Da
 
 
 def profiles_in_words(rows: pd.DataFrame, trivial: Sequence[str], metric: str) -> list[str]:
-    """Which cue each model loses most with, and which losses are beyond chance, a sentence each."""
+    """Which cue each model loses most with, and which losses and gains are beyond chance, a sentence each."""
     sentences = []
     for name, own in rows[~rows.model.isin(trivial)].groupby("model", sort=False):
-        clear = [f"{row.cue} ({points(row.lost)})" for row in own.itertuples() if row.lost_low > 0]
-        most = own.loc[own.lost.idxmax()]
-        share = "" if np.isnan(most.share) else f", {most.share:.0f} % of all that it loses"
-        sentences.append(
-            f"{label(str(name))} loses most {label(metric)} without {most.cue} ({points(most.lost)} points{share}); "
-            f"beyond chance without: {listed(clear)}."
-        )
+        lost = [f"{row.cue} ({points(row.lost)})" for row in own.itertuples() if row.lost_low > 0]
+        gained = [f"{row.cue} ({points(-row.lost)})" for row in own.itertuples() if row.lost_high < 0]
+        sure = f"beyond chance it loses without: {listed(lost)}" + (f"; it gains: {listed(gained)}" if gained else "")
+        sure = "whether that is beyond chance, one category does not tell" if own.lost_low.isna().all() else sure
+        sentences.append(f"{label(str(name))} {_most(own, metric)}; {sure}.")
     return sentences
 
 
-def above_the_line(found: Mapping[str, pd.DataFrame], trivial: Sequence[str], metric: str) -> pd.DataFrame:
+def _most(own: pd.DataFrame, metric: str) -> str:
+    """Without which cue a model loses most, or gains least where it loses with none."""
+    most = own.loc[own.lost.idxmax()]
+    if points(most.lost) == points(0.0):
+        return f"loses no {label(metric)} without any cue"
+    if most.lost < 0:
+        return f"loses nothing but gains least {label(metric)} without {most.cue} ({points(-most.lost)} points)"
+    share = "" if np.isnan(most.share) else f", {most.share:.0f} % of all that it loses"
+    return f"loses most {label(metric)} without {most.cue} ({points(most.lost)} points{share})"
+
+
+def above_the_line(found: Mapping[str, Sequence[pd.DataFrame]], trivial: Sequence[str], metric: str) -> pd.DataFrame:
     """How far models lie above the line that maps without a model make from the metric as it is to the one without a
     cue (`robustness.effective`): columns model, removal, plain, without and expected in percent, and effective with its
-    95 % interval in points; empty with fewer than three such maps or two categories."""
+    95 % interval in points; empty with fewer than three such maps or two categories. ``found`` as for `profiles`; a
+    model's numbers are means over its trainings, whose chance is in the interval."""
     rows = []
-    everything = pd.concat({name: table for name, table in found.items()}, names=["model"]).reset_index("model")
+    one_each = {name: tables[0] for name, tables in found.items()}
+    everything = pd.concat(one_each, names=["model"]).reset_index("model")
     enough = len(trivial) >= FEWEST and everything["category"].nunique() > 1
-    for removal, own in everything.groupby("removal", sort=False) if enough else []:
-        plain = f"{metric}{BEFORE}"
-        flat = effective_robustness(own, plain=plain, shifted=metric, reference=trivial)
+    plain = f"{metric}{BEFORE}"
+    for removal in dict.fromkeys(everything["removal"]) if enough else []:
+        lines = pd.DataFrame(everything[(everything["removal"] == removal) & everything["model"].isin(trivial)])
         for name in [name for name in found if name not in trivial]:
-            part = flat[flat["model"] == name]
-            first, sure = part.iloc[0], Sampled.of(part, "effective").difference()
+            parts = []
+            for run, table in enumerate(found[name]):
+                own = pd.concat([lines, table[table["removal"] == removal].assign(model=name)])
+                flat = effective_robustness(own, plain=plain, shifted=metric, reference=trivial)
+                parts.append(flat[flat["model"] == name].assign(run=run))
+            part = pd.concat(parts, ignore_index=True)
+            sure = Sampled.of(part, "effective").difference()
+            first = part[part["replicate"] == ITSELF].mean(numeric_only=True)
             numbers = {"plain": first[plain], "without": first[metric], "expected": first["expected"]}
             numbers |= {"effective": sure.gap, "low": sure.low, "high": sure.high}
             rows.append({"model": name, "removal": removal} | {key: 100 * value for key, value in numbers.items()})

@@ -92,12 +92,15 @@ def contrast_in_words(pictures: AnomalyDataset, defects: pd.DataFrame, threshold
     ]
 
 
-def groups_in_words(metrics: pd.DataFrame, of_types: pd.DataFrame) -> list[str]:
-    """What one model's `group_metrics` and the `group_summary` of its types say: what contrast is worth within
-    categories, and which types stand out beside their categories."""
-    sentences, gains = [], 100 * contrast_gains(metrics)
-    if len(gains):
-        sentences += [f"From low to high contrast, {label(name)} changes by {paired(gains[name])}." for name in METRICS]
+def groups_in_words(runs: Sequence[pd.DataFrame], of_types: pd.DataFrame) -> list[str]:
+    """What one model's `group_metrics`, of each of its trainings, and the `group_summary` of its types say: what
+    contrast is worth within categories, and which types stand out beside their categories."""
+    sentences, gains = [], [100 * contrast_gains(metrics) for metrics in runs]
+    if len(gains[0]):
+        sentences += [
+            f"From low to high contrast, {label(name)} changes by {paired(*(own[name] for own in gains))}."
+            for name in METRICS
+        ]
     common = of_types[of_types.categories > 1]
     if len(common) > 1:
         for name in METRICS:

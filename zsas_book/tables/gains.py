@@ -4,10 +4,10 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from zsas_lib.data.dataset import AnomalyDataset
-from zsas_lib.evaluation.paired import flat_gaps, over_categories
+from zsas_lib.evaluation.paired import category_mean, flat_gaps
 from zsas_lib.evaluation.tables import MEAN
 
-from ..words import counted, of_categories, points
+from ..words import beyond, counted, of_categories, points
 from .shown import shown
 
 KINDS = {
@@ -30,7 +30,8 @@ def gains_in_words(gains: pd.DataFrame) -> list[str]:
     mean, own = gains.loc["mean"], gains.drop(index="mean")
     held_out, oracle = mean["gain held out"], mean["gain of the oracle"]
     held = own["gain held out"]
-    clear = len(own) > 1 and over_categories(held).low > 0
+    sure = category_mean([held]).difference_or_nan()
+    chance = "So here nothing that can be used without the mask stands out from chance."
     share = f", and a choice per category {100 * held_out / oracle:.0f} % of the former" if oracle > 0 else ""
     return [
         f"The amounts chosen for a category gain {points(mean['gain where chosen'])} points where they are chosen and "
@@ -38,9 +39,14 @@ def gains_in_words(gains: pd.DataFrame) -> list[str]:
         f"{counted(len(own), 'category')}.",
         f"The oracle gains {points(oracle)} on the same pictures pooled ({of_categories(own['gain of the oracle'])}) "
         f"and {points(mean['oracle, per picture'])} on each one's own pixel AUROC{share}.",
-        "So here a perturbation can be learnt from a few pictures with masks."
-        if clear
-        else "So here nothing that can be used without the mask stands out from chance.",
+        beyond(
+            sure.low,
+            sure.high,
+            "So here a perturbation can be learnt from a few pictures with masks.",
+            chance,
+            chance,
+            "One category does not tell whether that stands out from chance.",
+        ),
     ]
 
 

@@ -39,13 +39,15 @@ def bias_in_words(bias: pd.DataFrame, reference: str, head: str = TAUGHT) -> lis
     ways = {way: own[own["way"] == way] for way in (AS_DRAWN, EQUAL)}
     itself = ways[AS_DRAWN][ways[AS_DRAWN]["replicate"] == ITSELF]
     gap = (itself["shape_alone"] - itself["material_alone"]).to_numpy()
-    ranks = rank_correlation(gap, itself["bias"].to_numpy())
+    ranks = rank_correlation(gap, itself["bias"].to_numpy(), itself["member"].tolist())
     said = []
     for way, rows in ways.items():
         known = rows[rows["replicate"] == ITSELF].groupby("member", sort=False)["bias"].mean().dropna()
         if len(known):
             said.append(f"{way.capitalize()} members answer {extremes(100 * known, unit='%')} of their cues by shape.")
-    interval = "" if np.isnan(ranks.low) else f" (95 % interval {ranks.low:+.2f} to {ranks.high:+.2f})"
+    members = counted(itself["member"].nunique(), "resampled member")
+    known = f" (95 % interval {ranks.low:+.2f} to {ranks.high:+.2f} over {members}, each with all its seeds)"
+    interval = "" if np.isnan(ranks.low) else known
     said.append(
         f"As drawn that follows what is easier to read: rank correlation {ranks.gap:+.2f} over "
         f"{counted(len(itself), 'network')}{interval}."

@@ -76,19 +76,21 @@ def clear(sure: pd.DataFrame, key: str, unit: float = 100.0) -> str:
 
 def ranks(table: pd.DataFrame, columns: Sequence[str], named: str) -> pd.DataFrame:
     """Over networks, the rank correlation of each column with the accuracy in plain view: a row each, with the columns
-    ``named`` (which column), rank, rank_se, low, high (its 95 % interval over resampled networks) and networks."""
+    ``named`` (which column), rank, rank_se, low, high (its 95 % interval over resampled members, each with all its
+    seeds), networks and members."""
     rows = []
     for column in columns:
-        found = rank_correlation(table["accuracy"].to_numpy(), table[column].to_numpy())
+        found = rank_correlation(table["accuracy"].to_numpy(), table[column].to_numpy(), table["member"].tolist())
         rows.append({named: column, "rank": found.gap, "rank_se": found.se, "low": found.low, "high": found.high})
-    return pd.DataFrame(rows).assign(networks=len(table))
+    return pd.DataFrame(rows).assign(networks=len(table), members=table["member"].nunique())
 
 
 def foretold_in_words(table: pd.DataFrame) -> list[str]:
     """A sentence for each row of `ranks`."""
     named, said = table.columns[0], []
     for row in table.to_dict("records"):
-        interval = f"95 % interval {row['low']:+.2f} to {row['high']:+.2f} over resampled networks"
+        members = f"{counted(row['members'], 'resampled member')}, each with all its seeds"
+        interval = f"95 % interval {row['low']:+.2f} to {row['high']:+.2f} over {members}"
         over = f"over {counted(row['networks'], 'network')}" + ("" if np.isnan(row["low"]) else f", {interval}")
         said.append(f"Accuracy in plain view and {row[named]}: rank correlation {row['rank']:+.2f} ({over}).")
     return said

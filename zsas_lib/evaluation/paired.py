@@ -14,11 +14,19 @@ from .sampled import ITSELF, Difference, Sampled
 from .tables import ResultTable
 
 
-def over_categories(gaps: pd.Series) -> Difference:
+def over_categories(*runs: pd.Series) -> Difference:
     """The mean of what two numbers differ by in each category (or picture, where there is one number for each),
-    resampled by category. Raises ValueError for fewer than two."""
-    rows = pd.DataFrame({"category": [str(name) for name in gaps.index], "gap": gaps.to_numpy(dtype=float)})
-    return Sampled.of(flat_gaps(rows), "gap").difference()
+    resampled by category; of several runs, such as trainings, with their own chance. Raises ValueError for fewer than
+    two."""
+    return category_mean(runs).difference()
+
+
+def category_mean(runs: Sequence[pd.Series]) -> Sampled:
+    """The mean over categories of a number that each of several runs has for each category, resampled by category."""
+    rows = [
+        pd.DataFrame({"category": [str(name) for name in own.index], "gap": own.to_numpy(dtype=float)}) for own in runs
+    ]
+    return Sampled.of(flat_gaps_of_runs(rows), "gap")
 
 
 def flat_gaps(gaps: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
@@ -46,6 +54,11 @@ def flat_gaps(gaps: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
         }
         parts.append(pd.concat([pd.DataFrame(named, index=means.index), means], axis=1))
     return pd.concat(parts, ignore_index=True)
+
+
+def flat_gaps_of_runs(runs: Sequence[pd.DataFrame], by: Sequence[str] = ()) -> pd.DataFrame:
+    """`flat_gaps` of a model's runs, such as trainings, one below the other with a column ``run``."""
+    return pd.concat([flat_gaps(gaps, by).assign(run=number) for number, gaps in enumerate(runs)], ignore_index=True)
 
 
 def samples(whole: pd.DataFrame, metric: str, by: str) -> dict[str, Sampled]:

@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from scipy.special import stdtr, stdtrit
+from scipy.special import expit, logit, nctdtrinc, stdtr, stdtrit
 
 ITSELF = -1
 """The ``replicate`` that is no resample: all pictures, each once. Only in `replicates.flat` tables."""
 LEVEL, POWER = 0.95, 0.8
 """Of intervals, and of what is meant by a difference that could have been seen."""
+DUST = 1e-12
+"""Of numbers of at most about 1, what rounding alone can make of 0; of larger ones that share of them."""
 SIZES = ("gap", "se", "low", "high", "power")
 """The fields of a `Difference` that have the number's unit; ``agree`` is a share."""
 SURE = ("low", "high", "agree", "power")
@@ -27,8 +29,8 @@ SURE = ("low", "high", "agree", "power")
 @dataclass(frozen=True)
 class Difference:
     """A difference ``gap`` and its standard error; its 95 % interval, ``low`` to ``high``; the share of replicates with
-    its sign, ``agree``; and ``power``, the smallest true difference that such an interval leaves out 0 for in 80 % of
-    all cases: what these pictures could have shown."""
+    its sign, ``agree``, nan for 0, which has none; and ``power``, the smallest true difference that such an interval
+    leaves out 0 for in 80 % of all cases: what these pictures could have shown. What is less than `DUST` is 0."""
 
     gap: float
     se: float
@@ -113,18 +115,25 @@ class Sampled:
         gap, replicates = float(self.values[0]), self.values[1:][np.isfinite(self.values[1:])]
         if len(replicates) < 2 or not np.isfinite(gap):
             return Difference(gap, *[float("nan")] * 5)
+        scale = float(np.abs(self.values[np.isfinite(self.values)]).max())
         parts = [(float(np.var(replicates, ddof=1)) * self.units / (self.units - 1), self.freedom)]
         for number, own in self.runs.items():
             parts.append((float(np.var(own, ddof=1)) / number, number - 1))
             drawn = np.random.default_rng(number).integers(number, size=(len(replicates), number))
             replicates = replicates + np.sqrt(number / (number - 1)) * own[drawn].mean(axis=1)
-        return difference_of(gap, parts, float(np.mean(np.sign(replicates) == np.sign(gap))))
+        return difference_of(gap, parts, share_of_sign(replicates, gap, scale), scale=scale)
 
 
 def in_points(fields: Mapping[str, float] | pd.Series) -> dict[str, float]:
     """The fields of a `Difference` of fractions in points; agree stays a fraction."""
     known = dict(fields.items())
     return {name: 100 * float(known[name]) for name in SIZES} | {"agree": float(known["agree"])}
+
+
+def agreeing(agree: float) -> str:
+    """The share of resamples that agree in sign, a fraction: ", 93 % of resamples agree in sign"; "" for nan, of a
+    difference without a sign."""
+    return "" if np.isnan(agree) else f", {100 * agree:.0f} % of resamples agree in sign"
 
 
 def unpaired(one: Sampled, other: Sampled) -> Difference:
@@ -136,17 +145,36 @@ def unpaired(one: Sampled, other: Sampled) -> Difference:
     return difference_of(gap, parts)
 
 
-def difference_of(gap: float, parts: Sequence[tuple[float, int]], agree: float | None = None) -> Difference:
+def without_dust(number: float, scale: float = 1.0) -> float:
+    """The number; 0 where it is no more than rounding makes of numbers as large as ``scale`` (see `DUST`)."""
+    return 0.0 if abs(number) < DUST * max(1.0, abs(scale)) else number
+
+
+def share_of_sign(replicates: Float[np.ndarray, " replicate"], number: float, scale: float = 1.0) -> float:
+    """Which share of the replicates has the number's sign; nan for 0, which has none."""
+    if not without_dust(number, scale):
+        return float("nan")
+    known = np.abs(replicates) >= DUST * max(1.0, abs(scale))
+    return float(np.mean(known & (np.sign(replicates) == np.sign(number))))
+
+
+def difference_of(
+    gap: float, parts: Sequence[tuple[float, int]], agree: float | None = None, scale: float = 1.0
+) -> Difference:
     """Of a difference and its independent variances, each with its degrees of freedom. Without ``agree`` that is the
-    chance of Student's t."""
-    variance = sum(own for own, _ in parts)
-    if variance == 0:
-        return Difference(gap, 0.0, gap, gap, 1.0, 0.0)
+    chance of Student's t. ``scale`` is the size of the numbers that it is made of."""
+    gap, variance = without_dust(gap, scale), sum(own for own, _ in parts)
+    if not without_dust(float(np.sqrt(variance)), scale):
+        return Difference(gap, 0.0, gap, gap, 1.0 if gap else float("nan"), 0.0)
     freedom = variance**2 / sum(own**2 / degrees for own, degrees in parts)
     se = float(np.sqrt(variance))
-    reach, more = (float(stdtrit(freedom, share)) for share in ((1 + LEVEL) / 2, POWER))  # what `scipy.stats.t` asks
-    agree = float(stdtr(freedom, abs(gap) / se)) if agree is None else agree
-    return Difference(gap, se, gap - reach * se, gap + reach * se, agree, (reach + more) * se)
+    reach = float(stdtrit(freedom, (1 + LEVEL) / 2))  # what `scipy.stats.t` asks
+    shown = float(nctdtrinc(freedom, 1 - POWER, reach))  # of a Student's t that is about this, `POWER` is above reach
+    if not gap:
+        agree = float("nan")
+    elif agree is None:
+        agree = float(stdtr(freedom, abs(gap) / se))
+    return Difference(gap, se, gap - reach * se, gap + reach * se, agree, shown * se)
 
 
 def of_resamples(values: np.ndarray, units: int, *, by_sign: bool = False) -> Difference:
@@ -156,8 +184,21 @@ def of_resamples(values: np.ndarray, units: int, *, by_sign: bool = False) -> Di
     number, known = float(values[0]), values[1:][np.isfinite(values[1:])]
     if not np.isfinite(number) or len(known) < 2:
         return Difference(number, *[float("nan")] * 5)
-    agree = float(np.mean(np.sign(known) == np.sign(number))) if by_sign else None
-    return difference_of(number, [(float(np.var(known, ddof=1)) * units / (units - 1), units - 1)], agree)
+    scale = float(np.abs([number, *known]).max())
+    agree = share_of_sign(known, number, scale) if by_sign else None
+    return difference_of(number, [(float(np.var(known, ddof=1)) * units / (units - 1), units - 1)], agree, scale)
+
+
+def interval_of_share(values: Float[np.ndarray, " replicate"], units: int, smallest: float) -> tuple[float, float]:
+    """The ends of the 95 % interval of a number in [0, 1] and of what resamples of its ``units`` units make of it,
+    ``values[0]`` and the rest, that of `of_resamples` between logits, so that it stays in [0, 1]; nan where there is
+    none, as for a single unit. Before its logit is taken a number counts as at least ``smallest``, and as one less
+    that at most."""
+    if units < 2:
+        return float("nan"), float("nan")
+    found = of_resamples(logit(np.clip(values, smallest, 1 - smallest)), units)
+    low, high = (float(expit(end)) for end in (found.low, found.high))
+    return min(low, float(values[0])), max(high, float(values[0]))
 
 
 def keys_of(flat: pd.DataFrame) -> list[str]:

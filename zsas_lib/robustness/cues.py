@@ -8,6 +8,7 @@ are put elsewhere, which leaves what is inside of each, and its mask is cut alik
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
@@ -20,8 +21,8 @@ from ..base.errors import UnknownNameError
 from ..data.dataset import AnomalyDataset
 from ..data.record import row_name
 from ..evaluation.evaluate import predict
-from ..evaluation.replicates import means_of_known
-from ..evaluation.sampled import of_resamples
+from ..evaluation.replicates import checksums, means_of_known
+from ..evaluation.sampled import ITSELF, Sampled
 from ..metrics.bootstrap import resampled
 from ..metrics.pixel import gathered_metrics
 from ..metrics.ranking import gathered
@@ -126,28 +127,36 @@ def _metrics(model: AnomalyModel, batches: Sequence, images: Callable, masks: Ca
     return gathered_metrics(gathered(maps, truth))
 
 
-def profile(table: pd.DataFrame, metric: str = "pixel_ap", resamples: int = 200) -> pd.DataFrame:
+def profile(*tables: pd.DataFrame, metric: str = "pixel_ap", resamples: int = 200) -> pd.DataFrame:
     """What a model hangs on: a row for each cue, with lost (the mean over categories and over the cue's removals, a
     fraction) and share (of all losses; a gain counts as none), each with its standard error and 95 % interval over
-    resampled categories (``_se``, ``_low``, ``_high``); nan shares where nothing is lost.
+    resampled categories and other trainings (``_se``, ``_low``, ``_high``); nan shares where a training loses nothing.
 
-    ``table`` is one of `cue_losses`.
+    ``tables`` are of `cue_losses`, of one model's trainings, over which both are averaged.
     """
-    losses = table.assign(lost=table[f"{metric}{BEFORE}"] - table[metric])
-    wide = losses.groupby(["category", "cue"], sort=False).lost.mean().unstack("cue")
-    wide = wide[list(dict.fromkeys(table["cue"]))]
-    count = len(wide)
-    drawn = resampled(count, resamples, 0) if count > 1 else np.zeros((0, count), dtype=int)
-    numbers, freedom = means_of_known(wide.to_numpy(dtype=float), drawn)
-    means = np.vstack([wide.mean().to_numpy(), numbers])
-    positive = np.clip(means, 0, None)
-    with np.errstate(invalid="ignore"):
-        shares = positive / positive.sum(axis=1, keepdims=True)
+    parts = []
+    for run, table in enumerate(tables):
+        losses = table.assign(lost=table[f"{metric}{BEFORE}"] - table[metric])
+        wide = losses.groupby(["category", "cue"], sort=False).lost.mean().unstack("cue")
+        wide = wide[list(dict.fromkeys(table["cue"]))]
+        count = len(wide)
+        drawn = resampled(count, resamples, 0) if count > 1 else np.zeros((0, count), dtype=int)
+        numbers, freedom = means_of_known(wide.to_numpy(dtype=float), drawn)
+        means = np.vstack([wide.mean().to_numpy(), numbers])
+        positive = np.clip(means, 0, None)
+        with np.errstate(invalid="ignore"):
+            shares = positive / positive.sum(axis=1, keepdims=True)
+        facts = {"replicate": range(ITSELF, len(drawn)), "draw": [0, *checksums(drawn)]}
+        facts |= {"pictures": crc32("\n".join(map(str, wide.index)).encode()), "units": count, "freedom": freedom}
+        parts += [
+            pd.DataFrame({"cue": cue} | facts | {"lost": means[:, place], "share": shares[:, place], "run": run})
+            for place, cue in enumerate(wide)
+        ]
     rows = []
-    for place, cue in enumerate(wide):
+    for cue, own in pd.concat(parts, ignore_index=True).groupby("cue", sort=False):
         row: dict[str, object] = {"cue": cue}
-        for name, numbers in (("lost", means[:, place]), ("share", shares[:, place])):
-            sure = of_resamples(numbers, freedom + 1)
+        for name in ("lost", "share"):
+            sure = Sampled.of(own, name).difference_or_nan()
             row |= {name: sure.gap, f"{name}_se": sure.se, f"{name}_low": sure.low, f"{name}_high": sure.high}
         rows.append(row)
     return pd.DataFrame(rows)

@@ -20,7 +20,7 @@ from scipy.stats import spearmanr
 from sklearn.linear_model import HuberRegressor
 
 from ..evaluation.replicates import checksums
-from ..evaluation.sampled import ITSELF, Difference
+from ..evaluation.sampled import ITSELF, Difference, share_of_sign, without_dust
 from ..metrics.bootstrap import resampled
 
 SMALLEST = 5e-3
@@ -114,25 +114,32 @@ def effective_robustness(
 
 
 def rank_correlation(
-    across: Float[np.ndarray, " model"], up: Float[np.ndarray, " model"], resamples: int = 1000, seed: int = 0
+    across: Float[np.ndarray, " model"],
+    up: Float[np.ndarray, " model"],
+    members: Sequence[Any],
+    resamples: int = 1000,
+    seed: int = 0,
 ) -> Difference:
-    """Spearman's rank correlation over models and its percentile interval over resampled models: whether one number
-    foretells another. ``power`` is not known (nan), all but ``gap`` is nan of fewer than four models, and that too
-    where one number is the same for all."""
+    """Spearman's rank correlation over models and its percentile interval: whether one number foretells another.
+    ``members`` says of each model which it is, alike for those that differ in their seed alone, as they are not
+    independent: members are resampled, each with all its seeds. ``power`` is not known (nan), all but ``gap`` is nan of
+    fewer than four members, and that too where one number is the same for all."""
     same = min(len(np.unique(across)), len(np.unique(up))) < 2
     gap = float("nan") if same else _spearman(across, up)
-    if len(across) < 4 or same:
+    _, own = np.unique(np.asarray(members), return_inverse=True)
+    places = [np.flatnonzero(own == number) for number in range(own.max() + 1)]
+    if len(places) < 4 or same:
         return Difference(gap, *[float("nan")] * 5)
     rng = np.random.default_rng(seed)
     found = []
     while len(found) < resamples:
-        drawn = rng.integers(len(across), size=len(across))
+        drawn = np.concatenate([places[number] for number in rng.integers(len(places), size=len(places))])
         if min(len(np.unique(across[drawn])), len(np.unique(up[drawn]))) > 1:
             found.append(_spearman(across[drawn], up[drawn]))
     values = np.array(found)
     low, high = np.quantile(values, [0.025, 0.975])
-    agree = float(np.mean(np.sign(values) == np.sign(gap)))
-    return Difference(gap, float(values.std(ddof=1)), float(low), float(high), agree, float("nan"))
+    agree = share_of_sign(values, gap)
+    return Difference(without_dust(gap), float(values.std(ddof=1)), float(low), float(high), agree, float("nan"))
 
 
 def _spearman(across: np.ndarray, up: np.ndarray) -> float:

@@ -7,6 +7,7 @@ the maps without a model stand beside.
 """
 
 from collections.abc import Sequence
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,8 @@ from ..base.options import listed
 from ..data.dataset import AnomalyDataset
 from ..data.record import row_name
 from ..evaluation.evaluate import predict
-from ..evaluation.sampled import Difference, of_resamples
+from ..evaluation.replicates import checksums
+from ..evaluation.sampled import ITSELF, Difference, Sampled
 from ..metrics.bootstrap import resampled
 from ..metrics.pixel import gathered_metrics
 from ..metrics.ranking import gathered
@@ -148,24 +150,30 @@ def _metrics(maps: Sequence[Tensor], masks: Sequence[Tensor], own: Placed) -> di
     return gathered_metrics(gathered(matched.maps, matched.masks))
 
 
-def foretold(table: pd.DataFrame, agreement: str = "cosine", metric: str = "pixel_ap") -> Difference:
+def foretold(*tables: pd.DataFrame, agreement: str = "cosine", metric: str = "pixel_ap") -> Difference:
     """Whether maps that follow their pictures less lose more: Spearman's rank correlation over categories between what
     lacks in ``agreement`` and what ``metric`` loses, of each placement, and the mean over placements, in [-1, 1].
 
-    ``table`` is one of `equivariance`. The interval is that of other categories like these. A placement without a rank
-    (all categories alike, or without masks) takes no part; nan where that is so for all. Raises ValueError for fewer
-    than three categories.
+    ``tables`` are of `equivariance`, of one model's trainings, whose correlations are averaged. The interval is that of
+    other categories like these, and other trainings. A placement without a rank (all categories alike, or without
+    masks) takes no part; nan where that is so for all. Raises ValueError for fewer than three categories.
     """
-    lacking = 1 - table.pivot(index="category", columns="placement", values=agreement)
-    loss = lost(table, metric).pivot(index="category", columns="placement", values="lost").reindex_like(lacking)
-    count = len(lacking)
+    names = sorted(set(tables[0]["category"]))
+    count = len(names)
     if count < 3:
         raise ValueError(f"Expected at least three categories to rank, got {count}.")
-    both = lacking.to_numpy(dtype=float), loss.to_numpy(dtype=float)
     drawn = resampled(count, RESAMPLES, 0)
     places = [np.repeat(np.arange(count), own) for own in [np.ones(count, dtype=int), *drawn]]
-    values = np.array([_rank_correlation(*(part[own] for part in both)) for own in places])
-    return of_resamples(values, count, by_sign=True)
+    facts = {"replicate": range(ITSELF, RESAMPLES), "draw": [0, *checksums(drawn)]}
+    facts |= {"pictures": crc32("\n".join(map(str, names)).encode()), "units": count, "freedom": count - 1}
+    parts = []
+    for run, table in enumerate(tables):
+        lacking = 1 - table.pivot(index="category", columns="placement", values=agreement)
+        loss = lost(table, metric).pivot(index="category", columns="placement", values="lost").reindex_like(lacking)
+        both = lacking.to_numpy(dtype=float), loss.to_numpy(dtype=float)
+        values = [_rank_correlation(*(part[own] for part in both)) for own in places]
+        parts.append(pd.DataFrame(facts | {"rank": values, "run": run}))
+    return Sampled.of(pd.concat(parts, ignore_index=True), "rank").difference()
 
 
 def lost(table: pd.DataFrame, metric: str = "pixel_ap") -> pd.DataFrame:

@@ -20,7 +20,7 @@ from ..base.errors import UnknownNameError
 from ..data.dataset import AnomalyDataset
 from ..data.record import row_name
 from ..evaluation.evaluate import category_predictions
-from ..evaluation.paired import flat_gaps
+from ..evaluation.paired import flat_gaps_of_runs
 from ..evaluation.sampled import Sampled
 from ..models.learned import LearnedModel
 from ..models.prediction import AnomalyModel
@@ -141,5 +141,5 @@ def alarm_rates(
 
 def mean_rates(runs: Sequence[pd.DataFrame]) -> dict[str, Sampled]:
     """The means over categories and runs of `alarm_rates`, resampled by category."""
-    whole = pd.concat([flat_gaps(table).assign(run=number) for number, table in enumerate(runs)], ignore_index=True)
+    whole = flat_gaps_of_runs(runs)
     return {name: Sampled.of(whole, name) for name in (ALARMS, FOUND)}

@@ -17,7 +17,7 @@ from ..data.dataset import AnomalyDataset
 from ..data.record import row_name
 from ..evaluation.evaluate import category_predictions
 from ..evaluation.replicates import checksums
-from ..evaluation.sampled import Sampled
+from ..evaluation.sampled import Sampled, interval_of_share
 from ..metrics.bootstrap import resampled
 from ..metrics.calibration import (
     Calibrator,
@@ -196,8 +196,9 @@ COUNTS: Mapping[str, Callable[[np.ndarray, np.ndarray], float]] = {
 def reliability_band(
     target: pd.DataFrame, values: Float[np.ndarray, " image"], bins: int = 8, resamples: int = RESAMPLES
 ) -> pd.DataFrame:
-    """`metrics.calibration.reliability` in bins of equal mass, with the middle 95 % (low_share, high_share) of each
-    bin's share over resampled categories; nan where no resample has it."""
+    """`metrics.calibration.reliability` in bins of equal mass, with the 95 % interval (low_share, high_share) of each
+    bin's share over resampled categories, Student's t between logits with the degrees of freedom of the categories that
+    have pictures in it; nan where a single one has."""
     labels = target["is_anomalous"].to_numpy(bool)
     table = reliability(values, labels, bins=bins, kind="equal mass")
     places = np.searchsorted(table["high"].to_numpy()[:-1], values)
@@ -207,8 +208,11 @@ def reliability_band(
     drawn = resampled(member.shape[1], resamples, 0)
     with np.errstate(invalid="ignore"):
         shares = (drawn @ anomalous) / (drawn @ images)
-    low, high = np.nanquantile(shares, [0.025, 0.975], axis=0)
-    return table.assign(low_share=low, high_share=high)
+    ends = [
+        interval_of_share(np.r_[table["share"].iloc[place], shares[:, place]], int((own > 0).sum()), 0.5 / own.sum())
+        for place, own in enumerate(images.T)
+    ]
+    return table.assign(low_share=[low for low, _ in ends], high_share=[high for _, high in ends])
 
 
 def _of(

@@ -20,6 +20,7 @@ from ..base.devices import to_device
 from ..base.errors import OptionError
 from ..data.dataset import AnomalyDataset
 from ..data.record import row_name
+from ..evaluation.sampled import interval_of_share
 from ..metrics.bootstrap import resampled
 from ..metrics.detection import false_positive_rate, known_auroc
 from ..metrics.image import image_auroc
@@ -84,8 +85,9 @@ def rejected(known: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
     """How well other products are told from the known ones by `matched` tables of both, of sound pictures alone.
 
     A row for the others whose names are near and for those that are far, where there are some. Columns: product,
-    categories, AUROC and FPR95, each with what holds 95 % of its values over resampled categories of both sides
-    (``_low``, ``_high``; percentiles, for both are often near an end of their range), nan for one category on a side.
+    categories, AUROC and FPR95, each with its 95 % interval over resampled categories of both sides (``_low``,
+    ``_high``; Student's t between logits, for both are often near an end of their range, with the degrees of freedom of
+    the side with fewer categories), nan for one category on a side.
     """
     sound, strange = (pd.DataFrame(table[~table["is_anomalous"]]) for table in (known, others))
     names = list(dict.fromkeys(sound["category"]))
@@ -115,9 +117,10 @@ def _measured(known: list[np.ndarray], other: list[np.ndarray]) -> dict[str, flo
             values.append(_told_apart(*sides))
     found: dict[str, float] = {}
     for place, name in enumerate(("AUROC", "FPR95")):
-        first, *drawn_values = (value[place] for value in values)
-        low, high = np.quantile(drawn_values, [0.025, 0.975]) if drawn_values else (np.nan, np.nan)
-        found |= {name: first, f"{name}_low": float(low), f"{name}_high": float(high)}
+        numbers = np.array([value[place] for value in values])
+        smallest = 0.5 / sum(map(len, other))  # half a picture
+        low, high = interval_of_share(numbers, min(len(known), len(other)), smallest)
+        found |= {name: float(numbers[0]), f"{name}_low": low, f"{name}_high": high}
     return found
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from ..data.record import row_name
-from ..evaluation.paired import flat_gaps, flat_runs
+from ..evaluation.paired import flat_gaps_of_runs, flat_runs
 from ..evaluation.sampled import ITSELF
-from ..evaluation.tables import MEAN, ResultTable, over_runs
+from ..evaluation.tables import MEAN, ResultTable
 
 
 def group_means(table: pd.DataFrame, groups: Mapping[str, str]) -> pd.DataFrame:
@@ -25,16 +25,19 @@ def group_means(table: pd.DataFrame, groups: Mapping[str, str]) -> pd.DataFrame:
 
 
 def flat_groups(runs: Mapping[str, Sequence[ResultTable]], groups: Mapping[str, str]) -> pd.DataFrame:
-    """The replicates of the `group_means` of several models, by name, in the mean over each one's runs, resampled by
-    category: a `flat` table with the columns model and group in front. All models have the same resamples."""
+    """The replicates of the `group_means` of several models, by name, and each of their runs, resampled by category: a
+    `flat` table with the columns model and group in front, and ``run``. All models have the same resamples."""
     named = {row_name(category): group for category, group in groups.items()}
     parts = []
     for name, own in runs.items():
-        rows = over_runs(own).drop(index=MEAN, errors="ignore").rename_axis("category").reset_index()
-        rows.insert(1, "group", [named.get(category) for category in rows["category"]])
-        rows.insert(1, "model", name)
-        parts.append(rows.dropna(subset="group"))
-    return flat_gaps(pd.concat(parts, ignore_index=True), ["model", "group"])
+        tables = []
+        for table in own:
+            rows = pd.DataFrame(table).drop(index=MEAN, errors="ignore").rename_axis("category").reset_index()
+            rows.insert(1, "group", [named.get(category) for category in rows["category"]])
+            rows.insert(1, "model", name)
+            tables.append(rows.dropna(subset="group"))
+        parts.append(flat_gaps_of_runs(tables, ["model", "group"]))
+    return pd.concat(parts, ignore_index=True)
 
 
 def category_spans(runs: Mapping[str, Sequence[ResultTable]], metric: str = "image_auroc") -> pd.DataFrame:

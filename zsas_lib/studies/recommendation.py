@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..evaluation.paired import flat_models, over_categories, samples
+from ..evaluation.paired import category_mean, flat_models, samples
 from ..evaluation.sampled import Difference
 from ..evaluation.tables import ResultTable
 from ..models import MODELS
@@ -68,7 +68,7 @@ def entries(runs: Mapping[str, Sequence[ResultTable]], costs: pd.DataFrame) -> p
             **{metric: float(np.mean([table.loc["mean", metric] for table in own])) for metric in QUALITIES},
             WORST: aupro.min(),
             "which": aupro.idxmin(),
-            ALARMS: _alarms(own).mean(),
+            ALARMS: float(np.mean([alarms.mean() for alarms in _alarms(own)])),
             **{cost: own_costs.loc[name, cost] for cost in ("ms per picture", "peak MB")},
             "learns": MODELS[name].learns,
         }
@@ -123,13 +123,12 @@ def _gap(
     if not second:
         return Difference(float("nan"), *unknown)
     if metric == ALARMS:
-        gaps = pd.Series(_alarms(runs[second]) - _alarms(runs[first])).dropna()
-        return over_categories(gaps) if len(gaps) > 1 else Difference(float(np.mean(gaps)), *unknown)
+        return (category_mean(_alarms(runs[second])) - category_mean(_alarms(runs[first]))).difference_or_nan()
     if metric == WORST:
         return Difference(measured[first] - measured[second], *unknown)
     of = samples(of_means, metric, "model")
     return (of[first] - of[second]).difference_or_nan()
 
 
-def _alarms(own: Sequence[ResultTable]) -> pd.Series:
-    return pd.Series(pd.concat([alarms_by_category(table) for table in own], axis=1).mean(axis=1))
+def _alarms(own: Sequence[ResultTable]) -> list[pd.Series]:
+    return [alarms_by_category(table).dropna() for table in own]

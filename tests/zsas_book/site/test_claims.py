@@ -13,7 +13,7 @@ from mini_project import REPOSITORY
 from zsas_book import figures
 from zsas_book.project.chapters import Page
 from zsas_book.site.claims import what_decides
-from zsas_book.site.judging import CHANCE, FAILS, HOLDS, Verdict, judge
+from zsas_book.site.judging import CHANCE, FAILS, HOLDS, NO_NUMBER, Verdict, judge
 from zsas_lib.evaluation.paired import flat_models
 from zsas_lib.evaluation.replicates import REPLICATE, flat
 from zsas_lib.evaluation.sampled import Difference
@@ -147,6 +147,54 @@ def test_the_best_rival_is_the_one_with_the_highest_mean_over_its_trainings(publ
     one, other = (float(number) for number in found.evidence.split("?")[0].split(" > "))
     assert (one, other) == (0.9, 0.88)
     assert not with_replicates or found.gap.gap == pytest.approx(0.02)
+
+
+def test_what_was_measured_in_whole_numbers_tells_no_trainings_apart(publish, tmp_path):
+    """An index, epochs that differ from training to training: still one model. Steps recur: they are settings."""
+    trainings = {"ours": [(0.9, 11), (0.9, 14)], "lucky": [(0.79, 12), (0.89, 15)]}
+    rows = [
+        {"variant": name, "seed": seed, "epochs": epochs, "step": step, "x": value - step}
+        for name, own in trainings.items()
+        for seed, (value, epochs) in enumerate(own)
+        for step in (0, 1)
+    ]
+    publish("page", pd.DataFrame(rows), "means", None)
+    publish("page", pd.DataFrame(rows, index=[*range(7, 15)]), "indexed", None)
+    for name in ("means", "indexed"):
+        highest = judge(f"max page:{name}[variant=lucky][x] < 0.85", tmp_path)
+        assert highest.word == HOLDS and highest.evidence.startswith("0.84 < ")
+        assert judge(f"min page:{name}[variant=lucky][x] > -0.17", tmp_path).word == HOLDS
+        assert judge(f"min page:{name}[variant=lucky][x] < -0.15", tmp_path).word == HOLDS
+
+
+def test_the_highest_and_lowest_row_keep_their_own_error(publish, tmp_path):
+    rows = pd.DataFrame({"name": ["a", "b"], "x": [0.5, 0.8], "x_se": [0.3, 0.01], "flag": [True, False]})
+    publish("page", rows, "t", None)
+    assert judge("max page:t[][x] > 0.79", tmp_path).evidence == "0.800 > 0.790? ± 0.01"
+    lowest = judge("min page:t[][x] > 0", tmp_path)
+    assert lowest.word == CHANCE and lowest.evidence.endswith("± 0.3")
+    assert judge("page:t[flag=True][x] < 0.6", tmp_path).evidence.endswith("± 0.3")
+    assert judge("page:t[flag!=True][x] > 0.6", tmp_path).word == HOLDS
+
+
+def test_rows_that_tie_are_not_compared_with_themselves(publish, tmp_path):
+    flat = flat_of({("a",): 0.8, ("b",): 0.8}, ["name"], ["x"], own=0.02)
+    publish("page", pd.DataFrame({"name": ["a", "b"], "x": [0.8, 0.8]}), "t", flat)
+    found = judge("max page:t[][x] - min page:t[][x] > 0", tmp_path)
+    assert found.word == CHANCE and found.gap.se > 0
+
+
+def test_whole_numbers_are_equal_where_they_are_the_same(publish, tmp_path):
+    rows = pd.DataFrame({"name": ["a", "b", "c"], "count": [437626887, 437626885, 437626885], "x": [0.1, 0.3, 0.3]})
+    publish("page", rows, "t", None)
+    count = "page:t[name={}][count]".format
+    assert judge(f"{count('a')} = {count('b')}", tmp_path).word == FAILS
+    assert judge(f"{count('c')} = {count('b')}", tmp_path).word == HOLDS
+    assert judge("page:t[name=b][x] - page:t[name=a][x] = 0.2", tmp_path).word == HOLDS
+    chain = judge(f"{count('b')} = {count('c')} < {count('a')}", tmp_path)
+    assert chain.word == HOLDS and chain.evidence.count("?") == 2
+    assert judge(f"{count('b')} = {count('c')} > {count('a')}", tmp_path).word == FAILS
+    assert judge(f"{count('b')} = {count('c')} > {count('gone')}", tmp_path).word == NO_NUMBER
 
 
 @pytest.mark.slow

@@ -77,7 +77,7 @@ def test_what_is_left_in_words():
 
 
 def test_models_in_words_are_compared_category_by_category():
-    said = bound_words.models_in_words({"winclip": bounds(), "vcpclip+": bounds(0.1)}, ALL, CHANCE)
+    said = bound_words.models_in_words({"winclip": [bounds()], "vcpclip+": [bounds(0.1)]}, ALL, CHANCE)
     assert said[0] == (
         "Of the pixel AUROC that it has above chance, WinCLIP loses all (5.0 points below chance) and VCP-CLIP+ loses "
         "all (15.0 points below chance)."
@@ -90,8 +90,11 @@ def test_models_in_words_are_compared_category_by_category():
         "Alone, the costliest perturbation is rotation for WinCLIP (12.5 points) and rotation for VCP-CLIP+ (12.5 "
         "points)."
     )
-    one = {"winclip": bounds().query("category != 'nut'"), "vcpclip+": bounds(0.1).query("category != 'nut'")}
+    one = {"winclip": [bounds()], "vcpclip+": [bounds(0.1)]}
+    one = {name: [table.query("category != 'nut'") for table in own] for name, own in one.items()}
     assert "(no interval): a difference within or beyond chance" in bound_words.models_in_words(one, ALL, CHANCE)[1]
+    trained = bound_words.models_in_words({"winclip": [bounds()], "vcpclip+": [bounds(), bounds(0.2)]}, ALL, CHANCE)[1]
+    assert "loses 10.0 points more" in trained and "a difference within chance" in trained  # trainings 20 points apart
 
 
 def test_grey_pixels_are_said_to_turn_red():

@@ -22,18 +22,43 @@ def losses(factor: float = 1.0) -> pd.DataFrame:
 
 
 def test_profiles_are_in_points_and_percent():
-    rows = tables.profiles({"winclip": losses(), "local-contrast": losses(0)}, "pixel_ap")
+    rows = tables.profiles({"winclip": [losses()], "local-contrast": [losses(0)]}, "pixel_ap")
     own = rows[rows.model == "winclip"].set_index("cue")
     assert own.lost.tolist() == pytest.approx([20.3, 0, 60.9]) and own.share.tolist() == pytest.approx([25, 0, 75])
     (said,) = tables.profiles_in_words(rows, ["local-contrast"], "pixel_ap")
     assert (
         "WinCLIP loses most" in said and "without the whole's shape (+60.9 points, 75 % of all that it loses)" in said
     )
-    assert said.endswith("beyond chance without: colour (+20.3) and the whole's shape (+60.9).")
+    assert said.endswith("beyond chance it loses without: colour (+20.3) and the whole's shape (+60.9).")
     values, errors = tables.panels_of(rows, ["winclip"])
     assert list(values["winclip"]) == list(errors["winclip"]) == ["lost", "share"]
-    mean = tables.over_trainings([losses(), losses(0)])
-    assert mean.pixel_ap.iloc[0] == pytest.approx(0.8)
+
+
+def profiles_said(table: pd.DataFrame) -> str:
+    (said,) = tables.profiles_in_words(tables.profiles({"winclip": [table]}, "pixel_ap"), [], "pixel_ap")
+    return said
+
+
+def test_gains_are_no_losses():
+    gaining = losses(-0.5)
+    gaining.loc[gaining.removal == "smooth", "pixel_ap"] += 0.02
+    said = profiles_said(gaining)
+    assert said.startswith("WinCLIP loses nothing but gains least pixel AP without fine texture (+2.0 points); ")
+    assert "it loses without: none; it gains: colour (+10.2), fine texture (+2.0) and the whole's shape" in said
+    assert profiles_said(losses(0)).startswith("WinCLIP loses no pixel AP without any cue; beyond chance it loses")
+
+
+def test_of_one_category_nothing_is_said_of_chance():
+    said = profiles_said(losses().query("category == 'a'"))
+    assert said.endswith("; whether that is beyond chance, one category does not tell.")
+
+
+def test_the_chance_of_trainings_is_in_the_profiles():
+    rows = tables.profiles({"winclip": [losses(0.5), losses()]}, "pixel_ap").set_index("cue")
+    assert rows.lost.tolist() == pytest.approx([15.225, 0, 45.675]) and rows.share.tolist() == pytest.approx(
+        [25, 0, 75]
+    )
+    assert (rows.lost_low["colour"] < 0) and rows.lost_se["colour"] == pytest.approx(5.075, rel=0.01)
 
 
 @pytest.mark.slow
@@ -54,14 +79,18 @@ def test_fewer_sentences_are_paired_with_the_first_set():
 def test_a_model_is_set_against_the_line_of_maps_without_a_model():
     trivial = ["centre-distance", "local-contrast", "median-colour"]
     found = {
-        name: losses(0).assign(pixel_ap_before=before, pixel_ap=before)
+        name: [losses(0).assign(pixel_ap_before=before, pixel_ap=before)]
         for name, before in zip(trivial, [0.2, 0.3, 0.4])
     }
-    found["winclip"] = losses(0).assign(pixel_ap_before=0.5, pixel_ap=0.4)
+    found["winclip"] = [losses(0).assign(pixel_ap_before=0.5, pixel_ap=0.4)]
     rows = tables.above_the_line(found, trivial, "pixel_ap")
     assert rows.effective.tolist() == pytest.approx([-10] * 4, abs=1e-3) and rows.expected.tolist() == pytest.approx(
         [50] * 4, abs=1e-3
     )
     (said,) = tables.line_in_words(rows)
     assert said.startswith("WinCLIP is above the line beyond chance: none; below: grey (-10.0), hue (-10.0), smooth")
+    found["winclip"].append(losses(0).assign(pixel_ap_before=0.5, pixel_ap=0.5))
+    both = tables.above_the_line(found, trivial, "pixel_ap")
+    assert both.effective.tolist() == pytest.approx([-5] * 4, abs=1e-3)
+    assert (both.low < -60).all() and (both.high > 50).all()  # of two trainings ten points apart
     assert "Too few" in tables.line_in_words(tables.above_the_line(found, trivial[:2], "pixel_ap"))[0]

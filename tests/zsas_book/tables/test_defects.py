@@ -44,11 +44,14 @@ def test_groups_have_a_row_for_each_model_with_the_deviation_in_the_cell():
 def test_what_is_found_worst_and_best_and_what_contrast_is_worth():
     rows = [(name, "contrast", level, value) for name in "ab" for level, value in (("low", 0.5), ("high", 0.7))]
     metrics = pd.DataFrame(rows, columns=["category", "grouping", "group", "image_auroc"])
-    said = groups_in_words(metrics.assign(pixel_auroc=0.5), SUMMARIES["winclip", "type"])
+    said = groups_in_words([metrics.assign(pixel_auroc=0.5)], SUMMARIES["winclip", "type"])
     assert said[0].startswith("From low to high contrast, image AUROC changes by +20.0 points (95 % interval +20.0")
     assert "missing material has the lowest image AUROC beside its categories (-20.0 points)" in said[2]
     assert "surface damage the highest (+10.0)" in said[2] and len(said) == 4
-    alone = groups_in_words(metrics.head(1).assign(pixel_auroc=0.5), summary({"multiple": 0.5}))
+    other = metrics.assign(image_auroc=metrics.image_auroc + 0.1 * (metrics.group == "high"))
+    trained = groups_in_words([own.assign(pixel_auroc=0.5) for own in (metrics, other)], SUMMARIES["winclip", "type"])
+    assert "changes by +25.0 points (95 % interval -38.5 to +88.5" in trained[0]  # of two trainings ten points apart
+    alone = groups_in_words([metrics.head(1).assign(pixel_auroc=0.5)], summary({"multiple": 0.5}))
     assert alone == ["Too few categories and groups to compare."]
 
 

@@ -57,7 +57,10 @@ def test_changes_of_ways_are_paired():
 
 @pytest.mark.slow
 def test_ranks_over_networks_have_an_interval():
-    table = pd.DataFrame({"accuracy": np.arange(6.0), "mAP": np.arange(6.0) ** 2})
+    table = pd.DataFrame({"accuracy": np.arange(6.0), "mAP": np.arange(6.0) ** 2, "member": list("abcdee")})
     found = tables.ranks(table, ["mAP"], "direction")
     assert found.loc[0, "rank"] == pytest.approx(1) and found.loc[0, "networks"] == 6
-    assert tables.foretold_in_words(found)[0].startswith("Accuracy in plain view and mAP: rank correlation +1.00 (")
+    assert tables.foretold_in_words(found) == [
+        "Accuracy in plain view and mAP: rank correlation +1.00 (over 6 networks, 95 % interval +1.00 to +1.00 over 5 "
+        "resampled members, each with all its seeds)."
+    ]

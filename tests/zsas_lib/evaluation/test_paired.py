@@ -11,7 +11,7 @@ from benchmarks.paired import pixel_differences
 from zsas_lib.evaluation.evaluate import evaluate
 from zsas_lib.evaluation.paired import differences, flat_gaps, flat_runs, over_categories, paired, samples
 from zsas_lib.evaluation.replicates import flat, scaled
-from zsas_lib.evaluation.sampled import Sampled, unpaired
+from zsas_lib.evaluation.sampled import Sampled, difference_of, unpaired
 from zsas_lib.evaluation.tables import Replicated, with_means
 from zsas_lib.metrics.bootstrap import resampled
 from zsas_lib.robustness.sweeps import uniform_sweep
@@ -88,12 +88,38 @@ def test_a_difference_in_numbers():
     se = np.std(values[1:], ddof=1) * np.sqrt(4 / 3)
     assert (gap.gap, gap.se, gap.agree) == (0.3, pytest.approx(se), 0.75)
     assert (gap.low, gap.high) == pytest.approx(stats.t.interval(0.95, 3, 0.3, se))
-    assert gap.power == pytest.approx((stats.t.ppf(0.975, 3) + stats.t.ppf(0.8, 3)) * se)
+    assert stats.nct.sf(stats.t.ppf(0.975, 3), 3, gap.power / se) == pytest.approx(0.8, abs=1e-6)
     with_runs = sampled(values, 4, 3, {2: np.array([-0.05, 0.05])}).difference()
     assert with_runs.se == pytest.approx(np.hypot(se, 0.05)) and with_runs.gap == 0.3
     alone = unpaired(sampled(values, 4, 3), sampled(values - 0.1, 4, 3))
     assert alone.gap == pytest.approx(0.1) and alone.se == pytest.approx(se * 2**0.5)
     assert alone.agree == pytest.approx(stats.t.cdf(0.1 / alone.se, 6))
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 5, 29, 199])
+def test_of_a_difference_as_large_as_the_power_four_of_five_are_beyond_chance(freedom):
+    power = difference_of(1.0, [(0.09, freedom)]).power / 0.3
+    rng = np.random.default_rng(0)
+    shown = (rng.normal(size=100_000) + power) / np.sqrt(rng.chisquare(freedom, 100_000) / freedom)
+    assert (np.abs(shown) > stats.t.ppf(0.975, freedom)).mean() == pytest.approx(0.8, abs=0.005)
+
+
+def test_zero_has_no_sign_and_dust_is_zero():
+    names = list("abcd")
+    exact = over_categories(pd.Series([0.25, -0.25, 0.25, -0.25], index=names))
+    dust = over_categories(pd.Series([0.25, -0.25, 0.25, -0.25 + 1e-16], index=names))
+    assert np.isnan(exact.agree) and exact.gap == 0 < exact.se
+    assert np.isnan(dust.agree) and dust.gap == 0 and dust.se == pytest.approx(exact.se)
+    for same in (0.0, 0.1 + 0.2 - 0.3):
+        alike = over_categories(pd.Series([same] * 4, index=names))
+        assert (alike.gap, alike.se, alike.low, alike.high, alike.power) == (0, 0, 0, 0, 0) and np.isnan(alike.agree)
+    assert np.isnan(difference_of(0.0, [(0.02, 3)]).agree)
+    constant = over_categories(pd.Series([0.01] * 4, index=names))
+    assert (constant.low, constant.high, constant.se, constant.agree) == (constant.gap, constant.gap, 0, 1)
+    rounded = sampled(np.array([0.5, 0.5, 1e-17, 0.5, 1e-17]), 4, 3).difference()
+    assert rounded.agree == 0.5, "replicates that are 0 but for rounding"
+    large = sampled(np.array([4e6, 4e6, 4e6 + 1e-9, 4e6 - 1e-9]) - 0.0, 4, 3).difference()
+    assert large.se == 0, "rounding of large numbers"
 
 
 def test_flat_tables_have_every_row_and_the_replicates_of_means(table):

@@ -86,7 +86,7 @@ def test_a_difference_is_that_of_the_numbers_and_of_every_replicate(tables):
     low, high = stats.t.interval(0.95, rarer - 1, row.gap, se)
     expected = [se, low, high, (np.sign(values) == np.sign(row.gap)).mean()]
     assert row[["se", "low", "high", "agree"]].tolist() == pytest.approx(expected)
-    assert row.power == pytest.approx((stats.t.ppf(0.975, rarer - 1) + stats.t.ppf(0.8, rarer - 1)) * se)
+    assert stats.nct.sf(stats.t.ppf(0.975, rarer - 1), rarer - 1, row.power / se) == pytest.approx(0.8, abs=1e-6)
 
 
 @pytest.mark.slow

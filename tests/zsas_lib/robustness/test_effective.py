@@ -80,14 +80,23 @@ def test_bad_input_is_refused():
 @pytest.mark.slow
 def test_rank_correlation_of_models_in_order_is_certain():
     across = np.arange(8.0)
-    same = rank_correlation(across, across**3, resamples=100)
+    same = rank_correlation(across, across**3, range(8), resamples=100)
     assert (same.gap, same.low, same.agree) == pytest.approx((1, 1, 1))
     rng = np.random.default_rng(0)
-    other = rank_correlation(across, rng.permutation(across), resamples=200)
+    other = rank_correlation(across, rng.permutation(across), range(8), resamples=200)
     assert other.low < 0 < other.high
-    assert np.isnan(rank_correlation(across[:3], across[:3]).low)
+    assert np.isnan(rank_correlation(across[:3], across[:3], range(3)).low)
+
+
+def test_members_are_resampled_each_with_all_its_seeds():
+    rng = np.random.default_rng(1)
+    across, up = rng.normal(size=(2, 8))
+    alone = rank_correlation(across, up, range(8))
+    thrice = rank_correlation(np.repeat(across, 3), np.repeat(up, 3), sorted([*range(8)] * 3))
+    assert vars(thrice) == pytest.approx(vars(alone), nan_ok=True)
+    assert np.isnan(rank_correlation(across, up, ["a", "b", "c", "c"] * 2).low), "three members"
 
 
 def test_what_is_the_same_for_all_foretells_nothing():
-    found = rank_correlation(np.ones(5), np.arange(5.0))
+    found = rank_correlation(np.ones(5), np.arange(5.0), range(5))
     assert np.isnan([found.gap, found.low, found.high, found.agree]).all()

@@ -132,6 +132,19 @@ def test_the_band_is_around_the_share():
     assert band.images.sum() == len(target)
 
 
+def test_the_band_of_few_categories_is_that_of_students_t():
+    rng, covered = np.random.default_rng(0), []
+    for _ in range(200):
+        labels = np.concatenate([rng.random(20) < share for share in rng.beta(4, 4, 4)])
+        target = pd.DataFrame({"category": np.repeat(list("abcd"), 20), "is_anomalous": labels})
+        band = module.reliability_band(target, np.linspace(0.4, 0.6, 80), bins=1)
+        covered.append(band.low_share[0] <= 0.5 <= band.high_share[0])
+        assert 0 <= band.low_share[0] <= band.share[0] <= band.high_share[0] <= 1
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.04)
+    alone = module.reliability_band(target[:20], np.linspace(0.4, 0.6, 20), bins=2)
+    assert alone[["low_share", "high_share"]].isna().all(axis=None)
+
+
 def test_a_share_of_false_alarms_counts_whole_pictures():
     sound = np.linspace(0.01, 1, 100)
     labels = np.zeros(100, dtype=bool)

@@ -6,6 +6,7 @@ from toy import Glow, Speckled, toy_dataset
 
 import zsas_lib as zsas
 from zsas_lib.evaluation.paired import samples
+from zsas_lib.evaluation.tables import ResultTable
 from zsas_lib.studies.groups import category_spans, flat_groups, group_means
 
 
@@ -25,7 +26,8 @@ def runs(tmp_path_factory):
 def test_groups_of_models_have_the_same_resamples_of_categories(runs):
     groups = {"nut": "x", "ring": "x", "star": "y"}
     whole = flat_groups(runs, groups)
-    itself = whole[whole.replicate < 0].set_index(["model", "group"])
+    assert whole.groupby("model").run.unique().map(list).to_dict() == {"one": [0, 1], "two": [0]}
+    itself = whole[whole.replicate < 0].groupby(["model", "group"]).mean()
     for name, own in runs.items():
         means = sum(group_means(table, groups) for table in own) / len(own)
         assert itself.loc[name].image_auroc.to_dict() == pytest.approx(means.image_auroc.to_dict())
@@ -33,6 +35,17 @@ def test_groups_of_models_have_the_same_resamples_of_categories(runs):
     models = {name: samples(own, "pixel_auroc", "group") for name, own in whole.groupby("model")}
     gap = (models["one"]["x"] - models["two"]["x"]).difference()
     assert gap.gap == pytest.approx(itself.pixel_auroc["one", "x"] - itself.pixel_auroc["two", "x"])
+
+
+def test_the_chance_of_trainings_is_in_what_groups_differ_by():
+    names = ["a", "b", "c"]
+    first, second, other = (
+        ResultTable({"image_auroc": [own, own + 0.01, own + 0.02, 0.0]}, [*names, "mean"]) for own in (0.6, 0.8, 0.7)
+    )
+    whole = flat_groups({"one": [first, second], "two": [other]}, dict.fromkeys(names, "x"))
+    of = samples(whole, "image_auroc", "model")
+    found = (of["one"] - of["two"]).difference()
+    assert found.gap == pytest.approx(0) and found.se == pytest.approx(0.1)  # of two trainings 0.2 apart
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from toy import toy_dataset
 import zsas_lib as zsas
 from zsas_lib.evaluation.paired import paired
 from zsas_lib.evaluation.tables import ResultTable
+from zsas_lib.studies import recommendation
 from zsas_lib.studies.recommendation import ALARMS, NEEDS, WORST, alarms_by_category, entries, recommended
 
 
@@ -20,6 +21,25 @@ def test_false_alarms_are_counted_where_enough_of_the_damaged_are_found():
     assert alarms_by_category(table, found=0.5)["nut"] == 0.25  # at 0.8
     assert alarms_by_category(table, found=0.75)["nut"] == 0.75  # at 0.3, which a normal picture has too
     assert alarms_by_category(table)["nut"] == 0.75 and np.isnan(alarms_by_category(table)["ring"])
+
+
+def alarming(shares: dict[str, float]) -> ResultTable:
+    table = ResultTable({"aupro": [0.0]})
+    parts = []
+    for name, share in shares.items():
+        scores = [0.5] * 10 + [0.6] * round(10 * share) + [0.1] * round(10 * (1 - share))
+        parts.append(
+            pd.DataFrame({"category": name, "image_score": scores, "is_anomalous": [True] * 10 + [False] * 10})
+        )
+    table.per_image = pd.concat(parts)
+    return table
+
+
+def test_the_chance_of_trainings_is_in_the_gap_of_false_alarms():
+    runs = {"one": [alarming({"nut": own, "ring": own}) for own in (0.2, 0.4)]}
+    runs["two"] = [alarming({"nut": 0.5, "ring": 0.5})]
+    found = recommendation._gap(ALARMS, "one", "two", {}, pd.DataFrame(), runs)
+    assert found.gap == pytest.approx(0.2) and found.se == pytest.approx(0.1) and found.low < 0 < found.high
 
 
 @pytest.fixture(scope="module")
