@@ -10,6 +10,8 @@ from ..labels import axis_label, label
 from .style import COLOURS, INK, SERIES
 
 THICKNESS = 0.8  # of a row's bars together, where 1 is the distance between rows
+DIAMOND = {"color": "#1a1a1a", "markeredgecolor": "white", "markeredgewidth": 1.0, "markersize": 6, "linestyle": "none"}
+"""Dark with a white edge: one of both stands out from every bar and ground."""
 
 
 def bars(
@@ -25,8 +27,8 @@ def bars(
 
     Columns take their colours from ``colours``, else from what the book's colours mean, else from the palette; a Series
     is one column, whose bars take theirs by the names of its rows. ``errors`` have the same rows and columns, in the
-    same unit; ``marks`` too: they stand in the bars as diamonds, such as what a paper prints. ``points``, for a Series,
-    has a column for each row of it: single values, drawn over its bar.
+    same unit; ``marks`` too: they stand in the bars as a `DIAMOND`, such as what a paper prints. ``points``, for a
+    Series, has a column for each row of it: single values, drawn over its bar.
     """
     single = isinstance(values, pd.Series)
     wide, spread, beside = (_frame(part) for part in (values, errors, marks))
@@ -49,8 +51,7 @@ def bars(
         )
         if column in marked:
             name = "reported" if column == marked[0] else None
-            diamonds = {"color": COLOURS["reported"], "markersize": 4, "label": name}
-            axes.plot(beside[column].reindex(wide.index), places, "D", **diamonds)
+            axes.plot(beside[column].reindex(wide.index), places, marker="D", label=name, zorder=3, **DIAMOND)
     if points is not None:
         for place, name in enumerate(wide.index):
             column = points[name].dropna()

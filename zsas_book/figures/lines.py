@@ -11,6 +11,9 @@ from ..labels import axis_label, label
 from .panels import legend, log_axes, panels
 from .style import INK, SERIES
 
+ABOVE, BELOW = (4, 4), (4, -11)
+"""Where the name of a point stands, in points from it."""
+
 
 def sweep_lines(
     axes: Axes,
@@ -115,16 +118,29 @@ def training_panels(
 
 
 def named_points(
-    axes: Axes, across: pd.Series, up: pd.Series, errors: pd.Series | None = None, colour: str = SERIES[0]
+    axes: Axes,
+    across: pd.Series,
+    up: pd.Series,
+    errors: pd.Series | None = None,
+    colour: str = SERIES[0],
+    floor: float | None = None,
 ) -> None:
-    """A point for each row of two Series, with its name beside it and, across, its error."""
+    """A point for each row of two Series, with its name above it and, across, its error; a name that would touch
+    another one stands below its point. ``floor`` is where the upward axis begins; axes are to have their names before.
+    """
     spread = None if errors is None else errors.reindex(across.index).fillna(0)
     axes.errorbar(across, up[across.index], xerr=spread, fmt="o", color=colour, ecolor=INK)
-    for name in across.index:
-        place = {"xytext": (4, 4), "textcoords": "offset points", "color": INK, "fontsize": 8}
-        axes.annotate(label(name), (across[name], up[name]), **place)
     axes.margins(x=0.12, y=0.15)
+    axes.set_ylim(floor)
     axes.grid()
+    place = {"xytext": ABOVE, "textcoords": "offset points", "color": INK, "fontsize": 8}
+    names = [axes.annotate(label(name), (across[name], up[name]), **place) for name in across.index]
+    axes.figure.draw_without_rendering()
+    taken = []
+    for name in names:
+        if name.get_window_extent().count_overlaps(taken):
+            name.xyann = BELOW
+        taken.append(name.get_window_extent())
 
 
 def bound_steps(curves: Mapping[str, pd.DataFrame], yardstick: str) -> Figure:

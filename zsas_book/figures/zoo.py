@@ -12,6 +12,7 @@ from zsas_lib.evaluation.sampled import ITSELF
 from zsas_lib.robustness.design_choices import MORE_IS_BETTER, WITHIN
 from zsas_lib.robustness.effective import huber_line, logits_of
 
+from .costs import MARKERS
 from .dots import ROW, dots
 from .panels import legend, panels
 from .style import INK, SERIES
@@ -25,7 +26,8 @@ def factor_lines(
 ) -> Figure:
     """A panel for each factor: every network by its accuracy in plain view (across) and under the factor (upwards), in
     percent, with the line of the ``reference`` members, which is straight between logits. ``robustness`` is a flat
-    table of `visual_factors.factor_robustness`; members in ``colours`` are told apart, others are grey."""
+    table of `visual_factors.factor_robustness`; members in ``colours`` are told apart, others are small, grey and
+    behind them."""
     own = robustness[robustness["replicate"] == ITSELF]
     factors = list(dict.fromkeys(own["factor"]))
     rows = -(-len(factors) // columns)
@@ -39,8 +41,9 @@ def factor_lines(
         axis.plot(100 * across, 100 * expit(slope * logits_of(across) + intercept), color=INK, linewidth=1)
         for member, part in here.groupby("member", sort=False):
             known = colours.get(str(member))
+            shape = {"color": known, "markersize": 5, "zorder": 3} if known else {"color": INK, "markersize": 3}
             label = str(member) if known and factor == factors[0] else None
-            axis.plot(100 * part["plain"], 100 * part["accuracy"], "o", color=known or INK, markersize=5, label=label)
+            axis.plot(100 * part["plain"], 100 * part["accuracy"], "o", label=label, **shape)
         axis.set_title(factor)
     for axis in flat[len(factors) :]:
         axis.set_visible(False)
@@ -51,16 +54,17 @@ def factor_lines(
 
 
 def foretelling(table: pd.DataFrame, across: str, up: Mapping[str, str], chance: Mapping[str, float]) -> Figure:
-    """A panel for each column of ``up`` (a name, its axis): networks by accuracy in plain view and by it, and a line at
-    its ``chance``."""
-    figure, axes = panels(len(up), height=3.0)
+    """A panel for each column of ``up`` (a name, its axis): networks by accuracy in plain view and by it, a colour and
+    a marker for each member, and a line at its ``chance``."""
+    figure, axes = panels(len(up), height=4.0)
     for axis, (column, named) in zip(np.atleast_1d(axes).ravel(), up.items()):
-        axis.plot(100 * table[across], 100 * table[column], "o", color=INK, markersize=5)
-        for row in table.drop_duplicates("member").to_dict("records"):
-            axis.annotate(str(row["member"]), (100 * row[across], 100 * row[column]), fontsize=7, alpha=0.8)
+        for number, (member, own) in enumerate(table.groupby("member", sort=False)):
+            shape = {"color": SERIES[number % len(SERIES)], "marker": MARKERS[number % len(MARKERS)], "markersize": 5}
+            axis.plot(100 * own[across], 100 * own[column], linestyle="", label=str(member), **shape)
         if column in chance:
             axis.axhline(100 * chance[column], color=INK, linewidth=1, linestyle=":")
         axis.set(xlabel="accuracy in plain view (%)", ylabel=named)
+    legend(figure, columns=6)
     return figure
 
 

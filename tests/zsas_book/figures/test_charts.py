@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib.colors import to_rgb
 
 from zsas_book import figures
 
@@ -44,7 +45,10 @@ def test_bars_stand_in_groups_with_their_errors_and_marks():
     assert [text.get_text() for text in axes.get_yticklabels()] == ["ceramic ring", "star"]
     upper, lower = axes.patches[0], axes.patches[2]
     assert upper.get_y() < lower.get_y()  # the axis points down
-    assert [line.get_xdata().tolist() for line in axes.lines if line.get_marker() == "D"] == [[81.0, 61.0]]
+    (diamonds,) = [line for line in axes.lines if line.get_marker() == "D"]
+    assert diamonds.get_xdata().tolist() == [81.0, 61.0]
+    face, edge = (sum(to_rgb(colour)) for colour in (diamonds.get_color(), diamonds.get_markeredgecolor()))
+    assert face < 0.5 < 2.5 < edge  # seen on any bar, and on light and dark ground
 
 
 def test_marks_are_named_once_whichever_column_has_them():
@@ -152,6 +156,15 @@ def test_points_have_their_names():
     figures.named_points(axes, VALUES.winclip, VALUES.vcpclip, VALUES.winclip / 100)
     assert [text.get_text() for text in axes.texts] == ["ceramic ring", "star"]
     assert axes.lines[0].get_xydata().tolist() == [[80, 90], [60, 70]]
+
+
+def test_a_name_that_would_touch_another_one_stands_below_its_point():
+    across = pd.Series({"plastic_capsule": 0.50, "painted_star": 0.501, "far": 0.1})
+    figure, axes = figures.panels()
+    figures.named_points(axes, across, pd.Series({"plastic_capsule": 4.0, "painted_star": 4.01, "far": 1.0}), floor=0.0)
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert not any(boxes[place].count_overlaps(boxes[:place]) for place in range(3))
+    assert axes.get_ylim()[0] == 0 and [text.xyann[1] > 0 for text in axes.texts] == [True, False, True]
 
 
 def test_curve_panels_have_a_line_for_each_category_and_the_means_of_others_beside():

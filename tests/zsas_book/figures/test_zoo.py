@@ -26,6 +26,8 @@ def test_factors_have_a_panel_each_with_every_network_and_a_line():
     shown = [axis for axis in figure.axes if axis.get_visible()]
     assert [axis.get_title() for axis in shown] == ["pose", "lighting", "colour"]
     assert all(len(axis.lines) == 5 for axis in shown)  # the line and four networks
+    *grey, coloured = sorted(shown[0].lines[1:], key=lambda line: line.get_zorder())
+    assert coloured.get_color() == "#045fff" and all(one.get_zorder() < coloured.get_zorder() for one in grey)
     across, up = shown[0].lines[0].get_data()
     assert (np.diff(up) > 0).all() and across[0] == pytest.approx(8.0)
 
@@ -34,5 +36,8 @@ def test_networks_are_named_beside_chance():
     table = pd.DataFrame({"member": ["a", "b"], "accuracy": [0.2, 0.3], "mAP": [0.1, 0.4]})
     figure = figures.foretelling(table, "accuracy", {"mAP": "mAP (%)"}, {"mAP": 0.05})
     (axis,) = figure.axes
-    assert [text.get_text() for text in axis.texts] == ["a", "b"]
+    points = axis.lines[:2]
+    assert [line.get_label() for line in points] == ["a", "b"] and not axis.texts
+    assert len({(line.get_color(), line.get_marker()) for line in points}) == 2
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b"]
     assert axis.lines[-1].get_ydata()[0] == pytest.approx(5)
