@@ -1,6 +1,7 @@
 """WinCLIP with the embedded backbone beside the best map without a model, on embedded-b and on real photographs, and
 what such maps cost."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,7 +43,8 @@ def compared(model: AnomalyModel, pictures: AnomalyDataset, name: str) -> Iterat
     gaps = paired([table], [best]).set_index(["category", "metric"])
     for metric in METRICS:
         found = gaps.loc[("mean", metric)]
-        note = f"{best.attrs[CHOSEN][metric]} {best.loc['mean', metric]:.3f}, standard error {found.se:.3f}"
+        known = f", standard error {found.se:.3f}" if math.isfinite(found.se) else ""
+        note = f"{best.attrs[CHOSEN][metric]} {best.loc['mean', metric]:.3f}{known}"
         yield Measurement(f"{name}, {metric} of winclip above the best trivial map", found.gap, note=note)
 
 

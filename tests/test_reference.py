@@ -18,7 +18,13 @@ from sphinx.application import Sphinx
 import zsas_lib as zsas
 from zsas_book.site.check import pages
 from zsas_book.site.reference import entries, linked, public_names, used_names, write_reference
-from zsas_book.site.signatures import columns_as_fields, data_docstring, options_as_fields, written_signature
+from zsas_book.site.signatures import (
+    ABBREVIATIONS,
+    columns_as_fields,
+    data_docstring,
+    options_as_fields,
+    written_signature,
+)
 
 PUBLIC = public_names(REPOSITORY)
 ENTRIES = entries(REPOSITORY)
@@ -116,6 +122,13 @@ def test_signatures_read_as_they_are_written(shown):
     for room in ENTRIES:
         for signature in shown[room].values():
             assert not re.search(r"jaxtyping|collections\.abc|typing\.|~", signature.astext()), signature.astext()
+
+
+@pytest.mark.workflow
+def test_first_sentences_do_not_end_at_an_abbreviation(built):
+    said = [entry.astext().strip() for entry in built[0]["reference"].findall(nodes.entry)]
+    assert any("eq. (" in sentence for sentence in said)
+    assert not [sentence for sentence in said if sentence.endswith(ABBREVIATIONS)]
 
 
 def links_of(tree: nodes.document) -> set[tuple[str, str]]:

@@ -14,7 +14,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 def quality_and_cost(table: pd.DataFrame, metric: str, trivial: float) -> Figure:
     """A metric of `studies.towers.entry_table` against the operations of a picture: a colour for each kind of windows,
-    a marker for each family, hollow for random weights; ``trivial`` is a dotted line."""
+    a marker for each family, named where there are several, hollow for random weights; ``trivial`` is a dotted line."""
     figure, axes = panels(height=4.2)
     kinds, families = list(dict.fromkeys(table.windows)), list(dict.fromkeys(table.family))
     for row in table.itertuples():
@@ -25,7 +25,7 @@ def quality_and_cost(table: pd.DataFrame, metric: str, trivial: float) -> Figure
     axes.axhline(trivial, color=COLOURS["chance"], linestyle=":", label="best map without a model")
     for number, kind in enumerate(kinds):
         axes.plot([], [], marker="o", linestyle="", color=SERIES[number], label=f"{kind or 'own'} windows")
-    for number, family in enumerate(families):
+    for number, family in enumerate(families if len(families) > 1 else []):
         axes.plot([], [], marker=MARKERS[number % len(MARKERS)], linestyle="", color=INK, label=family)
     log_axes(axes, "x")
     axes.set(xlabel="GFLOP per picture", ylabel=axis_label(metric))

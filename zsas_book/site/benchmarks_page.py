@@ -28,6 +28,8 @@ MACHINE = ["processor", "cores", "memory_gb", "gpu"]
 COLUMNS = [*FOUND, "date", *MACHINE, "threads", "torch", "commit"]
 MET, MISSED, NO_BAR, NOT_MEASURED = "met", "not met", "no bar", "not measured"
 RELATIONS = {"<=": operator.le, ">=": operator.ge}
+UNKNOWN = ", standard error nan"
+"""What older rows end in whose error is not known."""
 BAR = re.compile(r"(ours|ratio) (<=|>=) ([\d.]+)$")
 
 PAGE = (
@@ -137,7 +139,7 @@ def _markdown(rows: pd.DataFrame) -> str:
         other = f"{_number(row.peer)} {row.unit} ({row.against})" if row.against else ""
         verdict = f"**{row.verdict}**" if row.bar else row.verdict
         cells = (
-            f"*{row.benchmark}*: {row.what}" + (f"; {row.note}" if row.note else ""),
+            f"*{row.benchmark}*: {row.what}" + (f"; {row.note.removesuffix(UNKNOWN)}" if row.note else ""),
             f"{_number(row.ours)} {row.unit}".strip(),
             other,
             _number(row.ratio),
@@ -168,7 +170,7 @@ def _verdict(row) -> str:
 
 
 def _number(value: float) -> str:
-    return "" if pd.isna(value) else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return "" if pd.isna(value) else f"{value:,.0f}" if abs(float(f"{value:.3g}")) >= 1000 else f"{value:.3g}"
 
 
 def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:

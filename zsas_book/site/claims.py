@@ -21,6 +21,8 @@ from .staging import MADE, WIDE
 
 PAPER = "paper"
 """The profile of the papers' own data and backbones."""
+NOTHING = " = none"
+"""How a test ends that asks for a quotation of nothing."""
 MOST_TIMES = 1000
 """Above so many times as many pictures the number says no more than that."""
 ELSEWHERE, UNTESTED = "see page", "not tested"
@@ -53,7 +55,9 @@ categories and trainings like these would show a difference of this size in four
 own data and backbone would take. *Not paired* are sides about different pictures: each has its own chance, and the
 interval is wider. Of a highest or lowest row it is that row's. Where only ± stands, a difference within two such
 standard errors is within chance, both sides taken as independent, which makes it too large where they are not; where
-nothing stands, the page publishes no spread for this number. {profile}
+nothing stands, the page publishes no spread for this number. Numbers stand in the unit of the table that they are
+from: quality and its differences are fractions on some pages (0.05), percent and points on others (5.0), and the same
+on both sides of a verdict. {profile}
 
 {counts}
 
@@ -76,7 +80,8 @@ def what_decides(claim: pd.Series, found: Verdict, paper: dict[str, Page]) -> st
     if found.times > 1:
         most = found.times > MOST_TIMES
         size = f"more than {MOST_TIMES:,}" if most else f"about {float(f'{found.times:.2g}'):,g}"
-        said.append(f"{size} times as many like these would show a difference of this size")
+        what = "pictures, categories and trainings like these"
+        said.append(f"{size} times as many {what} would show a difference of this size")
     pages = [paper[name] for name in claim.pages.split() if name in paper]
     if pages and (dataset := str(pages[0].parameters.get("dataset", ""))):
         given = pages[0].parameters
@@ -89,6 +94,16 @@ def what_decides(claim: pd.Series, found: Verdict, paper: dict[str, Page]) -> st
         named = f" with {backbone}" if backbone else ""
         said.append(f"the papers' question is decided by {len(own)} {noun}{pictures} of {dataset}{named}")
     return f"To decide it: {'; '.join(said)}." if said else ""
+
+
+def _in_sentences(claim: pd.Series, word: str, evidence: str, decides: str) -> str:
+    """A verdict in Markdown: its word with the evidence, and behind a stop what would decide it. A quotation that was
+    asked to be "none" has the name of its column before it."""
+    if evidence and claim.test.endswith(NOTHING):
+        column = claim.test.removesuffix(NOTHING).rpartition("[")[2].rstrip("]")
+        evidence = f"{column}: {evidence}"
+    said = f"**{in_markdown(word)}** {in_markdown(evidence)}".strip()
+    return ". ".join(filter(None, [said.removesuffix("."), in_markdown(decides)])) if decides else said
 
 
 def write_claims(root: Path, source: Path, states: Sequence[PageState]) -> None:
@@ -122,9 +137,7 @@ def write_claims(root: Path, source: Path, states: Sequence[PageState]) -> None:
             )
             cells = (
                 row.claim.replace("|", r"\|"),
-                " ".join(
-                    filter(None, [f"**{in_markdown(row.word)}**", *map(in_markdown, (row.evidence, row.decides))])
-                ),
+                _in_sentences(row, row.word, row.evidence, row.decides),
                 links,
                 row.place,
                 row.note.replace("|", r"\|"),

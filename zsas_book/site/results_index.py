@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from zsas_lib.metrics import METRICS
+
 from ..pages.states import PageState
 from ..project.chapters import COMPUTED
 from ..tables.numbers import published_numbers
@@ -23,7 +25,9 @@ RESULTS = (
 
 Every number that a page of this book publishes: {count:,} numbers of {pages} pages. Type words to keep the rows that
 hold all of them, such as `winclip pixel_auroc mean`; press a column's name to sort. `±` is the standard error or
-deviation that stands beside the number. The whole table: {{download}}`numbers.csv <numbers.csv>`.
+deviation that stands beside the number. Tables keep the unit in which their page publishes them, so that fractions
+stand beside percent: `unit` says which where the column's name or the range of a metric tells, and is empty where
+neither does. The whole table: {{download}}`numbers.csv <numbers.csv>`.
 
 ```{{raw}} html
 <div id="zsas-results">
@@ -43,7 +47,13 @@ deviation that stands beside the number. The whole table: {{download}}`numbers.c
 ```
 """
 )
-HEADS = ("page", "table", "row", "column", "value", "±")
+HEADS = ("page", "table", "row", "column", "value", "±", "unit")
+COLUMNS = ("page", "table", "row", "column", "value", "spread", "unit")
+TEXTS = ("page", "table", "row", "column", "unit")
+NAMED = {"(%)": "percent", "(points)": "points", "ms per picture": "ms", "peak MB": "MB", "GFLOP": "GFLOP"}
+"""What a column's name has in it, and the unit that this tells."""
+FRACTION, PERCENT = (0.3, 1.0), (20.0, 100.0)
+"""Where the largest number of a metric's column lies if it is a fraction, or percent; a smaller one may be points."""
 
 
 def write_results_index(root: Path, source: Path, states: Iterable[PageState]) -> None:
@@ -54,12 +64,8 @@ def write_results_index(root: Path, source: Path, states: Iterable[PageState]) -
             numbers = published_numbers(root / COMPUTED / f"{state.page.name}_files")
             tables.append(numbers.assign(page=state.page.name))
             titles[state.page.name] = page_title(root, state)
-    numbers = (
-        pd.concat(tables, ignore_index=True)
-        if tables
-        else pd.DataFrame(columns=["page", "table", "row", "column", "value", "spread"])
-    )
-    numbers = numbers[["page", "table", "row", "column", "value", "spread"]]
+    numbers = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*COLUMNS[:-1]])
+    numbers = numbers.assign(unit=units(numbers))[[*COLUMNS]]
     folder = source / MADE
     folder.mkdir(exist_ok=True)
     numbers.to_csv(folder / "numbers.csv", index=False, float_format="%.6g")
@@ -74,16 +80,31 @@ def write_results_index(root: Path, source: Path, states: Iterable[PageState]) -
     (folder / "results.md").write_text(text, encoding="utf-8")
 
 
+def units(numbers: pd.DataFrame) -> pd.Series:
+    """The unit of every number of a table with `COLUMNS`, in a word; "" where neither the name of its column nor, of a
+    metric, the range of the whole column tells it."""
+    columns = numbers.groupby(["page", "table", "column"])["value"]
+    lowest, highest = (columns.transform(which) for which in ("min", "max"))
+    level = numbers["column"].isin([*METRICS]) & (lowest >= 0)
+    found = pd.Series("", index=numbers.index)
+    found[level & highest.between(*FRACTION)] = "fraction"
+    found[level & highest.between(*PERCENT)] = "percent"
+    for mark, unit in NAMED.items():
+        found[numbers["column"].str.contains(mark, regex=False).astype(bool)] = unit
+    return found
+
+
 def _packed(numbers: pd.DataFrame, titles: dict[str, str]) -> str:
     """The numbers as JSON, gzipped and in base64, for training by training and step by step their words repeat.
 
-    Every text stands once: a row has the places of its page, table, name and column, the value and the spread or null.
+    Every text stands once: a row has the places of its page, table, name and column, the value and the spread or null,
+    and the place of its unit.
     """
-    texts = {name: pd.factorize(numbers[name]) for name in ("page", "table", "row", "column")}
-    places = [own.tolist() for own, _ in texts.values()]
+    texts = {name: pd.factorize(numbers[name]) for name in TEXTS}
+    *places, unit = [own.tolist() for own, _ in texts.values()]
     values = [[_short(value, digits) for value in numbers[name]] for name, digits in (("value", 6), ("spread", 3))]
     data = {name: list(map(str, words)) for name, (_, words) in texts.items()}
-    data |= {"titles": titles, "rows": list(zip(*places, *values))}
+    data |= {"titles": titles, "rows": list(zip(*places, *values, unit))}
     written = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return base64.b64encode(gzip.compress(written.encode(), mtime=0)).decode()
 

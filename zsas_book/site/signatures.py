@@ -16,12 +16,15 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.ext import autosummary
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.transforms import SphinxTransform
 from sphinx.util.nodes import make_refnode
 
 PACKAGE = "zsas_lib"
 KINDS = ("function", "class", "data", "type")
+ABBREVIATIONS = ("eq.", "eqs.", "sec.", "secs.", "Fig.", "Figs.", "App.", "cf.", "vs.")
+"""Behind these a docstring's first sentence goes on."""
 OPTION = re.compile(r"(?P<names>\w+(?:, \w+)*): (?P<meaning>\S.*)")
 COLUMNS = re.compile(r"\w+(?:, \w+)* {2,}(?P<meaning>\S.*)")
 
@@ -148,6 +151,7 @@ class ReadableTypes(SphinxTransform):
 def setup(app: Sphinx) -> dict[str, bool]:
     app.setup_extension("sphinx.ext.autodoc")
     app.setup_extension("sphinx.ext.autosummary")
+    autosummary.WELL_KNOWN_ABBREVIATIONS = tuple({*autosummary.WELL_KNOWN_ABBREVIATIONS, *ABBREVIATIONS})
     app.connect("autodoc-process-signature", _show_signature)
     app.connect("autodoc-process-docstring", _show_docstring)
     app.connect("missing-reference", _lead_on)

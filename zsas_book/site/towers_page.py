@@ -137,4 +137,5 @@ def _reasons(table: pd.DataFrame) -> str:
 
 
 def _number(value: float) -> str:
-    return "" if pd.isna(value) else f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2g}"
+    """The number to two digits, and to all before its point."""
+    return "" if pd.isna(value) else f"{value:,.0f}" if abs(float(f"{value:.2g}")) >= 100 else f"{value:.2g}"

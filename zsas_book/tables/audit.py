@@ -8,7 +8,8 @@ import pandas as pd
 import zsas_lib as zsas
 from zsas_lib.backbones.backbone import Backbone
 from zsas_lib.data.dataset import AnomalyDataset
-from zsas_lib.evaluation.tables import MEAN, between_runs
+from zsas_lib.evaluation.paired import paired
+from zsas_lib.evaluation.tables import MEAN, ResultTable, between_runs
 from zsas_lib.papers.comparable import comparable
 from zsas_lib.papers.printed import printed_metrics
 from zsas_lib.studies.audit import MOVED, NO_INTERVAL, WITHIN
@@ -24,7 +25,7 @@ def released_in_words(runs: Sequence[pd.DataFrame]) -> str:
     """What the trainings of the released model, tables of `evaluate`, reach: the first one's means and their spread."""
     noise = 100 * between_runs(runs, MOVED)
     reached = ", ".join(f"{label(metric)} {100 * runs[0].loc[MEAN, metric]:.1f} %" for metric in MOVED)
-    spread = ", ".join(f"{noise[metric]:.1f}" for metric in MOVED)
+    spread = ", ".join(f"{noise[metric]:.2f}" for metric in MOVED)
     return f"AnomalyCLIP as released: {reached}; from training to training {spread} points (standard deviation)."
 
 
@@ -72,6 +73,18 @@ def beside_image_scores(
         for claim, value, ours, where in rows
     )
     gaps = {"reported": top - text, "reproduced": own["map"] - own["text"]}
-    verdict = "same direction" if (gaps["reported"] < 0) == (gaps["reproduced"] < 0) else "other direction"
+    verdict = _direction(tables["map"], tables["text"], gaps["reported"], gaps["reproduced"])
     table.loc[len(table)] = {"claim": "difference", **gaps, "verdict": verdict}
     return table
+
+
+def _direction(one: pd.DataFrame, other: pd.DataFrame, printed: float, own: float) -> str:
+    """What a difference of two image AUROC, in points, has to do with the printed one; within chance where its paired
+    interval, of tables with replicates, holds 0."""
+    if not round(own, 1):
+        return "no difference"
+    if isinstance(one, ResultTable) and isinstance(other, ResultTable):
+        found = paired([one], [other]).set_index(["category", "metric"]).loc[(MEAN, "image_auroc")]
+        if found["low"] <= 0 <= found["high"]:
+            return WITHIN
+    return "same direction" if (printed < 0) == (own < 0) else "other direction"

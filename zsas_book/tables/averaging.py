@@ -12,7 +12,7 @@ from zsas_lib.robustness.averaging import COPIES, SINGLE, passes_of
 from zsas_lib.robustness.robust_training import changes
 
 from ..labels import label
-from ..words import beyond, how_sure, points
+from ..words import beyond, how_sure, listed, points
 
 Runs = Mapping[str, Mapping[str, Sequence[ResultTable]]]
 """Tables of `evaluate` by model and by way, one for each training."""
@@ -92,7 +92,8 @@ def means_in_words(rows: pd.DataFrame, metric: str) -> list[str]:
 
 
 def kinds_in_words(rows: pd.DataFrame) -> list[str]:
-    """Whether copies serve objects that may be turned by any angle otherwise than the others, a sentence each."""
+    """Which objects may be turned by any angle, and whether copies serve them otherwise than the others, a sentence
+    for each model and way."""
     sentences = []
     for (model, way), own in rows[rows.way.isin(COPIES)].groupby(["model", "way"], sort=False):
         known = own[own.turns.notna()]
@@ -107,7 +108,8 @@ def kinds_in_words(rows: pd.DataFrame) -> list[str]:
                 )
         if parts:
             sentences.append(f"{label(str(model))}, {way}: {' and '.join(parts)}.")
-    return sentences
+    may, not_ = (listed(dict.fromkeys(rows.category[rows.turns == turns])) for turns in (True, False))
+    return [f"May be turned by any angle: {may}; may not: {not_}.", *sentences] if sentences else []
 
 
 def worst_in_words(rows: pd.DataFrame, metric: str) -> list[str]:

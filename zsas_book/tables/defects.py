@@ -26,11 +26,11 @@ from .beside import beside_reported
 from .shown import shown
 
 
-def shown_apart(apart: pd.DataFrame) -> Styler:
-    """`studies.defects.methods_apart` in points, a row for each group and pair of models: the difference and its 95 %
-    interval for both metrics."""
+def shown_apart(apart: pd.DataFrame, summaries: Summaries) -> Styler:
+    """`studies.defects.methods_apart` in points, a row for each group, in the order of `ordered_groups`, and pair of
+    models: the difference and its 95 % interval for both metrics."""
     rows = {}
-    for row in apart.itertuples():
+    for row in _in_order(apart, summaries).itertuples():
         place = (row.grouping, row.group, f"{label(row.model)} less {label(row.over)}")
         numbers = {(row.metric, part): 100 * getattr(row, part) for part in ("gap", "low", "high")}
         rows[place] = rows.get(place, {}) | numbers
@@ -38,6 +38,14 @@ def shown_apart(apart: pd.DataFrame) -> Styler:
     table.columns = pd.MultiIndex.from_tuples(table.columns)
     table.index = pd.MultiIndex.from_tuples(table.index, names=["by", "group", "models"])
     return shown(table, formats={column: "{:+z.1f}" for column in table})
+
+
+def _in_order(apart: pd.DataFrame, summaries: Summaries) -> pd.DataFrame:
+    """The rows by grouping and by group as `ordered_groups` has it; groups that the first model lacks come last."""
+    groupings = list(dict.fromkeys(apart["grouping"]))
+    order = {by: [*ordered_groups(summaries, by), *apart.loc[apart["grouping"] == by, "group"]] for by in groupings}
+    places = [(groupings.index(by), order[by].index(own)) for by, own in zip(apart["grouping"], apart["group"])]
+    return apart.iloc[sorted(range(len(apart)), key=places.__getitem__)]
 
 
 def apart_in_words(apart: pd.DataFrame) -> list[str]:

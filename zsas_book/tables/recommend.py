@@ -32,4 +32,4 @@ def in_words(table: pd.DataFrame) -> list[str]:
 def shown_needs(table: pd.DataFrame) -> pd.DataFrame:
     """The table as the page shows it: names as labels, shares in percent."""
     named = {column: table[column].map(label) for column in ("method", "measured", "before")}
-    return table.assign(**named, value=100 * table["value"], **{name: 100 * table[name] for name in SIZES})
+    return table.assign(**named, value=100 * table["value"], **{name: 100 * table[name] for name in (*SIZES, "agree")})

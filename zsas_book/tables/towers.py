@@ -92,8 +92,10 @@ def towers_in_words(table: pd.DataFrame, differences: pd.DataFrame, metric: str)
     sentences = []
     if len(trained):
         best = trained.loc[trained[metric].idxmax()]
+        grids = trained.grid.nunique()
         sentences.append(
             f"Of {counted(trained.tower.nunique(), 'tower and variant', 'towers and variants')} that were trained, "
+            f"{f'on {grids} grids of patches, ' if grids > 1 else ''}"
             f"{best.tower} with {best.windows or 'its own'} windows has the highest {label(metric)}, "
             f"{best[metric]:.1f} %, for {best.GFLOP:.1f} GFLOP a picture."
         )
@@ -117,15 +119,16 @@ def towers_in_words(table: pd.DataFrame, differences: pd.DataFrame, metric: str)
 
 
 def pooled_in_words(saving: pd.DataFrame, metrics: Sequence[str]) -> list[str]:
-    """What pooled windows save and what they cost in quality, a sentence for each trained tower; random weights are
-    left out."""
+    """What pooled windows save and what they cost in quality, a sentence for each trained tower, behind one about
+    metrics that are the same for both kinds of windows; random weights are left out."""
     rows = saving[~saving.tower.str.endswith(RANDOM)]
     if rows.empty:
         return ["No trained tower here makes both kinds of windows."]
-    sentences = []
+    same = [metric for metric in metrics if (rows.loc[rows.metric == metric, list(POINTS)] == 0).all(axis=None)]
+    sentences = [f"The same for both kinds of windows, which take no part in it: {listed(same)}."] if same else []
     for (tower, grid, _), own in rows.groupby(["tower", "grid", "model"], sort=False):
         said = []
-        for metric in metrics:
+        for metric in [metric for metric in metrics if metric not in same]:
             row = own[own.metric == metric].iloc[0]
             sure = how_sure(row.low, row.high, row.agree / 100, row.power)
             found = beyond(row.low, row.high, "a gain", "a loss", "within chance")
@@ -133,6 +136,6 @@ def pooled_in_words(saving: pd.DataFrame, metrics: Sequence[str]) -> list[str]:
         share = 100 / own.iloc[0].saved
         sentences.append(
             f"{tower}, {grid} x {grid} patches: pooled windows take {share:.0f} % of the operations that encoded ones "
-            f"take. {'; '.join(said)}."
+            f"take. {'; '.join(said)}{'.' if said else ''}".strip()
         )
     return sentences

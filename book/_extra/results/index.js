@@ -12,7 +12,7 @@
   const step = 200;
   const names = ["page", "table", "row", "column"];
   const heads = [...document.querySelectorAll("#zsas-results th")].map((head) => head.textContent);
-  const text = (row, column) => (column < 4 ? data[names[column]][row[column]] : row[column]);
+  const text = (row, column) => (column < 4 ? data[names[column]][row[column]] : column === 6 ? data.unit[row[6]] : row[column]);
   const all = data.rows.map((row) => ({ row, words: names.map((name, place) => text(row, place)).concat(data.titles[text(row, 0)]).join(" ").toLowerCase() }));
   let found = all;
   let shown = step;
@@ -46,6 +46,7 @@
       cell(line, 0, link);
       for (const column of [1, 2, 3]) cell(line, column, text(row, column));
       for (const column of [4, 5]) cell(line, column, row[column] === null ? null : String(row[column]));
+      cell(line, 6, text(row, 6) || null);
       body.append(line);
     }
     here("zsas-count").textContent = found.length.toLocaleString("en") + " numbers";

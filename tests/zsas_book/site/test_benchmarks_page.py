@@ -135,6 +135,14 @@ def test_the_page_shows_machines_bars_verdicts_and_what_is_missing(root, tmp_pat
     )
 
 
+def test_an_error_that_is_not_known_is_not_named_and_a_rounded_number_is_written_out(root, tmp_path):
+    store(root, row(note="centre 0.9, standard error nan"), row(processor="B", ours=999.7, note="standard error 0.1"))
+    write_benchmarks(root, tmp_path)
+    text = (tmp_path / "_made" / "benchmarks.md").read_text()
+    assert "turning; centre 0.9 |" in text and "nan" not in text
+    assert "turning; standard error 0.1 | 1,000 s |" in text
+
+
 def test_the_page_of_a_book_without_benchmarks_says_so(tmp_path):
     write_benchmarks(tmp_path, tmp_path)
     assert "Nothing was measured yet" in (tmp_path / "_made" / "benchmarks.md").read_text()

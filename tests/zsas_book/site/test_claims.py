@@ -12,7 +12,7 @@ from mini_project import REPOSITORY
 
 from zsas_book import figures
 from zsas_book.project.chapters import Page
-from zsas_book.site.claims import what_decides
+from zsas_book.site.claims import _in_sentences, what_decides
 from zsas_book.site.judging import CHANCE, FAILS, HOLDS, NO_NUMBER, Verdict, judge
 from zsas_lib.evaluation.paired import flat_models
 from zsas_lib.evaluation.replicates import REPLICATE, flat
@@ -292,7 +292,7 @@ def test_what_would_decide_is_said_from_the_power_and_the_paper_profile(publish,
         "page", Path("page.ipynb"), "paper", {"dataset": "mvtec", "backbone": "vit-l-14", "categories": ["bottle"]}
     )
     said = what_decides(claim, found, {"page": paper})
-    assert said.startswith(f"To decide it: about {found.times:.2g} times as many like these would show")
+    assert said.startswith(f"To decide it: about {found.times:.2g} times as many pictures, categories and trainings")
     assert said.endswith("is decided by 1 category (83 pictures) of mvtec with vit-l-14.")
     assert what_decides(claim, Verdict(CHANCE), {}) == ""
 
@@ -304,7 +304,25 @@ def test_what_would_decide_is_said_from_the_power_and_the_paper_profile(publish,
 def test_how_many_times_as_many_is_said_with_two_digits_and_no_more_than_a_thousand(gap, power, size):
     found = Verdict(CHANCE, gap=Difference(gap, 1.0, -1.0, 1.0, 0.5, power))
     said = what_decides(pd.Series({"pages": ""}), found, {})
-    assert said == f"To decide it: {size} times as many like these would show a difference of this size."
+    assert said.startswith(f"To decide it: {size} times as many pictures, categories and trainings like these would")
+
+
+@pytest.mark.parametrize(
+    "test, word, evidence, decides, said",
+    [
+        ("page:t[rule=a][let in] = none", HOLDS, "none", "", "**holds here** let in: none"),
+        ("", CHANCE, "", "To decide it: more.", "**within chance here**. To decide it: more."),
+        (
+            "a > 0",
+            CHANCE,
+            "1, inside of the interval",
+            "More.",
+            "**within chance here** 1, inside of the interval. More.",
+        ),
+    ],
+)
+def test_a_verdict_is_in_sentences_and_a_quotation_of_nothing_is_named(test, word, evidence, decides, said):
+    assert _in_sentences(pd.Series({"test": test}), word, evidence, decides) == said
 
 
 @pytest.mark.slow

@@ -116,10 +116,10 @@ def test_the_results_index_has_every_number(project, rendered):
     packed = text.removeprefix('window.zsasNumbers = "').removesuffix('";\n')
     data = json.loads(gzip.decompress(base64.b64decode(packed, validate=True)))
     rows = [
-        (data["page"][page], data["row"][row], data["column"][column], *numbers)
-        for page, _, row, column, *numbers in data["rows"]
+        (data["page"][page], data["row"][row], data["column"][column], *numbers, data["unit"][unit])
+        for page, _, row, column, *numbers, unit in data["rows"]
     ]
-    assert rows == [("first", "category=a", "count", 2, None), ("first", "category=b", "count", 4, None)]
+    assert rows == [("first", "category=a", "count", 2, None, ""), ("first", "category=b", "count", 4, None, "")]
     assert "../results/index.js" in html(project, "_made/results")
 
 

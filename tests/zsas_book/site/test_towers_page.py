@@ -60,6 +60,11 @@ def test_a_row_says_what_runs_and_what_it_takes(root):
     )
 
 
+def test_a_time_that_rounds_to_three_digits_is_written_out(root):
+    store(root, KNOWN | MEASURED | {"ms": 99.6, "open_clip_ms": 99.4})
+    assert " all | 100 | 99 |" in page(root)
+
+
 def test_why_a_model_does_not_run_and_where_it_was_measured(root):
     store(root, KNOWN | MEASURED, KNOWN | STAGES, KNOWN | STAGES | {"name": "RN101"})
     text = page(root)

@@ -16,9 +16,9 @@ def test_the_released_model_and_the_spread_of_its_trainings():
     said = released_in_words([table_of(0.8), table_of(0.82)])
     assert said == (
         "AnomalyCLIP as released: pixel AUROC 80.0 %, AUPRO 40.0 %, image AUROC 80.0 %; from training to training "
-        "1.4, 0.7, 1.4 points (standard deviation)."
+        "1.41, 0.71, 1.41 points (standard deviation)."
     )
-    assert "training 0.0, 0.0, 0.0 points" in released_in_words([table_of(0.8)])
+    assert "training 0.00, 0.00, 0.00 points" in released_in_words([table_of(0.8)])
 
 
 def test_what_matters_and_what_is_clearest():
@@ -49,7 +49,9 @@ def test_one_category_does_not_tell_what_matters():
     ]
 
 
-@pytest.mark.parametrize(("of_map", "verdict"), [(0.7, "same direction"), (0.9, "other direction")])
+@pytest.mark.parametrize(
+    ("of_map", "verdict"), [(0.7, "same direction"), (0.9, "other direction"), (0.8002, "no difference")]
+)
 def test_the_difference_of_two_image_scores_is_compared_by_direction(tmp_path, of_map, verdict):
     pictures = toy_dataset(tmp_path, {"ring": 1})
     table = beside_image_scores(

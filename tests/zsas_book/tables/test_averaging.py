@@ -37,7 +37,10 @@ def test_kinds_of_objects_are_told_apart(runs):
     values, errors = tables.panels_of(rows)
     assert values["turned"].winclip["rubber_gear"] == pytest.approx(gaps["rubber_gear"])
     assert list(errors["turned"].index) == sorted(fit.index)
-    (said,) = tables.kinds_in_words(rows)
+    which, said = tables.kinds_in_words(rows)
+    assert which == (
+        "May be turned by any angle: ceramic ring and leather sheet; may not: rubber gear and woven sheet."
+    )
     assert said.startswith("WinCLIP, turned: ") and "in 2 categories that may be turned (" in said
     assert "in 2 categories that may not (" in said
     assert tables.kinds_in_words(rows.assign(turns=None)) == []

@@ -11,6 +11,7 @@ from zsas_book.tables.defects import (
     groups_in_words,
     orders_in_words,
     reasons_in_words,
+    shown_apart,
     shown_groups,
 )
 from zsas_lib.data.dataset import AnomalyDataset
@@ -39,6 +40,20 @@ def test_groups_have_a_row_for_each_model_with_the_deviation_in_the_cell():
     assert "50.0 ± 2.0" in page and "90.0 ± 2.0" in page and "-20.0" in page and "+20.0" in page
     levels = shown_groups(SUMMARIES, "contrast").to_html()
     assert levels.index("low") < levels.index("medium") < levels.index("high")
+
+
+def test_differences_stand_in_the_order_of_the_groups():
+    groups = [("contrast", "high"), ("contrast", "low"), ("type", "surface_damage"), ("type", "missing_material")]
+    rows = [
+        {"grouping": by, "group": group, "model": "winclip", "over": over, "metric": name}
+        | {"gap": 0.1, "low": 0.0, "high": 0.2}
+        for over in ("clip", "best_trivial_map")
+        for by, group in groups
+        for name in NAMES
+    ]
+    page = shown_apart(pd.DataFrame(rows), SUMMARIES).to_html()
+    places = [page.index(f">{group}<") for group in ("low", "high", "missing material", "surface damage")]
+    assert places == sorted(places)
 
 
 def test_what_is_found_worst_and_best_and_what_contrast_is_worth():

@@ -48,6 +48,9 @@ def test_what_pooled_windows_save_and_cost(entries):
     assert (row.saved, row.faster) == (4, 2) and row.gap == pytest.approx(100 * (other - one))
     (sentence,) = tables.pooled_in_words(found, METRICS)
     assert sentence.startswith("first, 3 x 3 patches: pooled windows take 25 % of the operations")
+    same = found.assign(**{name: found[name].where(found.metric != "aupro", 0.0) for name in tables.POINTS})
+    first, sentence = tables.pooled_in_words(same, METRICS)
+    assert first == "The same for both kinds of windows, which take no part in it: AUPRO." and "AUPRO" not in sentence
     assert "No trained tower" in tables.pooled_in_words(found.iloc[:0], METRICS)[0]
 
 
@@ -57,6 +60,7 @@ def test_words_name_the_best_and_the_floor(entries):
     said = " ".join(tables.towers_in_words(table, tables.against_first(entries, METRICS), "aupro"))
     trained = table[~table.tower.str.contains(RANDOM)]
     best = trained.loc[trained.aupro.idxmax()]
+    assert "that were trained, on" not in said  # one grid is no choice
     assert f"{best.tower} with {best.windows} windows has the highest AUPRO, {best.aupro:.1f} %" in said
     assert "Random weights, of one draw each" in said
 
@@ -69,6 +73,13 @@ def test_the_best_map_without_a_model_is_the_last_row(entries):
     drawn = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 1]
     hollow = [line.get_markerfacecolor() == "none" for line in drawn]
     assert hollow == [False, False, True, True, False]
+    one_family = quality_and_cost(entry_table(entries, METRICS).assign(family="class token"), "aupro", 50.0)
+    assert [
+        "class token" in [text.get_text() for text in own.legends[0].get_texts()] for own in (figure, one_family)
+    ] == [
+        True,
+        False,
+    ]
 
 
 def test_towers_that_are_absent_are_named_with_the_first_sentence_of_why():
