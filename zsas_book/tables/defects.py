@@ -41,9 +41,10 @@ def shown_apart(apart: pd.DataFrame, summaries: Summaries) -> Styler:
 
 
 def _in_order(apart: pd.DataFrame, summaries: Summaries) -> pd.DataFrame:
-    """The rows by grouping and by group as `ordered_groups` has it; groups that the first model lacks come last."""
+    """The rows by grouping and by group as `ordered_groups` has it; what that lacks comes last."""
     groupings = list(dict.fromkeys(apart["grouping"]))
-    order = {by: [*ordered_groups(summaries, by), *apart.loc[apart["grouping"] == by, "group"]] for by in groupings}
+    known = {by: ordered_groups(summaries, by) for by in {by for _, by in summaries}}
+    order = {by: [*known.get(by, []), *apart.loc[apart["grouping"] == by, "group"]] for by in groupings}
     places = [(groupings.index(by), order[by].index(own)) for by, own in zip(apart["grouping"], apart["group"])]
     return apart.iloc[sorted(range(len(apart)), key=places.__getitem__)]
 

@@ -5,7 +5,9 @@ import pytest
 from tiny_clip import tiny_backbone
 from toy import toy_dataset
 
-from zsas_book.tables.audit import audit_in_words, beside_image_scores, released_in_words
+import zsas_lib as zsas
+from zsas_book.tables.audit import _direction, audit_in_words, beside_image_scores, released_in_words
+from zsas_lib.evaluation.paired import paired
 
 
 def table_of(value: float) -> pd.DataFrame:
@@ -60,3 +62,15 @@ def test_the_difference_of_two_image_scores_is_compared_by_direction(tmp_path, o
     assert table.reported.tolist() == pytest.approx([91.6, 76.8, -14.8])
     assert table.reproduced.tolist() == pytest.approx([80.0, 100 * of_map, 100 * of_map - 80])
     assert table.verdict.tolist() == ["not comparable: toy, tiny"] * 2 + [verdict]
+
+
+@pytest.mark.slow
+def test_a_difference_of_image_scores_is_judged_by_its_paired_interval():
+    names = ["ceramic_ring", "leather_sheet", "rubber_gear"]
+    pictures = zsas.load_dataset("embedded-b", categories=names, image_size=36).select(per_category=4)
+    one, other = (
+        zsas.evaluate(zsas.load_model(n), pictures, resamples=6) for n in ("centre-distance", "local-contrast")
+    )
+    gap = paired([one], [other]).set_index(["category", "metric"]).loc[("mean", "image_auroc")]
+    assert gap.low < 0 < gap.high and round(100 * gap.gap, 1)
+    assert _direction(one, other, -14.8, 100 * gap.gap) == "within chance"
