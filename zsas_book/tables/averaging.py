@@ -91,22 +91,25 @@ def means_in_words(rows: pd.DataFrame, metric: str) -> list[str]:
     return sentences
 
 
-def kinds_in_words(rows: pd.DataFrame) -> list[str]:
-    """Whether copies serve objects that may be turned by any angle otherwise than the others, a sentence each."""
+def kinds_in_words(runs: Runs, metric: str, fit: pd.Series) -> list[str]:
+    """Whether copies serve objects that may be turned by any angle (``fit``) otherwise than the others, over categories
+    and trainings, a sentence each."""
     sentences = []
-    for (model, way), own in rows[rows.way.isin(COPIES)].groupby(["model", "way"], sort=False):
-        known = own[own.turns.notna()]
-        parts = []
-        for turns, kind in ((True, "may be turned"), (False, "may not")):
-            gaps = known[known.turns == turns].set_index("category").gap
-            if len(gaps) > 1:
-                sure = over_categories(gaps)
-                parts.append(
-                    f"{points(gaps.mean())} points in {len(gaps)} categories that {kind} "
-                    f"({points(sure.low)} to {points(sure.high)})"
-                )
-        if parts:
-            sentences.append(f"{label(str(model))}, {way}: {' and '.join(parts)}.")
+    for model, own in runs.items():
+        for way in [way for way in own if way in COPIES]:
+            pairs = zip(own[way], own[SINGLE], strict=True)
+            gaps = [100 * (table[metric] - single[metric]).drop(index=MEAN) for table, single in pairs]
+            parts = []
+            for turns, kind in ((True, "may be turned"), (False, "may not")):
+                names = [name for name in gaps[0].index if fit.get(name) is not None and fit[name] == turns]
+                if len(names) > 1:
+                    sure = over_categories(*(gap[names] for gap in gaps))
+                    parts.append(
+                        f"{points(sure.gap)} points in {len(names)} categories that {kind} "
+                        f"({points(sure.low)} to {points(sure.high)})"
+                    )
+            if parts:
+                sentences.append(f"{label(model)}, {way}: {' and '.join(parts)}.")
     return sentences
 
 
