@@ -91,25 +91,29 @@ def means_in_words(rows: pd.DataFrame, metric: str) -> list[str]:
     return sentences
 
 
-def kinds_in_words(rows: pd.DataFrame) -> list[str]:
-    """Which objects may be turned by any angle, and whether copies serve them otherwise than the others, a sentence
-    for each model and way."""
+def kinds_in_words(runs: Runs, metric: str, fit: pd.Series) -> list[str]:
+    """Which objects may be turned by any angle (``fit``), and whether copies serve them otherwise than the others, over
+    categories and trainings, a sentence for each model and way."""
     sentences = []
-    for (model, way), own in rows[rows.way.isin(COPIES)].groupby(["model", "way"], sort=False):
-        known = own[own.turns.notna()]
-        parts = []
-        for turns, kind in ((True, "may be turned"), (False, "may not")):
-            gaps = known[known.turns == turns].set_index("category").gap
-            if len(gaps) > 1:
-                sure = over_categories(gaps)
-                parts.append(
-                    f"{points(gaps.mean())} points in {len(gaps)} categories that {kind} "
-                    f"({points(sure.low)} to {points(sure.high)})"
-                )
-        if parts:
-            sentences.append(f"{label(str(model))}, {way}: {' and '.join(parts)}.")
-    may, not_ = (listed(dict.fromkeys(rows.category[rows.turns == turns])) for turns in (True, False))
-    return [f"May be turned by any angle: {may}; may not: {not_}.", *sentences] if sentences else []
+    tested = next(iter(next(iter(runs.values())).values()))[0].index.drop(MEAN)
+    for model, own in runs.items():
+        for way in [way for way in own if way in COPIES]:
+            pairs = zip(own[way], own[SINGLE], strict=True)
+            gaps = [100 * (table[metric] - single[metric]).drop(index=MEAN) for table, single in pairs]
+            parts = []
+            for turns, kind in ((True, "may be turned"), (False, "may not")):
+                names = [name for name in gaps[0].index if fit.get(name) is not None and fit[name] == turns]
+                if len(names) > 1:
+                    sure = over_categories(*(gap[names] for gap in gaps))
+                    parts.append(
+                        f"{points(sure.gap)} points in {len(names)} categories that {kind} "
+                        f"({points(sure.low)} to {points(sure.high)})"
+                    )
+            if parts:
+                sentences.append(f"{label(model)}, {way}: {' and '.join(parts)}.")
+    may, not_ = ([name for name in tested if name in fit and fit[name] == turns] for turns in (True, False))
+    kinds = f"May be turned by any angle: {listed(may)}; may not: {listed(not_)}."
+    return [kinds, *sentences] if sentences else []
 
 
 def worst_in_words(rows: pd.DataFrame, metric: str) -> list[str]:

@@ -6,6 +6,7 @@ import pytest
 import zsas_lib as zsas
 from zsas_book.tables import averaging as tables
 from zsas_lib.evaluation.evaluate import evaluate
+from zsas_lib.evaluation.paired import over_categories
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +38,14 @@ def test_kinds_of_objects_are_told_apart(runs):
     values, errors = tables.panels_of(rows)
     assert values["turned"].winclip["rubber_gear"] == pytest.approx(gaps["rubber_gear"])
     assert list(errors["turned"].index) == sorted(fit.index)
-    which, said = tables.kinds_in_words(rows)
+    which, said = tables.kinds_in_words(runs, "aupro", fit)
     assert which == (
         "May be turned by any angle: ceramic ring and leather sheet; may not: rubber gear and woven sheet."
     )
     assert said.startswith("WinCLIP, turned: ") and "in 2 categories that may be turned (" in said
     assert "in 2 categories that may not (" in said
-    assert tables.kinds_in_words(rows.assign(turns=None)) == []
+    assert tables.kinds_in_words(runs, "aupro", pd.Series(dtype=object)) == []
+    trained = {"winclip": {"single pass": [one, one], "turned": [other, one]}}
+    _, both = tables.kinds_in_words(trained, "aupro", fit)
+    sure = over_categories(gaps[["ceramic_ring", "leather_sheet"]], 0 * gaps[["ceramic_ring", "leather_sheet"]])
+    assert f"turned: {gaps[:2].mean() / 2:+.1f} points" in both and f"({sure.low:+.1f} to {sure.high:+.1f})" in both
