@@ -71,7 +71,7 @@ def test_near_and_far_products_are_told_apart_and_damage_is_not_counted():
 
 
 def test_the_interval_of_few_categories_has_the_degrees_of_freedom_of_the_smaller_side():
-    """Chance itself is left out about as rarely as it should: percentiles of these leave it out in 27 of 60."""
+    """Chance itself is left out about as rarely as it should: percentiles of these leave it out in 12 of 60."""
     rng = np.random.default_rng(0)
 
     def side(count):
