@@ -168,9 +168,9 @@ def in_words(gap: Difference) -> str:
 
 
 def _rounded(value: float, error: float) -> str:
-    """The number to two digits of its error, or to three of its own where it has none."""
+    """The number to two digits of its error, or to three of its own, and all before its point, where it has none."""
     if not error or value == 0:
-        return f"{value:.3g}"
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
     return f"{value:z.{max(0, 1 - int(np.floor(np.log10(error))))}f}"
 
 
