@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zsas_lib.base.errors import UnknownNameError
+from zsas_lib.base.errors import OptionError, UnknownNameError
 
 from ..machine.gpus import machine_gpus, one_gpu
 
@@ -83,6 +83,8 @@ def shard(
     root = project_root()
     whole = find_page(page, profile, root)
     shards = page_shards(whole, root)
+    if not shards:
+        raise OptionError(f"{page} has no shards; compute it whole: zsas run {page}.")
     if name not in shards:
         raise UnknownNameError(f"shard of {page}", name, shards)
     with _a_gpu_if(gpu):

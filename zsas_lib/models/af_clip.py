@@ -17,6 +17,7 @@ from ..backbones.image_tower import layer_at, residual_stream
 from ..backbones.registry import Backbone
 from ..backbones.text_tower import LEARNED_WORDS, OpenClipText
 from ..base.options import number, whole_number
+from ..data.dataset import AnomalyDataset
 from .enlarged import enlarged
 from .learned import Features, LearnedModel, Recipe, names_in, spelled
 from .references import References, image_digest, nearest_distance
@@ -159,6 +160,11 @@ class AFCLIP(LearnedModel):
         stream = residual_stream(self.backbone, self.backbone.embed_patches(images))
         parts = self._memorable(torch.stack([stream[layer] for layer in self._remembered], 1))
         self.references.add(class_name, {n: own.flatten(0, 1) for n, own in enumerate(parts)}, image_digest(images))
+
+    def show_tested(self, dataset: AnomalyDataset) -> None:
+        """What chooses an epoch has no references: it is judged by words alone, as in training."""
+        if self.options["shots"]:
+            self.train()
 
     def identity(self, class_names: Sequence[str]) -> Mapping[str, object]:
         return self.references.digests(class_names) if self.options["shots"] else {}

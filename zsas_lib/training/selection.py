@@ -53,8 +53,8 @@ def require_selection(select: str | None, select_by: str, has_target: bool, held
         )
     if select == TARGET and not has_target:
         raise OptionError(
-            f"fit got select={TARGET!r} and no target; expected the test data that choose, target=DATASET, or "
-            f"select={AUXILIARY!r}, which looks at none."
+            f"fit got select={TARGET!r} and no target; expected the test data that choose, target=DATASET "
+            f"(--target NAME), or select={AUXILIARY!r}, which looks at none."
         )
     if has_target and select != TARGET:
         raise OptionError(

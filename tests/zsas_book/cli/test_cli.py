@@ -144,6 +144,10 @@ def test_a_parameter_without_a_value_is_refused(zsas, tmp_path):
         (["run", "uniform_swep"], "Did you mean 'uniform_sweep'?"),
         (["run", "uniform_sweep", "--profile", "papr"], "Unknown profile 'papr'"),
         (["run", "uniform_sweep", "--profile", "papr"], "Did you mean 'paper'?"),
+        (
+            ["shard", "winclip_windows", "bottle"],
+            "winclip_windows has no shards; compute it whole: zsas run winclip_win",
+        ),
         (["run", "absent.ipynb"], "absent.ipynb; expected a .ipynb file."),
         (["data", "check", "mvtek", "."], "Unknown data set 'mvtek'"),
         (["data", "check", "mvtec", "no_such_folder"], "No folder no_such_folder"),

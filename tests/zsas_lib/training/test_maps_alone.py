@@ -40,6 +40,18 @@ def test_pictures_that_choose_the_epoch_are_what_a_transductive_score_ranges_ove
         model(pictures[0].image[None], "nut")
 
 
+@pytest.mark.slow
+def test_the_epoch_of_a_few_shot_model_is_chosen_by_words(backbone, pictures):
+    settings = {"epochs": 3, "training_batch_size": 4, "augment": False, "held_out": ["nut"], "select": "auxiliary"}
+    kept = []
+    for options in ({"shots": 1}, {}):
+        model = zsas.load_model("af-clip", backbone, **options)
+        zsas.fit(model, pictures, **settings)
+        assert not model.training
+        kept.append((model.trained["kept_epoch"], [value.clone() for value in model.learnable().values()]))
+    assert kept[0][0] == kept[1][0] and all(map(torch.equal, kept[0][1], kept[1][1]))
+
+
 def test_a_few_shot_model_in_training_mode_judges_by_words(backbone, images):
     plain, few = (zsas.load_model("af-clip", backbone, shots=shots) for shots in (0, 1))
     for model in (plain, few):
