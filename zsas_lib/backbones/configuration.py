@@ -192,6 +192,8 @@ def build(name: str, configuration: Configuration) -> CLIP | CustomTextCLIP | Co
         clip: Any = kind(**arguments)
         if trunk:
             clip.visual.trunk = timm.create_model(named, num_classes=0, **trunk)
+        if kind is CoCa and clip.text_decoder.text_projection is not None:  # open_clip leaves whatever memory holds
+            torch.nn.init.normal_(clip.text_decoder.text_projection, std=clip.text_decoder.width**-0.5)
         return clip
     except (TypeError, AssertionError) as error:
         raise DataError(

@@ -36,6 +36,15 @@ def test_weights_of_every_family_are_read_from_a_file(kind, tmp_path, monkeypatc
     torch.testing.assert_close(read.encode_text(["a pill"]), made.encode_text(["a pill"]))
 
 
+@torch.no_grad()
+def test_nothing_of_a_captioning_tower_is_left_to_what_memory_holds(monkeypatch):
+    """open_clip does not begin the projection of CoCa's text decoder."""
+    empty = torch.empty
+    monkeypatch.setattr(torch, "empty", lambda *size, **options: empty(*size, **options).fill_(float("nan")))
+    made = small("coca")
+    assert all(value.isfinite().all() for value in made.clip.parameters())
+
+
 @pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("size", [(1.5, 1.5), (1.0, 1.5)], ids=["larger", "not square"])
