@@ -58,11 +58,7 @@ class Example:
 def require_page(backbone: Backbone, folder: Path, largest: int = LARGEST) -> None:
     """Judges, before there are weights, whether `export_page` can write the page of ``backbone``, of which the shapes
     are enough (`zsas_lib.backbones.registry.shapes_only`). Raises what it raises."""
-    require_exportable(backbone)
-    if folder.is_dir():
-        remove_left(folder, WORK)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise FileExistsError(f"{folder} is not an empty folder; expected one, or a name that is free.")
+    _require_place(backbone, folder)
     _require_light(backbone, least_bytes(backbone), largest, "at least ")
 
 
@@ -84,7 +80,7 @@ def export_page(
     Raises OptionError for a backbone that a page cannot run, and one larger than ``largest`` bytes; FileExistsError for
     a folder that is not empty.
     """
-    require_page(backbone, folder, largest)
+    _require_place(backbone, folder)
     scripts = page_scripts(backbone, names or known_names(), examples)
     sizes = {name: len(text.encode()) for name, text in scripts.items()}
     _require_light(backbone, sum(sizes.values()), largest)
@@ -100,6 +96,14 @@ def export_page(
             shutil.rmtree(folder, ignore_errors=True)
         raise
     return sizes
+
+
+def _require_place(backbone: Backbone, folder: Path) -> None:
+    require_exportable(backbone)
+    if folder.is_dir():
+        remove_left(folder, WORK)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FileExistsError(f"{folder} is not an empty folder; expected one, or a name that is free.")
 
 
 def _require_light(backbone: Backbone, size: int, largest: int, bound: str = "") -> None:

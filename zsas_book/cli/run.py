@@ -94,9 +94,12 @@ def shard(
 
 
 def _a_gpu_if(asked: bool) -> AbstractContextManager:
-    if asked and not machine_gpus():
+    if not asked:
+        return nullcontext()
+    names = machine_gpus()
+    if not names:
         typer.echo("There is no GPU here that nvidia-smi lists: this run takes the processor.", err=True)
-    return one_gpu() if asked else nullcontext()
+    return one_gpu(names)
 
 
 def paired(arguments: Sequence[str]) -> list[str]:

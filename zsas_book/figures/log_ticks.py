@@ -34,13 +34,13 @@ class RoundLogLocator(Locator):
 
     def _fits(self, ticks) -> bool:
         """Whether labels have room beside each other, or above each other."""
+        if len(ticks) < 2:
+            return True
         size, along = self.axis._get_tick_label_size(self.axis.axis_name), self.axis.axis_name == "x"
         box = self.axis.axes.bbox
         length = (box.width if along else box.height) * 72 / self.axis.axes.figure.dpi / size
         places = self.axis.get_transform().transform(ticks)
         low, high = self.axis.get_transform().transform(np.asarray(self.axis.get_view_interval(), float))
-        if len(ticks) < 2 or low == high:
-            return True
         rooms = np.diff(places) / abs(high - low) * length
         widths = np.array([LETTER * len(f"{tick:g}") for tick in ticks])
         needed = (widths[1:] + widths[:-1]) / 2 + GAP if along else LINE
