@@ -317,7 +317,6 @@ def test_a_training_that_is_stopped_says_whether_it_goes_on(zsas, mvtec_root, tm
             checkpoint.touch()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("zsas_lib.training.fit.fit", stopped)
     monkeypatch.setattr(zsas_lib, "fit", stopped)
     output = tmp_path / "april"
     said = f"the same command goes on from {output}.checkpoint" if ended else "no epoch had ended"
