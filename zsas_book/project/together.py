@@ -19,6 +19,8 @@ from .paths import LOCAL, path_in
 from .suited import unsuited
 
 DATASET, ROOT, AUXILIARY_ROOT, PERTURBATION = "dataset", "data_root", "auxiliary_root", "perturbation"
+CATEGORIES = "categories"
+"""Of the chapter; other parameters may name some of these for a part of it."""
 SHOWN = 8  # categories that a message lists
 
 Categories = Callable[[str, Path | None], Sequence[str]]
@@ -88,11 +90,14 @@ def misfits(
                 there = list(known(name, folder))
             except DataError:
                 continue
+            where = f"data set {name!r}" + (f" in {folder}" if folder else "")
+            these = values.get(CATEGORIES)
+            if parameter.name != CATEGORIES and isinstance(these, list) and {*these} <= {*there}:
+                there, where = these, f"parameter {CATEGORIES!r}"
             if strange := [category for category in chosen if category not in there]:
                 more = f" and {len(there) - SHOWN} more" if len(there) > SHOWN else ""
-                where = f" in {folder}" if folder else ""
                 yield (
-                    f"Parameter {parameter.name!r} names {', '.join(map(repr, strange))}, but data set {name!r}{where} "
+                    f"Parameter {parameter.name!r} names {', '.join(map(repr, strange))}, but {where} "
                     f"has {', '.join(there[:SHOWN])}{more}; give it too: -p {parameter.name} {shlex.quote(there[0])}"
                     + (", or None for all." if parameter.default is None else ".")
                     + meant(strange[0], there)

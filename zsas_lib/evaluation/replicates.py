@@ -24,7 +24,8 @@ REPLICATE = ["category", "replicate", "draw", "pictures", "units", "freedom"]
 """Columns of a table of replicates beside its settings, which follow the category, and metrics. ``draw`` is a checksum
 of how often a resample holds which of its pictures (categories), ``pictures`` one of all these. ``units`` says how many
 pictures (categories) are drawn from, and ``freedom`` how many degrees of freedom their spread has: one less than there
-are damaged pictures, or sound ones where these are fewer (categories, of the metric that the fewest have)."""
+are damaged pictures, or sound ones where these are fewer (categories, of the metric that the fewest have). It is 0
+where there is one of these alone: every resample that has a number holds it, so that nobody knows its spread."""
 
 
 def category_replicates(
@@ -73,7 +74,7 @@ def facts_of(
         "draw": checksums(drawn),
         "pictures": crc32(pictures.encode()),
         "units": len(part),
-        "freedom": max(1, rarer - 1),
+        "freedom": rarer - 1,
     }
     return pd.DataFrame(columns)
 

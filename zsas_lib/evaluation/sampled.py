@@ -105,15 +105,16 @@ class Sampled:
         return self.difference() if self.units > 1 else Difference(float(self.values[0]), *[float("nan")] * 5)
 
     def difference(self) -> Difference:
-        """How far from 0 the number is; nan but for ``gap`` where it has no replicates that are numbers. Raises
-        ValueError for a number of fewer than two pictures, or of categories for a mean."""
+        """How far from 0 the number is; nan but for ``gap`` where it has no replicates that are numbers, and of a single
+        damaged picture or a single sound one (``freedom`` 0). Raises ValueError for a number of fewer than two
+        pictures, or of categories for a mean."""
         if self.units < 2:
             raise ValueError(
                 "Expected at least two pictures, or two categories for a mean over them, got fewer: one alone has no "
                 "interval."
             )
         gap, replicates = float(self.values[0]), self.values[1:][np.isfinite(self.values[1:])]
-        if len(replicates) < 2 or not np.isfinite(gap):
+        if len(replicates) < 2 or self.freedom < 1 or not np.isfinite(gap):
             return Difference(gap, *[float("nan")] * 5)
         scale = float(np.abs(self.values[np.isfinite(self.values)]).max())
         parts = [(float(np.var(replicates, ddof=1)) * self.units / (self.units - 1), self.freedom)]

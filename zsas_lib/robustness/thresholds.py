@@ -230,7 +230,7 @@ def _sampled(
     drawn = resampled(len(categories), resamples, 0) if len(categories) > 1 else np.zeros((0, len(categories)), int)
     chosen = [np.concatenate([np.tile(own, times) for own, times in zip(places, counts)]) for counts in drawn]
     facts = {"draws": (*checksums(drawn),), "pictures": crc32("\n".join(map(str, target["path"])).encode())}
-    facts |= {"units": len(categories), "freedom": max(1, len(categories) - 1)}
+    facts |= {"units": len(categories), "freedom": len(categories) - 1}
     everything = [np.arange(len(target)), *chosen]
     return {
         name: Sampled(values=np.array([function(own) for own in everything]), runs={}, **facts)

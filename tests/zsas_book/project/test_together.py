@@ -19,6 +19,7 @@ DECLARED = (
     Parameter("weights", "str", False, None, kind="file"),
     Parameter("backbone", "str", False, "embedded", kind="backbone"),
     Parameter("placements", "str", True, ["mirror"], kind="placement"),
+    Parameter("window_categories", "str", True, None, kind="category"),
 )
 VALUES = {parameter.name: parameter.default for parameter in DECLARED}
 
@@ -41,6 +42,8 @@ def test_what_goes_together_is_silent(mvtec_root, tmp_path):
     given = {"dataset": "folder", "data_root": mvtec_root.name, "categories": ["grid"], "weights": "my.pt"}
     assert told(mvtec_root.parent, **given | {"perturbation": "saturation", "values": [-0.5, 0.5]}) == []
     assert told(tmp_path, categories=["ceramic_ring"], weights="random", values=[3.1]) == []
+    assert told(tmp_path, window_categories=["ceramic_ring"]) == []
+    assert told(tmp_path, categories=["ceramic_ring", "woven_sheet"], window_categories=["woven_sheet"]) == []
 
 
 @pytest.mark.parametrize(
@@ -54,6 +57,11 @@ def test_what_goes_together_is_silent(mvtec_root, tmp_path):
         (
             {"dataset": "embedded-a", "categories": ["ceramic_ring"]},
             "Parameter 'categories' names 'ceramic_ring', but data set 'embedded-a' has brushed_gear, ",
+        ),
+        (
+            {"categories": ["ceramic_ring"], "window_categories": ["ceramic_ring", "woven_sheet"]},
+            "Parameter 'window_categories' names 'woven_sheet', but parameter 'categories' has ceramic_ring; "
+            "give it too: -p window_categories ceramic_ring, or None for all.",
         ),
         ({"dataset": "folder"}, "Data set 'folder' needs root=FOLDER"),
         ({"dataset": "folder", "data_root": "none"}, "No folder {root}/none for data set"),

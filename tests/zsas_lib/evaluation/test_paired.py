@@ -222,3 +222,14 @@ def test_a_mean_has_the_freedom_of_the_categories_that_have_the_metric(dataset):
     means = flat(evaluate(Glow(), dataset.part(kept), resamples=40)).query("category == 'mean' and replicate >= 0")
     assert (means.freedom == 1).all() and (means.units == 2).all(), "image metrics have no interval, the others theirs"
     assert means.image_auroc.isna().all() and means.pixel_auroc.notna().all()
+
+
+@pytest.mark.parametrize("damaged, sound", [(1, 1), (1, 3), (3, 1)])
+def test_a_single_damaged_or_sound_picture_has_no_interval(tmp_path, damaged, sound):
+    """Every resample that has a number holds it, so that its own chance is not in the resamples: of one of each they
+    are all alike, and an interval without width would be certain of anything."""
+    few = toy_dataset(tmp_path, {"lamp": damaged}, normal=sound)
+    one = Sampled.of(row(flat(evaluate(Glow(), few, resamples=40)), category="lamp"), "pixel_auroc")
+    gap = (one - 0.5).difference()
+    assert one.freedom == 0 and gap.gap == pytest.approx(one.values[0] - 0.5)
+    assert np.isnan([gap.se, gap.low, gap.high, gap.agree, gap.power]).all()
