@@ -1,5 +1,6 @@
 """Where models fail, in words, and what paper K says of it."""
 
+import numpy as np
 import pandas as pd
 
 from zsas_lib.data.dataset import AnomalyDataset
@@ -8,6 +9,8 @@ from zsas_lib.papers import reported
 from zsas_lib.studies.failures import CHANCE, expected_overlap, failure_summary, hardest_tenth, rank_agreement
 
 from ..words import counted, listed
+
+UNRANKED = "cannot be told where there is one picture or a model has the same for all"
 
 
 def overlap_in_words(own: pd.DataFrame) -> list[str]:
@@ -19,10 +22,10 @@ def overlap_in_words(own: pd.DataFrame) -> list[str]:
     if shared > 2 * expected:
         mostly = shared > size / 2
         judged = "the models mostly fail on the same pictures" if mostly else "the models share some of their failures"
-    below = (own < CHANCE).sum()
+    below, rank = (own < CHANCE).sum(), rank_agreement(own).iloc[0]
+    correlated = f"is {rank:.2f}" if np.isfinite(rank) else UNRANKED
     return [
-        f"Over {counted(len(own), 'damaged picture')} the rank correlation of both models' own pixel AUROC is "
-        f"{rank_agreement(own).iloc[0]:.2f}.",
+        f"Over {counted(len(own), 'damaged picture')} the rank correlation of both models' own pixel AUROC {correlated}.",
         f"Of the hardest tenth of each ({counted(size, 'picture')}), {shared} are the same ones, where chance gives "
         f"{expected:.1f}: {judged}.",
         f"Pictures below chance: {below[one]} for {one}, {below[other]} for {other}.",
@@ -32,14 +35,18 @@ def overlap_in_words(own: pd.DataFrame) -> list[str]:
 def failures_in_words(own: pd.DataFrame) -> list[str]:
     """How many hard pictures all models of `studies.failures.own_auroc` share, which two are closest, and who misses
     the fewest pictures and the most."""
-    tenths, ranks, below = hardest_tenth(own), rank_agreement(own), (own < CHANCE).sum()
+    tenths, ranks, below = hardest_tenth(own), rank_agreement(own).dropna(), (own < CHANCE).sum()
+    run = (
+        f"run from {ranks.min():.2f} to {ranks.max():.2f}, highest between {listed(ranks.idxmax())}"
+        if len(ranks)
+        else ""
+    )
     everyone = set.intersection(*tenths.values())
     fewest, most = (listed(below.index[below == count]) for count in (below.min(), below.max()))
     return [
         f"The hardest tenth of a model is {max(map(len, tenths.values()))} of {counted(len(own), 'picture')}; "
         f"{len(everyone) or 'none'} of them are in the tenth of all {len(own.columns)} models.",
-        f"Rank correlations of two models' own pixel AUROC run from {ranks.min():.2f} to {ranks.max():.2f}, highest "
-        f"between {listed(ranks.idxmax())}.",
+        f"Rank correlations of two models' own pixel AUROC {run or UNRANKED}.",
         f"Pictures below 50 %: {below.min()}, the fewest, for {fewest}; {below.max()}, the most, for {most}.",
     ]
 

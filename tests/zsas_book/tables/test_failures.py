@@ -36,6 +36,18 @@ def test_many_models_in_words(own):
     assert below == "Pictures below 50 %: 0, the fewest, for AnomalyCLIP; 3, the most, for WinCLIP and Third."
 
 
+def test_of_one_picture_no_rank_correlation_is_told(own):
+    one = own.head(1).assign(Third=0.6)
+    assert "AUROC cannot be told where there is one picture" in overlap_in_words(one.iloc[:, :2])[0]
+    hard, ranks, below = failures_in_words(one)
+    assert hard.startswith("The hardest tenth of a model is 1 of 1 picture;")
+    assert ranks == (
+        "Rank correlations of two models' own pixel AUROC cannot be told where there is one picture or a model has the "
+        "same for all."
+    )
+    assert "nan" not in ranks + below
+
+
 def test_the_table_of_failures_is_in_percent(own):
     table = failure_table(own, pd.Series("crack", index=own.index), "WinCLIP")
     assert table.columns.tolist() == ["lowest", "median", "below 50 %", "shared with WinCLIP", "hardest defect"]
