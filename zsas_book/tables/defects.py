@@ -90,12 +90,18 @@ def contrast_in_words(pictures: AnomalyDataset, defects: pd.DataFrame, threshold
     if not (pictures.name in DATASETS and DATASETS[pictures.name].stand_in):
         return [*sentences, "The data set does not say how visible its defects were meant to be."]
     drawn = beside_drawn(defects, drawn_defects(pictures))
-    means = ", ".join(f"{mean:.3f}" for mean in drawn.groupby("contrast_level").contrast.mean().reindex([*LEVELS]))
-    rank = drawn.contrast.corr(drawn.contrast_drawn, method="spearman")
+    means = drawn.groupby("contrast_level").contrast.mean()
+    listed_means = ", ".join(f"{means[level]:.3f}" if level in means else "none" for level in LEVELS)
+    known = drawn[["contrast", "contrast_drawn"]].dropna()
+    sentences.append(
+        "Where low, medium and high contrast was asked for of the embedded pictures, the mean of the measure is "
+        f"{listed_means}."
+    )
+    if len(known) < 2 or known.nunique().min() < 2:
+        return [*sentences, "How far it agrees with what was drawn cannot be told from these defects."]
+    rank = known.contrast.corr(known.contrast_drawn, method="spearman")
     return [
         *sentences,
-        "Where low, medium and high contrast was asked for of the embedded pictures, the mean of the measure is "
-        f"{means}.",
         f"Its rank correlation with the difference to the same picture without the defect is {rank:.2f}: the measure "
         "needs no sound twin, and agrees with it to that extent.",
     ]
@@ -166,9 +172,12 @@ def orders_in_words(summaries: Summaries, models: Sequence[str]) -> list[str]:
 
 def reasons_in_words(found: pd.DataFrame) -> list[str]:
     """Whether being found, `studies.defects.found_alone`, goes along with contrast or with area."""
+    told = found[["contrast", "area", "exceeds"]].dropna()
+    if len(told) < 3 or told.nunique().min() < 2:
+        return ["Whether being found goes along with contrast or with area cannot be told from these damaged pictures."]
     ranks = {name: found[name].corr(found.exceeds, method="spearman") for name in ("contrast", "area")}
     between = found.contrast.corr(found.area, method="spearman")
-    error, apart = 1 / np.sqrt(max(len(found) - 1, 1)), stronger_reason(found)
+    error, apart = 1 / np.sqrt(len(found) - 1), stronger_reason(found)
     clear = f"So {max(ranks, key=lambda name: abs(ranks[name]))} goes along with being found more than the other does."
     return [
         f"The rank correlation of being found with contrast is {ranks['contrast']:.2f}, with area {ranks['area']:.2f} "

@@ -25,7 +25,8 @@ def overlap_in_words(own: pd.DataFrame) -> list[str]:
     below, rank = (own < CHANCE).sum(), rank_agreement(own).iloc[0]
     correlated = f"is {rank:.2f}" if np.isfinite(rank) else UNRANKED
     return [
-        f"Over {counted(len(own), 'damaged picture')} the rank correlation of both models' own pixel AUROC {correlated}.",
+        f"Over {counted(len(own), 'damaged picture')} the rank correlation of both models' own pixel AUROC "
+        f"{correlated}.",
         f"Of the hardest tenth of each ({counted(size, 'picture')}), {shared} are the same ones, where chance gives "
         f"{expected:.1f}: {judged}.",
         f"Pictures below chance: {below[one]} for {one}, {below[other]} for {other}.",
@@ -36,17 +37,15 @@ def failures_in_words(own: pd.DataFrame) -> list[str]:
     """How many hard pictures all models of `studies.failures.own_auroc` share, which two are closest, and who misses
     the fewest pictures and the most."""
     tenths, ranks, below = hardest_tenth(own), rank_agreement(own).dropna(), (own < CHANCE).sum()
-    run = (
-        f"run from {ranks.min():.2f} to {ranks.max():.2f}, highest between {listed(ranks.idxmax())}"
-        if len(ranks)
-        else ""
-    )
+    run = UNRANKED
+    if len(ranks):
+        run = f"run from {ranks.min():.2f} to {ranks.max():.2f}, highest between {listed(ranks.idxmax())}"
     everyone = set.intersection(*tenths.values())
     fewest, most = (listed(below.index[below == count]) for count in (below.min(), below.max()))
     return [
         f"The hardest tenth of a model is {max(map(len, tenths.values()))} of {counted(len(own), 'picture')}; "
         f"{len(everyone) or 'none'} of them are in the tenth of all {len(own.columns)} models.",
-        f"Rank correlations of two models' own pixel AUROC {run or UNRANKED}.",
+        f"Rank correlations of two models' own pixel AUROC {run}.",
         f"Pictures below 50 %: {below.min()}, the fewest, for {fewest}; {below.max()}, the most, for {most}.",
     ]
 

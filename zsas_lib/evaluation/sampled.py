@@ -105,8 +105,8 @@ class Sampled:
         return self.difference() if self.units > 1 else Difference(float(self.values[0]), *[float("nan")] * 5)
 
     def difference(self) -> Difference:
-        """How far from 0 the number is; nan but for ``gap`` where it has no replicates that are numbers, and of a single
-        damaged picture or a single sound one (``freedom`` 0). Raises ValueError for a number of fewer than two
+        """How far from 0 the number is; nan but for ``gap`` where it has no replicates that are numbers, and of a
+        single damaged picture or a single sound one (``freedom`` 0). Raises ValueError for a number of fewer than two
         pictures, or of categories for a mean."""
         if self.units < 2:
             raise ValueError(

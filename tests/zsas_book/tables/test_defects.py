@@ -100,6 +100,10 @@ def test_contrast_is_told_with_its_thresholds_and_what_was_drawn(tmp_path):
     drawn.assign(contrast_level=["low", "medium", "high"]).to_csv(pictures.root / "defects.csv", index=False)
     told = contrast_in_words(AnomalyDataset("embedded-b", pictures.root, pictures.records), defects, None)
     assert "the mean of the measure is 0.100, 0.200, 0.300." in told[1] and "is 1.00:" in told[2]
+    of_embedded = AnomalyDataset("embedded-b", pictures.root, pictures.records)
+    single = contrast_in_words(of_embedded, defects.head(1), [0.15, 0.25])
+    assert single[1].endswith("the mean of the measure is 0.100, none, none.")
+    assert single[2] == "How far it agrees with what was drawn cannot be told from these defects."
 
 
 @pytest.mark.slow
@@ -111,3 +115,8 @@ def test_being_found_goes_along_with_contrast_or_with_area():
     assert "with contrast is 1.00" in ranks and "(± 0.10 by chance)" in ranks
     assert so == "So contrast goes along with being found more than the other does."
     assert reasons_in_words(found.assign(area=order))[1] == "The difference of the two is within chance."
+    assert (
+        reasons_in_words(found.head(1))
+        == reasons_in_words(found.assign(area=0.5))
+        == ["Whether being found goes along with contrast or with area cannot be told from these damaged pictures."]
+    )
