@@ -164,6 +164,9 @@ def orders_in_words(summaries: Summaries, models: Sequence[str]) -> list[str]:
             continue
         sentences.append(f"By {grouping}, paper K's order from worst to best found is {listed(common)}.")
         for name, values in own.items():
+            if values[common].nunique() < 2:
+                sentences.append(f"{label(name)} finds all of them equally well here.")
+                continue
             rank = printed[common].corr(values[common], method="spearman")
             found = listed(values[common].sort_values().index)
             sentences.append(f"{label(name)}'s here is {found} (rank correlation {rank:.2f}).")

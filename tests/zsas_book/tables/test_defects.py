@@ -86,6 +86,8 @@ def test_orders_are_compared_where_three_groups_are_common():
     assert said[0] == "By contrast, paper K's order from worst to best found is low, medium and high."
     assert said[1] == "WinCLIP's here is low, medium and high (rank correlation 1.00)."
     assert said[2] == "AnomalyCLIP's here is high, low and medium (rank correlation -0.50)." and len(said) == 3
+    alike = {key: table.assign(image_auroc=1.0) for key, table in SUMMARIES.items()}
+    assert orders_in_words(alike, ["winclip"])[1] == "WinCLIP finds all of them equally well here."
     few = {key: table.head(1) for key, table in SUMMARIES.items()}
     assert orders_in_words(few, ["winclip"]) == ["Too few groups to compare orders."]
 
