@@ -4,6 +4,7 @@ from ..parts import require
 
 require("matplotlib", "seaborn")
 
+from ..fractions import as_fractions as as_fractions
 from ..labels import axis_label as axis_label
 from ..labels import label as label
 from .bars import bars as bars

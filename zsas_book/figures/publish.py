@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from zsas_lib.evaluation.sampled import ITSELF, keys_of
 
+from ..fractions import require_fractions
 from ..published import REPLICATES
 
 
@@ -27,12 +28,14 @@ def publish(
 
 
 def publish_table(data: pd.DataFrame, name: str, replicates: pd.DataFrame | None = None) -> None:
-    """Save a table as ``NAME.csv`` among the page's downloads; nothing outside a page run.
+    """Save a table as ``NAME.csv`` among the page's downloads; nothing outside a page run. Columns of metrics hold
+    fractions, whatever the page prints.
 
     ``replicates`` of its rows (`evaluation.paired.flat_models`, or `evaluation.replicates.flat` of one table) lie
     beside it, so that claims can compare two of its numbers pair by pair. Raises ValueError where they are those of
-    other numbers, such as fractions beside percent.
+    other numbers, such as fractions beside percent, and for metrics in percent.
     """
+    require_fractions(data, name)
     if replicates is not None:
         _refuse_others(data, name, replicates)
     if folder := _downloads():

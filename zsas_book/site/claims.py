@@ -55,9 +55,8 @@ categories and trainings like these would show a difference of this size in four
 own data and backbone would take. *Not paired* are sides about different pictures: each has its own chance, and the
 interval is wider. Of a highest or lowest row it is that row's. Where only ± stands, a difference within two such
 standard errors is within chance, both sides taken as independent, which makes it too large where they are not; where
-nothing stands, the page publishes no spread for this number. Numbers stand in the unit of the table that they are
-from: quality and its differences are fractions on some pages (0.05), percent and points on others (5.0), and the same
-on both sides of a verdict. {profile}
+nothing stands, the page publishes no spread for this number. Metrics and their differences are fractions, 0.05 for
+5 points; other numbers stand as their table has them, which the [results index](results) shows. {profile}
 
 {counts}
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from zsas_lib.metrics import METRICS
-
+from ..fractions import metric_of
 from ..pages.states import PageState
 from ..project.chapters import COMPUTED
 from ..tables.numbers import published_numbers
@@ -25,9 +24,9 @@ RESULTS = (
 
 Every number that a page of this book publishes: {count:,} numbers of {pages} pages. Type words to keep the rows that
 hold all of them, such as `winclip pixel_auroc mean`; press a column's name to sort. `±` is the standard error or
-deviation that stands beside the number. Tables keep the unit in which their page publishes them, so that fractions
-stand beside percent: `unit` says which where the column's name or the range of a metric tells, and is empty where
-neither does. The whole table: {{download}}`numbers.csv <numbers.csv>`.
+deviation that stands beside the number. Metrics, and what stands beside them, are fractions, whatever their page
+prints; of other columns `unit` says what the name tells, and is empty where it tells none. The whole table:
+{{download}}`numbers.csv <numbers.csv>`.
 
 ```{{raw}} html
 <div id="zsas-results">
@@ -52,8 +51,8 @@ COLUMNS = ("page", "table", "row", "column", "value", "spread", "unit")
 TEXTS = ("page", "table", "row", "column", "unit")
 NAMED = {"(%)": "percent", "(points)": "points", "ms per picture": "ms", "peak MB": "MB", "GFLOP": "GFLOP"}
 """What a column's name has in it, and the unit that this tells."""
-FRACTION, PERCENT = (0.3, 1.0), (20.0, 100.0)
-"""Where the largest number of a metric's column lies if it is a fraction, or percent; a smaller one may be points."""
+FRACTION = "fraction"
+"""The unit of metrics in every table."""
 
 
 def write_results_index(root: Path, source: Path, states: Iterable[PageState]) -> None:
@@ -81,17 +80,14 @@ def write_results_index(root: Path, source: Path, states: Iterable[PageState]) -
 
 
 def units(numbers: pd.DataFrame) -> pd.Series:
-    """The unit of every number of a table with `COLUMNS`, in a word; "" where neither the name of its column nor, of a
-    metric, the range of the whole column tells it."""
-    columns = numbers.groupby(["page", "table", "column"])["value"]
-    lowest, highest = (columns.transform(which) for which in ("min", "max"))
-    level = numbers["column"].isin([*METRICS]) & (lowest >= 0)
-    found = pd.Series("", index=numbers.index)
-    found[level & highest.between(*FRACTION)] = "fraction"
-    found[level & highest.between(*PERCENT)] = "percent"
-    for mark, unit in NAMED.items():
-        found[numbers["column"].str.contains(mark, regex=False).astype(bool)] = unit
-    return found
+    """The unit of every number of a table with `COLUMNS`, in a word; "" where the name of its column tells none."""
+
+    def told(column: str) -> str:
+        if metric_of(column):
+            return FRACTION
+        return next((unit for mark, unit in NAMED.items() if mark in column), "")
+
+    return numbers["column"].map({column: told(str(column)) for column in numbers["column"].unique()}).astype(object)
 
 
 def _packed(numbers: pd.DataFrame, titles: dict[str, str]) -> str:

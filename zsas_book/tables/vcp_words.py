@@ -52,7 +52,7 @@ def gained(means: pd.DataFrame, one: str, other: str, metric: str) -> str:
 
 def effects_here_in_words(effects: pd.DataFrame) -> list[str]:
     """Which effects of pixel AP and image AUROC stand out, pair by pair, and what could have been seen. ``effects``
-    are the `paired.differences` of `effect_replicates`."""
+    are the `paired.differences` of `effect_replicates` in points."""
     sentences = []
     for metric in ("pixel_ap", "image_auroc"):
         own = effects[effects["metric"] == metric].set_index("effect")

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..backbones.registry import Backbone
 from ..data.dataset import AnomalyDataset
-from ..evaluation.replicates import flat, scaled
+from ..evaluation.replicates import flat
 from ..evaluation.tables import SETTINGS as SETTINGS_OF
 from ..evaluation.tables import Replicated
 from ..models import PLUS
@@ -147,11 +147,6 @@ def mean_replicates(table: pd.DataFrame, score: str = "own") -> pd.DataFrame:
     return means.assign(run=means["seed"]).drop(columns="seed")
 
 
-def in_percent(means: pd.DataFrame) -> pd.DataFrame:
-    """`mean_replicates` beside `over_seeds` in percent, whose rows have a variant's name alone."""
-    return scaled(means.drop(columns=["category", "score"]), 100.0)
-
-
 def over_seeds(table: pd.DataFrame, metrics: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Mean and standard deviation over the seeds of a `study`'s metrics, one row per variant in their order (nan for
     the deviation of one seed). Select the category and score first."""
@@ -192,7 +187,7 @@ def effects_and_errors(
 
 
 def effect_replicates(whole: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
-    """The replicates of `factorial_effects` in points, seeds being runs: ``whole`` are the `mean_replicates` of a study
+    """The replicates of `factorial_effects`, seeds being runs: ``whole`` are the `mean_replicates` of a study
     of V's factorial. Every effect is taken within each resample and seed, so that what is easy about a category is in
     no effect. Metrics without replicates are left out."""
     variants = factorial_variants()
@@ -203,7 +198,7 @@ def effect_replicates(whole: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFra
     wide = whole.pivot(index=places, columns="variant", values=[metric for metric in metrics if metric in whole])
     for chosen in _subsets(FACTORS)[1:]:
         signs = levels[list(chosen)].prod(axis=1) / (len(names) / 2)
-        values = {metric: 100 * (wide[metric][names] @ signs) for metric in wide.columns.unique(0)}
+        values = {metric: wide[metric][names] @ signs for metric in wide.columns.unique(0)}
         found = pd.DataFrame(values).reset_index()
         found.insert(0, "effect", " x ".join(FACTOR_LABELS[factor] for factor in chosen))
         parts.append(found)

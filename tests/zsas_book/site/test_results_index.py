@@ -8,14 +8,15 @@ def numbers(column: str, *values: float) -> pd.DataFrame:
     return pd.DataFrame(place | {"column": column, "value": values, "spread": float("nan")})
 
 
-def test_a_unit_is_told_by_the_column_s_name_or_by_the_range_of_a_metric_and_else_left_out():
+def test_a_unit_is_told_by_the_column_s_name_and_else_left_out():
     asked = {
-        "percent": numbers("pixel_auroc", 2.0, 97.5),
         "fraction": numbers("pixel_auroc", 0.02, 0.975),
+        "percent": numbers("left (%)", 2.0, 97.5),
         "points": numbers("more missed (points)", 3.0),
         "ms": numbers("ms per picture", 30.0),
     }
-    unknown = [numbers("gap", 0.5), numbers("aupro", -1.0, 25.0), numbers("pixel_ap", 0.1), numbers("aupro", 1.5)]
-    said = units(pd.concat([*asked.values(), *unknown], ignore_index=True))
-    assert [*said] == ["percent"] * 2 + ["fraction"] * 2 + ["points", "ms"] + [""] * 5
+    beside = [numbers("pixel_ap_reported", 0.1), numbers("aupro_se", 0.01)]
+    unknown = [numbers("gap", 0.5), numbers("worst category", 0.5)]
+    said = units(pd.concat([*asked.values(), *beside, *unknown], ignore_index=True))
+    assert [*said] == ["fraction"] * 2 + ["percent"] * 2 + ["points", "ms"] + ["fraction"] * 2 + [""] * 2
     assert units(numbers("gap").iloc[:0]).empty

@@ -206,8 +206,8 @@ def test_effects_are_taken_within_every_resample_and_seed():
     found = effect_replicates(whole, ["pixel_ap"])
     assert list(found)[:2] == ["effect", "replicate"] and found["effect"].nunique() == 7
     gaps = differences(found, "effect", ["pixel_ap"]).set_index("effect")
-    assert gaps.gap[["UniOp", "LoReb", "IDP"]].tolist() == pytest.approx([2.0, 1.2, 0.0], abs=1e-9)
-    assert gaps.se["UniOp"] == pytest.approx(0, abs=1e-9) and gaps.se["LoReb"] == pytest.approx(0.2, rel=0.01)
+    assert gaps.gap[["UniOp", "LoReb", "IDP"]].tolist() == pytest.approx([0.02, 0.012, 0.0], abs=1e-9)
+    assert gaps.se["UniOp"] == pytest.approx(0, abs=1e-9) and gaps.se["LoReb"] == pytest.approx(0.002, rel=0.01)
 
 
 @pytest.mark.slow
