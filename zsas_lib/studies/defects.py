@@ -169,12 +169,12 @@ def group_summary(metrics: pd.DataFrame, defects: pd.DataFrame, grouping: str, c
         pictures = defects.loc[defects[column] == group]
         row = {}
         for metric in METRICS:
-            beside = part[metric].to_numpy() - overall.loc[part.category, metric].to_numpy()
+            beside = pd.Series(part[metric].to_numpy() - overall.loc[part.category, metric].to_numpy())
             row |= {
                 metric: part[metric].mean(),
                 f"{metric}_std": part[metric].std(),
                 f"{metric}{ERROR}": part[metric].sem(),
-                f"{metric}_beside": np.nanmean(beside),
+                f"{metric}_beside": beside.mean(),
             }
         counts = {
             "categories": len(part),
