@@ -16,6 +16,7 @@ from torch import Tensor
 from ..base.booleans import require_bool
 from ..base.errors import DataError
 from ..data.dataset import AnomalyDataset
+from ..data.groups import types_of
 from ..data.record import row_name
 from ..evaluation.evaluate import category_predictions, labels_of
 from ..evaluation.paired import flat_gaps
@@ -75,12 +76,11 @@ def defect_table(
     """
     if thresholds is not None and (len(thresholds) != 2 or not thresholds[0] < thresholds[1]):
         raise ValueError(f"Expected two ascending thresholds of contrast, or None for terciles; got {thresholds}.")
-    types = dict(zip(zip(mapping.category, mapping.defect), mapping.type))
+    types = types_of(mapping, [(record.category, record.defect) for record in dataset.records])
     rows, untyped = [], set()
-    for index, record in enumerate(dataset.records):
+    for index, (record, kind) in enumerate(zip(dataset.records, types)):
         if not record.is_anomalous:
             continue
-        kind = types.get((record.category, record.defect), types.get(("", record.defect)))
         if kind is None:
             untyped.add(f"{record.category}/{record.defect}")
             continue
