@@ -29,6 +29,8 @@ from zsas_lib.store.results import stored
 from zsas_lib.training.ready import model_asked_for
 from zsas_lib.training.shared_batches import batches_shared
 
+from .words import counted
+
 _to_the_end = ExitStack()
 
 
@@ -139,8 +141,9 @@ def damaged_sample(pictures: AnomalyDataset, picture: int) -> Sample:
     its mask is empty at this size."""
     damaged, names = pictures.select(anomalous=True), ", ".join(pictures.categories)
     if picture >= len(damaged):
+        below = f"0 to {len(damaged) - 1}" if len(damaged) > 1 else "0"
         raise ValueError(
-            f"{names} has {len(damaged)} damaged pictures, so picture={picture} is none; take 0 to {len(damaged) - 1}."
+            f"{names} has {counted(len(damaged), 'damaged picture')}, so picture={picture} is none; take {below}."
         )
     sample = damaged[picture]
     if not sample.mask.any():

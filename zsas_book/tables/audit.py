@@ -23,8 +23,10 @@ MATTERS = "matters here"
 
 def released_in_words(runs: Sequence[pd.DataFrame]) -> str:
     """What the trainings of the released model, tables of `evaluate`, reach: the first one's means and their spread."""
-    noise = 100 * between_runs(runs, MOVED)
     reached = ", ".join(f"{label(metric)} {100 * runs[0].loc[MEAN, metric]:.1f} %" for metric in MOVED)
+    if len(runs) < 2:
+        return f"AnomalyCLIP as released: {reached}; one training does not say how far trainings differ."
+    noise = 100 * between_runs(runs, MOVED)
     spread = ", ".join(f"{noise[metric]:.2f}" for metric in MOVED)
     return f"AnomalyCLIP as released: {reached}; from training to training {spread} points (standard deviation)."
 

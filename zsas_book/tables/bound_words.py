@@ -69,12 +69,29 @@ def grey_in_words(shares: pd.Series) -> str:
     there are hardly any."""
     if shares.mean() < GREY:
         return ""
-    wholly = int((shares > 1 - GREY).sum())
+    wholly, all_of = int((shares > 1 - GREY).sum()), counted(len(shares), "picture")
     return (
-        f"{100 * shares.mean():.0f} % of all pixels are grey, and {wholly or 'none'} of {len(shares)} pictures "
+        f"{100 * shares.mean():.0f} % of all pixels are grey, and {wholly or 'none'} of {all_of} "
         "throughout: hue leaves them as they are, and a positive saturation shift turns them red, as grey has hue 0. "
         "There, what saturation costs is the cost of a new colour."
     )
+
+
+def losses_in_words(lost: pd.Series, begin: int, end: int) -> list[str]:
+    """What damaged pictures lose of their own pixel AUROC, in points, in sentences; of ``begin`` pictures the defect is
+    scored lower than the rest before, of ``end`` at the worst case."""
+    if len(lost) == 1:
+        ends = "begins and ends" if begin else "ends" if end else "does not end"
+        return [
+            f"The only damaged picture loses {lost.max():.1f} points of its own pixel AUROC; it {ends} with the defect "
+            "scored lower than the rest of the picture."
+        ]
+    return [
+        f"Of its own pixel AUROC, the damaged picture that loses most loses {lost.max():.1f} points, the median one "
+        f"{lost.median():.1f}, the steadiest {lost.min():.1f}.",
+        f"Of {len(lost)} damaged pictures, {end or 'none'} {'ends' if end == 1 else 'end'} with the defect scored "
+        f"lower than the rest of the picture; {begin or 'none'} began so.",
+    ]
 
 
 def angles_in_words(turned: Mapping[str, pd.DataFrame]) -> list[str]:
@@ -142,8 +159,10 @@ def transfer_in_words(costs: pd.DataFrame, losses: Mapping[str, pd.Series]) -> l
     model's `left.picture_losses`."""
     own = pd.Series(np.diag(costs), costs.index)
     kept = (100 * (costs.sum(axis=1) - own) / max(len(costs) - 1, 1) / own)[own > 0]
-    if len(costs) < 2 or kept.empty:
-        return ["Only one model, or nothing was lost."]
+    if len(costs) < 2:
+        return ["Only one model was searched for worst cases, so there are no others to compare it with."]
+    if kept.empty:
+        return ["No model loses anything at its own worst cases."]
     cost = (
         f"Points found for other models cost {listed(f'{label(name)} {share:.0f} %' for name, share in kept.items())}"
     )
@@ -158,7 +177,7 @@ def transfer_in_words(costs: pd.DataFrame, losses: Mapping[str, pd.Series]) -> l
         if kept.mean() > PARTLY
         else "The worst case is for the most part the model's own.",
         "Which pictures lose most agrees between the models with rank correlations of "
-        f"{agree}, over {len(falls)} damaged pictures."
+        f"{agree}, over {counted(len(falls), 'damaged picture')}."
         if len(pairs)
         else "",
     ]

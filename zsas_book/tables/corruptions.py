@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from zsas_lib.evaluation.paired import differences, samples
@@ -81,7 +82,7 @@ def parameters_table(corruptions: Sequence[str]) -> pd.DataFrame:
 
 def in_words(whole: pd.DataFrame, sweeps: Sweeps, metric: str) -> list[str]:
     """What each model keeps and where least, how its false alarms and what it misses grow, and how what is left differs
-    from the first one's, pair by pair."""
+    from the first one's, pair by pair. Of a model without any of the metric on clean pictures nothing can be left."""
     kept, said = {}, []
     for name, own in whole.groupby("model", sort=False):
         of = {quantity: samples(own, quantity, "corruption") for quantity in QUANTITIES}
@@ -90,13 +91,18 @@ def in_words(whole: pd.DataFrame, sweeps: Sweeps, metric: str) -> list[str]:
         clean = pd.concat([s[(s["category"] == MEAN) & (s["corruption"] == CLEAN)] for s in sweeps[str(name)]])
         called, lowest = label(str(name)), 100 * of["retained"][least].values[0]
         said.append(
-            f"{called[:1].upper()}{called[1:]} keeps {100 * kept[str(name)].values[0]:.0f} % of its {label(metric)} in "
-            f"the mean over corruptions, least under {label(least)} ({lowest:.0f} %). At "
-            f"its clean threshold it calls {100 * (1 - clean['tnr'].mean()):.0f} % of sound clean pictures damaged, "
-            f"{_more(of['alarms'])}; it misses {100 * (1 - clean['tpr'].mean()):.0f} % of damaged clean ones, "
+            f"{called[:1].upper()}{called[1:]} "
+            + (
+                f"keeps {100 * kept[str(name)].values[0]:.0f} % of its {label(metric)} in the mean over corruptions, "
+                f"least under {label(least)} ({lowest:.0f} %). "
+                if np.isfinite(lowest)
+                else f"has no {label(metric)} on clean pictures of which to keep any. "
+            )
+            + f"At its clean threshold it calls {100 * (1 - clean['tnr'].mean()):.0f} % of sound clean pictures "
+            f"damaged, {_more(of['alarms'])}; it misses {100 * (1 - clean['tpr'].mean()):.0f} % of damaged clean ones, "
             f"{_more(of['missed'])}."
         )
-    first, *others = kept
+    first, *others = [name for name, own in kept.items() if np.isfinite(own.values[0])] or [""]
     for name in others:
         gap = gain(kept[name] - kept[first])
         said.append(f"What is left of {label(name)} differs from what is left of {label(first)} by {gap}.")
@@ -105,6 +111,8 @@ def in_words(whole: pd.DataFrame, sweeps: Sweeps, metric: str) -> list[str]:
 
 def _more(of: Mapping[str, Sampled]) -> str:
     most = max(of, key=lambda key: abs(of[key].values[0]))
+    if not any(round(100 * float(own.values[0]), 1) for own in of.values()):
+        return "which changes under no corruption"
     mean = points(100 * mean_of(of).values[0])
     return f"which changes by {mean} points on corrupted ones, most under {label(most)}, by {gain(of[most])}"
 

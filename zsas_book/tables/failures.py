@@ -1,16 +1,22 @@
 """Where models fail, in words, and what paper K says of it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
+from zsas_lib.base.errors import DataError
 from zsas_lib.data.dataset import AnomalyDataset
-from zsas_lib.data.groups import category_groups
+from zsas_lib.data.groups import UNGROUPED, category_groups, type_mapping, types_of
+from zsas_lib.data.record import Record
 from zsas_lib.papers import reported
 from zsas_lib.studies.failures import CHANCE, expected_overlap, failure_summary, hardest_tenth, rank_agreement
 
 from ..words import counted, listed
 
 UNRANKED = "cannot be told where there is one picture or a model has the same for all"
+DEFORMED, MISSING = ("geometric_deformation",), ("missing_component", "missing_material")
+"""Types of defects (`data.groups.TYPES`) that paper K names as failures."""
 
 
 def overlap_in_words(own: pd.DataFrame) -> list[str]:
@@ -63,38 +69,53 @@ def failure_table(own: pd.DataFrame, defects: pd.Series, beside: str) -> pd.Data
     )
 
 
-def beside_k_failures(own: pd.DataFrame, defects: pd.Series, pictures: AnomalyDataset) -> pd.DataFrame:
+def beside_k_failures(own: pd.DataFrame, pictures: AnomalyDataset) -> pd.DataFrame:
     """What paper K says of failures on MVTec AD, with the number that it prints there, beside the mean pixel AUROC of
-    single damaged pictures: those of ``own``, by path below the data set's root with columns WinCLIP and AnomalyCLIP,
-    as ``defects`` are. Textures are the categories that `data.groups.category_groups` says are."""
-    bent, missing = (defects[own.index] == kind for kind in ("deformation", "missing_piece"))
+    single damaged pictures: those of ``own``, by path below the data set's root with columns WinCLIP and AnomalyCLIP.
+    Textures are the categories, and deformations and missing parts the defects, that `data.groups` says are; where it
+    says nothing of the data set, neither do the rows."""
+    records = {record.name(pictures.root): record for record in pictures.records}
+    kinds = pd.Series(_types(pictures.name, [records[path] for path in own.index]), own.index, dtype=object)
     groups = category_groups(pictures.name, pictures.categories)
-    category_of = {record.name(pictures.root): record.category for record in pictures.records}
-    filled = pd.Series([groups[category_of[path]] == "texture" for path in own.index], index=own.index)
+    products = pd.Series([groups[records[path].category] for path in own.index], own.index, dtype=object)
+    products = products.where(products != UNGROUPED)
 
     def means(chosen: pd.Series) -> str:
         if not chosen.any():
             return "none here"
         return " and ".join(f"{name} {100 * own.loc[chosen, name].mean():.0f} %" for name in ("WinCLIP", "AnomalyCLIP"))
 
+    def both(of: pd.Series, within: Sequence[str], one: str, other: str, unknown: str) -> str:
+        chosen = of.isin(within)
+        return f"{one}: {means(chosen)}; {other}: {means(of.notna() & ~chosen)}" if of.notna().any() else unknown
+
+    which, others = "the kinds of defects are not known here", "under other defects"
     rows = [
         (
             "bending and kinking, that both models struggle to detect",
             f"cable: image AUROC {_printed('cable', 'image', 'WinCLIP', 'AnomalyCLIP')}",
-            f"under deformation: {means(bent)}; under other defects: {means(~bent)}",
+            both(kinds, DEFORMED, "under deformation", others, which),
         ),
         (
             "WinCLIP's prompts suit the subtle variations of textures badly",
             f"tile: image AUROC {_printed('tile', 'image', 'WinCLIP')}",
-            f"on textures: {means(filled)}; on objects: {means(~filled)}",
+            both(products, ["texture"], "on textures", "on objects", "textures are not known here"),
         ),
         (
             "small missing parts of dense, repetitive structure are hard to segment",
             f"transistor: pixel AUROC {_printed('transistor', 'pixel', 'AnomalyCLIP')}",
-            f"under missing pieces: {means(missing)}; under other defects: {means(~missing)}",
+            both(kinds, MISSING, "where a part or material is missing", others, which),
         ),
     ]
     return pd.DataFrame(rows, columns=["claim of paper K", "reported", "reproduced"])
+
+
+def _types(dataset: str, records: Sequence[Record]) -> list[str | None]:
+    try:
+        mapping = type_mapping(dataset)
+    except DataError:  # it has none
+        return [None] * len(records)
+    return types_of(mapping, [(record.category, record.defect) for record in records])
 
 
 def _printed(category: str, level: str, *models: str) -> str:

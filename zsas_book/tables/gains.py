@@ -32,13 +32,12 @@ def gains_in_words(gains: pd.DataFrame) -> list[str]:
     held = own["gain held out"]
     sure = category_mean([held]).difference_or_nan()
     chance = "So here nothing that can be used without the mask stands out from chance."
-    share = f", and a choice per category {100 * held_out / oracle:.0f} % of the former" if oracle > 0 else ""
     return [
         f"The amounts chosen for a category gain {points(mean['gain where chosen'])} points where they are chosen and "
         f"{points(held_out)} on the held-out half ({of_categories(held)}); they help there in {(held > 0).sum()} of "
         f"{counted(len(own), 'category')}.",
         f"The oracle gains {points(oracle)} on the same pictures pooled ({of_categories(own['gain of the oracle'])}) "
-        f"and {points(mean['oracle, per picture'])} on each one's own pixel AUROC{share}.",
+        f"and {points(mean['oracle, per picture'])} on each one's own pixel AUROC{_share(held_out, oracle)}.",
         beyond(
             sure.low,
             sure.high,
@@ -48,6 +47,15 @@ def gains_in_words(gains: pd.DataFrame) -> list[str]:
             "One category does not tell whether that stands out from chance.",
         ),
     ]
+
+
+def _share(held_out: float, oracle: float) -> str:
+    """What part of the oracle's gain a choice per category has, where there is one to have a part of."""
+    if not oracle > 0:
+        return ""
+    if 0 < held_out <= oracle:
+        return f", and a choice per category {100 * held_out / oracle:.0f} % of the former"
+    return f", and a choice per category {'more than' if held_out > 0 else 'nothing of'} the former"
 
 
 def mean_gains(gains: pd.DataFrame) -> pd.DataFrame:

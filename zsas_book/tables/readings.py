@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from ..words import points
+from ..words import counted, points
 
 COLUMNS = ["question", "choice here", "measured"]
 
@@ -50,7 +50,7 @@ def gradient_answer(agreement: pd.Series, places: int) -> tuple[str, str, str]:
     return (
         "gradient through the windows too (paper) or not (code)",
         "through all",
-        f"the two gradients have the same sign in {signs} of {places} points; by chance 50 %",
+        f"the two gradients have the same sign in {signs} of {counted(places, 'point')}; by chance 50 %",
     )
 
 
@@ -69,8 +69,8 @@ def corner_answer(unturned: float, zeros: float, left_out: float, pictures: int)
     return (
         "the loss of a normal picture counts the zeros in its corners",
         "as S; corners left out on request",
-        f"loss x 100 of {pictures} normal pictures: {100 * unturned:.1f} unturned, at 45 degrees {100 * zeros:.1f} "
-        f"with zeros and {100 * left_out:.1f} with the corners left out",
+        f"loss x 100 of {counted(pictures, 'normal picture')}: {100 * unturned:.1f} unturned, at 45 degrees "
+        f"{100 * zeros:.1f} with zeros and {100 * left_out:.1f} with the corners left out",
     )
 
 

@@ -7,7 +7,7 @@ from zsas_lib.data.dataset import AnomalyDataset
 from zsas_lib.evaluation.sampled import SURE
 from zsas_lib.evaluation.tables import ERROR
 
-from ..words import how_sure, listed, points
+from ..words import counted, how_sure, listed, points
 from .shown import shown
 
 ADAM, PARTIAL = "Adam", "Adam, image term's gradient only"
@@ -70,6 +70,6 @@ def length_beside_paper_s(
         "claim": "at most 200 optimization steps per sample (S sec. 2)",
         "reported": "200 steps",
         "reproduced": f"{passes // 2} steps of Adam, {passes} passes; its bound by two fidelities: {reached}",
-        "verdict": f"{len(pictures)} pictures of {pictures.name}, {backbone}",
+        "verdict": f"{counted(len(pictures), 'picture')} of {pictures.name}, {backbone}",
     }
     return pd.DataFrame([row])

@@ -62,3 +62,32 @@ def ranges_in_words(ranges: pd.DataFrame) -> list[str]:
         f"of {counted(len(objects), 'category')} they differ beyond chance.",
         "Which two values these are was chosen on the same pictures, which makes ranges look larger than they are.",
     ]
+
+
+def colour_in_words(behind: pd.DataFrame, measure: str) -> list[str]:
+    """Whether the categories with the least of a ``measure`` of colour, "chroma" or "saturation", move least: columns
+    ``measure``, in [0, 1], and "range" in points, one row per category. Of one category nobody moves most; a rank
+    correlation takes three."""
+    least, widest, moves = behind[measure].idxmin(), behind["range"].idxmax(), behind["range"]
+    amounts = f"{label(str(least))}, {behind.loc[least, measure]:.2f}"
+    if len(behind) == 1:
+        return [f"The one category ({amounts} of {measure}) moves by {moves[least]:.1f} points."]
+    said = f"The category with the least {measure} ({amounts}) moves"
+    if moves.nunique() == 1:
+        return [f"{said} by {moves[least]:.1f} points, as all do."]
+    if behind[measure].nunique() == 1:
+        return [
+            f"All have the same {measure} ({behind.loc[least, measure]:.2f}), and the one that moves most "
+            f"({label(str(widest))}) moves by {moves[widest]:.1f} points."
+        ]
+    if least == widest:
+        said = f"{said} most, by {moves[least]:.1f} points."
+    else:
+        said = (
+            f"{said} by {moves[least]:.1f} points, the one that moves most ({label(str(widest))}, {moves[widest]:.1f} "
+            f"points) has {behind.loc[widest, measure]:.2f}."
+        )
+    if len(behind) < 3:
+        return [said]
+    rank = behind[measure].corr(moves, method="spearman")
+    return [said, f"Over {len(behind)} categories the rank correlation of the two is {rank:.2f}."]

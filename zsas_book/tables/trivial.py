@@ -38,8 +38,9 @@ def what_is_left(runs: Runs, best: ResultTable, metrics: Sequence[str] | None = 
 
     Columns: category, metric, model, trivial and score (percent), above, se, low and high (points, by
     `evaluation.paired`), agree (the share of replicates with the sign of above, percent), power (points), left (the
-    share of the score that is above the trivial map's, percent). Metrics are those with replicates and a best map that
-    do not follow from others; those of pixels have none where there are no masks.
+    share of the score that is above the trivial map's, percent, nan of a score of 0). Metrics are
+    those with replicates and a best map that do not follow from others; those of pixels have none where there are no
+    masks.
     """
     parts = []
     for name, own in runs.items():
@@ -52,7 +53,7 @@ def what_is_left(runs: Runs, best: ResultTable, metrics: Sequence[str] | None = 
         cells = list(zip(found.category, found.metric))
         found.insert(3, "trivial", [best.loc[cell] for cell in cells])
         found.insert(4, "score", [scores.loc[cell] for cell in cells])
-        found["left"] = found.above / found.score
+        found["left"] = found.above / found.score.where(found.score > 0)
         parts.append(found)
     table = pd.concat(parts, ignore_index=True)
     numbers = table.columns.drop(["category", "metric", "model"])
@@ -69,21 +70,24 @@ def left_in_mean(left: pd.DataFrame, best: ResultTable) -> pd.DataFrame:
 
 def fooled(left: pd.DataFrame) -> pd.Series:
     """The share of a model's mean that the best trivial map has too, the mean over models, by metric in percent; what
-    is hardest to fool comes first."""
-    rows = left[left.category == MEAN]
+    is hardest to fool comes first. Models whose mean is 0 take no part, nor metrics by which all are at 0."""
+    rows = left[(left.category == MEAN) & (left.score > 0)]
     share = (100 * rows.trivial / rows.score).groupby(rows.metric).mean()
     return share.sort_values().rename("share of a model's number that a trivial map has")
 
 
 def fooled_in_words(left: pd.DataFrame) -> list[str]:
-    """Which metrics are hardest to fool, and where pixel AUROC stands among them."""
+    """Which metrics are hardest to fool, where pixel AUROC stands among them, and who takes no part (`fooled`)."""
     share = fooled(left)
     order = listed([f"{label(name)} ({value:.0f} %)" for name, value in share.items()])
+    none = left[(left.category == MEAN) & ~(left.score > 0)]
+    at_zero = [f"{label(str(row.model))} ({label(str(row.metric))})" for row in none.itertuples()]
     order_of = {metric: place for place, metric in enumerate(share.index, start=1)}
     return [
         f"The best trivial map has this much of what a model has, from the metric that is hardest to fool to the "
         f"easiest: {order}.",
         f"Pixel AUROC is number {order_of['pixel_auroc']} of {len(share)}." if "pixel_auroc" in order_of else "",
+        f"A model with a mean of 0 takes no part: {listed(at_zero)}." if at_zero else "",
     ]
 
 

@@ -16,13 +16,16 @@ from zsas_lib.robustness.suitability import Cut, choices, widest_cut
 
 from ..labels import label
 
+UNKNOWN = "not known"
+
 
 def may_turn(pictures: AnomalyDataset) -> pd.Series:
     """Whether each category may be turned by any angle: True, False, or None where nobody says so.
 
-    The Series' name says who does: "declared" of embedded products, "used by paper S" of its data sets, else "known".
+    The Series' name says who does: "declared" of embedded products, "used by paper S" of its data sets, else it is
+    "may be turned".
     """
-    meaning, known = "known", {}
+    meaning, known = "may be turned", {}
     if dataset_record(pictures.name).embedded:
         meaning, known = "declared", {name: product.rotation_invariant for name, product in PRODUCTS.items()}
     elif family(pictures.name) in TURNED:
@@ -33,15 +36,16 @@ def may_turn(pictures: AnomalyDataset) -> pd.Series:
 
 def cut_choices(errors: pd.Series, fit: pd.Series, cuts: Mapping[str, Cut], threshold: float) -> pd.DataFrame:
     """`suitability.choices` of paper S's ``cuts`` by data set, of the widest gap, and of the page's own threshold
-    where it is none of these; the lists of categories in words."""
+    where it is none of these; the lists of categories in words, `UNKNOWN` where of none it is known what it may."""
     rules = {f"paper S's cut for {name}": cut for name, cut in cuts.items()}
     if errors.nunique() > 1:
         rules["widest gap"] = widest_cut(errors)
     if not any(np.isclose(threshold, cut.threshold) for cut in rules.values()):
         rules["this page's threshold"] = Cut(threshold)
     table = choices(errors, fit, rules).reset_index()
+    none = UNKNOWN if fit.isna().all() else "none"
     for column in ("missed", "let in"):
-        table[column] = [", ".join(map(label, names)) or "none" for names in table[column]]
+        table[column] = [", ".join(map(label, names)) or none for names in table[column]]
     return table
 
 

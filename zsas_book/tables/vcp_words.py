@@ -10,7 +10,7 @@ from zsas_lib.models.vcpclip import FIRST_BALANCE
 from zsas_lib.studies.variants import BASELINE, FULL, OF_IMAGES, OF_PIXELS, over_seeds, pooled_deviation
 
 from ..labels import label
-from ..words import beyond_chance, from_to, gain, leading, listed, points, span, standing_out
+from ..words import beyond_chance, counted, from_to, gain, leading, listed, points, span, standing_out
 
 INTERACTION = "UniOp x LoReb"
 
@@ -91,7 +91,7 @@ def weights_in_words(histories: pd.DataFrame, limit: pd.Series, sums: pd.DataFra
     rising, gap = focal.agg(lambda share: share.is_monotonic_increasing), sums.focal - sums.dice
     first = 1 / (1 + np.exp(-FIRST_BALANCE))
     return [
-        f"σ(β) rises without a step back in {rising.sum()} of {len(rising)} trainings, to "
+        f"σ(β) rises without a step back in {rising.sum()} of {counted(len(rising), 'training')}, to "
         f"{focal.last().min():.3f} at least; the limit is {limit.iloc[-1]:.3f}.",
         f"F - D is {gap.iloc[0]:.2f} before and {gap.iloc[1]:.2f} after.",
         f"Loss rebalancing is thus a schedule from {100 * first:.0f} % focal loss to nearly all of it, set by "

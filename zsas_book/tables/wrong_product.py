@@ -12,7 +12,7 @@ from zsas_lib.robustness.wrong_product import FAR, NEAR
 from ..labels import label
 from ..words import beyond, counted, how_sure, listed, points
 
-KINDS = {NEAR: "an unknown product with a word in common", FAR: "an unknown product without one"}
+KINDS = {NEAR: "an unknown product with a word in common", FAR: "an unknown product with no word in common"}
 EXPECTED = "a known product in the place of another"
 STRANGER = "a damaged picture of the product itself"
 POINTS = ("gap", "se", "low", "high", "power")
@@ -21,7 +21,7 @@ CLAIMS = [
     {
         "paper": "T",
         "claim": "Maximum concept matching tells pictures of unknown classes",
-        "here": "Tested for products that no name on the list says, near and far.",
+        "here": "Tested for products that no name on the list says, near and far ones where there are both.",
     },
     {
         "paper": "T",

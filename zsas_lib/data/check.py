@@ -69,7 +69,8 @@ def check_dataset(name: str, root: str | PathLike | None = None, *, decode: bool
     every = [record for records in listed.values() for record in records]
     remarks = layout.remarks(root) if hasattr(layout, "remarks") else []
     read = [path for record in every for path in (record.path, *record.mask_paths)]
-    beside = getattr(layout, "BESIDE", ())
+    beside, normal = getattr(layout, "BESIDE", ()), getattr(layout, "NORMAL_FOLDER", NORMAL)
+    reasons = layout.unlisted(root) if hasattr(layout, "unlisted") else {}
     table.attrs["problems"] = [
         *nothing,
         *_shortfalls(published, found),
@@ -77,7 +78,7 @@ def check_dataset(name: str, root: str | PathLike | None = None, *, decode: bool
         *problems,
         *remarks,
         *(line for records in listed.values() for line in repeated(records, root, decode=decode)),
-        *unread(root, read, beside),
+        *unread(root, read, beside, reasons, normal),
         *([] if published else _one_sided(found)),
     ]
     return table

@@ -75,6 +75,18 @@ def type_mapping(dataset: str, path: str | Path | None = None) -> pd.DataFrame:
     return table.loc[:, ["category", "defect", "type"]].reset_index(drop=True)
 
 
+def types_of(mapping: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> list[str | None]:
+    """The type of each of several pairs of category and defect by a `type_mapping`, in which a row for the category
+    counts before one for any; None for a pair without one.
+
+    >>> from zsas_lib.data.groups import type_mapping, types_of
+    >>> types_of(type_mapping("mvtec"), [("cable", "bent_wire"), ("cable", "hole")])
+    ['geometric_deformation', None]
+    """
+    known = dict(zip(zip(mapping.category, mapping.defect), mapping.type))
+    return [known.get((category, defect), known.get(("", defect))) for category, defect in pairs]
+
+
 def _read(path: str | Path) -> pd.DataFrame:
     """A CSV whose every cell is text, such as the categories "01" and "NA"."""
     try:

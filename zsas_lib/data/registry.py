@@ -2,8 +2,10 @@
 
 To add one, write a module in ``layouts`` with a function ``records(root, split)`` and a text ``EXPECTED`` that says its
 layout, and enter a record of it in `DATASETS`. It may have a tuple ``BESIDE`` of patterns of files that belong to the
-data set and are not read, another, ``BLANK``, of patterns of masks that are blank as published, and a function
-``remarks(root)`` with sentences for a check to say. All else that is to be known of a data set is read from its record.
+data set and are not read, another, ``BLANK``, of patterns of masks that are blank as published, a text
+``NORMAL_FOLDER``, what folders of normal pictures are called if not "good", and for a check functions
+``remarks(root)``, with sentences to say, and ``unlisted(root)``, with reasons, by patterns of files, why some are not
+read. All else that is to be known of a data set is read from its record.
 """
 
 import os

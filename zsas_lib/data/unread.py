@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -22,14 +22,24 @@ _NO_PICTURES = frozenset(
 )
 
 
-def unread(root: Path, read: Collection[Path], beside: Sequence[str] = ()) -> list[str]:
+def unread(
+    root: Path,
+    read: Collection[Path],
+    beside: Sequence[str] = (),
+    reasons: Mapping[str, str] | None = None,
+    normal: str = NORMAL,
+) -> list[str]:
     """A sentence for each folder and reason, about the pictures in ``root`` that are not among those ``read``, and one
     for each folder of a category or a split that is empty.
 
     Files that match one of the patterns ``beside`` belong to the data set; hidden ones are passed over. A file of an
     unknown ending is a picture where Pillow takes it for one.
+
+    :param reasons: why the data set does not read what it could, by patterns of the files.
+    :param normal: what folders of normal pictures are called beside "good".
     """
     known = {os.path.abspath(path) for path in read}
+    taken = {_picture_of(Path(path)) for path in known}
     left: dict[tuple[str, str], list[str]] = defaultdict(list)
     empty = []
     for folder, names, holds_folders in _tree(root):
@@ -42,7 +52,8 @@ def unread(root: Path, read: Collection[Path], beside: Sequence[str] = ()) -> li
             if os.path.abspath(path) in known or any(fnmatchcase(below(path, root), pattern) for pattern in beside):
                 continue
             if _is_picture(path):
-                left[place, _reason(path, parts)].append(name)
+                why = _hindrance(path, parts) or _listed(below(path, root), reasons or {})
+                left[place, why or _reason(path, parts, taken, {NORMAL, normal})].append(name)
     return [_sentence(place, names, reason) for (place, reason), names in left.items()] + empty
 
 
@@ -70,16 +81,33 @@ def _is_picture(path: Path) -> bool:
         return False
 
 
-def _reason(path: Path, parts: Sequence[str]) -> str:
+def _hindrance(path: Path, parts: Sequence[str]) -> str:
+    """Why a file is not read wherever it lies; "" where its ending is one that is read."""
     if not path.exists():
         return "a link to nothing"
-    if path.suffix.lower() not in (MASK_ENDINGS if MASK_FOLDERS & {*parts} else PICTURE_ENDINGS):
-        return f"files *{path.suffix} are not read; save them as .png" if path.suffix else "their names have no ending"
+    if path.suffix.lower() in (MASK_ENDINGS if MASK_FOLDERS & {*parts} else PICTURE_ENDINGS):
+        return ""
+    return f"files *{path.suffix} are not read; save them as .png" if path.suffix else "their names have no ending"
+
+
+def _listed(name: str, reasons: Mapping[str, str]) -> str:
+    return next((reason for pattern, reason in reasons.items() if fnmatchcase(name, pattern)), "")
+
+
+def _reason(path: Path, parts: Sequence[str], taken: Collection[tuple[Path, str]], normal: Collection[str]) -> str:
+    is_normal = not {*normal}.isdisjoint(parts)
     if MASK_FOLDERS & {*parts}:
-        return "masks without a picture of their name" if NORMAL not in parts else "masks of normal pictures"
-    if {"train", "validation"} & {*parts} and NORMAL not in parts:
+        if _picture_of(Path(os.path.abspath(path))) in taken:
+            return "another mask of the same picture is read"
+        return "masks of normal pictures" if is_normal else "masks without a picture of their name"
+    if {"train", "validation"} & {*parts} and not is_normal:
         return "pictures for training are normal ones, in the folder of these"
     return "the layout has no pictures there"
+
+
+def _picture_of(mask: Path) -> tuple[Path, str]:
+    """The folder of a mask and what the picture is called that its name says it belongs to."""
+    return mask.parent, mask.stem.removesuffix("_mask")
 
 
 def _sentence(place: str, names: Sequence[str], reason: str) -> str:

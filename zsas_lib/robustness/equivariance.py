@@ -7,6 +7,7 @@ the maps without a model stand beside.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from zlib import crc32
 
 import numpy as np
@@ -155,8 +156,9 @@ def foretold(*tables: pd.DataFrame, agreement: str = "cosine", metric: str = "pi
     lacks in ``agreement`` and what ``metric`` loses, of each placement, and the mean over placements, in [-1, 1].
 
     ``tables`` are of `equivariance`, of one model's trainings, whose correlations are averaged. The interval is that of
-    other categories like these, and other trainings. A placement without a rank (all categories alike, or without
-    masks) takes no part; nan where that is so for all. Raises ValueError for fewer than three categories.
+    other categories like these, and other trainings, as far as it lies in [-1, 1]. A placement without a
+    rank (all categories alike, or without masks) takes no part; nan where that is so for all. Raises ValueError for
+    fewer than three categories.
     """
     names = sorted(set(tables[0]["category"]))
     count = len(names)
@@ -173,7 +175,9 @@ def foretold(*tables: pd.DataFrame, agreement: str = "cosine", metric: str = "pi
         both = lacking.to_numpy(dtype=float), loss.to_numpy(dtype=float)
         values = [_rank_correlation(*(part[own] for part in both)) for own in places]
         parts.append(pd.DataFrame(facts | {"rank": values, "run": run}))
-    return Sampled.of(pd.concat(parts, ignore_index=True), "rank").difference()
+    found = Sampled.of(pd.concat(parts, ignore_index=True), "rank").difference()
+    low, high = (float(np.clip(end, -1, 1)) for end in (found.low, found.high))
+    return replace(found, low=low, high=high)
 
 
 def lost(table: pd.DataFrame, metric: str = "pixel_ap") -> pd.DataFrame:

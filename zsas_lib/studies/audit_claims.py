@@ -99,12 +99,14 @@ def map_distance(one: AnomalyModel, other: AnomalyModel, sample: Sample) -> Meas
 
 
 def best_score(tables: Mapping[str, pd.DataFrame]) -> Measured:
-    """The image AUROC of a model with several image scores, the best one first; ``tables`` are those of
-    `evaluation.evaluate` by score."""
+    """The image AUROC of a model with several image scores, the best one first, and which is best, or that they are
+    level to a tenth of a point; ``tables`` are those of `evaluation.evaluate` by score."""
     values = pd.Series({score: 100 * table.loc[MEAN, "image_auroc"] for score, table in tables.items()})
     values = values.sort_values(ascending=False, kind="stable")
     words = "; ".join(f"{score} {value:.1f}" for score, value in values.items())
-    return Measured({"scores": words, "best": values.index[0]})
+    level = [str(score) for score, value in values.items() if round(value, 1) == round(values.iloc[0], 1)]
+    best = f"{level[0]} is best" if len(level) == 1 else f"{' and '.join(level)} are level"
+    return Measured({"scores": words, "best": best})
 
 
 def half_precision(model: LearnedModel, auxiliary: AnomalyDataset, seed: int) -> Measured:

@@ -16,6 +16,7 @@ from torch import Tensor
 from ..base.booleans import require_bool
 from ..base.errors import DataError
 from ..data.dataset import AnomalyDataset
+from ..data.groups import types_of
 from ..data.record import row_name
 from ..evaluation.evaluate import category_predictions, labels_of
 from ..evaluation.paired import flat_gaps
@@ -75,12 +76,11 @@ def defect_table(
     """
     if thresholds is not None and (len(thresholds) != 2 or not thresholds[0] < thresholds[1]):
         raise ValueError(f"Expected two ascending thresholds of contrast, or None for terciles; got {thresholds}.")
-    types = dict(zip(zip(mapping.category, mapping.defect), mapping.type))
+    types = types_of(mapping, [(record.category, record.defect) for record in dataset.records])
     rows, untyped = [], set()
-    for index, record in enumerate(dataset.records):
+    for index, (record, kind) in enumerate(zip(dataset.records, types)):
         if not record.is_anomalous:
             continue
-        kind = types.get((record.category, record.defect), types.get(("", record.defect)))
         if kind is None:
             untyped.add(f"{record.category}/{record.defect}")
             continue
@@ -169,12 +169,12 @@ def group_summary(metrics: pd.DataFrame, defects: pd.DataFrame, grouping: str, c
         pictures = defects.loc[defects[column] == group]
         row = {}
         for metric in METRICS:
-            beside = part[metric].to_numpy() - overall.loc[part.category, metric].to_numpy()
+            beside = pd.Series(part[metric].to_numpy() - overall.loc[part.category, metric].to_numpy())
             row |= {
                 metric: part[metric].mean(),
                 f"{metric}_std": part[metric].std(),
                 f"{metric}{ERROR}": part[metric].sem(),
-                f"{metric}_beside": np.nanmean(beside),
+                f"{metric}_beside": beside.mean(),
             }
         counts = {
             "categories": len(part),

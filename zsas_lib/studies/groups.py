@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 from zlib import crc32
 
-import numpy as np
 import pandas as pd
 
 from ..data.record import row_name
@@ -51,9 +50,9 @@ def category_spans(runs: Mapping[str, Sequence[ResultTable]], metric: str = "ima
         whole = flat_runs(own)
         for run, rows in whole[whole["category"] != MEAN].groupby("run"):
             wide = rows.pivot(index="replicate", columns="category", values=metric)
-            values, drawn = wide.to_numpy(dtype=float), wide.index != ITSELF
-            span = np.nanmax(values, axis=1) - np.nanmin(values, axis=1)  # without categories that lack a class there
-            span[drawn] += span[~drawn][0] - np.nanmean(span[drawn])
+            drawn = wide.index != ITSELF
+            span = wide.max(axis=1) - wide.min(axis=1)  # without categories that lack a class there
+            span = span.where(~drawn, span + span[ITSELF] - span[drawn].mean()).to_numpy(dtype=float)
             last = pd.DataFrame(rows[rows["replicate"] == wide.index[-1]])  # of each category, a resample
             draws = rows.pivot(index="replicate", columns="category", values="draw")
             columns = {

@@ -133,7 +133,10 @@ def test_whose_the_worst_case_is(other, whose):
 
 def test_one_model_has_no_others():
     costs = pd.DataFrame([[10.0]], ["winclip"], ["winclip"])
-    assert bound_words.transfer_in_words(costs, {}) == ["Only one model, or nothing was lost."]
+    (alone,) = bound_words.transfer_in_words(costs, {})
+    assert alone.startswith("Only one model was searched")
+    nothing = pd.DataFrame([[0.0, 0.0], [0.0, 0.0]], ["winclip", "clip"], ["winclip", "clip"])
+    assert bound_words.transfer_in_words(nothing, {}) == ["No model loses anything at its own worst cases."]
 
 
 def test_angles_in_words():
@@ -156,3 +159,18 @@ def test_angles_in_words():
         in (bound_words.angles_in_words({"zero": many, "valid": turned})[2])
     )
     assert "zero fill lowers the peak at 0" in bound_words.angles_in_words({"zero": turned, "valid": many})[2]
+
+
+def test_what_damaged_pictures_lose():
+    several = bound_words.losses_in_words(pd.Series([39.7, 2.0, 0.9]), 0, 1)
+    assert several == [
+        "Of its own pixel AUROC, the damaged picture that loses most loses 39.7 points, the median one 2.0, the "
+        "steadiest 0.9.",
+        "Of 3 damaged pictures, 1 ends with the defect scored lower than the rest of the picture; none began so.",
+    ]
+    assert "2 end with" in bound_words.losses_in_words(pd.Series([3.0, 2.0]), 1, 2)[1]
+    for begin, end, words in ((1, 1, "begins and ends"), (0, 1, "ends"), (0, 0, "does not end")):
+        assert bound_words.losses_in_words(pd.Series([19.7]), begin, end) == [
+            f"The only damaged picture loses 19.7 points of its own pixel AUROC; it {words} with the defect scored "
+            "lower than the rest of the picture."
+        ]

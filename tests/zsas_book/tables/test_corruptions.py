@@ -1,5 +1,6 @@
 """Tables and sentences of what corruptions leave, from sweeps of a toy model."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from toy import Glow, toy_dataset
@@ -87,3 +88,24 @@ def test_the_largest_change_counts_whichever_way_it_goes(sweeps):
     of = samples(whole_effects(sweeps, "pixel_ap").query("model == 'winclip'"), "alarms", "corruption")
     of = {name: of["fog"] - (of["fog"].values[0] - gap) for name, gap in (("fog", -0.625), ("sensor_noise", 0.333))}
     assert "by -14.6 points on corrupted ones, most under fog, by -62.5 points (" in corruptions._more(of)
+
+
+@pytest.mark.slow
+def test_no_corruption_is_said_to_change_most_where_none_changes_anything(sweeps):
+    of = samples(whole_effects(sweeps, "pixel_ap").query("model == 'winclip'"), "alarms", "corruption")
+    assert corruptions._more({name: own * 0.0 for name, own in of.items()}) == "which changes under no corruption"
+
+
+@pytest.mark.slow
+def test_of_nothing_nothing_is_left(sweeps):
+    nothing = []
+    for sweep in sweeps["winclip"]:
+        nothing.append(sweep.copy())
+        nothing[-1]["pixel_ap"], nothing[-1].replicates = 0.0, sweep.replicates.assign(pixel_ap=0.0)
+    both = {"winclip": nothing, "local-contrast": sweeps["local-contrast"]}
+    whole = whole_effects(both, "pixel_ap")
+    assert np.isnan(whole[whole.model == "winclip"].retained).all()
+    assert effects_table(whole)["left (%)"].isna().tolist() == [True, False] * 2
+    first, second = in_words(whole, both, "pixel_ap")
+    assert first.startswith("WinCLIP has no pixel AP on clean pictures of which to keep any. At its clean threshold it")
+    assert "nan" not in first and "inf" not in first and second.startswith("Local contrast keeps")

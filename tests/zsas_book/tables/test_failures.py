@@ -1,5 +1,7 @@
 """Where models fail, in words, and paper K's claims beside it."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 from toy import toy_dataset
@@ -55,23 +57,43 @@ def test_the_table_of_failures_is_in_percent(own):
     assert table["shared with WinCLIP"].tolist() == [2, 1]
 
 
-def test_paper_k_s_claims_stand_beside_deformations_and_textures(tmp_path):
-    toys = toy_dataset(tmp_path, {"woven_sheet": 2, "ceramic_ring": 1})
-    pictures = AnomalyDataset("embedded-b", toys.root, toys.records)
-    paths = [record.name(toys.root) for record in toys.records if record.is_anomalous]
+def claims_of(toys, dataset, defects):
+    """Paper K's claims beside three damaged pictures of a data set, with these defects."""
+    damaged = iter(defects)
+    records = [replace(record, defect=next(damaged)) if record.is_anomalous else record for record in toys.records]
+    pictures = AnomalyDataset(dataset, toys.root, records)
+    paths = [record.name(toys.root) for record in records if record.is_anomalous]
     own = pd.DataFrame({"WinCLIP": [0.5, 0.7, 0.9], "AnomalyCLIP": [0.4, 0.6, 0.8]}, index=paths)
-    defects = pd.Series(["deformation", "crack", "crack"], index=paths)
-    table = beside_k_failures(own, defects, pictures)
+    return beside_k_failures(own, pictures)
+
+
+def test_paper_k_s_claims_stand_beside_deformations_textures_and_missing_parts(tmp_path):
+    toys = toy_dataset(tmp_path, {"woven_sheet": 2, "ceramic_ring": 1})
+    table = claims_of(toys, "embedded-b", ["deformation", "crack", "missing_piece"])
     assert table.reported.tolist() == [  # K, "Failure Case Analysis"
         "cable: image AUROC WinCLIP 50.7 % and AnomalyCLIP 70.3 %",
         "tile: image AUROC WinCLIP 14.9 %",
         "transistor: pixel AUROC AnomalyCLIP 70.8 %",
     ]
     bent, textures, missing = table.reproduced
-    assert missing.startswith("under missing pieces: none here; under other defects: WinCLIP 70 %")
+    assert missing.startswith("where a part or material is missing: WinCLIP 90 % and AnomalyCLIP 80 %; ")
+    assert missing.endswith("; under other defects: WinCLIP 60 % and AnomalyCLIP 50 %")
     assert bent.startswith("under deformation: WinCLIP 50 % and AnomalyCLIP 40 %; ")
     assert bent.endswith("; under other defects: WinCLIP 80 % and AnomalyCLIP 70 %")
     assert textures.startswith("on textures: WinCLIP 60 % and AnomalyCLIP 50 %; ")
     assert textures.endswith("; on objects: WinCLIP 90 % and AnomalyCLIP 80 %")
-    unbent = beside_k_failures(own, pd.Series("crack", index=paths), pictures).reproduced[0]
-    assert unbent.startswith("under deformation: none here;")
+    assert claims_of(toys, "embedded-b", ["crack"] * 3).reproduced[0].startswith("under deformation: none here; under")
+
+
+def test_the_claims_stand_beside_the_defects_that_mvtec_names(tmp_path):
+    toys = toy_dataset(tmp_path, {"cable": 2, "carpet": 1})
+    bent, textures, missing = claims_of(toys, "mvtec", ["bent_wire", "missing_cable", "cut"]).reproduced
+    assert bent.startswith("under deformation: WinCLIP 50 % and")
+    assert textures.startswith("on textures: WinCLIP 90 % and AnomalyCLIP 80 %; on objects: WinCLIP 60 %")
+    assert missing.startswith("where a part or material is missing: WinCLIP 70 % and AnomalyCLIP 60 %; under other")
+
+
+def test_nothing_is_said_of_kinds_that_nobody_knows(tmp_path):
+    toys = toy_dataset(tmp_path, {"nut": 2, "cloth": 1})
+    bent, textures, missing = claims_of(toys, "folder", ["deformation", "crack", "tear"]).reproduced
+    assert bent == missing == "the kinds of defects are not known here" and textures == "textures are not known here"

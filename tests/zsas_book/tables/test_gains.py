@@ -26,6 +26,9 @@ def test_gains_in_words_say_what_is_left_of_the_oracle_s():
     assert "nothing that can be used without the mask" in said[2]
     better = GAINS.assign(**{"gain held out": [2.0, 2.1, 2.05], "gain of the oracle": 0.0})
     assert "of the former" not in gains_in_words(better)[1] and "can be learnt" in gains_in_words(better)[2]
+    for held_out, words in ((-0.5, "nothing of"), (0.0, "nothing of"), (4.0, "100 % of"), (4.5, "more than")):
+        gains = GAINS.assign(**{"gain held out": [held_out] * 3})
+        assert gains_in_words(gains)[1].endswith(f"pixel AUROC, and a choice per category {words} the former.")
     alone = gains_in_words(GAINS.drop(index="star"))
     assert "no interval" in alone[0] and alone[2] == "One category does not tell whether that stands out from chance."
 

@@ -6,7 +6,7 @@ import pytest
 from tiny_clip import tiny_backbone
 from toy import toy_dataset
 
-from zsas_book.tables.sweeps import beside_paper_s, ranges_in_words, shown_ranges
+from zsas_book.tables.sweeps import beside_paper_s, colour_in_words, ranges_in_words, shown_ranges
 
 COLUMNS = ["unperturbed", "lowest", "at", "highest", "range", "largest step", "± at 0", "low", "high"]
 RANGES = pd.DataFrame(
@@ -58,3 +58,43 @@ def test_ranges_are_shown_with_their_error():
 def test_no_page_without_a_mean():
     with pytest.raises(KeyError, match="mean"):
         ranges_in_words(RANGES.drop(index="mean"))
+
+
+def coloured(chroma, moves):
+    names = ["screw", "star", "ring"][: len(chroma)]
+    return pd.DataFrame({"chroma": chroma, "range": moves}, index=names)
+
+
+@pytest.mark.parametrize(
+    ("chroma", "moves", "said"),
+    [
+        ([0.0], [0.0], ["The one category (screw, 0.00 of chroma) moves by 0.0 points."]),
+        ([0.0, 0.2], [0.0, 0.0], ["The category with the least chroma (screw, 0.00) moves by 0.0 points, as all do."]),
+        (
+            [0.1, 0.2],
+            [4.0, 3.0],
+            ["The category with the least chroma (screw, 0.10) moves most, by 4.0 points."],
+        ),
+        (
+            [0.1, 0.2, 0.3],
+            [1.0, 3.0, 2.0],
+            [
+                "The category with the least chroma (screw, 0.10) moves by 1.0 points, the one that moves most (star, "
+                "3.0 points) has 0.20.",
+                "Over 3 categories the rank correlation of the two is 0.50.",
+            ],
+        ),
+        (
+            [0.0, 0.0, 0.0],
+            [4.0, 3.0, 2.0],
+            ["All have the same chroma (0.00), and the one that moves most (screw) moves by 4.0 points."],
+        ),
+        (
+            [0.1, 0.2, 0.3],
+            [0.0, 0.0, 0.0],
+            ["The category with the least chroma (screw, 0.10) moves by 0.0 points, as all do."],
+        ),
+    ],
+)
+def test_who_moves_most_is_said_where_categories_differ(chroma, moves, said):
+    assert colour_in_words(coloured(chroma, moves), "chroma") == said

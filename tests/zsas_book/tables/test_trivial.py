@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 from toy import Glow, toy_dataset
@@ -89,9 +90,21 @@ def cells(**above: float) -> pd.DataFrame:
 def test_metrics_are_sorted_by_what_a_trivial_map_has_of_them():
     left = cells(aupro=50.0, pixel_auroc=12.5, image_auroc=0.0)
     assert trivial.fooled(left).to_dict() == {"aupro": 50, "pixel_auroc": 80, "image_auroc": 100}
-    order, place = trivial.fooled_in_words(left)
+    order, place, absent = trivial.fooled_in_words(left)
     assert order.endswith("to the easiest: AUPRO (50 %), pixel AUROC (80 %) and image AUROC (100 %).")
-    assert place == "Pixel AUROC is number 2 of 3."
+    assert place == "Pixel AUROC is number 2 of 3." and absent == ""
+
+
+def test_a_model_at_0_has_nothing_that_a_map_could_have_a_share_of(runs, maps):
+    left = pd.concat([cells(aupro=50.0, image_auroc=-50.0), cells(aupro=50.0, image_auroc=50.0).assign(model="clip")])
+    assert trivial.fooled(left).to_dict() == {"aupro": 50, "image_auroc": 50}
+    order, _, absent = trivial.fooled_in_words(left)
+    assert "inf" not in order and absent == "A model with a mean of 0 takes no part: WinCLIP (image AUROC)."
+    assert trivial.fooled(cells(aupro=50.0, image_auroc=-50.0)).to_dict() == {"aupro": 50}
+    one = runs["winclip"][0].copy()
+    one["image_auroc"] = 0.0
+    left = trivial.what_is_left({"winclip": [one]}, best_of(maps)).set_index(["category", "metric"])
+    assert np.isnan(left.left["mean", "image_auroc"]) and left.score["mean", "image_auroc"] == 0
 
 
 def test_words_say_what_is_beyond_chance(maps):

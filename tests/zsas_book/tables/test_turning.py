@@ -35,7 +35,17 @@ def test_products_declare_it_and_paper_s_says_what_it_used():
 
 def test_of_other_data_sets_nobody_says_it():
     known = may_turn(listed("mpdd"))
-    assert known.name == "known" and known.isna().all()
+    assert known.name == "may be turned" and known.isna().all()
+
+
+def test_nobody_misses_what_nobody_knows():
+    errors = pd.Series({"hazelnut": 0.01, "nut": 0.1})
+    unknown = pd.Series({"hazelnut": None, "nut": None}, dtype=object)
+    table = cut_choices(errors, unknown, {"VisA": Cut(0.02, 5.0)}, 0.02)
+    assert table.kept.tolist() == [1, 1]
+    assert table[["missed", "let in"]].to_numpy().tolist() == [["not known"] * 2] * 2
+    partly = cut_choices(errors, unknown.fillna({"nut": True}), {"VisA": Cut(0.02, 5.0)}, 0.02)
+    assert partly.missed.tolist() == ["nut", "nut"] and partly["let in"].tolist() == ["none", "none"]
 
 
 def test_a_threshold_of_the_page_s_own_is_one_more_rule():

@@ -36,7 +36,10 @@ def test_strangers_are_told_in_percent_with_their_words():
     assert rows["AUROC"].tolist() == pytest.approx([80, 95, 50]) and rows["FPR95"].tolist()[0] == 40
     assert rows["FPR95"].isna().tolist() == [False, True, True]
     far, known, own = tables.rejected_in_words(rows)
-    assert "an unknown product without one: AUROC 80 %, above chance" in far and "so are 40 % of the others" in far
+    assert (
+        "an unknown product with no word in common: AUROC 80 %, above chance" in far
+        and "so are 40 % of the others" in far
+    )
     assert "AUROC 95 %" in known and "damage does not make a picture a stranger beyond chance" in own
     alone = tables.told_apart(rejected, expected[:1], strangers[:1])
     assert alone["AUROC, low"].isna().tolist() == [False, True, True]

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from layouts import write_mask, write_picture
+from layouts import write_btad, write_mask, write_picture, write_visa
 
 from zsas_lib.data.check import check_dataset
 from zsas_lib.data.unread import unread
@@ -88,3 +88,36 @@ def test_links_are_followed_once(tmp_path, root):
     os.symlink(root / "part", root / "linked")
     assert unread(root, {root / "part/train/good/0.png"})[0].startswith("Not read, in linked/")
     assert len(unread(root, set())) == 4
+
+
+def test_a_mask_beside_another_of_the_same_picture(root):
+    write_mask(root / "part/ground_truth/dent/0.png")
+    write_mask(root / "part/ground_truth/dent/1.png")  # the same kind has no picture of that name
+    assert said(root) == [
+        "Not read, in part/ground_truth/dent: 0.png (another mask of the same picture is read).",
+        "Not read, in part/ground_truth/dent: 1.png (masks without a picture of their name).",
+    ]
+
+
+def test_what_the_table_of_visa_does_not_list(tmp_path):
+    root = write_visa(tmp_path, ["candle"])
+    write_picture(root / "candle/Data/Images/Normal/9999.JPG")
+    write_mask(root / "candle/Data/Masks/Anomaly/999.png")
+    (root / "candle/Data/Images/Normal/9.gif").touch()
+    write_picture(root / "candle/cover.png")
+    assert [line for line in said(root, "visa") if line.startswith("Not read")] == [
+        "Not read, in candle: cover.png (the layout has no pictures there).",
+        "Not read, in candle/Data/Images/Normal: 9.gif (files *.gif are not read; save them as .png).",
+        "Not read, in candle/Data/Images/Normal: 9999.JPG (split_csv/1cls.csv does not list them).",
+        "Not read, in candle/Data/Masks/Anomaly: 999.png (split_csv/1cls.csv does not list them).",
+    ]
+
+
+def test_masks_of_the_normal_pictures_of_btad(tmp_path):
+    root = write_btad(tmp_path)
+    write_mask(root / "01/ground_truth/ok/0000.png")
+    write_picture(root / "01/train/ko/0000.bmp")
+    assert [line for line in said(root, "btad") if line.startswith("Not read")] == [
+        "Not read, in 01/ground_truth/ok: 0000.png (masks of normal pictures).",
+        "Not read, in 01/train/ko: 0000.bmp (pictures for training are normal ones, in the folder of these).",
+    ]

@@ -112,9 +112,12 @@ def test_what_agreement_foretells_is_spearmans_mean_over_placements():
     assert found.gap == pytest.approx((spearmanr(lacking[:, 0], loss[:, 0]).statistic + 1) / 2)
     assert found.low < found.gap < found.high and found.se > 0
     assert foretold(table[table.placement == "p1"]).low > 0.5
+    few = foretold(table[table.category.isin(["c0", "c1", "c2", "c3"])])
+    assert -1 <= few.low < few.gap < few.high == 1
     other = table.assign(pixel_ap=1.8 - table.pixel_ap, pixel_ap_before=0.9)  # what was lost is gained
     both = foretold(table, other)
-    assert both.gap == pytest.approx(0) and both.se == pytest.approx(found.gap, abs=0.2) and both.low < -1
+    assert both.gap == pytest.approx(0) and both.se == pytest.approx(found.gap, abs=0.2)
+    assert (both.low, both.high) == (-1, 1) and both.power > 1, "two trainings that contradict each other tell nothing"
     assert lost(table).lost.to_numpy() == pytest.approx([loss[cell] for cell in cells])
     assert np.isnan(foretold(table.assign(pixel_ap=np.nan)).gap)
     with pytest.raises(ValueError, match="three categories to rank, got 2"):

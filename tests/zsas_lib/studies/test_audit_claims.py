@@ -29,7 +29,7 @@ MEASURED = {
     "blocks": Measured({"last": 3, "depth": 3}, 1),
     "class token": Measured({"shift": 0.05}),
     "order": Measured({"apart": 0.2}),
-    "image score": Measured({"scores": "text 75.0; map 68.5", "best": "text"}),
+    "image score": Measured({"scores": "text 75.0; map 68.5", "best": "text is best"}),
     "precision": Measured({"small": 60.0, "others": 0.0, "median": 5e-5}, 2),
     "balance": Measured({"first": 0.67, "last": 0.99, "rises": 100.0}, 2),
     "temperature": Measured({"rate": 0.01, "times": 250.0, "steps": 9, "times_here": 5.0, "clip": 0.01, "vcp": 0.1}, 1),
@@ -117,7 +117,9 @@ def test_maps_are_apart_by_their_largest_difference(data):
 
 def test_the_best_image_score_comes_first():
     tables = {name: pd.DataFrame({"image_auroc": [value]}, index=["mean"]) for name, value in (("a", 0.7), ("b", 0.8))}
-    assert audit_claims.best_score(tables).numbers == {"scores": "b 80.0; a 70.0", "best": "b"}
+    assert audit_claims.best_score(tables).numbers == {"scores": "b 80.0; a 70.0", "best": "b is best"}
+    level = audit_claims.best_score(tables | {"c": pd.DataFrame({"image_auroc": [0.7999]}, index=["mean"])})
+    assert level.numbers == {"scores": "b 80.0; c 80.0; a 70.0", "best": "b and c are level"}
 
 
 @pytest.mark.parametrize(("small", "outcome"), [(0.0, 0), (0.2, 1), (0.9, 2)])

@@ -1,5 +1,6 @@
 """Means over groups of categories."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from toy import Glow, Speckled, toy_dataset
@@ -57,3 +58,11 @@ def test_spans_are_between_the_extreme_categories_in_every_resample(runs):
     assert found["two"].values[1:].mean() == pytest.approx(found["two"].values[0])
     assert set(found["one"].runs) == {2} and found["one"].units == 18
     assert (found["two"] - found["two"]).difference().se == 0
+
+
+@pytest.mark.slow
+def test_a_resample_without_a_class_in_any_category_has_no_span(tmp_path):
+    pictures = toy_dataset(tmp_path, {"lamp": 1, "star": 1}, normal=1)
+    spans = category_spans({"one": [zsas.evaluate(Glow(), pictures, resamples=40)]})
+    assert np.isfinite(spans.span[0]) and spans.span.isna().any(), "some hold one kind of pictures alone"
+    assert spans.span[1:].mean() == pytest.approx(spans.span[0])

@@ -28,6 +28,9 @@ EXPECTED = (
 BLANK = tuple(f"03/ground_truth/ko/{number:04}*" for number in range(28, 38))
 """Masks that are blank as published."""
 
+NORMAL_FOLDER = "ok"
+"""What folders of normal pictures are called."""
+
 
 def records(root: Path, split: str) -> list[Record]:
     """The pictures of one split, sorted by product, kind and name.
@@ -37,5 +40,5 @@ def records(root: Path, split: str) -> list[Record]:
     return [
         record
         for folder in category_folders(root, EXPECTED)
-        for record in category_records(folder, split, normal="ok", mask_names=("{}", "{}_mask"))
+        for record in category_records(folder, split, normal=NORMAL_FOLDER, mask_names=("{}", "{}_mask"))
     ]

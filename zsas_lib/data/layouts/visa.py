@@ -79,6 +79,11 @@ def remarks(root: Path) -> list[str]:
     return said
 
 
+def unlisted(root: Path) -> dict[str, str]:
+    """Why pictures and masks in the folders of the archive are not read, by the pattern of their places."""
+    return {"*/Data/*": f"{TABLE.as_posix()} does not list them"} if (root / TABLE).is_file() else {}
+
+
 def _rows(table: Path) -> list[dict]:
     """The rows of the table, each once, with how many ``times`` it is there.
 
