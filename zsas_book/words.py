@@ -169,6 +169,11 @@ def trainings_of(models: Sequence[str], seeds: Sequence[int], once: Sequence[str
     return f"{counted(len(seeds), 'training')} of each model that learns{apart}"
 
 
+def from_seeds(seeds: Sequence[int]) -> str:
+    """ "from seed 0", "from seeds 0, 1 and 2"."""
+    return f"from seed{'s' * (len(seeds) != 1)} {listed(seeds)}"
+
+
 def from_to(before: float, after: float, unit: str = "%", digits: int = 1) -> str:
     """ "from 81.2 to 79.3 %"."""
     return f"from {before:.{digits}f} to {after:.{digits}f} {unit}".rstrip()

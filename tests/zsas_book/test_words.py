@@ -170,3 +170,7 @@ def test_without_an_interval_nothing_is_said_of_chance():
     ]
     assert words.beyond(nan, nan, "a gain", "a loss", "within chance of") == "within or beyond chance of"
     assert words.beyond(nan, nan, "A leads", "B leads", "no difference", "no interval") == "no interval"
+
+
+def test_seeds_are_named_in_their_number():
+    assert words.from_seeds([0]) == "from seed 0" and words.from_seeds([0, 1, 2]) == "from seeds 0, 1 and 2"

@@ -93,7 +93,8 @@ def means_in_words(rows: pd.DataFrame, metric: str) -> list[str]:
 
 def kinds_in_words(runs: Runs, metric: str, fit: pd.Series) -> list[str]:
     """Which objects may be turned by any angle (``fit``), and whether copies serve them otherwise than the others, over
-    categories and trainings, a sentence for each model and way."""
+    categories and trainings, a sentence for each model and way. A kind of which there are not two categories has no
+    mean."""
     sentences = []
     tested = next(iter(next(iter(runs.values())).values()))[0].index.drop(MEAN)
     for model, own in runs.items():
@@ -112,8 +113,12 @@ def kinds_in_words(runs: Runs, metric: str, fit: pd.Series) -> list[str]:
             if parts:
                 sentences.append(f"{label(model)}, {way}: {' and '.join(parts)}.")
     may, not_ = ([name for name in tested if name in fit and fit[name] == turns] for turns in (True, False))
+    if not may and not not_:
+        return ["Nobody says which of these products may be turned by any angle."]
     kinds = f"May be turned by any angle: {listed(may)}; may not: {listed(not_)}."
-    return [kinds, *sentences] if sentences else []
+    copies = any(way in COPIES for own in runs.values() for way in own)
+    few = ["Neither kind has two categories, of which a mean could be taken."] if copies else []
+    return [kinds, *(sentences or few)]
 
 
 def worst_in_words(rows: pd.DataFrame, metric: str) -> list[str]:
@@ -122,8 +127,9 @@ def worst_in_words(rows: pd.DataFrame, metric: str) -> list[str]:
     for row in rows[rows.way != SINGLE].itertuples():
         word = beyond(row.closed_low, row.closed_high, "beyond chance", "wider beyond chance", "within chance")
         sure = how_sure(row.closed_low, row.closed_high, row.closed_agree / 100, row.closed_power)
+        share = "" if np.isnan(row.share) else f"{row.share:.0f} % of it, "
         sentences.append(
             f"{label(row.model)}, {row.way}: the gap of {label(metric)} to its own worst case closes by "
-            f"{points(row.closed_gap)} points, {row.share:.0f} % of it, {word} ({sure})."
+            f"{points(row.closed_gap)} points, {share}{word} ({sure})."
         )
     return sentences

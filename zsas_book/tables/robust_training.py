@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from zsas_lib.evaluation.paired import over_categories
@@ -88,7 +89,7 @@ def in_words(rows: pd.DataFrame, metric: str) -> list[str]:
         for what, words in (("worst", "worst cases"), ("clean", "pictures as they are"), ("closed", "gap closed")):
             gap, low, high = (row[f"{what}_{part}"] for part in ("gap", "low", "high"))
             word = beyond(low, high, "a gain", "a loss", "within chance")
-            share = f"{row['share']:.0f} % of it, " if what == "closed" else ""
+            share = f"{row['share']:.0f} % of it, " if what == "closed" and not np.isnan(row["share"]) else ""
             said.append(f"{words} {points(gap)} ({share}{word})")
         sentences.append(f"{label(row['model'])}, {row['training']}, points of {label(metric)}: {listed(said)}.")
     return sentences

@@ -109,8 +109,8 @@ def changes(
 
     ``found`` has `whole_sets.bounds` of each run of each training, all on the same pictures, by its name, or of
     whatever else is named ``by``. Columns: that, clean, worst and gap (their difference); share (of the first one's
-    gap, how much is closed); and for each of `CHANGES` the columns of `Difference`, such as clean_gap and clean_low,
-    nan where a single category gives no interval.
+    gap, how much is closed; nan where there is none to close); and for each of `CHANGES` the columns of `Difference`,
+    such as clean_gap and clean_low, nan where a single category gives no interval.
     """
     worst = combination_name(over)
     of = {name: [_mean(own, combination, metric) for combination in (NONE, worst)] for name, own in found.items()}
@@ -121,7 +121,8 @@ def changes(
         gap = clean - at_worst
         changed = dict(zip(CHANGES, (clean - first_clean, at_worst - first_worst, first_gap - gap)))
         row = {by: name, "clean": clean.values[0], "worst": at_worst.values[0], "gap": gap.values[0]}
-        row["share"] = changed["closed"].values[0] / first_gap.values[0]
+        closed, whole = changed["closed"].values[0], first_gap.values[0]
+        row["share"] = closed / whole if whole > 0 else float("nan")
         for what, own in changed.items():
             row |= {f"{what}_{part}": value for part, value in vars(own.difference_or_nan()).items()}
         rows.append(row)

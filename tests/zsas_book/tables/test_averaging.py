@@ -44,7 +44,14 @@ def test_kinds_of_objects_are_told_apart(runs):
     )
     assert said.startswith("WinCLIP, turned: ") and "in 2 categories that may be turned (" in said
     assert "in 2 categories that may not (" in said
-    assert tables.kinds_in_words(runs, "aupro", pd.Series(dtype=object)) == []
+    (nobody,) = tables.kinds_in_words(runs, "aupro", pd.Series(None, index=fit.index, dtype=object))
+    assert nobody == "Nobody says which of these products may be turned by any angle."
+    kinds, few = tables.kinds_in_words(runs, "aupro", fit.iloc[1:3])
+    assert kinds == "May be turned by any angle: leather sheet; may not: rubber gear." and few.startswith(
+        "Neither kind"
+    )
+    parts = {"winclip": {"single pass": [one], "parts": [other]}}
+    assert tables.kinds_in_words(parts, "aupro", fit) == [which]
     trained = {"winclip": {"single pass": [one, one], "turned": [other, one]}}
     _, both = tables.kinds_in_words(trained, "aupro", fit)
     sure = over_categories(gaps[["ceramic_ring", "leather_sheet"]], 0 * gaps[["ceramic_ring", "leather_sheet"]])

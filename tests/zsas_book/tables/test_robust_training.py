@@ -67,3 +67,22 @@ def test_ways_at_their_own_worst_case(found):
     (said,) = averaging.worst_in_words(rows.assign(closed_gap=-1.0, closed_low=-3.0, closed_high=1.0), "aupro")
     assert said.startswith("WinCLIP, turned: the gap of AUPRO to its own worst case closes by -1.0 points")
     assert ", within chance (95 % interval -3.0 to +1.0" in said
+    (said,) = averaging.worst_in_words(rows.assign(closed_gap=1.0, share=float("nan")), "aupro")
+    assert "closes by +1.0 points, " in said and "% of it" not in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("widened", [0.0, -0.1])
+def test_of_no_gap_nothing_is_closed(found, widened):
+    """Where a pooled metric is no lower at the worst case."""
+    first = found[0].copy()
+    first.replicates = first.replicates.assign(aupro=0.5)
+    first["aupro"] = 0.5
+    higher = first.combination != "none"
+    first.loc[higher, "aupro"] -= widened
+    rows = changes({"plain": [first], "worst of looks": [found[1]]}, "aupro")
+    assert rows.gap[0] == pytest.approx(widened) and rows.share.isna().all()
+    shown = robust_training.over_models(
+        {"anomalyclip": {"plain": [first], "worst of looks": [found[1]]}}, "aupro", {"anomalyclip": True}
+    )
+    assert "% of it" not in robust_training.in_words(shown, "aupro")[0]
