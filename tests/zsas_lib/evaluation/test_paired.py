@@ -10,7 +10,7 @@ import zsas_lib as zsas
 from benchmarks.paired import pixel_differences
 from zsas_lib.evaluation.evaluate import evaluate
 from zsas_lib.evaluation.paired import differences, flat_gaps, flat_runs, over_categories, paired, samples
-from zsas_lib.evaluation.replicates import flat, scaled
+from zsas_lib.evaluation.replicates import REPLICATE, flat, scaled
 from zsas_lib.evaluation.sampled import Sampled, difference_of, unpaired
 from zsas_lib.evaluation.tables import Replicated, with_means
 from zsas_lib.metrics.bootstrap import resampled
@@ -133,6 +133,9 @@ def test_flat_tables_have_every_row_and_the_replicates_of_means(table):
     assert (mean.units, mean.freedom) == (2, 1) and mean.aupro_200 == mean.aupro_200  # all metrics have it
     lamp = row(whole, category="lamp", replicate=3).iloc[0]
     assert (lamp.units, lamp.freedom) == (7, 2) and lamp.pictures != mean.pictures
+    percent = scaled(whole.assign(run=1), 100.0)
+    pd.testing.assert_frame_equal(percent[[*REPLICATE, "run"]], whole.assign(run=1)[[*REPLICATE, "run"]])
+    np.testing.assert_array_equal(percent[list(table)], 100 * whole[list(table)])
 
 
 @pytest.mark.slow
