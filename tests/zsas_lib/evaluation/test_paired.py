@@ -184,6 +184,7 @@ def test_what_cannot_be_paired_is_refused(dataset, table):
     one = evaluate(Glow(), dataset.select(["lamp"]), resamples=40)
     with pytest.raises(ValueError, match="at least two pictures, or two categories for a mean"):
         Sampled.of(row(flat(one), category="mean"), "aupro").difference()
+    assert row(flat(one), category="mean").replicate.tolist() == [-1], "no replicates of a mean over one category"
     found = paired([one], [one]).set_index("category")
     assert (
         found.loc["mean", ["se", "low", "high", "agree"]].isna().all(axis=None) and (found.loc["mean"].gap == 0).all()
