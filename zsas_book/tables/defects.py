@@ -114,6 +114,9 @@ def groups_in_words(runs: Sequence[pd.DataFrame], of_types: pd.DataFrame) -> lis
     if len(common) > 1:
         for name in METRICS:
             beside = 100 * common[f"{name}_beside"]
+            if beside.nunique() < 2:
+                sentences.append(f"The types that several categories have are alike in {label(name)}.")
+                continue
             worst, best = beside.idxmin(), beside.idxmax()
             sentences.append(
                 f"Of the types that several categories have, {label(worst)} has the lowest {label(name)} beside its "
@@ -158,6 +161,9 @@ def orders_in_words(summaries: Summaries, models: Sequence[str]) -> list[str]:
             continue
         sentences.append(f"By {grouping}, paper K's order from worst to best found is {listed(common)}.")
         for name, values in own.items():
+            if values[common].nunique() < 2:
+                sentences.append(f"{label(name)} has no order here: to it all of them are alike.")
+                continue
             rank = printed[common].corr(values[common], method="spearman")
             found = listed(values[common].sort_values().index)
             sentences.append(f"{label(name)}'s here is {found} (rank correlation {rank:.2f}).")
@@ -166,13 +172,14 @@ def orders_in_words(summaries: Summaries, models: Sequence[str]) -> list[str]:
 
 def reasons_in_words(found: pd.DataFrame) -> list[str]:
     """Whether being found, `studies.defects.found_alone`, goes along with contrast or with area."""
-    ranks = {name: found[name].corr(found.exceeds, method="spearman") for name in ("contrast", "area")}
-    between = found.contrast.corr(found.area, method="spearman")
-    error, apart = 1 / np.sqrt(max(len(found) - 1, 1)), stronger_reason(found)
-    clear = f"So {max(ranks, key=lambda name: abs(ranks[name]))} goes along with being found more than the other does."
+    known = found[["contrast", "area", "exceeds"]].dropna()
+    ranks = known.corr(method="spearman")
+    error, apart = 1 / np.sqrt(max(len(known) - 1, 1)), stronger_reason(found)
+    clear = f"So {'contrast' if apart.gap > 0 else 'area'} goes along with being found more than the other does."
     return [
-        f"The rank correlation of being found with contrast is {ranks['contrast']:.2f}, with area {ranks['area']:.2f} "
-        f"(± {error:.2f} by chance); that of contrast with area is {between:.2f}. In size that with contrast is larger "
-        f"by {apart.gap:+z.2f} (95 % interval {apart.low:+z.2f} to {apart.high:+z.2f} over resampled pictures).",
+        f"The rank correlation of being found with contrast is {ranks.exceeds.contrast:.2f}, with area "
+        f"{ranks.exceeds.area:.2f} (± {error:.2f} by chance); that of contrast with area is {ranks.contrast.area:.2f}. "
+        f"In size that with contrast is larger by {apart.gap:+z.2f} (95 % interval {apart.low:+z.2f} to "
+        f"{apart.high:+z.2f} over resampled pictures).",
         beyond(apart.low, apart.high, clear, clear, "The difference of the two is within chance."),
     ]
