@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from flats import flat_of
 from scipy import stats
 from toy import Glow, toy_dataset
 
@@ -11,7 +12,7 @@ from benchmarks.paired import pixel_differences
 from zsas_lib.evaluation.evaluate import evaluate
 from zsas_lib.evaluation.paired import differences, flat_gaps, flat_runs, over_categories, paired, samples
 from zsas_lib.evaluation.replicates import REPLICATE, flat, scaled
-from zsas_lib.evaluation.sampled import Sampled, difference_of, unpaired
+from zsas_lib.evaluation.sampled import Sampled, difference_of, in_points, share_of_sign, unpaired
 from zsas_lib.evaluation.tables import Replicated, with_means
 from zsas_lib.metrics.bootstrap import resampled
 from zsas_lib.robustness.sweeps import uniform_sweep
@@ -91,9 +92,33 @@ def test_a_difference_in_numbers():
     assert stats.nct.sf(stats.t.ppf(0.975, 3), 3, gap.power / se) == pytest.approx(0.8, abs=1e-6)
     with_runs = sampled(values, 4, 3, {2: np.array([-0.05, 0.05])}).difference()
     assert with_runs.se == pytest.approx(np.hypot(se, 0.05)) and with_runs.gap == 0.3
+    welch = (se**2 + 0.05**2) ** 2 / (se**4 / 3 + 0.05**4 / 1)  # four pictures, two trainings
+    assert (with_runs.low, with_runs.high) == pytest.approx(stats.t.interval(0.95, welch, 0.3, with_runs.se))
+    pair = sampled(values, units=2, freedom=1).difference()
+    assert pair.se == pytest.approx(np.std(values[1:], ddof=1) * 2**0.5)
+    points = in_points(vars(gap))
+    assert points == pytest.approx({name: (1 if name == "agree" else 100) * own for name, own in vars(gap).items()})
+    assert share_of_sign(values, 0.3) == 0.8 and np.isnan(share_of_sign(values, 0.0))
+    assert share_of_sign(values, -0.1) == 0.2 and np.isnan(share_of_sign(1e9 * values, 1e-4, scale=1e9))
     alone = unpaired(sampled(values, 4, 3), sampled(values - 0.1, 4, 3))
     assert alone.gap == pytest.approx(0.1) and alone.se == pytest.approx(se * 2**0.5)
     assert alone.agree == pytest.approx(stats.t.cdf(0.1 / alone.se, 6))
+
+
+def test_runs_are_known_by_how_far_they_are_from_their_mean_and_differ_run_by_run():
+    rows = flat_of({("A",): 0.6, ("B",): 0.5}, ["name"], runs=3, apart=0.02)
+    one, other = (Sampled.of(row(rows, name=name), "pixel_auroc") for name in "AB")
+    assert (
+        list(one.runs) == [3] and one.runs[3] == pytest.approx([-0.02, 0, 0.02]) and one.values[0] == pytest.approx(0.6)
+    )
+    alike = (one - other).difference()
+    assert alike.gap == pytest.approx(0.1) and alike.se == 0, "trainings that move both are no chance of the difference"
+    turned = Sampled(other.values, {3: -other.runs[3]}, other.draws, other.pictures, other.units, other.freedom)
+    assert (one - turned).difference().se == pytest.approx(0.04 / 3**0.5)
+    two = Sampled.of(row(flat_of({("B",): 0.5}, ["name"], runs=2, apart=0.06), name="B"), "pixel_auroc")
+    apart = (one - two).difference()
+    assert apart.se == pytest.approx(np.hypot(0.02 / 3**0.5, 0.06 / 2**0.5 / 2**0.5)), "of other trainings both count"
+    assert (one - two).runs.keys() == {2, 3} and (one * 100.0).runs[3] == pytest.approx([-2, 0, 2])
 
 
 @pytest.mark.parametrize("freedom", [1, 2, 5, 29, 199])
