@@ -64,3 +64,7 @@ def test_ranks_over_networks_have_an_interval():
         "Accuracy in plain view and mAP: rank correlation +1.00 (over 6 networks, 95 % interval +1.00 to +1.00 over 5 "
         "resampled members, each with all its seeds)."
     ]
+    few = tables.ranks(table[:3].assign(mAP=0.5), ["mAP"], "direction")
+    assert tables.foretold_in_words(few) == [
+        "Accuracy in plain view and mAP: rank correlation not known (over 3 networks)."
+    ]
