@@ -1,9 +1,14 @@
-"""A model with learned parts that predicts without having been trained."""
+"""What a model has learned, and one with learned parts that predicts without having been trained."""
 
 import torch
 
 from zsas_lib.models.learned import LearnedModel
 from zsas_lib.models.load import load_model
+
+
+def learned(model):
+    """A copy of all that a model learns, in one row."""
+    return torch.cat([value.flatten() for value in model.learnable().values()])
 
 
 def trained(name, backbone, **options):

@@ -63,6 +63,12 @@ def test_the_leader_is_judged_pair_by_pair():
     assert said.startswith("B leads over A by +2.0 points (95 % interval +1.") and said.endswith("power 0.5)")
     noisy = samples(flat_of(numbers, ["name"], own=0.05), "pixel_auroc", "name")
     assert words.leading(noisy).endswith("), which is within chance")
+    assert words.span(noisy).startswith("+12.0 points (95 % interval ")  # of the numbers, not of their replicates
+    close = samples(flat_of(numbers | {("D",): 0.9204}, ["name"], own=0.001), "pixel_auroc", "name")
+    said = words.leading(close)
+    assert said.startswith("D and B are level (95 % interval -0.") and "leads" not in said
+    apart = samples(flat_of(numbers | {("D",): 0.9208}, ["name"], own=0.001), "pixel_auroc", "name")
+    assert words.leading(apart).startswith("D leads over B by +0.1 points (95 % interval -0.")
     alone = samples(flat_of(numbers, ["name"], units=1), "pixel_auroc", "name")
     assert words.leading(alone) == "B leads over A by +2.0 points (no interval)"
     assert words.leading({"A": clear["A"]}) == "A is the only one"
@@ -86,6 +92,7 @@ def test_what_stands_out_has_an_interval_without_zero():
     )
     assert words.beyond_chance(gaps) == "uniop +2.5 and idp -2.1"
     assert words.beyond_chance(gaps.iloc[1:2]) == "none"
+    assert words.beyond_chance(gaps.assign(low=[0.0, -0.1, -3.0], high=[4.9, 3.9, 0.0])) == "none", "0 is in them"
     assert words.beyond_chance(gaps.assign(low=np.nan, high=np.nan)) == "unknown without a spread"
 
 
@@ -100,6 +107,9 @@ def test_paired_differences_have_the_mean_s_interval():
     assert said.startswith("+1.0 points (95 % interval -") and "% of resamples agree in sign, power" in said
     assert said.endswith("), up in 2 of 3 categories, from -1.0 (c) to 3.0 (b)")
     assert words.paired(gaps, sure=False) == "+1.0 points, up in 2 of 3 categories, from -1.0 (c) to 3.0 (b)"
+    runs = (gaps + 0.5, gaps - 0.5)
+    assert words.paired(*runs, sure=False) == words.paired(gaps, sure=False), "the mean over runs"
+    assert words.paired(*runs).startswith("+1.0 points (95 % interval -")
     assert words.paired(gaps[:1]) == "+1.0 points (no interval), up in 1 of 1 category, from 1.0 (a) to 1.0 (a)"
 
 
@@ -114,7 +124,8 @@ def test_a_verdict_is_one_paragraph():
 
 
 @pytest.mark.parametrize(
-    ("error", "said"), [(1.0, "uniop +2.5 and idp -2.1"), (2.0, "none"), (float("nan"), "unknown without a spread")]
+    ("error", "said"),
+    [(1.0, "uniop +2.5 and idp -2.1"), (1.25, "none"), (2.0, "none"), (float("nan"), "unknown without a spread")],
 )
 def test_what_stands_out_is_more_than_two_errors_away_from_0(error, said):
     assert words.standing_out(pd.Series({"uniop": 2.5, "loreb": 1.9, "idp": -2.1}), error) == said

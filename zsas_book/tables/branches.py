@@ -1,7 +1,5 @@
 """What the chapter on the branches of VCP-CLIP and its temperatures shows and says (`studies.branches`)."""
 
-from collections.abc import Sequence
-
 import pandas as pd
 
 from zsas_lib.evaluation.paired import samples
@@ -65,16 +63,6 @@ def ends_table(histories: pd.DataFrame) -> pd.DataFrame:
     ends = last.groupby(level="variant", sort=False)[columns].agg(["min", "max"])
     ends.columns = [f"{name.split('_')[0].upper()}'s branch, {which}" for name, which in ends.columns]
     return ends.rename_axis("temperature")
-
-
-def against_fixed(means: pd.DataFrame, metrics: Sequence[str] = METRICS) -> pd.DataFrame:
-    """By how much each learned temperature is above the fixed one, in points, as `gaps_table`; ``means`` are
-    `studies.variants.mean_replicates`."""
-    rows = []
-    for metric in metrics:
-        of = samples(means, metric, "variant")
-        rows += [_row(name, metric, own - of[FIXED]) for name, own in of.items() if name != FIXED]
-    return pd.DataFrame(rows)
 
 
 def temperatures_in_words(means: pd.DataFrame, ends: pd.DataFrame, metric: str = "aupro") -> list[str]:

@@ -120,6 +120,9 @@ def groups_in_words(runs: Sequence[pd.DataFrame], of_types: pd.DataFrame) -> lis
     if len(common) > 1:
         for name in METRICS:
             beside = 100 * common[f"{name}_beside"]
+            if beside.nunique() < 2:
+                sentences.append(f"The types that several categories have are alike in {label(name)}.")
+                continue
             worst, best = beside.idxmin(), beside.idxmax()
             sentences.append(
                 f"Of the types that several categories have, {label(worst)} has the lowest {label(name)} beside its "
@@ -175,16 +178,16 @@ def orders_in_words(summaries: Summaries, models: Sequence[str]) -> list[str]:
 
 def reasons_in_words(found: pd.DataFrame) -> list[str]:
     """Whether being found, `studies.defects.found_alone`, goes along with contrast or with area."""
-    told = found[["contrast", "area", "exceeds"]].dropna()
-    if len(told) < 3 or told.nunique().min() < 2:
+    known = found[["contrast", "area", "exceeds"]].dropna()
+    if len(known) < 3 or known.nunique().min() < 2:
         return ["Whether being found goes along with contrast or with area cannot be told from these damaged pictures."]
-    ranks = {name: found[name].corr(found.exceeds, method="spearman") for name in ("contrast", "area")}
-    between = found.contrast.corr(found.area, method="spearman")
-    error, apart = 1 / np.sqrt(len(found) - 1), stronger_reason(found)
-    clear = f"So {max(ranks, key=lambda name: abs(ranks[name]))} goes along with being found more than the other does."
+    ranks = known.corr(method="spearman")
+    error, apart = 1 / np.sqrt(len(known) - 1), stronger_reason(found)
+    clear = f"So {'contrast' if apart.gap > 0 else 'area'} goes along with being found more than the other does."
     return [
-        f"The rank correlation of being found with contrast is {ranks['contrast']:.2f}, with area {ranks['area']:.2f} "
-        f"(± {error:.2f} by chance); that of contrast with area is {between:.2f}. In size that with contrast is larger "
-        f"by {apart.gap:+z.2f} (95 % interval {apart.low:+z.2f} to {apart.high:+z.2f} over resampled pictures).",
+        f"The rank correlation of being found with contrast is {ranks.exceeds.contrast:.2f}, with area "
+        f"{ranks.exceeds.area:.2f} (± {error:.2f} by chance); that of contrast with area is {ranks.contrast.area:.2f}. "
+        f"In size that with contrast is larger by {apart.gap:+z.2f} (95 % interval {apart.low:+z.2f} to "
+        f"{apart.high:+z.2f} over resampled pictures).",
         beyond(apart.low, apart.high, clear, clear, "The difference of the two is within chance."),
     ]

@@ -108,9 +108,10 @@ def towers_in_words(table: pd.DataFrame, differences: pd.DataFrame, metric: str)
             ]
             for chosen in (own.low > 0, own.high < 0)
         )
+        apart = f"clearly above {listed(named)}, clearly below {listed(below)}; the rest is within its interval"
+        apart = "whether any differs beyond chance, one category does not tell" if own.low.isna().all() else apart
         sentences.append(
-            f"Against the first, {table.tower.iloc[0]}, with the same windows, in {label(metric)} and points: clearly "
-            f"above {listed(named)}, clearly below {listed(below)}; the rest is within its interval."
+            f"Against the first, {table.tower.iloc[0]}, with the same windows, in {label(metric)} and points: {apart}."
         )
     if len(drawn):
         low, high = drawn[metric].min(), drawn[metric].max()

@@ -6,8 +6,6 @@ To add one, write its module and enter a record in `MODELS`. All else that is to
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..base.errors import UnknownNameError
-
 
 @dataclass(frozen=True)
 class ModelRecord:
@@ -93,13 +91,3 @@ def list_trivial_maps() -> list[str]:
     ['centre-distance', 'local-contrast', 'median-colour', 'mean-ground-truth']
     """
     return [name for name, record in MODELS.items() if record.trivial]
-
-
-def model_record(name: str) -> ModelRecord:
-    """What is known of the model of this name, be it in the library or printed only.
-
-    Raises UnknownNameError for an unknown one.
-    """
-    if name not in MODELS:
-        raise UnknownNameError("model", name, MODELS)
-    return MODELS[name]

@@ -272,7 +272,7 @@ def found_alone(per_image: pd.DataFrame, defects: pd.DataFrame) -> pd.DataFrame:
     """How well each damaged picture of a `defect_table` is found alone, beside its contrast, area, type and level.
 
     ``exceeds`` is the share of the good pictures of its category whose image score its own exceeds, equal ones counting
-    half. ``per_image`` is that of `evaluation.evaluate`.
+    half; nan where its category has no good picture. ``per_image`` is that of `evaluation.evaluate`.
     """
     good = {
         category: part.image_score.to_numpy()
@@ -282,7 +282,7 @@ def found_alone(per_image: pd.DataFrame, defects: pd.DataFrame) -> pd.DataFrame:
         defects[["path", "contrast", "area", "type", "level"]], on="path"
     )
     rows["exceeds"] = [
-        np.mean((score > good[category]) + 0.5 * (score == good[category]))
+        np.mean((score > good[category]) + 0.5 * (score == good[category])) if category in good else np.nan
         for score, category in zip(rows.image_score, rows.category)
     ]
     return rows

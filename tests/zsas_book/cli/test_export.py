@@ -4,21 +4,13 @@ from importlib.util import find_spec
 
 import pytest
 
-from zsas_book.cli import main
 from zsas_lib.backbones import registry
 
 
-def ended(arguments, capsys) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as end:
-        main(["export", *map(str, arguments)])
-    said = capsys.readouterr()
-    return end.value.code or 0, said.out, said.err
-
-
 @pytest.mark.slow
-def test_folder_runs_by_itself(tmp_path, capsys):
+def test_folder_runs_by_itself(zsas, tmp_path):
     folder = tmp_path / "a page"
-    code, out, err = ended(["embedded", folder, "--name", "bottle", "--name", "pcb1"], capsys)
+    code, out, err = zsas("export", "embedded", folder, "--name", "bottle", "--name", "pcb1")
     assert (code, err) == (0, "")
     assert out.startswith(f"written: {folder / 'index.html'}; ") and "MB are loaded at most" in out
     about = (folder / "about.js").read_text()
@@ -27,16 +19,16 @@ def test_folder_runs_by_itself(tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_folder_that_is_not_empty_and_too_large_a_page_are_refused(tmp_path, capsys):
+def test_folder_that_is_not_empty_and_too_large_a_page_are_refused(zsas, tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
-    code, _, err = ended(["embedded", tmp_path], capsys)
+    code, _, err = zsas("export", "embedded", tmp_path)
     assert code == 2 and err.startswith(f"zsas: {tmp_path} is not an empty folder")
-    code, _, err = ended(["embedded", tmp_path / "new", "--name", "bottle", "--megabytes", "1"], capsys)
+    code, _, err = zsas("export", "embedded", tmp_path / "new", "--name", "bottle", "--megabytes", "1")
     assert code == 2 and "would take at least 10 MB, more than the 1 that a page may load" in err
     assert not (tmp_path / "new").exists()
 
 
-def test_nothing_is_fetched_for_what_cannot_be(tmp_path, capsys, monkeypatch):
+def test_nothing_is_fetched_for_what_cannot_be(zsas, tmp_path, monkeypatch):
     load = registry.load_backbone
 
     def shapes_alone(name, weights=None, **options):
@@ -45,35 +37,35 @@ def test_nothing_is_fetched_for_what_cannot_be(tmp_path, capsys, monkeypatch):
 
     monkeypatch.setattr(registry, "load_backbone", shapes_alone)
     (tmp_path / "mine.txt").write_text("mine")
-    code, _, err = ended(["ViT-L-14:openai", tmp_path], capsys)
+    code, _, err = zsas("export", "ViT-L-14:openai", tmp_path)
     assert code == 2 and "is not an empty folder" in err
-    code, _, err = ended(["ViT-L-14:openai", tmp_path / "new"], capsys)
+    code, _, err = zsas("export", "ViT-L-14:openai", tmp_path / "new")
     assert code == 2 and "would take at least 1090 MB" in err
-    code, _, err = ended(["RN50:openai", tmp_path / "new"], capsys)
+    code, _, err = zsas("export", "RN50:openai", tmp_path / "new")
     assert code == 2 and "cannot run in a page" in err
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
 @pytest.mark.parametrize("name", ["", " "])
-def test_a_class_without_a_name_is_refused(name, tmp_path, capsys):
-    code, _, err = ended(["embedded", tmp_path / "new", "--name", "bottle", "--name", name], capsys)
+def test_a_class_without_a_name_is_refused(zsas, name, tmp_path):
+    code, _, err = zsas("export", "embedded", tmp_path / "new", "--name", "bottle", "--name", name)
     assert code == 2 and "expected a text in each, such as hazelnut" in err
     assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.skipif(find_spec("onnxscript") is not None, reason="zsas-lib[onnx] is installed")
-def test_graph_needs_its_extra(tmp_path, capsys):
-    code, _, err = ended(["embedded", tmp_path / "graph.onnx", "--onnx"], capsys)
+def test_graph_needs_its_extra(zsas, tmp_path):
+    code, _, err = zsas("export", "embedded", tmp_path / "graph.onnx", "--onnx")
     assert code == 2 and 'pip install "zsas-lib[onnx]"' in err
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("onnxscript") is None, reason="needs zsas-lib[onnx]")
-def test_graph_gives_the_librarys_embeddings(tmp_path, capsys):
+def test_graph_gives_the_librarys_embeddings(zsas, tmp_path):
     path = tmp_path / "graph.onnx"
-    code, out, err = ended(["embedded", path, "--onnx"], capsys)
+    code, out, err = zsas("export", "embedded", path, "--onnx")
     assert code == 0, err
     assert "differ from the library's by at most" in out
     assert path.stat().st_size > 3e6
-    code, _, err = ended(["embedded", path, "--onnx"], capsys)
+    code, _, err = zsas("export", "embedded", path, "--onnx")
     assert code == 2 and str(path) in err

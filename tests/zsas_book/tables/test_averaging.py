@@ -25,6 +25,8 @@ def test_ways_are_paired_with_the_single_pass(runs):
     (said,) = tables.means_in_words(rows.reset_index(), "aupro")
     assert said.startswith(f"WinCLIP, {100 * one.aupro['mean']:.1f} % AUPRO in a single pass: turned ")
     assert "points for 4 passes, " in said
+    both = tables.means_in_words(tables.means(runs | {"anomalyclip": runs["winclip"]}, "aupro"), "aupro")
+    assert [own.split(",")[0] for own in both] == ["WinCLIP", "AnomalyCLIP"], "as they came"
 
 
 @pytest.mark.slow
@@ -52,6 +54,9 @@ def test_kinds_of_objects_are_told_apart(runs):
     )
     parts = {"winclip": {"single pass": [one], "parts": [other]}}
     assert tables.kinds_in_words(parts, "aupro", fit) == [which]
+    _, three = tables.kinds_in_words(runs, "aupro", fit[1:])
+    assert "categories that may be turned" not in three, "one alone has no interval"
+    assert "in 2 categories that may not (" in three
     trained = {"winclip": {"single pass": [one, one], "turned": [other, one]}}
     _, both = tables.kinds_in_words(trained, "aupro", fit)
     sure = over_categories(gaps[["ceramic_ring", "leather_sheet"]], 0 * gaps[["ceramic_ring", "leather_sheet"]])

@@ -30,8 +30,13 @@ def test_profiles_are_in_points_and_percent():
         "WinCLIP loses most" in said and "without the whole's shape (+60.9 points, 75 % of all that it loses)" in said
     )
     assert said.endswith("beyond chance it loses without: colour (+20.3) and the whole's shape (+60.9).")
-    values, errors = tables.panels_of(rows, ["winclip"])
+    values, errors = tables.panels_of(rows, ["winclip", "local-contrast"])
     assert list(values["winclip"]) == list(errors["winclip"]) == ["lost", "share"]
+    assert values["winclip"].lost.tolist() == pytest.approx([20.3, 0, 60.9])
+    assert values["local-contrast"].lost.tolist() == [0, 0, 0]
+    assert errors["winclip"].lost.tolist() == own.lost_se.tolist()
+    both = tables.profiles_in_words(rows, [], "pixel_ap")
+    assert both[0] == said and both[1].startswith("local contrast loses no pixel AP without any cue"), "as they came"
 
 
 def profiles_said(table: pd.DataFrame) -> str:

@@ -6,6 +6,7 @@ import pytest
 from toy import toy_dataset
 
 from zsas_book.tables.defects import (
+    apart_in_words,
     beside_k_groups,
     contrast_in_words,
     groups_in_words,
@@ -47,14 +48,27 @@ def test_differences_stand_in_the_order_of_the_groups():
     groups += [("type", "surface_damage"), ("type", "missing_material")]
     rows = [
         {"grouping": by, "group": group, "model": "winclip", "over": over, "metric": name}
-        | {"gap": 0.1, "low": 0.0, "high": 0.2}
+        | {"gap": 0.1, "low": 0.05, "high": 0.2}
         for over in ("clip", "best_trivial_map")
         for by, group in groups
         for name in NAMES
     ]
     page = shown_apart(pd.DataFrame(rows), SUMMARIES).to_html()
+    assert [page.count(f">{number}<") for number in ("+10.0", "+5.0", "+20.0")] == [2 * len(groups) * len(NAMES)] * 3
     places = [page.rindex(f">{group}<") for group in ("all", "low", "high", "missing material", "surface damage")]
     assert places == sorted(places)
+
+
+def test_groups_beyond_chance_are_named_for_each_pair_and_metric():
+    rows = [
+        {"group": group, "model": "winclip", "over": "clip", "metric": name, "gap": gap, "low": gap - 0.1, "high": 0.4}
+        for name in reversed(NAMES)
+        for group, gap in (("low", 0.012), ("surface_damage", 0.123), ("high", 0.2))
+    ]
+    assert apart_in_words(pd.DataFrame(rows)) == [
+        f"WinCLIP less CLIP in {name}, group by group, beyond chance: surface damage +12.3 and high +20.0."
+        for name in ("pixel AUROC", "image AUROC")
+    ]
 
 
 def test_what_is_found_worst_and_best_and_what_contrast_is_worth():
@@ -67,8 +81,14 @@ def test_what_is_found_worst_and_best_and_what_contrast_is_worth():
     other = metrics.assign(image_auroc=metrics.image_auroc + 0.1 * (metrics.group == "high"))
     trained = groups_in_words([own.assign(pixel_auroc=0.5) for own in (metrics, other)], SUMMARIES["winclip", "type"])
     assert "changes by +25.0 points (95 % interval -38.5 to +88.5" in trained[0]  # of two trainings ten points apart
+    alike = groups_in_words([metrics.head(1).assign(pixel_auroc=0.5)], summary({"multiple": 0.5, "other": 0.5}))
+    assert alike == [
+        f"The types that several categories have are alike in {name} AUROC." for name in ("image", "pixel")
+    ]
     alone = groups_in_words([metrics.head(1).assign(pixel_auroc=0.5)], summary({"multiple": 0.5}))
     assert alone == ["Too few categories and groups to compare."]
+    apart = summary({"multiple": 0.5, "other": 0.6}, categories=1)
+    assert groups_in_words([metrics.head(1).assign(pixel_auroc=0.5)], apart) == alone, "no category has both"
 
 
 def test_paper_k_s_groups_stand_beside_every_model():
@@ -88,6 +108,14 @@ def test_orders_are_compared_where_three_groups_are_common():
     assert said[2] == "AnomalyCLIP's here is high, low and medium (rank correlation -0.50)." and len(said) == 3
     alike = {key: table.assign(image_auroc=1.0) for key, table in SUMMARIES.items()}
     assert orders_in_words(alike, ["winclip"])[1] == "WinCLIP finds all of them equally well here."
+    types = ["multiple", "foreign_material", "surface_damage", "missing_material"]
+    some = {
+        ("winclip", "type"): summary(dict(zip(types, (0.5, 0.6, 0.7, 0.8)))),
+        ("anomalyclip", "type"): summary(dict(zip(types[1:], (0.6, 0.7, 0.8)))),
+    }
+    some |= {(name, "contrast"): summary({"low": 0.5}) for name, _ in some}
+    both, *each = orders_in_words(some, ["winclip", "anomalyclip"])
+    assert "multiple" not in both and len(each) == 2 and all("multiple" not in said for said in each)
     few = {key: table.head(1) for key, table in SUMMARIES.items()}
     assert orders_in_words(few, ["winclip"]) == ["Too few groups to compare orders."]
 
@@ -106,6 +134,9 @@ def test_contrast_is_told_with_its_thresholds_and_what_was_drawn(tmp_path):
     single = contrast_in_words(of_embedded, defects.head(1), [0.15, 0.25])
     assert single[1].endswith("the mean of the measure is 0.100, none, none.")
     assert single[2] == "How far it agrees with what was drawn cannot be told from these defects."
+    drawn.assign(contrast_level=["low", "high", "low"]).to_csv(pictures.root / "defects.csv", index=False)
+    told = contrast_in_words(AnomalyDataset("embedded-b", pictures.root, pictures.records), defects, None)
+    assert "the mean of the measure is 0.200, none, 0.200." in told[1]
 
 
 @pytest.mark.slow
@@ -122,3 +153,13 @@ def test_being_found_goes_along_with_contrast_or_with_area():
         == reasons_in_words(found.assign(area=0.5))
         == ["Whether being found goes along with contrast or with area cannot be told from these damaged pictures."]
     )
+    other = reasons_in_words(found.assign(contrast=mixed, area=-order))
+    assert "with area -1.00" in other[0] and other[1].startswith("So area goes along with being found more")
+    half = found.assign(exceeds=found.exceeds.where(found.exceeds < 50))  # the rest have no good picture beside them
+    assert "with contrast is 1.00" in reasons_in_words(half)[0] and "(± 0.14 by chance)" in reasons_in_words(half)[0]
+
+
+def test_where_all_is_found_alike_nothing_goes_along_with_it():
+    found = pd.DataFrame({"contrast": [0.1, 0.2, 0.4], "area": [0.3, 0.1, 0.2], "exceeds": 1.0})
+    (unknown,) = reasons_in_words(found)
+    assert unknown.endswith("cannot be told from these damaged pictures.")

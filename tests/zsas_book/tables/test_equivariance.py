@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from zsas_book.tables import equivariance as tables
+from zsas_lib.evaluation.paired import over_categories
 
 CATEGORIES = ["a", "b", "c", "d"]
 
@@ -31,7 +32,10 @@ def test_means_and_intervals_are_those_of_categories(found):
     rows = tables.followed(found, "pixel_ap").set_index(["model", "placement"])
     row = rows.loc[("winclip", "turned by 15 degrees")]
     assert row.cosine == pytest.approx(75) and row.overlap == pytest.approx(37.5) and row.lost == pytest.approx(12.5)
-    assert 0 < row.low < 12.5 < row.high and row.cosine_se > 0
+    assert 0 < row.low < 12.5 < row.high
+    cosine, loss = (over_categories(pd.Series(own)) for own in ([0.9, 0.8, 0.7, 0.6], [0.11, 0.12, 0.13, 0.14]))
+    assert row.cosine_se == pytest.approx(100 * cosine.se) and row.overlap_se == pytest.approx(50 * cosine.se)
+    assert (row.low, row.high) == pytest.approx((100 * loss.low, 100 * loss.high))
     assert rows.loc[("winclip", "mirrored"), "cosine"] == pytest.approx(65)
     alone = tables.followed({"winclip": [found["winclip"][0].query("category == 'a'")]}, "pixel_ap")
     assert alone[["low", "high", "cosine_se"]].isna().all(axis=None)
@@ -50,6 +54,8 @@ def test_words_say_what_is_lost_and_what_the_cosine_tells(found):
         and "beyond chance it loses when turned by 15 degrees (+12.5) and mirrored (+12.5), of 2 placements" in second
     )
     assert "the cosine tells beyond chance which categories lose (rank correlation 1.00" in second
+    slight = tables.followed_in_words(rows.assign(low=[0.1, -0.1] * 2, high=99.0), told, ["local-contrast"], "pixel_ap")
+    assert "beyond chance it loses when turned by 15 degrees (+12.5), of 2 placements" in slight[1]
     gaining = rows.assign(lost=-rows.lost, low=-rows.high, high=-rows.low)
     _, second = tables.followed_in_words(gaining, told, ["local-contrast"], "pixel_ap")
     assert "WinCLIP nowhere loses but gains least pixel AP when turned by 15 degrees (+12.5 points); " in second

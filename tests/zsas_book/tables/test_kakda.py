@@ -7,6 +7,7 @@ from flats import flat_of
 from tiny_clip import tiny_backbone
 from toy import toy_dataset
 
+from zsas_book.tables import kakda
 from zsas_book.tables.kakda import (
     beside_k_means,
     comparison_in_words,
@@ -102,3 +103,11 @@ def test_printed_means_stand_beside_both_models(runs, tmp_path):
     assert (ours["± pictures"], ours["± seeds"]) == pytest.approx((3.0, 5 / 2**0.5))
     assert rows.loc["K Table 2, WinCLIP: pixel AUPRO", ["reported", "reproduced"]].tolist() == pytest.approx([67.9, 60])
     assert len(rows) == 8 and set(rows.verdict) == {"not comparable: toy, tiny"}
+
+
+def test_only_what_learns_is_judged_by_what_it_learned_from(runs, tmp_path, monkeypatch):
+    pictures, tower = toy_dataset(tmp_path, {"ring": 1, "star": 1}), tiny_backbone()
+    learned = {"auxiliary": pictures, "training": {"epochs": 1}}
+    monkeypatch.setattr(kakda, "comparable", lambda paper, number, *_, **given: f"{number}: {', '.join(given)}")
+    table = beside_k_means(runs, pictures, {"winclip": tower, "anomalyclip": tower}, learned)
+    assert set(table.verdict) == {"not comparable: 2: ", "not comparable: 4: auxiliary, training"}

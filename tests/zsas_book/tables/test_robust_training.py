@@ -64,7 +64,14 @@ def test_ways_at_their_own_worst_case(found):
     one, other = found
     rows = averaging.at_worst({"winclip": {"single pass": [one], "turned": [other]}}, "aupro")
     assert rows.way.tolist() == ["single pass", "turned"] and rows.columns[0] == "model"
-    (said,) = averaging.worst_in_words(rows.assign(closed_gap=-1.0, closed_low=-3.0, closed_high=1.0), "aupro")
+    points = changes({"single pass": [one], "turned": [other]}, "aupro", by="way").drop(columns="way")
+    assert rows.drop(columns=["model", "way"]).to_numpy(float) == pytest.approx(
+        100 * points.to_numpy(float), nan_ok=True
+    )
+    known = {"closed_gap": -1.0, "closed_low": -3.0, "closed_high": 1.0, "closed_agree": 93.0, "closed_power": 2.1}
+    (said,) = averaging.worst_in_words(rows.assign(share=-7.0, **known), "aupro")
+    assert "closes by -1.0 points, -7 % of it, within chance" in said
+    assert said.endswith("(95 % interval -3.0 to +1.0, 93 % of resamples agree in sign, power 2.1).")
     assert said.startswith("WinCLIP, turned: the gap of AUPRO to its own worst case closes by -1.0 points")
     assert ", within chance (95 % interval -3.0 to +1.0" in said
     (said,) = averaging.worst_in_words(rows.assign(closed_gap=1.0, share=float("nan")), "aupro")

@@ -44,7 +44,9 @@ def test_words_compare_pair_by_pair(made):
     gap = (
         found[("winclip", "auxiliary", "Platt")]["NLL"].values[0] - found[("winclip", "", "as it is")]["NLL"].values[0]
     )
-    assert f"Platt {gap:+.3f}" in said and "WinCLIP as it comes has a calibration error of" in said
+    error = 100 * found[("winclip", "", "as it is")]["ECE"].values[0]
+    assert f"Platt {gap:+.3f}" in said
+    assert said.startswith(f"WinCLIP as it comes has a calibration error of {error:.0f} %. Fitted on") and error > 1
     assert none.endswith("only Platt's sigmoid makes one: local contrast.")
 
 
@@ -62,6 +64,19 @@ def test_thresholds_that_do_not_fit_give_alarms(made):
     first, _ = tables.carried_in_words(table)
     alarms = rows.loc[("winclip", "5 % false alarms", "auxiliary"), "false alarms"]
     assert first.startswith(f"WinCLIP: set for 5 % false alarms on the auxiliary data, {alarms:.0f} % of the sound")
+
+
+def test_of_one_category_nothing_is_set_on_the_others():
+    one = {"winclip": scores(0).query("category == 'a'")}
+    auxiliary = {"winclip": scores(1.5, 2)}
+    found = tables.calibrated(one, auxiliary, {"winclip": True})
+    assert {source for _, source, _ in found} == {"", "auxiliary"}
+    table = tables.behind_thresholds(one, auxiliary)
+    assert set(table["set on"]) == {"auxiliary", study.OWN} and table.low.isna().all()
+    (said,) = tables.carried_in_words(table)
+    assert "within or beyond chance of calling all damaged" in said
+    (mended,) = tables.mended_in_words(found, {"winclip": True})
+    assert "(within or beyond chance, no interval)" in mended
 
 
 def test_reliability_is_drawn_in_percent(made):

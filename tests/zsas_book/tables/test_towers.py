@@ -57,12 +57,22 @@ def test_what_pooled_windows_save_and_cost(entries):
 @pytest.mark.slow
 def test_words_name_the_best_and_the_floor(entries):
     table = entry_table(entries, METRICS)
-    said = " ".join(tables.towers_in_words(table, tables.against_first(entries, METRICS), "aupro"))
+    differences = tables.against_first(entries, METRICS)
+    said = " ".join(tables.towers_in_words(table, differences, "aupro"))
     trained = table[~table.tower.str.contains(RANDOM)]
     best = trained.loc[trained.aupro.idxmax()]
     assert "that were trained, on" not in said  # one grid is no choice
     assert f"{best.tower} with {best.windows} windows has the highest AUPRO, {best.aupro:.1f} %" in said
-    assert "Random weights, of one draw each" in said
+    low, high = (getattr(table.aupro[table.tower.str.contains(RANDOM)], end)() for end in ("min", "max"))
+    assert f"Random weights, of one draw each, give {low:.1f} to {high:.1f} %: the floor" in said
+    known = differences[differences.tower == "second"].assign(low=1.0, high=3.0, gap=2.0)
+    known = pd.concat([known, known.assign(tower="third", low=-3.0, high=-1.0, gap=-2.0)])
+    assert tables.towers_in_words(table, known, "aupro")[1].endswith(
+        "in AUPRO and points: clearly above second (3 x 3 patches, pooled windows, +2.0), clearly below third (3 x 3 "
+        "patches, pooled windows, -2.0); the rest is within its interval."
+    )
+    alone = tables.towers_in_words(table, differences.assign(low=float("nan"), high=float("nan")), "aupro")[1]
+    assert alone.endswith("in AUPRO and points: whether any differs beyond chance, one category does not tell.")
 
 
 def test_the_best_map_without_a_model_is_the_last_row(entries):

@@ -40,9 +40,13 @@ def test_what_fixing_does():
         "The full model is best in 8 of these 8 columns; in V Table 1 in 5 of 8.",
         "",
     ]
-    assert vcp_words.fixing_in_words(runs_of(3), means, printed_metrics("V", 1))[3] == (
-        "Over the seeds, one training with learned temperatures has a standard deviation of 0.1 points of AP, one with "
-        "fixed temperatures (all others pooled) 0.1."
+    seeded = runs_of(3)
+    learned = seeded.variant == BASELINE
+    seeded.loc[learned, "pixel_ap"] += 0.004 * seeded[learned].groupby("variant").cumcount()
+    seeded.loc[~learned, "pixel_ap"] += 0.029 * seeded[~learned].groupby("variant").cumcount()
+    assert vcp_words.fixing_in_words(seeded, means, printed_metrics("V", 1))[3] == (
+        "Over the seeds, one training with learned temperatures has a standard deviation of 0.5 points of AP, one with "
+        "fixed temperatures (all others pooled) 3.0."
     )
 
 
@@ -57,6 +61,8 @@ def test_effects_of_the_printed_factorial():
     overlap = vcp_words.overlap_in_words(-effects, effects, errors)
     assert overlap[0].startswith("The interaction of UniOp and LoReb is +2.3 of AP here and -2.3 in V;")
     assert overlap[1].endswith("of image AUROC that is +0.2 in V's own numbers, 0.2 standard errors.")
+    halved = vcp_words.overlap_in_words(effects, effects, errors / 4)[1]
+    assert halved.endswith(f" {4 * abs(effects.image_auroc.IDP) / errors.image_auroc.IDP:.1f} standard errors.")
 
 
 def test_effects_here_stand_out_by_their_interval():
@@ -70,6 +76,11 @@ def test_effects_here_stand_out_by_their_interval():
     assert vcp_words.effects_here_in_words(pd.DataFrame(columns | numbers)) == [
         "Pixel AP here, with an interval without 0, power 1.4 to 2.8: UniOp +2.0.",
         "Image AUROC here, with an interval without 0, power 2.0 to 3.0: none.",
+    ]
+    unknown = numbers | {"low": [np.nan] * 4, "high": [np.nan] * 4, "power": [np.nan] * 4}
+    assert vcp_words.effects_here_in_words(pd.DataFrame(columns | unknown)) == [
+        f"{metric} here, with an interval without 0: unknown without a spread."
+        for metric in ("Pixel AP", "Image AUROC")
     ]
 
 

@@ -1,10 +1,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from pretended_answers import pretended
 
 from zsas_book.tables import zoo as tables
 from zsas_lib.backbones.zoo import zoo_cards
 from zsas_lib.base.errors import OptionError
+from zsas_lib.data.embedded.naming import HELD_OUT, NAMES
 from zsas_lib.evaluation.paired import flat_gaps
 
 
@@ -43,6 +45,9 @@ def test_intervals_become_wide_tables_in_their_order():
     assert (sure["low"] > 0).all()
     assert tables.clear(sure.assign(low=[-1.0, 0.1]), "member").startswith("a +")
     assert tables.clear(sure.assign(low=-1.0), "member") == "none"
+    known = sure.assign(gap=[0.1, 0.3], low=[0.05, 0.2], high=[0.15, 0.4])
+    assert tables.clear(known, "member") == "a +30.0 (+20.0 to +40.0) and b +10.0 (+5.0 to +15.0)", "highest first"
+    assert tables.clear(known.assign(low=0.0), "member") == "none", "0 is in them"
 
 
 def test_changes_of_ways_are_paired():
@@ -55,6 +60,32 @@ def test_changes_of_ways_are_paired():
     assert said == "-3.0 points in the mean over 1 member (beyond chance down in 1, up in 0)"
 
 
+def test_networks_have_their_own_numbers_and_no_replicates():
+    found = [pretended("reference", 0, 0.4), pretended("reference", 1, 0.9), pretended("vit", 0, 0.6)]
+    keys = [(own.card.name, own.card.seed) for own in found]
+    told = pd.DataFrame(
+        [
+            {"member": name, "run": seed, "strangers": kind, "score": score, "replicate": replicate, "auroc": auroc}
+            for place, (name, seed) in enumerate(keys)
+            for replicate, far in ((-1, 0.0), (0, 0.3))
+            for score, own in (("matching", 0.1), ("energy", 0.2))
+            for kind, auroc in (("near", place + own + far), ("far", 10 + place + own + far))
+        ]
+    )
+    table = tables.networks(found, told, "matching")
+    assert list(zip(table.member, table.run)) == keys
+    assert table.near.tolist() == pytest.approx([0.1, 1.1, 2.1]) and table.far.tolist() == pytest.approx(
+        [10.1, 11.1, 12.1]
+    )
+    for own, accuracy in zip(found, table.accuracy):
+        plain = own.of("clean")
+        best = [HELD_OUT[row.argmax()] for row in plain.images @ plain.names[[NAMES.index(n) for n in HELD_OUT]].T]
+        assert accuracy == np.mean(plain.rows["name"].to_numpy() == np.array(best))
+    retrieved = told[told.score == "energy"].rename(columns={"strangers": "direction", "auroc": "mAP"})
+    both = tables.networks_found(found, retrieved)
+    assert both.near.tolist() == pytest.approx([0.2, 1.2, 2.2]) and both.accuracy.equals(table.accuracy)
+
+
 @pytest.mark.slow
 def test_ranks_over_networks_have_an_interval():
     table = pd.DataFrame({"accuracy": np.arange(6.0), "mAP": np.arange(6.0) ** 2, "member": list("abcdee")})
@@ -63,4 +94,8 @@ def test_ranks_over_networks_have_an_interval():
     assert tables.foretold_in_words(found) == [
         "Accuracy in plain view and mAP: rank correlation +1.00 (over 6 networks, 95 % interval +1.00 to +1.00 over 5 "
         "resampled members, each with all its seeds)."
+    ]
+    few = tables.ranks(table[:3].assign(mAP=0.5), ["mAP"], "direction")
+    assert tables.foretold_in_words(few) == [
+        "Accuracy in plain view and mAP: rank correlation not known (over 3 networks)."
     ]

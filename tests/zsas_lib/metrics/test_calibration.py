@@ -5,6 +5,8 @@ netcal brings pyro, gpytorch and tensorboard and is in no environment of the pro
 it was given 1 less the binary probabilities and the opposite labels, of which the error is the same.
 """
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -146,6 +148,17 @@ def test_what_chance_alone_shows_is_what_drawn_labels_show():
     assert calibration.chance_error(SHARES, kind="equal mass") < calibration.chance_error(
         SHARES[:30], kind="equal mass"
     )
+
+
+@pytest.mark.parametrize("kind", calibration.KINDS)
+def test_chance_is_the_error_of_all_outcomes_by_their_probability(kind):
+    """Of six images, some alone in their bin and some not, all 64 outcomes."""
+    values = np.array([0.03, 0.05, 0.1, 0.11, 0.5, 0.97])
+    expected = 0.0
+    for truth in itertools.product([False, True], repeat=6):
+        chance = np.prod(np.where(truth, values, 1 - values))
+        expected += chance * calibration.calibration_error(values, np.array(truth), kind=kind)
+    assert calibration.chance_error(values, kind=kind, draws=40_000) == pytest.approx(expected, abs=0.002)
 
 
 @pytest.mark.parametrize(

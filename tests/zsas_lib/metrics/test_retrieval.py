@@ -30,6 +30,24 @@ def test_metrics_are_those_of_torchmetrics():
         assert own == pytest.approx([float(reference(s, r)) for s, r in zip(scores, relevant)])
 
 
+def test_equal_scores_stand_in_the_order_of_the_items():
+    """Of forty items, of which a sort that is not stable changes the order."""
+    relevant = torch.arange(40) % 4 == 1
+    scores = (torch.arange(40) % 2).float()  # all odd places first, and those of the query among them
+    order = [*range(1, 40, 2), *range(0, 40, 2)]
+    hits = np.cumsum([bool(relevant[place]) for place in order])
+    precision = [hits[rank] / (rank + 1) for rank, place in enumerate(order) if relevant[place]]
+    found = zsas.metrics.retrieval_average_precision(scores[None], relevant[None])
+    assert found == pytest.approx([np.mean(precision)])
+    assert zsas.metrics.r_precision(scores[None], relevant[None]) == pytest.approx([hits[9] / 10])
+
+
+def test_five_items_are_looked_at_unless_told_otherwise():
+    scores, relevant = -torch.arange(9.0)[None], torch.arange(9)[None] == 5
+    assert zsas.metrics.hit_rate(scores, relevant) == 0 and zsas.metrics.hit_rate(scores, relevant, k=6) == 1
+    assert zsas.metrics.chance_of_retrieval(relevant)["hit rate"] == pytest.approx(5 / 9)
+
+
 @pytest.mark.slow
 def test_chance_is_the_mean_over_random_orders():
     _, relevant = ranking(queries=3, items=9)

@@ -287,6 +287,8 @@ def test_a_picture_is_found_alone_by_its_rank_among_the_good_ones_of_its_categor
     found = found_alone(per_image, defects.assign(level="low")).set_index("path")
     assert found.exceeds.to_dict() == {"d1": 0.75, "d2": 1.0, "d3": 0.0}
     assert found.columns.tolist()[-5:] == ["contrast", "area", "type", "level", "exceeds"]
+    alone = found_alone(per_image[per_image.path != "g3"], defects.assign(level="low")).set_index("path")
+    assert alone.exceeds[["d1", "d2"]].tolist() == [0.75, 1.0] and np.isnan(alone.exceeds["d3"]), "no good star"
 
 
 def test_drawn_defects_stand_beside_measured_ones():

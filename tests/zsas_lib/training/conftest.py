@@ -71,3 +71,11 @@ def models(files, tower):
         )
         for name, setup in SETUPS.items()
     }
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Three sound and three damaged pictures of each of two products; a module that needs others has its own."""
+    from toy import toy_dataset
+
+    return toy_dataset(tmp_path / "toy", {"nut": 3, "ring": 3}).squashed(32)

@@ -4,7 +4,6 @@ from weakref import WeakKeyDictionary
 
 import pytest
 import torch
-from toy import toy_dataset
 
 import zsas_lib as zsas
 from zsas_lib.training import examples, glanced
@@ -13,11 +12,6 @@ from zsas_lib.training.perturbed import separation
 
 ALL = ["rotation", "hue", "saturation"]
 LEARNERS = ["anomalyclip", "vcpclip+", "vcpclip"]
-
-
-@pytest.fixture
-def pictures(tmp_path):
-    return toy_dataset(tmp_path / "toy", {"nut": 3, "ring": 3}).squashed(32)
 
 
 @pytest.fixture(autouse=True)

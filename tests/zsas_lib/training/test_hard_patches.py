@@ -2,17 +2,11 @@
 
 import pytest
 import torch
-from toy import toy_dataset
 
 import zsas_lib as zsas
 from zsas_lib.base.errors import OptionError
 from zsas_lib.training.examples import Examples
 from zsas_lib.training.hard_patches import HARD, hard_loss, without_hard
-
-
-@pytest.fixture
-def pictures(tmp_path):
-    return toy_dataset(tmp_path / "toy", {"nut": 3, "ring": 3}).squashed(32)
 
 
 def test_the_loss_is_the_maps_where_patches_are_hard_over_all_patches(backbone, monkeypatch):

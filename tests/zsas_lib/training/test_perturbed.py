@@ -4,7 +4,7 @@ from weakref import WeakKeyDictionary
 
 import pytest
 import torch
-from toy import toy_dataset
+from trained import learned
 
 import zsas_lib as zsas
 from zsas_lib.base.errors import OptionError, UnknownNameError
@@ -13,15 +13,6 @@ from zsas_lib.training.examples import Examples
 from zsas_lib.training.fit import fit
 
 ALL = ["rotation", "hue", "saturation"]
-
-
-@pytest.fixture
-def pictures(tmp_path):
-    return toy_dataset(tmp_path / "toy", {"nut": 3, "ring": 3}).squashed(32)
-
-
-def learned(model):
-    return torch.cat([value.flatten() for value in model.learnable().values()])
 
 
 def test_amounts_fill_their_ranges_and_some_change_nothing():

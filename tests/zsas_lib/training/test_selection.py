@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 import torch
 from toy import toy_dataset
+from trained import learned
 
 import zsas_lib as zsas
 from zsas_lib.base.errors import DataError, OptionError, UnknownNameError
@@ -20,10 +21,6 @@ def auxiliary(tmp_path):
 @pytest.fixture
 def target(tmp_path):
     return toy_dataset(tmp_path / "target", {"bolt": 3, "wing": 3})
-
-
-def learned(model):
-    return torch.cat([value.flatten() for value in model.learnable().values()]).clone()
 
 
 def names(dataset):

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from toy import toy_dataset
 
 import zsas_lib as zsas
 from zsas_lib.models.vcpclip import VCPCLIP
@@ -11,11 +10,6 @@ from zsas_lib.training.examples import Examples
 from zsas_lib.training.shared_batches import batch_once, batches_shared
 
 SETTINGS = {"epochs": 2, "training_batch_size": 5, "augment": True, "zoom": 0.5}
-
-
-@pytest.fixture
-def pictures(tmp_path):
-    return toy_dataset(tmp_path / "toy", {"nut": 3, "ring": 3}).squashed(32)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 from toy import Glow, toy_dataset
 
 from zsas_lib.robustness.search import left
@@ -84,6 +85,16 @@ def test_angles_are_counted_in_bins_around_their_middles(cases):
     assert list(counts.index) == list(range(-90, 91, 15))
     assert counts.zero[counts.zero > 0].to_dict() == {-45: 1, 0: 2, 30: 1}
     assert left.upright_share(cases[cases.combination == ALL]) == 50.0
+
+
+def test_who_is_upright_in_one_alone_is_counted_and_judged_by_a_sign_test():
+    one = pd.DataFrame({"degrees": [0.0, -7.4, 7.4, -3.0, -80.0, 5.0, -7.5, 60.0, 0.0]})
+    other = pd.DataFrame({"degrees": [0.0, -7.6, 30.0, -60.0, -5.0, 90.0, 7.5, -60.0, -12.0]})
+    here, there, chance = left.upright_alone(one, other)
+    assert (here, there, chance) == (5, 1, pytest.approx(binomtest(5, 6, 0.5).pvalue))
+    assert left.upright_alone(other, one) == (1, 5, pytest.approx(chance))
+    assert left.upright_alone(one, one) == (0, 0, 1.0)
+    assert left.upright_alone(one[3:5], other[3:5]) == (1, 1, 1.0), "no more than certain"
 
 
 @pytest.mark.slow
