@@ -13,6 +13,7 @@ from zsas_lib.robustness.robust_training import changes
 
 from ..labels import label
 from ..words import beyond, how_sure, listed, points
+from .robust_training import share_in_words
 
 Runs = Mapping[str, Mapping[str, Sequence[ResultTable]]]
 """Tables of `evaluate` by model and by way, one for each training."""
@@ -127,9 +128,8 @@ def worst_in_words(rows: pd.DataFrame, metric: str) -> list[str]:
     for row in rows[rows.way != SINGLE].itertuples():
         word = beyond(row.closed_low, row.closed_high, "beyond chance", "wider beyond chance", "within chance")
         sure = how_sure(row.closed_low, row.closed_high, row.closed_agree / 100, row.closed_power)
-        share = "" if np.isnan(row.share) else f"{row.share:.0f} % of it, "
         sentences.append(
             f"{label(row.model)}, {row.way}: the gap of {label(metric)} to its own worst case closes by "
-            f"{points(row.closed_gap)} points, {share}{word} ({sure})."
+            f"{points(row.closed_gap)} points, {share_in_words(row.share)}{word} ({sure})."
         )
     return sentences

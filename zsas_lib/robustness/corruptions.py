@@ -133,9 +133,9 @@ def effects(sweep: pd.DataFrame, metric: str) -> pd.DataFrame:
     """What each corruption does, as a `flat` table of categories and their mean, pair by pair with the clean pictures.
 
     Columns: category, corruption, those of `REPLICATE`, and, each in the mean over the severities, as fractions:
-    retained, the metric divided by its clean value (of a mean: mean by mean; nan where that is 0); alarms, by how much
-    the share of sound pictures above the clean threshold has grown; missed, that of damaged pictures below it. Raises
-    as `flat`.
+    retained, the metric divided by its clean value (of a mean: mean by mean; nan of 0, of which nothing can be left);
+    alarms, by how much the share of sound pictures above the clean threshold has grown; missed, that of damaged
+    pictures below it. Raises as `flat`.
     """
     whole, parts = flat(sweep), []
     for category, rows in whole.groupby("category", sort=False):

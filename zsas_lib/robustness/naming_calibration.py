@@ -2,7 +2,8 @@
 mends it that was fitted in plain view.
 
 The temperature is fitted to half of the pictures in plain view (the first of each name); everything is measured on the
-others. Errors are those of the top label in 15 bins of equal width (`metrics.calibration`), over all names there are.
+others, on the same ones under a factor, and on damaged pictures, which are none of those in plain view. Errors are
+those of the top label in 15 bins of equal width (`metrics.calibration`), over all names there are.
 """
 
 from collections.abc import Sequence
@@ -12,11 +13,13 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
+from ..base.errors import OptionError
 from ..evaluation.replicates import checksums
 from ..evaluation.sampled import ITSELF
 from ..metrics.bootstrap import resampled
 from ..metrics.calibration import BINS, SMALLEST, bin_edges, fitted_temperature
 from .naming import CLEAN, Answers
+from .naming_towers import DAMAGED
 from .visual_factors import ALL
 
 AS_IT_IS, CARRIED, OWN = "as it is", "temperature from plain view", "temperature from itself"
@@ -31,16 +34,15 @@ def calibration_of_names(found: Sequence[Answers], resamples: int = 200) -> tupl
     The first is a flat table by member, set and way with ``run``; its sets are "clean", each factor (its levels pooled)
     and `ALL`, its metrics `METRICS`: calibration error of the top label, negative log-likelihood in nats, Brier score
     in [0, 2], mean highest probability, and accuracy among all names. The second has a row for each network and set:
-    member, seed, set, carried and own (temperatures).
+    member, seed, set, carried and own (temperatures). Raises OptionError where nothing is left to measure on: fewer
+    than two pictures of each name in plain view, or none with a change.
     """
     parts, rows = [], []
     for own in found:
-        plain = own.of(CLEAN)
+        plain, sets = own.of(CLEAN), _measured_sets(own)
         first = (plain.rows["number"] < _half(plain)).to_numpy()
         carried = fitted_temperature(plain.logits[first], plain.truth[first])
-        tested = own.rows["number"].to_numpy() >= _half(plain)
-        for kind, chosen in _sets(own.rows).items():
-            part = chosen & tested
+        for kind, part in sets.items():
             logits, truth, names = own.logits[part], own.truth[part], pd.Series(own.rows.loc[part, "name"])
             best = fitted_temperature(logits, truth)
             rows.append({"member": own.card.name, "seed": own.card.seed, "set": kind, "carried": carried, "own": best})
@@ -55,10 +57,10 @@ def calibration_of_names(found: Sequence[Answers], resamples: int = 200) -> tupl
 
 def errors_as_they_are(found: Sequence[Answers], resamples: int = 200) -> pd.DataFrame:
     """Of `calibration_of_names` the errors over `ALL` factors `AS_IT_IS`, which need no temperature: a flat table by
-    member with ``run``."""
+    member with ``run``. Raises as that."""
     parts = []
     for own in found:
-        part = _sets(own.rows)[ALL] & (own.rows["number"].to_numpy() >= _half(own.of(CLEAN)))
+        part = _measured_sets(own)[ALL]
         errors = _errors(own.logits[part], own.truth[part], pd.Series(own.rows.loc[part, "name"]), resamples)
         errors.insert(0, "member", own.card.name)
         parts.append(errors.assign(run=own.card.seed))
@@ -69,10 +71,19 @@ def _half(plain: Answers) -> int:
     return (int(plain.rows["number"].to_numpy().max()) + 1) // 2
 
 
-def _sets(rows: pd.DataFrame) -> dict[str, np.ndarray]:
-    shifted = (rows["level"] > 0).to_numpy()
-    own = {kind: (rows["set"] == kind).to_numpy() for kind in dict.fromkeys(rows.loc[shifted, "set"])}
-    return {CLEAN: (rows["set"] == CLEAN).to_numpy()} | own | {ALL: shifted}
+def _measured_sets(own: Answers) -> dict[str, np.ndarray]:
+    """Which pictures each set is measured on, of sets that have some."""
+    kinds, half = own.rows["set"].to_numpy(), _half(own.of(CLEAN))
+    others = (own.rows["number"].to_numpy() >= half) | (kinds == DAMAGED)
+    shifted = (own.rows["level"] > 0).to_numpy()
+    sets = {CLEAN: kinds == CLEAN} | {kind: kinds == kind for kind in dict.fromkeys(kinds[shifted])} | {ALL: shifted}
+    found = {kind: chosen & others for kind, chosen in sets.items() if (chosen & others).any()}
+    if not half or not {CLEAN, ALL} <= {*found}:
+        raise OptionError(
+            "Expected at least two pictures of a name in plain view, half of them to fit a temperature to, and others "
+            "with a factor or corruption, or damaged; got too few to measure on."
+        )
+    return found
 
 
 def _errors(

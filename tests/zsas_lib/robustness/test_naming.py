@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +13,8 @@ from zsas_lib.evaluation.sampled import ITSELF, Sampled
 from zsas_lib.metrics import brier_score, calibration_error, known_auroc, negative_log_likelihood
 from zsas_lib.metrics.calibration import fitted_temperature
 from zsas_lib.robustness.naming import CLEAN, FACTS, STRANGERS, Answers, Questions, answers, members
-from zsas_lib.robustness.naming_calibration import CARRIED, calibration_of_names
+from zsas_lib.robustness.naming_calibration import AS_IT_IS, CARRIED, calibration_of_names, errors_as_they_are
+from zsas_lib.robustness.naming_towers import DAMAGED
 from zsas_lib.robustness.out_of_distribution import MATCHING, PROBABILITY, score, strangers_told
 from zsas_lib.robustness.retrieval import CHANCE, NAMED, PICTURES, retrieved
 from zsas_lib.robustness.visual_factors import ALL, accuracies, against, drops, factor_robustness
@@ -79,6 +82,34 @@ def test_calibration_is_that_of_the_metrics_on_the_half_that_no_temperature_saw(
     assert row["brier"] == pytest.approx(brier_score(probabilities, truth))
     assert row["accuracy"] == pytest.approx((probabilities.argmax(1) == truth).mean())
     assert errors.groupby(["set", "way"]).size().eq(6).all()
+
+
+def some_of(own, part):
+    return replace(own, rows=own.rows[part].reset_index(drop=True), images=own.images[part.to_numpy()])
+
+
+def test_calibration_takes_every_damaged_picture_and_leaves_out_sets_without_one(found):
+    clean, lit, first = (
+        found[0].rows[name] == value for name, value in (("set", CLEAN), ("set", "lighting"), ("number", 0))
+    )
+    own = some_of(
+        found[0], clean | lit & first
+    )  # of each name the first alone is lit, which a temperature may have seen
+    with pytest.raises(OptionError, match="Expected at least two pictures of a name in plain view, .* or damaged"):
+        calibration_of_names([own])
+    own = replace(own, rows=own.rows.replace({"set": {"lighting": DAMAGED}}))
+    errors, temperatures = calibration_of_names([own], resamples=5)
+    assert temperatures["set"].tolist() == [CLEAN, DAMAGED, ALL]
+    part = own.of(DAMAGED, 2)
+    known = calibration_error(softmax(part.logits, axis=1), part.truth)
+    row = errors[(errors["set"] == DAMAGED) & (errors["way"] == AS_IT_IS) & (errors["replicate"] == ITSELF)]
+    whole = errors_as_they_are([own], resamples=5)
+    assert row["ece"].item() == pytest.approx(known)
+    assert whole.loc[whole["replicate"] == ITSELF, "ece"].item() == pytest.approx(known)
+    single = some_of(own, own.rows["number"] == 0)  # half of one picture fits nothing
+    for function in (calibration_of_names, errors_as_they_are):
+        with pytest.raises(OptionError, match="got too few to measure on"):
+            function([single])
 
 
 @pytest.mark.slow
