@@ -92,7 +92,8 @@ def foretold_in_words(table: pd.DataFrame) -> list[str]:
         members = f"{counted(row['members'], 'resampled member')}, each with all its seeds"
         interval = f"95 % interval {row['low']:+.2f} to {row['high']:+.2f} over {members}"
         over = f"over {counted(row['networks'], 'network')}" + ("" if np.isnan(row["low"]) else f", {interval}")
-        said.append(f"Accuracy in plain view and {row[named]}: rank correlation {row['rank']:+.2f} ({over}).")
+        rank = "no rank correlation" if np.isnan(row["rank"]) else f"rank correlation {row['rank']:+.2f}"
+        said.append(f"Accuracy in plain view and {row[named]}: {rank} ({over}).")
     return said
 
 

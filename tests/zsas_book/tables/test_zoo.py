@@ -64,3 +64,5 @@ def test_ranks_over_networks_have_an_interval():
         "Accuracy in plain view and mAP: rank correlation +1.00 (over 6 networks, 95 % interval +1.00 to +1.00 over 5 "
         "resampled members, each with all its seeds)."
     ]
+    alone = tables.ranks(table[:1], ["mAP"], "direction")
+    assert tables.foretold_in_words(alone) == ["Accuracy in plain view and mAP: no rank correlation (over 1 network)."]
