@@ -48,10 +48,8 @@ def bias_in_words(bias: pd.DataFrame, reference: str, head: str = TAUGHT) -> lis
     members = counted(itself["member"].nunique(), "resampled member")
     known = f" (95 % interval {ranks.low:+.2f} to {ranks.high:+.2f} over {members}, each with all its seeds)"
     interval = "" if np.isnan(ranks.low) else known
-    said.append(
-        f"As drawn that follows what is easier to read: rank correlation {ranks.gap:+.2f} over "
-        f"{counted(len(itself), 'network')}{interval}."
-    )
+    rank = "no rank correlation" if np.isnan(ranks.gap) else f"rank correlation {ranks.gap:+.2f}"
+    said.append(f"As drawn, shape and what is easier to read: {rank} over {counted(len(itself), 'network')}{interval}.")
     alike = {str(name): Sampled.of(part, "bias") for name, part in ways[EQUAL].groupby("member", sort=False)}
     alike = {name: part for name, part in alike.items() if np.isfinite(part.values[0])}
     prefer = {name: (part - EVEN).difference() for name, part in alike.items()}
