@@ -51,7 +51,8 @@ class ParameterError(ValueError):
 @dataclass(frozen=True)
 class Parameter:
     """One parameter as a notebook declares it; `choices`, `low` and `high` are what its help allows, ``above``
-    whether `low` itself is not, `kind` what its value names, `models` those that run on a backbone."""
+    whether `low` itself is not, `kind` what its value names, `models` those that run on a backbone, ``repeats`` whether
+    its list may name one thing twice."""
 
     name: str
     scalar: str
@@ -64,6 +65,7 @@ class Parameter:
     above: bool = False
     kind: str = ""
     models: tuple[str, ...] = ()
+    repeats: bool = False
 
     @property
     def names(self) -> tuple[Scalar, ...]:
@@ -130,7 +132,7 @@ class Parameter:
         if not items and self.default != [] and not OR_NONE.search(self.help):
             raise self._refusal(value, " Give at least one.")
         for place, item in enumerate(items):
-            if item in items[:place] and self.kind not in PAIRED:
+            if item in items[:place] and not self.repeats:
                 raise self._refusal(value, f" It has {item!r} more than once, which would count more than once.")
         return items
 
@@ -256,7 +258,9 @@ def _read_declaration(statement: ast.stmt, comment: str, source: str) -> Paramet
         raise ParameterError(f"The default in `{source}` must be written out, not computed.") from None
     is_list = declared[1] is not None
     bare = Parameter(statement.target.id, scalar, is_list, default, comment)
-    parameter = replace(bare, default=bare.check(default), **_allowed(comment, bare, source))
+    allowed = _allowed(comment, bare, source)
+    bare = replace(bare, repeats=allowed.get("kind") in PAIRED)
+    parameter = replace(bare, default=bare.check(default), **allowed)
     if not parameter.kind:
         parameter.check(parameter.default)
     return parameter

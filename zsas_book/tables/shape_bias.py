@@ -49,7 +49,7 @@ def bias_in_words(bias: pd.DataFrame, reference: str, head: str = TAUGHT) -> lis
     known = f" (95 % interval {ranks.low:+.2f} to {ranks.high:+.2f} over {members}, each with all its seeds)"
     interval = "" if np.isnan(ranks.low) else known
     said.append(
-        f"As drawn, that and how much easier the shape is to read: {rank_in_words(ranks.gap)} over "
+        f"As drawn, shape and what is easier to read: {rank_in_words(ranks.gap)} over "
         f"{counted(len(itself), 'network')}{interval}."
     )
     alike = {str(name): Sampled.of(part, "bias") for name, part in ways[EQUAL].groupby("member", sort=False)}

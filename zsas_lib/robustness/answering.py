@@ -166,14 +166,19 @@ def answered(found: Sequence[Answers], seed: int = 0, resamples: int = 200) -> p
     return pd.concat(parts, ignore_index=True)
 
 
+def require_enough(names: Sequence[str]) -> None:
+    """Raises OptionError for fewer products than `with_learnt` takes, so that nobody is asked about them in vain."""
+    if len(names) < 2 * CHOICES:
+        raise OptionError(
+            f"Expected at least {2 * CHOICES} products, half of them to learn from and half to ask about, got "
+            f"{len(names)}; name more data sets."
+        )
+
+
 def with_learnt(own: Answers) -> Answers:
     """Answers about products of data sets, of which none was learnt: every second one is given to heads to learn from,
     and the others are asked about. Raises OptionError for too few to choose among."""
-    if len(own.asked) < 2 * CHOICES:
-        raise OptionError(
-            f"Expected at least {2 * CHOICES} products, half of them to learn from and half to ask about, got "
-            f"{len(own.asked)}; name more data sets."
-        )
+    require_enough(own.asked)
     learnt = (own.rows["set"] == CLEAN) & own.rows["name"].isin(own.asked[::2])
     return replace(own, rows=own.rows.assign(set=own.rows["set"].mask(learnt, LEARNT)), asked=own.asked[1::2])
 

@@ -239,6 +239,15 @@ def read_answers(
     return Answers(card, rows, images, values[names], scale, tuple(known), tuple(asked), tuple(strangers))
 
 
+def require_several(names: Sequence[str] | None) -> None:
+    """Raises OptionError for a single member or tower, which has no other to be compared with, before it is asked; None
+    stands for all that there are."""
+    if names is not None and len(names) < 2:
+        raise OptionError(
+            f"Expected at least two networks, for this compares each with the first; got {', '.join(names) or 'none'}."
+        )
+
+
 def members(
     names: Sequence[str] | None = None, seeds: Sequence[int] | None = None
 ) -> tuple[list[Card], dict[str, str]]:

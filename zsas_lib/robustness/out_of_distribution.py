@@ -33,6 +33,12 @@ def score(own: Answers, kind: str) -> Float[np.ndarray, " picture"]:
     return softmax(np.asarray(own.cosines if kind == MATCHING else own.logits, float), axis=1).max(1)
 
 
+def require_strangers(there: object) -> None:
+    """Raises OptionError where there are no strangers to ask about (false or None)."""
+    if not there:
+        raise OptionError("Expected pictures of strangers among those that are asked about, got none; name a data set.")
+
+
 def strangers_told(found: Sequence[Answers], resamples: int = 200) -> pd.DataFrame:
     """How well each member tells strangers of each kind from known products with held-out names in plain view.
 
@@ -40,8 +46,7 @@ def strangers_told(found: Sequence[Answers], resamples: int = 200) -> pd.DataFra
     both sides (of photographs, the pictures), and fpr95, the share of strangers accepted where 95 % of the known are;
     its replicates are nan, for it hangs on a single picture. Raises OptionError where no strangers were asked about.
     """
-    if not any(own.strangers for own in found):
-        raise OptionError("Expected pictures of strangers among those that are asked about, got none; name a data set.")
+    require_strangers(any(own.strangers for own in found))
     parts = []
     for own in found:
         known = own.of(CLEAN)

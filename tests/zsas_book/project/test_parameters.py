@@ -266,6 +266,18 @@ def test_lists_may_be_empty_where_their_help_says_so_and_places_may_be_the_same(
     assert seen.coerce("") == [] and places.coerce("/data, /data") == ["/data", "/data"]
 
 
+def test_what_may_be_there_twice_may_be_so_in_the_cell_that_a_run_writes():
+    """Two data sets in folders, each with a place of its own."""
+    source = 'sets: list[str] = ["mvtec"]  # which (a data set)\nplaces: list[str] = None  # where (a folder)'
+    declared = read_parameters(notebook(source))
+    given = {"sets": declared[0].coerce("folder, folder"), "places": ["/here", "/there"]}
+    assert given["sets"] == ["folder", "folder"]
+    written = read_parameters(notebook(parameters_source(declared, given)))
+    assert {parameter.name: parameter.default for parameter in written} == given
+    with pytest.raises(ParameterError, match="It has 1 more than once"):
+        read_parameters(notebook("values: list[int] = [1, 1]  # which (at least 0)"))
+
+
 def test_a_data_set_that_is_added_is_taken_without_another_word(monkeypatch):
     (one,) = read_parameters(notebook('what: str = "mvtec"  # which (a data set)'))
     monkeypatch.setitem(DATASETS, "cups", DATASETS["folder"])

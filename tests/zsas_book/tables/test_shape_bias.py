@@ -40,7 +40,9 @@ def test_words_name_who_is_off_one_half_and_who_differs_from_the_reference(bias)
     said = " ".join(tables.bias_in_words(bias, "reference"))
     assert "As drawn members answer from 10.0 (vit) to 70.0 % (reference)" in said
     assert "beyond chance: reference +30.0 points and tuned +30.0 points." in said
-    assert "rank correlation +1.00 over 6 networks" in said
+    assert "As drawn, shape and what is easier to read: rank correlation +1.00 over 6 networks" in said
+    alone = " ".join(tables.bias_in_words(bias[(bias.member == "vit") & (bias.run == bias.run.min())], "reference"))
+    assert "no rank correlation over 1 network." in alone and "nan" not in alone
     assert "vit: -30.0 points beside it" in said and "tuned: 0.0 points beside it" in said
 
 

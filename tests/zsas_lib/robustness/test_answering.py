@@ -160,3 +160,9 @@ def test_what_is_drawn_is_asked(tmp_path):
     assert own.rows.groupby("set").size().to_dict() == {LEARNT: len(TRAINED), CLEAN: len(HELD_OUT)}
     with pytest.raises(OptionError, match="asked"):
         AnsweringQuestions(asked=0)
+
+
+def test_too_few_products_are_told_before_anybody_is_asked():
+    science.require_enough(["nut"] * 8)
+    with pytest.raises(OptionError, match="at least 8 products, half of them .* got 7; name more data sets"):
+        science.require_enough(["nut"] * 7)

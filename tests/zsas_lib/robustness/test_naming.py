@@ -12,10 +12,10 @@ from zsas_lib.data.embedded.naming import HELD_OUT, TRAINED
 from zsas_lib.evaluation.sampled import ITSELF, Sampled
 from zsas_lib.metrics import brier_score, calibration_error, known_auroc, negative_log_likelihood
 from zsas_lib.metrics.calibration import fitted_temperature
-from zsas_lib.robustness.naming import CLEAN, FACTS, STRANGERS, Answers, Questions, answers, members
+from zsas_lib.robustness.naming import CLEAN, FACTS, STRANGERS, Answers, Questions, answers, members, require_several
 from zsas_lib.robustness.naming_calibration import AS_IT_IS, CARRIED, calibration_of_names, errors_as_they_are
 from zsas_lib.robustness.naming_towers import DAMAGED
-from zsas_lib.robustness.out_of_distribution import MATCHING, PROBABILITY, score, strangers_told
+from zsas_lib.robustness.out_of_distribution import MATCHING, PROBABILITY, require_strangers, score, strangers_told
 from zsas_lib.robustness.retrieval import CHANCE, NAMED, PICTURES, retrieved
 from zsas_lib.robustness.visual_factors import ALL, accuracies, against, drops, factor_robustness
 
@@ -185,3 +185,16 @@ def test_bad_questions_are_refused():
         members(["vitt"])
     with pytest.raises(OptionError, match="Expected members of the zoo, got none"):
         answers([])
+
+
+def test_what_compares_networks_needs_two_before_any_is_asked():
+    require_several(None)
+    require_several(["reference", "vit"])
+    with pytest.raises(OptionError, match="at least two networks, for this compares each with the first; got vit"):
+        require_several(["vit"])
+
+
+def test_strangers_are_missed_before_anybody_is_asked():
+    require_strangers(object())
+    with pytest.raises(OptionError, match="Expected pictures of strangers"):
+        require_strangers(None)
