@@ -174,7 +174,7 @@ def group_summary(metrics: pd.DataFrame, defects: pd.DataFrame, grouping: str, c
                 metric: part[metric].mean(),
                 f"{metric}_std": part[metric].std(),
                 f"{metric}{ERROR}": part[metric].sem(),
-                f"{metric}_beside": np.nanmean(beside),
+                f"{metric}_beside": np.nanmean(beside) if np.isfinite(beside).any() else np.nan,
             }
         counts = {
             "categories": len(part),

@@ -156,3 +156,8 @@ def test_where_all_is_found_alike_nothing_goes_along_with_it():
     groups = {("winclip", "contrast"): summary(dict.fromkeys(["low", "medium", "high"], 1.0))}
     groups["winclip", "type"] = groups["winclip", "contrast"].head(0)
     assert orders_in_words(groups, ["winclip"])[1] == "WinCLIP has no order here: to it all of them are alike."
+    groups["winclip", "contrast"] = summary({"low": 0.5, "medium": np.nan, "high": 0.7})  # without a good picture
+    assert orders_in_words(groups, ["winclip"])[1] == "WinCLIP has no order here: not all of them have a number."
+    nothing = summary({"multiple": np.nan, "other": np.nan}).assign(pixel_auroc_beside=[0.1, 0.2])
+    metrics = pd.DataFrame(columns=["category", "grouping", "group", *NAMES])
+    assert groups_in_words([metrics], nothing)[0] == "The types that several categories have are without image AUROC."
