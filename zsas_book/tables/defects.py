@@ -120,8 +120,9 @@ def groups_in_words(runs: Sequence[pd.DataFrame], of_types: pd.DataFrame) -> lis
     if len(common) > 1:
         for name in METRICS:
             beside = 100 * common[f"{name}_beside"]
-            if beside.nunique() < 2:
-                sentences.append(f"The types that several categories have are alike in {label(name)}.")
+            if beside.nunique(dropna=False) < 2:
+                alike = "without" if beside.isna().all() else "alike in"
+                sentences.append(f"The types that several categories have are {alike} {label(name)}.")
                 continue
             worst, best = beside.idxmin(), beside.idxmax()
             sentences.append(
@@ -167,8 +168,9 @@ def orders_in_words(summaries: Summaries, models: Sequence[str]) -> list[str]:
             continue
         sentences.append(f"By {grouping}, paper K's order from worst to best found is {listed(common)}.")
         for name, values in own.items():
-            if values[common].nunique() < 2:
-                sentences.append(f"{label(name)} finds all of them equally well here.")
+            if values[common].isna().any() or values[common].nunique() < 2:
+                why = "not all of them have a number" if values[common].isna().any() else "to it all of them are alike"
+                sentences.append(f"{label(name)} has no order here: {why}.")
                 continue
             rank = printed[common].corr(values[common], method="spearman")
             found = listed(values[common].sort_values().index)

@@ -76,6 +76,8 @@ def test_sentences_say_what_is_kept_and_who_keeps_more(sweeps):
         f"WinCLIP keeps {100 * mean:.0f} % of its pixel AP in the mean over corruptions, least under"
     )
     assert "points on corrupted ones, most under fog, by " in first
+    lowest = min(left, key=lambda name: left[name].values[0])
+    assert f", least under {lowest} ({100 * left[lowest].values[0]:.0f} %). At its clean threshold it calls " in first
     other = whole[(whole.model == "local-contrast") & (whole.replicate == -1)]
     difference = 100 * (other.retained.mean() - mean)
     assert second.startswith("Local contrast keeps")

@@ -107,7 +107,7 @@ def test_orders_are_compared_where_three_groups_are_common():
     assert said[1] == "WinCLIP's here is low, medium and high (rank correlation 1.00)."
     assert said[2] == "AnomalyCLIP's here is high, low and medium (rank correlation -0.50)." and len(said) == 3
     alike = {key: table.assign(image_auroc=1.0) for key, table in SUMMARIES.items()}
-    assert orders_in_words(alike, ["winclip"])[1] == "WinCLIP finds all of them equally well here."
+    assert orders_in_words(alike, ["winclip"])[1] == "WinCLIP has no order here: to it all of them are alike."
     types = ["multiple", "foreign_material", "surface_damage", "missing_material"]
     some = {
         ("winclip", "type"): summary(dict(zip(types, (0.5, 0.6, 0.7, 0.8)))),
@@ -163,3 +163,11 @@ def test_where_all_is_found_alike_nothing_goes_along_with_it():
     found = pd.DataFrame({"contrast": [0.1, 0.2, 0.4], "area": [0.3, 0.1, 0.2], "exceeds": 1.0})
     (unknown,) = reasons_in_words(found)
     assert unknown.endswith("cannot be told from these damaged pictures.")
+    groups = {("winclip", "contrast"): summary(dict.fromkeys(["low", "medium", "high"], 1.0))}
+    groups["winclip", "type"] = groups["winclip", "contrast"].head(0)
+    assert orders_in_words(groups, ["winclip"])[1] == "WinCLIP has no order here: to it all of them are alike."
+    groups["winclip", "contrast"] = summary({"low": 0.5, "medium": np.nan, "high": 0.7})  # without a good picture
+    assert orders_in_words(groups, ["winclip"])[1] == "WinCLIP has no order here: not all of them have a number."
+    nothing = summary({"multiple": np.nan, "other": np.nan}).assign(pixel_auroc_beside=[0.1, 0.2])
+    metrics = pd.DataFrame(columns=["category", "grouping", "group", *NAMES])
+    assert groups_in_words([metrics], nothing)[0] == "The types that several categories have are without image AUROC."

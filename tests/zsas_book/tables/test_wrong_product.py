@@ -25,6 +25,9 @@ def test_what_a_wrong_name_changes_is_paired(results):
     said, deaf = tables.wrong_in_words(rows.reset_index(), ["anomalyclip"])
     assert said.startswith("WinCLIP called by another product's name: ") and "AUPRO" in said
     assert deaf == "Not a pixel changes with the name for 1 model that read none: AnomalyCLIP."
+    two = [dict.fromkeys(("winclip", "anomalyclip"), table) for table in results]
+    both = tables.called_wrong(*two, ["aupro"])
+    assert [own.split(" ")[0] for own in tables.wrong_in_words(both, [])] == ["WinCLIP", "AnomalyCLIP"], "as they came"
     assert tables.wrong_in_words(tables.called_wrong({}, {}, ["aupro"]), []) == []
 
 
@@ -41,5 +44,14 @@ def test_strangers_are_told_in_percent_with_their_words():
         and "so are 40 % of the others" in far
     )
     assert "AUROC 95 %" in known and "damage does not make a picture a stranger beyond chance" in own
+    own = rows.index[-1]
+    for low, high, word in (
+        (51.0, 90.0, "looks less like"),
+        (10.0, 49.0, "looks more like"),
+        (49.0, 51.0, "beyond chance"),
+    ):
+        rows.loc[own, ["AUROC, low", "AUROC, high"]] = low, high
+        assert word in tables.rejected_in_words(rows)[-1]
     alone = tables.told_apart(rejected, expected[:1], strangers[:1])
+    assert "one category does not tell" in tables.rejected_in_words(alone)[-1]
     assert alone["AUROC, low"].isna().tolist() == [False, True, True]

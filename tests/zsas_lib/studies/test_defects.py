@@ -279,6 +279,14 @@ def test_groups_of_contrast_are_ordered_by_level_and_types_as_found():
     assert ordered_groups(summaries, "type") == ["multiple", "appearance_change"]
 
 
+def test_a_group_without_a_good_picture_beside_it_has_no_number():
+    rows = [("lamp", grouping, group, np.nan, 0.8) for grouping, group in (("all", "all"), ("type", "multiple"))]
+    columns = ["category", "grouping", "group", "image_auroc", "pixel_auroc"]
+    defects = pd.DataFrame({"category": ["lamp"], "defect": ["glow"], "type": ["multiple"]})
+    found = group_summary(pd.DataFrame(rows, columns=columns), defects, "type", "type").loc["multiple"]
+    assert np.isnan([found.image_auroc, found.image_auroc_beside]).all() and found.pixel_auroc_beside == 0
+
+
 def test_a_picture_is_found_alone_by_its_rank_among_the_good_ones_of_its_category():
     rows = [("g1", "lamp", False, 0.1), ("g2", "lamp", False, 0.3), ("g3", "star", False, 0.9)]
     rows += [("d1", "lamp", True, 0.3), ("d2", "lamp", True, 0.5), ("d3", "star", True, 0.5)]

@@ -80,6 +80,22 @@ def test_a_share_of_pictures_stays_and_noise_is_small(monkeypatch):
     assert 3 / 255 < noise.std() < 7.2 / 255 and noise.mean().abs() < 1 / 255
 
 
+def test_turns_contrast_and_brightness_are_drawn_from_their_whole_ranges(monkeypatch):
+    turned = []
+    monkeypatch.setattr(augmentation, "_turned", lambda image, mask, angle: (turned.append(angle), (image, mask))[1])
+    pair = torch.tensor([0.4, 0.6]).expand(3, 2, 2)
+    found = []
+    torch.manual_seed(0)
+    for _ in range(400):
+        answers = iter([True, False, True, False, False])  # turned, and changed in contrast and brightness
+        monkeypatch.setattr(augmentation, "_happens", lambda: next(answers))
+        dark, light = augmentation._one(pair, torch.zeros(2, 2, dtype=torch.bool))[0][0, 0].tolist()
+        contrast = (light - dark) / 0.2 - 1
+        found.append((contrast, dark - 0.4 * (1 + contrast)))
+    for drawn_, most in zip((turned, *zip(*found)), (30, 0.2, 0.2)):
+        assert most * 0.95 < max(drawn_) <= most + 1e-5 and -most - 1e-5 <= min(drawn_) < -0.95 * most
+
+
 def test_colours_change_as_albumentations_changes_them():
     """Factors of 0.8 to 1.2, up to 72 degrees of hue either way; grey stays grey."""
     torch.manual_seed(0)
@@ -132,6 +148,20 @@ def test_zooming_enlarges_a_part_with_its_mask_and_mostly_one_that_shows_damage(
     assert 0.7 < shown.float().mean() < 0.95
     enlarged = cut_masks[shown].sum((1, 2)).float() / 36
     assert 1 / 0.8**2 * 0.8 < enlarged.median() < 1 / 0.3**2
+
+
+def test_without_damage_the_square_lies_anywhere():
+    """Of pictures whose colours are the row and the column of each pixel."""
+    place = torch.arange(50) / 50
+    image = torch.stack([place[:, None].expand(50, 50), place.expand(50, 50), torch.zeros(50, 50)])
+    torch.manual_seed(0)
+    cut, _ = zoomed(image.expand(400, -1, -1, -1), torch.zeros(400, 50, 50, dtype=torch.bool), 1.0)
+    middles, sides = cut[:, :2].mean((2, 3)), cut[:, 0, -1, 0] - cut[:, 0, 0, 0]
+    assert sides.min() == pytest.approx(0.3, abs=0.03) and sides.max() == pytest.approx(0.8, abs=0.03)
+    for axis in (0, 1):
+        assert middles[:, axis].min() < 0.25 and middles[:, axis].max() > 0.75
+        assert middles[:, axis].mean() == pytest.approx(0.49, abs=0.03)
+    assert torch.corrcoef(middles.T)[0, 1].abs() < 0.15, "rows and columns are drawn apart"
 
 
 def test_zooming_happens_as_often_as_asked():

@@ -64,6 +64,17 @@ def test_test_data_choose_nothing_by_accident(backbone, auxiliary, target, tmp_p
     assert model.trained is None
 
 
+def test_one_of_four_pictures_of_each_product_and_kind_is_held_out(tmp_path):
+    dataset = toy_dataset(tmp_path, {"bolt": 9, "nut": 4, "ring": 1}, normal=2)
+    found = selection_of(dataset, "auxiliary", "pixel_ap", [], None, 32)
+    judging = [(r.category, r.is_anomalous, int(r.path.stem)) for r in found.judges.records]
+    assert judging == [
+        *(("bolt", False, 1), ("bolt", True, 5), ("bolt", True, 9)),
+        *(("nut", False, 1), ("nut", True, 5), ("ring", False, 1)),
+    ]
+    assert len(found.chosen) + len(judging) == len(dataset) and not {*found.chosen.records} & {*found.judges.records}
+
+
 def test_held_out_pictures_choose_and_are_not_trained_on(auxiliary):
     """One in four normal and one in four damaged pictures of each category, where no categories are held out."""
     parts = selection_of(auxiliary, "auxiliary", "pixel_ap", [], None, 32)
