@@ -9,7 +9,7 @@ from zsas_lib.evaluation.paired import paired
 from zsas_lib.evaluation.sampled import ITSELF, Sampled
 from zsas_lib.evaluation.tables import MEAN, ResultTable
 from zsas_lib.robustness.cues import profile
-from zsas_lib.robustness.effective import FEWEST, effective_robustness
+from zsas_lib.robustness.effective import FEWEST, effective_robustness, with_metric
 from zsas_lib.robustness.equivariance import BEFORE
 from zsas_lib.robustness.sentences import sentences_of
 from zsas_lib.robustness.thresholds import calibration
@@ -82,13 +82,13 @@ def _most(own: pd.DataFrame, metric: str) -> str:
 def above_the_line(found: Mapping[str, Sequence[pd.DataFrame]], trivial: Sequence[str], metric: str) -> pd.DataFrame:
     """How far models lie above the line that maps without a model make from the metric as it is to the one without a
     cue (`robustness.effective`): columns model, removal, plain, without and expected in percent, and effective with its
-    95 % interval in points; empty with fewer than three such maps or two categories. ``found`` as for `profiles`; a
-    model's numbers are means over its trainings, whose chance is in the interval."""
+    95 % interval in points; empty with fewer than three such maps or two categories that have the metric. ``found`` as
+    for `profiles`; a model's numbers are means over its trainings, whose chance is in the interval."""
     rows = []
     one_each = {name: tables[0] for name, tables in found.items()}
     everything = pd.concat(one_each, names=["model"]).reset_index("model")
-    enough = len(trivial) >= FEWEST and everything["category"].nunique() > 1
     plain = f"{metric}{BEFORE}"
+    enough = len(trivial) >= FEWEST and len(with_metric(everything, [plain, metric])) > 1
     for removal in dict.fromkeys(everything["removal"]) if enough else []:
         lines = pd.DataFrame(everything[(everything["removal"] == removal) & everything["model"].isin(trivial)])
         for name in [name for name in found if name not in trivial]:

@@ -78,12 +78,14 @@ def effective_robustness(
     """How far models lie above the line of the reference ones, as a flat table with its replicates.
 
     ``table`` has a row for each model (column ``by``) and category (``over``) with a metric in [0, 1] in plain view and
-    under the shift; all models the same categories. A reference model is part of its own line. Columns: ``by``, those
-    of `replicates.REPLICATE` but for the category, and the metrics ``plain``, ``shifted`` (means over categories),
+    under the shift; all models the same categories. One in which no model has the metric (nan), such as one without
+    damaged pictures, is left out. A reference model is part of its own line. Columns: ``by``, those of
+    `replicates.REPLICATE` but for the category, and the metrics ``plain``, ``shifted`` (means over categories),
     expected and effective.
 
     Raises ValueError for fewer than `FEWEST` reference models or two categories, and where a model lacks a category.
     """
+    table = pd.DataFrame(table[table[over].isin(with_metric(table, [plain, shifted], over))])
     sides = [table.pivot(index=over, columns=by, values=column) for column in (plain, shifted)]
     names = list(dict.fromkeys(table[by]))
     values = [side[names].to_numpy(dtype=float) for side in sides]
@@ -111,6 +113,12 @@ def effective_robustness(
         own |= {"expected": lines[:, number], "effective": means[1][:, number] - lines[:, number]}
         parts.append(pd.DataFrame(own))
     return pd.concat(parts, ignore_index=True)
+
+
+def with_metric(table: pd.DataFrame, metrics: Sequence[str], over: str = "category") -> list[Any]:
+    """The categories in which any model has a number, in each of the metrics."""
+    counts = pd.DataFrame(table.groupby(over, sort=False)[list(metrics)].count())
+    return [name for name, known in zip(counts.index, counts.to_numpy().min(axis=1)) if known]
 
 
 def rank_correlation(

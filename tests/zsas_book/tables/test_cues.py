@@ -94,3 +94,10 @@ def test_a_model_is_set_against_the_line_of_maps_without_a_model():
     assert both.effective.tolist() == pytest.approx([-5] * 4, abs=1e-3)
     assert (both.low < -60).all() and (both.high > 50).all()  # of two trainings ten points apart
     assert "Too few" in tables.line_in_words(tables.above_the_line(found, trivial[:2], "pixel_ap"))[0]
+    for known, rows in (("ab", 4), ("a", 0)):  # categories with damaged pictures, which alone have the metric
+        columns = ["pixel_ap", "pixel_ap_before"]
+        some = {
+            name: [own.assign(**{c: own[c].where(own.category.isin([*known])) for c in columns}) for own in tables_]
+            for name, tables_ in found.items()
+        }
+        assert len(tables.above_the_line(some, trivial, "pixel_ap")) == rows

@@ -65,6 +65,19 @@ def test_models_at_one_place_have_a_line_without_slope():
     assert huber_line(np.full(4, 0.3), np.array([0.0, 1.0, 1.0, 5.0])) == (0.0, 1.0)
 
 
+@pytest.mark.parametrize("column", ["plain", "shifted"])
+def test_a_category_in_which_no_model_has_the_metric_is_left_out(column):
+    table = points(categories=5)
+    lacking = table.assign(**{column: table[column].mask(table["category"] == "c2")})
+    pd.testing.assert_frame_equal(
+        found(lacking, resamples=10), found(table[table["category"] != "c2"], resamples=10), check_exact=True
+    )
+    with pytest.raises(ValueError, match="same categories of every model"):
+        found(lacking.fillna({column: 0.5}, limit=1))
+    with pytest.raises(ValueError, match="got 7 and 1"):
+        found(lacking[lacking["category"].isin(["c1", "c2"])])
+
+
 def test_bad_input_is_refused():
     table = points()
     with pytest.raises(ValueError, match="at least 3 reference models and 2 categories, got 2 and 30"):
