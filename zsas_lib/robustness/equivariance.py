@@ -155,25 +155,37 @@ def foretold(*tables: pd.DataFrame, agreement: str = "cosine", metric: str = "pi
     lacks in ``agreement`` and what ``metric`` loses, of each placement, and the mean over placements, in [-1, 1].
 
     ``tables`` are of `equivariance`, of one model's trainings, whose correlations are averaged. The interval is that of
-    other categories like these, and other trainings. A placement without a rank (all categories alike, or without
-    masks) takes no part; nan where that is so for all. Raises ValueError for fewer than three categories.
+    other categories like these, and other trainings. Categories without the metric, such as those without damaged
+    pictures, take no part, and neither does a placement without a rank (all categories alike, or fewer than two of
+    them with the metric); nan where that is so for all, and of fewer than three categories with the metric. Raises
+    ValueError for fewer than three categories.
     """
     names = sorted(set(tables[0]["category"]))
+    if len(names) < 3:
+        raise ValueError(f"Expected at least three categories to rank, got {len(names)}.")
+    both = [
+        [_wide(own, "lost") for own in (table.assign(lost=1 - table[agreement]), lost(table, metric))]
+        for table in tables
+    ]
+    known = np.all([np.isfinite(loss).any(axis=1) for _, loss in both], axis=0)
+    names = [name for name, own in zip(names, known) if own]
     count = len(names)
     if count < 3:
-        raise ValueError(f"Expected at least three categories to rank, got {count}.")
+        return Difference(*[float("nan")] * 6)
     drawn = resampled(count, RESAMPLES, 0)
     places = [np.repeat(np.arange(count), own) for own in [np.ones(count, dtype=int), *drawn]]
     facts = {"replicate": range(ITSELF, RESAMPLES), "draw": [0, *checksums(drawn)]}
     facts |= {"pictures": crc32("\n".join(map(str, names)).encode()), "units": count, "freedom": count - 1}
     parts = []
-    for run, table in enumerate(tables):
-        lacking = 1 - table.pivot(index="category", columns="placement", values=agreement)
-        loss = lost(table, metric).pivot(index="category", columns="placement", values="lost").reindex_like(lacking)
-        both = lacking.to_numpy(dtype=float), loss.to_numpy(dtype=float)
-        values = [_rank_correlation(*(part[own] for part in both)) for own in places]
+    for run, pair in enumerate(both):
+        values = [_rank_correlation(*(part[known][own] for part in pair)) for own in places]
         parts.append(pd.DataFrame(facts | {"rank": values, "run": run}))
     return Sampled.of(pd.concat(parts, ignore_index=True), "rank").difference()
+
+
+def _wide(table: pd.DataFrame, column: str) -> Float[np.ndarray, "category placement"]:
+    """A column by category and placement, both in alphabetical order."""
+    return table.pivot(index="category", columns="placement", values=column).to_numpy(dtype=float)
 
 
 def lost(table: pd.DataFrame, metric: str = "pixel_ap") -> pd.DataFrame:
@@ -183,7 +195,12 @@ def lost(table: pd.DataFrame, metric: str = "pixel_ap") -> pd.DataFrame:
 
 
 def _rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
-    ranks = [rankdata(part, axis=0) - (len(part) + 1) / 2 for part in (one, other)]
-    size = np.sqrt((ranks[0] ** 2).sum(0) * (ranks[1] ** 2).sum(0))
-    known = (size > 0) & np.isfinite(one).all(0) & np.isfinite(other).all(0)
-    return float(((ranks[0] * ranks[1]).sum(0)[known] / size[known]).mean()) if known.any() else float("nan")
+    """The mean over columns of Spearman's correlation between the rows that have both numbers."""
+    found = []
+    for pair in zip(one.T, other.T):
+        known = np.isfinite(pair).all(0)
+        ranks = [rankdata(part[known]) - (known.sum() + 1) / 2 for part in pair]
+        size = np.sqrt((ranks[0] ** 2).sum() * (ranks[1] ** 2).sum())
+        if size > 0:
+            found.append(float((ranks[0] * ranks[1]).sum() / size))
+    return float(np.mean(found)) if found else float("nan")

@@ -119,3 +119,22 @@ def test_what_agreement_foretells_is_spearmans_mean_over_placements():
     assert np.isnan(foretold(table.assign(pixel_ap=np.nan)).gap)
     with pytest.raises(ValueError, match="three categories to rank, got 2"):
         foretold(table[table.category.isin(["c0", "c1"])])
+
+
+def test_categories_without_the_metric_take_no_part_in_what_agreement_foretells():
+    rng = np.random.default_rng(1)
+    lacking, loss = rng.random((8, 2)), rng.random((8, 2))
+    loss[5] = np.nan  # no damaged picture
+    loss[2, 1] = np.nan  # its damage is out of view
+    cells = [(f"c{c}", f"p{p}") for c in range(8) for p in range(2)]
+    table = pd.DataFrame(cells, columns=["category", "placement"])
+    table = table.assign(cosine=1 - lacking.ravel(), pixel_ap_before=0.9, pixel_ap=0.9 - loss.ravel())
+    found = foretold(table)
+    ranks = [spearmanr(lacking[own, p], loss[own, p]).statistic for p in (0, 1) for own in [~np.isnan(loss[:, p])]]
+    assert found.gap == pytest.approx(np.mean(ranks)) and found.low < found.gap < found.high
+    everywhere = table[~table.category.isin(["c2", "c5"])]
+    without = foretold(table[table.category != "c5"])
+    assert vars(without) == vars(found)
+    assert foretold(everywhere).gap != found.gap
+    few = foretold(table.assign(pixel_ap=table.pixel_ap.where(table.category.isin(["c0", "c1"]))))
+    assert np.isnan([few.gap, few.low, few.se]).all()
