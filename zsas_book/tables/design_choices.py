@@ -6,10 +6,13 @@ import pandas as pd
 
 from zsas_lib.backbones.zoo import Card
 from zsas_lib.evaluation.sampled import LEVEL, POWER
-from zsas_lib.robustness.design_choices import BETTER, MORE_IS_BETTER, WITHIN, WORSE
+from zsas_lib.robustness.design_choices import BETTER, FACTORS, TOLD, WITHIN, WORSE
 
 from ..words import beyond, counted, extremes, listed, points
+from .zoo import absent_in_words
 
+WHY_ABSENT = {FACTORS: "too few networks for a line", TOLD: "no strangers were asked about"}
+"""What takes an axis away."""
 UP, DOWN, DOT = "\N{UPWARDS ARROW}", "\N{DOWNWARDS ARROW}", "\N{MIDDLE DOT}"
 
 
@@ -30,7 +33,8 @@ def arrows(sure: pd.DataFrame, cards: Sequence[Card]) -> pd.DataFrame:
     for member, own in sure.groupby("member", sort=False):
         card, first = known[str(member)], own.iloc[0]
         alone = ", from one seed" if first["seeds"] == 1 else ""
-        choice = {"choice": f"{card.axis}: {card.value} instead of {card.baseline}{alone}"}
+        baseline = card.baseline or first["against"]  # a released tower is made in place of none
+        choice = {"choice": f"{card.axis}: {card.value} instead of {baseline}{alone}"}
         rows[member] = choice | {row["axis"]: arrow(row) for row in own.to_dict("records")}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("member")
 
@@ -88,6 +92,6 @@ def limits(sure: pd.DataFrame) -> list[str]:
 
 
 def absent_axes(sure: pd.DataFrame) -> str:
-    """Which axes the page goes without."""
-    absent = [axis for axis in MORE_IS_BETTER if axis not in set(sure["axis"])]
-    return f"Left out: {listed(absent)} (too few networks for a line)." if absent else ""
+    """Which axes the page goes without, and why."""
+    there = set(sure["axis"])
+    return absent_in_words({axis: why for axis, why in WHY_ABSENT.items() if axis not in there})

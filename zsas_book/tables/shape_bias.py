@@ -8,7 +8,7 @@ from zsas_lib.robustness.effective import rank_correlation
 from zsas_lib.robustness.shape_bias import AS_DRAWN, EQUAL, TAUGHT
 
 from ..words import counted, extremes, gain, listed, of_difference, points
-from .zoo import intervals
+from .zoo import intervals, rank_in_words
 
 EVEN = 0.5
 """The bias of who has none."""
@@ -49,7 +49,7 @@ def bias_in_words(bias: pd.DataFrame, reference: str, head: str = TAUGHT) -> lis
     known = f" (95 % interval {ranks.low:+.2f} to {ranks.high:+.2f} over {members}, each with all its seeds)"
     interval = "" if np.isnan(ranks.low) else known
     said.append(
-        f"As drawn that follows what is easier to read: rank correlation {ranks.gap:+.2f} over "
+        f"As drawn, that and how much easier the shape is to read: {rank_in_words(ranks.gap)} over "
         f"{counted(len(itself), 'network')}{interval}."
     )
     alike = {str(name): Sampled.of(part, "bias") for name, part in ways[EQUAL].groupby("member", sort=False)}

@@ -15,7 +15,8 @@ from ..words import counted, listed, points
 
 
 def cards_table(cards: Sequence[Card]) -> pd.DataFrame:
-    """A row for each member: what it varies, what it saw and what it cost, the mean over its seeds."""
+    """A row for each member: what it varies, what it saw and what it cost, the mean over its seeds (nan where that is
+    not known)."""
     rows = {}
     for name in dict.fromkeys(card.name for card in cards):
         own = [card for card in cards if card.name == name]
@@ -27,7 +28,7 @@ def cards_table(cards: Sequence[Card]) -> pd.DataFrame:
             "pictures": f"{first.pictures:,}" if first.pictures else "not known",
             "seen": f"{first.pictures_seen:,}" if first.pictures_seen else "not known",
             "image tower": f"{first.parameters / 1e3:.0f} k",
-            "core seconds": sum(card.core_seconds for card in own) / len(own),
+            "core seconds": sum(card.core_seconds for card in own) / len(own) or np.nan,
             "seeds": len(own),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("member")
@@ -65,13 +66,28 @@ def wide(sure: pd.DataFrame, row: str, column: str, value: str = "gap") -> pd.Da
 
 
 def clear(sure: pd.DataFrame, key: str, unit: float = 100.0) -> str:
-    """What of `intervals` has one that leaves 0 out, highest first: "a +3.1 points (95 % ...), b ..."; "none" else."""
+    """What of `intervals` has one that leaves 0 out, highest first, times ``unit``: "a +3.1 (+1.0 to +5.2) and b ...";
+    "none" else."""
     known = sure[(sure["low"] > 0) | (sure["high"] < 0)].sort_values("gap", ascending=False)
     said = [
         f"{own[key]} {points(unit * own['gap'])} ({points(unit * own['low'])} to {points(unit * own['high'])})"
         for own in known.to_dict("records")
     ]
     return listed(said)
+
+
+def off_the_line(effective: pd.DataFrame, every: str, told: Sequence[str]) -> list[str]:
+    """Which members lie above or below the line beyond chance, over ``every`` factor and, of those ``told``, factor by
+    factor; or that there is no line. ``effective`` are `intervals` by member and factor."""
+    whole = effective["factor"] == every
+    if effective["gap"].isna().all():
+        return ["Too few networks make a line, so that none can be off it."]
+    own = effective[~whole & effective["member"].isin(told)]
+    by_factor = [f"the {name} under {clear(rows, 'factor')}" for name, rows in own.groupby("member", sort=False)]
+    return [
+        f"Over all factors these lie off the line beyond chance: {clear(effective[whole], 'member')}.",
+        f"Factor by factor, {'; '.join(by_factor)}." if by_factor else "",
+    ]
 
 
 def ranks(table: pd.DataFrame, columns: Sequence[str], named: str) -> pd.DataFrame:
@@ -92,8 +108,14 @@ def foretold_in_words(table: pd.DataFrame) -> list[str]:
         members = f"{counted(row['members'], 'resampled member')}, each with all its seeds"
         interval = f"95 % interval {row['low']:+.2f} to {row['high']:+.2f} over {members}"
         over = f"over {counted(row['networks'], 'network')}" + ("" if np.isnan(row["low"]) else f", {interval}")
-        said.append(f"Accuracy in plain view and {row[named]}: rank correlation {row['rank']:+.2f} ({over}).")
+        rank = rank_in_words(row["rank"])
+        said.append(f"Accuracy in plain view and {row[named]}: {rank} ({over}).")
     return said
+
+
+def rank_in_words(rank: float) -> str:
+    """ "rank correlation +0.71", or that there is none where one number is the same for all."""
+    return "no rank correlation" if np.isnan(rank) else f"rank correlation {rank:+.2f}"
 
 
 def changes_of_ways(errors: pd.DataFrame, before: str, after: str, metrics: Sequence[str]) -> pd.DataFrame:

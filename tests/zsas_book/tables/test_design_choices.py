@@ -4,8 +4,10 @@ import pytest
 
 from zsas_book import figures
 from zsas_book.tables import design_choices as tables
+from zsas_book.tables.zoo import cards_table
 from zsas_lib.backbones.zoo import zoo_cards
-from zsas_lib.robustness.design_choices import ACCURACY, BETTER, CALIBRATION, FACTORS, FOUND, TOLD, WITHIN, WORSE
+from zsas_lib.robustness.design_choices import ACCURACY, BETTER, CALIBRATION, FACTORS, TOLD, WITHIN, WORSE
+from zsas_lib.robustness.naming_towers import TowerCard
 
 
 def row(member, axis, low, high, seen, seeds=3, power=0.04):
@@ -41,6 +43,16 @@ def test_arrows_go_with_the_number_and_words_say_whether_that_is_good():
     assert table.loc["short", "choice"] == "length of training: 300 steps instead of 1,000 steps, from one seed"
 
 
+def test_a_released_tower_stands_in_the_place_of_the_one_that_it_is_compared_with():
+    unknown = {"source": "", "loss": "captions", "begins": None, "pictures": 0, "pictures_seen": 0, "parameters": 1}
+    unknown |= {"core_seconds": 0.0, "architecture": {}, "seed": 0, "kind": "CNN", "axis": "tower", "baseline": ""}
+    cards = [TowerCard(name=name, value=name, **unknown) for name in ("ViT-B-16:openai", "RN50:openai")]
+    own = pd.DataFrame([row("RN50:openai", ACCURACY, -0.05, 0.01, WITHIN, seeds=1) | {"against": "ViT-B-16:openai"}])
+    choice = tables.arrows(own, cards).loc["RN50:openai", "choice"]
+    assert choice == "tower: RN50:openai instead of ViT-B-16:openai, from one seed"
+    assert np.isnan(cards_table(cards).loc["RN50:openai", "core seconds"])
+
+
 def test_advice_sorts_choices_by_what_is_seen_of_them():
     better, worse, weighed, equal, alone = tables.advice(SURE)
     assert better == "Better somewhere and worse nowhere, so worth choosing: sigmoid (calibration error -3.0)."
@@ -66,7 +78,11 @@ def test_limits_count_what_is_open_and_say_what_could_have_been_seen():
 
 
 def test_axes_that_are_not_there_are_named():
-    assert tables.absent_axes(SURE) == f"Left out: {FACTORS}, {TOLD} and {FOUND} (too few networks for a line)."
+    assert tables.absent_axes(SURE) == (
+        f"Left out: {FACTORS} (too few networks for a line). Left out: {TOLD} (no strangers were asked about)."
+    )
+    told = pd.concat([SURE, pd.DataFrame([row("vit", TOLD, 0.0, 0.1, WITHIN)])])
+    assert tables.absent_axes(told) == f"Left out: {FACTORS} (too few networks for a line)."
 
 
 @pytest.mark.slow

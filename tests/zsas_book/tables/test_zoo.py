@@ -64,3 +64,26 @@ def test_ranks_over_networks_have_an_interval():
         "Accuracy in plain view and mAP: rank correlation +1.00 (over 6 networks, 95 % interval +1.00 to +1.00 over 5 "
         "resampled members, each with all its seeds)."
     ]
+
+
+def test_where_one_number_is_the_same_for_all_there_is_no_rank_correlation():
+    table = pd.DataFrame({"accuracy": [0.5], "mAP": [0.7], "member": ["one"]})
+    said = tables.foretold_in_words(tables.ranks(table, ["mAP"], "direction"))
+    assert said == ["Accuracy in plain view and mAP: no rank correlation (over 1 network)."]
+
+
+def test_all_members_are_told_off_the_line_also_those_that_make_it():
+    rows = [
+        ("a", "all", 0.05, 0.02),
+        ("vit", "all", 0.01, -0.02),
+        ("vit", "pose", -0.04, -0.06),
+        ("a", "pose", 0.1, 0.1),
+    ]
+    effective = pd.DataFrame(rows, columns=["member", "factor", "gap", "low"])
+    effective["high"] = 2 * effective["gap"] - effective["low"]
+    assert tables.off_the_line(effective, "all", ["vit"]) == [
+        "Over all factors these lie off the line beyond chance: a +5.0 (+2.0 to +8.0).",
+        "Factor by factor, the vit under pose -4.0 (-6.0 to -2.0).",
+    ]
+    unknown = effective.assign(gap=np.nan, low=np.nan, high=np.nan)
+    assert tables.off_the_line(unknown, "all", ["vit"]) == ["Too few networks make a line, so that none can be off it."]
