@@ -181,8 +181,9 @@ def say(*sentences: str) -> Markdown:
 
 
 def verdict(*sentences: str, of: str = "") -> Markdown:
-    """The same behind **Verdict.**, or **Verdict, OF.**"""
-    return Markdown(f"**Verdict{', ' if of else ''}{in_markdown(of)}.** {say(*sentences).data}")
+    """The same behind **Verdict.**, or **Verdict, OF.**; nothing where there is nothing to say."""
+    said = say(*sentences).data
+    return Markdown(f"**Verdict{', ' if of else ''}{in_markdown(of)}.** {said}" if said else "")
 
 
 def paragraphs(parts: Iterable[Markdown]) -> Markdown:

@@ -111,6 +111,7 @@ def test_a_change_is_said_from_and_to():
 def test_a_verdict_is_one_paragraph():
     assert words.verdict("First.", "", "Second.").data == "**Verdict.** First. Second."
     assert words.verdict("It is.", of="WinCLIP").data == "**Verdict, WinCLIP.** It is."
+    assert words.verdict().data == words.verdict("", of="WinCLIP").data == "", "there is none"
 
 
 @pytest.mark.parametrize(

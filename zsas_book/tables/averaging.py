@@ -13,6 +13,7 @@ from zsas_lib.robustness.robust_training import changes
 
 from ..labels import label
 from ..words import beyond, how_sure, listed, points
+from .robust_training import share_in_words
 
 Runs = Mapping[str, Mapping[str, Sequence[ResultTable]]]
 """Tables of `evaluate` by model and by way, one for each training."""
@@ -124,6 +125,6 @@ def worst_in_words(rows: pd.DataFrame, metric: str) -> list[str]:
         sure = how_sure(row.closed_low, row.closed_high, row.closed_agree / 100, row.closed_power)
         sentences.append(
             f"{label(row.model)}, {row.way}: the gap of {label(metric)} to its own worst case closes by "
-            f"{points(row.closed_gap)} points, {row.share:.0f} % of it, {word} ({sure})."
+            f"{points(row.closed_gap)} points, {share_in_words(row.share)}{word} ({sure})."
         )
     return sentences

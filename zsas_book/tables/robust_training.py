@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from zsas_lib.evaluation.paired import over_categories
@@ -79,6 +80,11 @@ def shown_looks(found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["model", "patches", "cost", *columns])
 
 
+def share_in_words(share: float) -> str:
+    """ "43 % of it, ", of a gap that is closed; "" of one that is not open (nan)."""
+    return "" if np.isnan(share) else f"{share:.0f} % of it, "
+
+
 def in_words(rows: pd.DataFrame, metric: str) -> list[str]:
     """For each model and training under perturbations what worst cases and pictures as they are gain or pay, and how
     much of the gap between them closes."""
@@ -88,7 +94,7 @@ def in_words(rows: pd.DataFrame, metric: str) -> list[str]:
         for what, words in (("worst", "worst cases"), ("clean", "pictures as they are"), ("closed", "gap closed")):
             gap, low, high = (row[f"{what}_{part}"] for part in ("gap", "low", "high"))
             word = beyond(low, high, "a gain", "a loss", "within chance")
-            share = f"{row['share']:.0f} % of it, " if what == "closed" else ""
+            share = share_in_words(row["share"]) if what == "closed" else ""
             said.append(f"{words} {points(gap)} ({share}{word})")
         sentences.append(f"{label(row['model'])}, {row['training']}, points of {label(metric)}: {listed(said)}.")
     return sentences

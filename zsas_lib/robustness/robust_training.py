@@ -19,7 +19,7 @@ from ..data.dataset import AnomalyDataset
 from ..data.record import row_name
 from ..evaluation.complexity import counted
 from ..evaluation.paired import flat_runs
-from ..evaluation.sampled import Sampled
+from ..evaluation.sampled import Sampled, without_dust
 from ..evaluation.tables import MEAN
 from ..models.learned import LearnedModel
 from ..perturbations import OF_PAPER_S
@@ -109,8 +109,8 @@ def changes(
 
     ``found`` has `whole_sets.bounds` of each run of each training, all on the same pictures, by its name, or of
     whatever else is named ``by``. Columns: that, clean, worst and gap (their difference); share (of the first one's
-    gap, how much is closed); and for each of `CHANGES` the columns of `Difference`, such as clean_gap and clean_low,
-    nan where a single category gives no interval.
+    gap, how much is closed; nan where that one has no gap to close); and for each of `CHANGES` the columns of
+    `Difference`, such as clean_gap and clean_low, nan where a single category gives no interval.
     """
     worst = combination_name(over)
     of = {name: [_mean(own, combination, metric) for combination in (NONE, worst)] for name, own in found.items()}
@@ -121,7 +121,8 @@ def changes(
         gap = clean - at_worst
         changed = dict(zip(CHANGES, (clean - first_clean, at_worst - first_worst, first_gap - gap)))
         row = {by: name, "clean": clean.values[0], "worst": at_worst.values[0], "gap": gap.values[0]}
-        row["share"] = changed["closed"].values[0] / first_gap.values[0]
+        open_gap = without_dust(float(first_gap.values[0]))
+        row["share"] = changed["closed"].values[0] / open_gap if open_gap > 0 else np.nan
         for what, own in changed.items():
             row |= {f"{what}_{part}": value for part, value in vars(own.difference_or_nan()).items()}
         rows.append(row)

@@ -43,6 +43,12 @@ def test_rows_are_in_percent_with_what_a_training_costs(found):
     (said,) = robust_training.in_words(rows, "aupro")
     assert said.startswith("AnomalyCLIP, worst of looks, points of AUPRO: worst cases ")
     assert said.endswith(", pictures as they are -2.0 (a loss) and gap closed +3.0 (20 % of it, a gain).")
+    (said,) = robust_training.in_words(rows.assign(share=float("nan")), "aupro")
+    assert said.endswith(" and gap closed +3.0 (a gain)."), "of a gap that was not open there is no share"
+    told = {"closed_agree": 90.0, "closed_power": 4.0, "way": "turned"}
+    for share, of_it in ((20.0, "20 % of it, "), (float("nan"), "")):
+        (said,) = averaging.worst_in_words(rows[1:].assign(**told, share=share), "aupro")
+        assert f"closes by +3.0 points, {of_it}beyond chance (95 % interval +1.0 to +5.0, 90 %" in said
 
 
 def test_looks_have_intervals_over_categories():

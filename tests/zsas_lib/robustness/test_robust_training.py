@@ -43,6 +43,17 @@ def test_the_gap_of_each_training_is_set_against_the_first(tables):
 
 
 @pytest.mark.slow
+def test_no_share_is_closed_of_a_gap_that_is_not_open(tables):
+    one, other = tables
+    worst = one.combination == WORST
+    for clean in (0.4, 0.5):  # the worst cases are as good as pictures as they are, or better
+        closed = one.assign(aupro=one.aupro.where(worst, clean).where(~worst, 0.5))
+        closed.replicates, closed.attrs = one.replicates, one.attrs
+        rows = study.changes({"plain": [closed], "random": [other]}, "aupro")
+        assert rows.share.isna().all() and rows.gap[0] == pytest.approx(clean - 0.5)
+
+
+@pytest.mark.slow
 def test_runs_are_averaged_and_a_single_category_has_no_interval(tables):
     one, other = tables
     rows = study.changes({"first": [one, other], "second": [other, one]}, "aupro", by="way")
