@@ -70,9 +70,10 @@ def _corruptions() -> list[str]:
 
 
 def _metrics() -> list[str]:
-    from zsas_lib.metrics import list_metrics
+    """Those that every table of `evaluate` has, from functions of its own."""
+    from zsas_lib.metrics import METRICS
 
-    return list_metrics()
+    return sorted(name for name, metric in METRICS.items() if metric.function and metric.evaluated)
 
 
 def _factors() -> list[str]:

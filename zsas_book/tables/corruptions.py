@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from zsas_lib.evaluation.paired import differences, samples
@@ -86,21 +87,30 @@ def in_words(whole: pd.DataFrame, sweeps: Sweeps, metric: str) -> list[str]:
     for name, own in whole.groupby("model", sort=False):
         of = {quantity: samples(own, quantity, "corruption") for quantity in QUANTITIES}
         kept[str(name)] = mean_of(of["retained"])
-        least = min(of["retained"], key=lambda key: of["retained"][key].values[0])
         clean = pd.concat([s[(s["category"] == MEAN) & (s["corruption"] == CLEAN)] for s in sweeps[str(name)]])
-        called, lowest = label(str(name)), 100 * of["retained"][least].values[0]
+        called = label(str(name))
         said.append(
-            f"{called[:1].upper()}{called[1:]} keeps {100 * kept[str(name)].values[0]:.0f} % of its {label(metric)} in "
-            f"the mean over corruptions, least under {label(least)} ({lowest:.0f} %). At "
-            f"its clean threshold it calls {100 * (1 - clean['tnr'].mean()):.0f} % of sound clean pictures damaged, "
+            f"{called[:1].upper()}{called[1:]} {_left(of['retained'], metric)}. At its clean threshold it calls "
+            f"{100 * (1 - clean['tnr'].mean()):.0f} % of sound clean pictures damaged, "
             f"{_more(of['alarms'])}; it misses {100 * (1 - clean['tpr'].mean()):.0f} % of damaged clean ones, "
             f"{_more(of['missed'])}."
         )
-    first, *others = kept
+    first, *others = [name for name, own in kept.items() if np.isfinite(own.values[0])] or [""]
     for name in others:
         gap = gain(kept[name] - kept[first])
         said.append(f"What is left of {label(name)} differs from what is left of {label(first)} by {gap}.")
     return said
+
+
+def _left(of: Mapping[str, Sampled], metric: str) -> str:
+    """How much of a metric is left, and where least; of 0 nothing can be (nan)."""
+    mean = mean_of(of).values[0]
+    if np.isnan(mean):
+        return f"has {label(metric)} of 0 on clean pictures (in one run at least), of which nothing can be left"
+    least = min(of, key=lambda key: of[key].values[0])
+    lowest = 100 * of[least].values[0]
+    left = f"keeps {100 * mean:.0f} % of its {label(metric)} in the mean over corruptions"
+    return f"{left}, least under {label(least)} ({lowest:.0f} %)"
 
 
 def _more(of: Mapping[str, Sampled]) -> str:

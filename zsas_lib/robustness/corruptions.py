@@ -133,8 +133,9 @@ def effects(sweep: pd.DataFrame, metric: str) -> pd.DataFrame:
     """What each corruption does, as a `flat` table of categories and their mean, pair by pair with the clean pictures.
 
     Columns: category, corruption, those of `REPLICATE`, and, each in the mean over the severities, as fractions:
-    retained, the metric divided by its clean value (of a mean: mean by mean); alarms, by how much the share of sound
-    pictures above the clean threshold has grown; missed, that of damaged pictures below it. Raises as `flat`.
+    retained, the metric divided by its clean value (of a mean: mean by mean; nan of 0, of which nothing can be left);
+    alarms, by how much the share of sound pictures above the clean threshold has grown; missed, that of damaged
+    pictures below it. Raises as `flat`.
     """
     whole, parts = flat(sweep), []
     for category, rows in whole.groupby("category", sort=False):
@@ -143,7 +144,7 @@ def effects(sweep: pd.DataFrame, metric: str) -> pd.DataFrame:
         for corruption, own in corrupted.groupby("corruption", sort=False):
             mean = pd.DataFrame(own.groupby("replicate")[[metric, *RATES]].mean())
             kept = pd.DataFrame(clean[REPLICATE[2:]]).assign(
-                retained=mean[metric] / clean[metric],
+                retained=mean[metric] / clean[metric].where(clean[metric] > 0),
                 alarms=clean["tnr"] - mean["tnr"],
                 missed=clean["tpr"] - mean["tpr"],
             )

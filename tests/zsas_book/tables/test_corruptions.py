@@ -83,6 +83,17 @@ def test_sentences_say_what_is_kept_and_who_keeps_more(sweeps):
 
 
 @pytest.mark.slow
+def test_of_nothing_nothing_is_left(sweeps):
+    whole = whole_effects(sweeps, "pixel_ap")
+    lacking = whole.assign(retained=whole["retained"].mask(whole["model"] == "winclip"))
+    first, second = in_words(lacking, sweeps, "pixel_ap")  # and no difference from it
+    said = (
+        "WinCLIP has pixel AP of 0 on clean pictures (in one run at least), of which nothing can be left. At its clean"
+    )
+    assert first.startswith(said) and second.startswith("Local contrast keeps")
+
+
+@pytest.mark.slow
 def test_the_largest_change_counts_whichever_way_it_goes(sweeps):
     of = samples(whole_effects(sweeps, "pixel_ap").query("model == 'winclip'"), "alarms", "corruption")
     of = {name: of["fog"] - (of["fog"].values[0] - gap) for name, gap in (("fog", -0.625), ("sensor_noise", 0.333))}

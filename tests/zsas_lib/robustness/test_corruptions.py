@@ -12,6 +12,7 @@ from zsas_lib.evaluation.evaluate import evaluate
 from zsas_lib.evaluation.paired import samples
 from zsas_lib.evaluation.replicates import drawn_pictures
 from zsas_lib.evaluation.sampled import ITSELF
+from zsas_lib.evaluation.tables import Replicated
 from zsas_lib.metrics import image_metrics
 from zsas_lib.robustness.corruptions import CLEAN, clean_threshold, corruption_sweep, effects
 
@@ -85,6 +86,15 @@ def test_false_alarms_are_those_at_the_clean_threshold(dataset, sweep):
     expected = drawn @ (~called & ~labels).numpy() / (drawn @ (~labels).numpy())
     own = sweep.replicates.query("category == 'lamp' and corruption == 'none'")
     assert np.allclose(own["tnr"], expected, equal_nan=True)
+
+
+@pytest.mark.slow
+def test_nothing_is_left_of_a_clean_value_of_0(sweep):
+    nothing = Replicated(sweep.assign(aupro=sweep["aupro"].where(sweep["corruption"] != CLEAN, 0.0)))
+    nothing.replicates, nothing.attrs = sweep.replicates, sweep.attrs
+    found = effects(nothing, "aupro")
+    itself = found[found["replicate"] == ITSELF]
+    assert itself["retained"].isna().all() and itself["alarms"].notna().all()
 
 
 def test_the_threshold_of_one_class_is_none():
