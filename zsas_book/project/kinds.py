@@ -94,6 +94,12 @@ def _sets_of_sentences() -> list[str]:
     return list(SETS)
 
 
+def _second_trainings() -> list[str]:
+    from zsas_lib.robustness.hard_negatives import ARMS
+
+    return list(ARMS)
+
+
 DATASET = "data set"
 KINDS: dict[str, Callable[[], list[str]]] = {
     DATASET: _datasets,
@@ -110,6 +116,7 @@ KINDS: dict[str, Callable[[], list[str]]] = {
     "visual factor": _factors,
     "member of the zoo": _members,
     "set of sentences": _sets_of_sentences,
+    "second training": _second_trainings,
 }
 
 FOLDER, FILE, BACKBONE, CATEGORY, AMOUNT = "folder", "file", "backbone", "category", "amount of the perturbation"

@@ -208,6 +208,12 @@ def test_values_are_coerced_by_the_declared_type(given, expected):
         ("visual factor", "lighting", "light", ", ".join(FACTORS)),
         ("member of the zoo", "reference", "referense", ", ".join(RECIPES)),
         ("set of sentences", "one pair", "two pairs", "all, one article, one template, no template, one pair"),
+        (
+            "second training",
+            "hard patches",
+            "hard patch",
+            "plain, hard pictures, hard patches, others as often, twice as long",
+        ),
     ],
 )
 def test_names_are_those_that_the_registries_have(kind, good, bad, known):
