@@ -63,6 +63,12 @@ def test_words_name_the_best_and_the_floor(entries):
     assert "that were trained, on" not in said  # one grid is no choice
     assert f"{best.tower} with {best.windows} windows has the highest AUPRO, {best.aupro:.1f} %" in said
     assert "Random weights, of one draw each" in said
+    for names, begin in (
+        ("a", "Of what the one trained tower gives, a with"),
+        ("ab", "Of 2 towers and variants that were"),
+    ):
+        some = trained.head(2).assign(tower=list(names.ljust(2, "a")))
+        assert tables.towers_in_words(some, tables.against_first([entries[0]], METRICS), "aupro")[0].startswith(begin)
 
 
 def test_the_best_map_without_a_model_is_the_last_row(entries):
