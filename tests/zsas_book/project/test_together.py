@@ -19,6 +19,7 @@ DECLARED = (
     Parameter("weights", "str", False, None, kind="file"),
     Parameter("backbone", "str", False, "embedded", kind="backbone"),
     Parameter("placements", "str", True, ["mirror"], kind="placement"),
+    Parameter("held_out", "str", True, None, kind="auxiliary category"),
 )
 VALUES = {parameter.name: parameter.default for parameter in DECLARED}
 
@@ -41,6 +42,7 @@ def test_what_goes_together_is_silent(mvtec_root, tmp_path):
     given = {"dataset": "folder", "data_root": mvtec_root.name, "categories": ["grid"], "weights": "my.pt"}
     assert told(mvtec_root.parent, **given | {"perturbation": "saturation", "values": [-0.5, 0.5]}) == []
     assert told(tmp_path, categories=["ceramic_ring"], weights="random", values=[3.1]) == []
+    assert told(tmp_path, held_out=["cork_sheet"]) == []
 
 
 @pytest.mark.parametrize(
@@ -77,6 +79,10 @@ def test_what_goes_together_is_silent(mvtec_root, tmp_path):
         (
             {"placements": ["mirror", "rotatio(15)"]},
             "Parameter 'placements': Unknown placement 'rotatio'; known: mirror, rotation, scale, ",
+        ),
+        (
+            {"held_out": ["cork_sheet", "ceramic_ring"]},
+            "Parameter 'held_out' names 'ceramic_ring', but data set 'embedded-a' has brushed_gear, ",
         ),
         ({"placements": ["rotation(15"]}, "Parameter 'placements': Expected a placement such as 'mirror' or "),
         ({"weights": "my.pt"}, "Parameter 'weights' is 'my.pt', but there is no {root}/my.pt."),
