@@ -120,12 +120,13 @@ KINDS: dict[str, Callable[[], list[str]]] = {
 }
 
 FOLDER, FILE, BACKBONE, CATEGORY, AMOUNT = "folder", "file", "backbone", "category", "amount of the perturbation"
-PLACEMENT = "placement"
+PLACEMENT, LEARNT_CATEGORY = "placement", "auxiliary category"
 ELSEWHERE = {FOLDER: "str", FILE: "str", BACKBONE: "str", CATEGORY: "str", AMOUNT: "float", PLACEMENT: "str"}
+ELSEWHERE |= {LEARNT_CATEGORY: "str"}
 """Kinds that no registry lists, and the type of each: paths, relative to the project's folder (a file may be "random"
 or "hf-hub:ORG/NAME" too, where weights are meant); backbones, whose names may hold paths; categories of the parameter
-``dataset`` in ``data_root``; amounts of the parameter ``perturbation``; placements, such as "rotation(15)". `together`
-checks them, `paths` reads paths."""
+``dataset`` in ``data_root``, and of what models learn from in ``auxiliary_root``; amounts of the parameter
+``perturbation``; placements, such as "rotation(15)". `together` checks them, `paths` reads paths."""
 
 
 def known_names(kind: str) -> list[str]:

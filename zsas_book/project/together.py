@@ -13,7 +13,7 @@ from zsas_lib.base.errors import DataError, OptionError, UnknownNameError, meant
 from zsas_lib.data.registry import DATASETS, dataset_record
 
 from .backbones import unknown_backbones
-from .kinds import AMOUNT, BACKBONE, CATEGORY, FILE, PLACEMENT
+from .kinds import AMOUNT, BACKBONE, CATEGORY, FILE, LEARNT_CATEGORY, PLACEMENT
 from .parameters import Parameter, ParameterError, Value
 from .paths import LOCAL, path_in
 from .suited import unsuited
@@ -84,8 +84,8 @@ def misfits(
     for parameter in declared:
         value = values[parameter.name]
         chosen = list(value) if isinstance(value, list) else [] if value is None else [value]
-        if parameter.kind == CATEGORY and chosen and DATASET in values:
-            name, folder = str(values[DATASET]), _place(values.get(ROOT), root)
+        if chosen and (place := _whose_categories(parameter, values)):
+            name, folder = place[0], _place(values.get(place[1]), root)
             try:
                 there = list(known(name, folder))
             except DataError:
@@ -120,6 +120,16 @@ def misfits(
                     f"({of.unit}); give it too: -p {parameter.name} {of.low:g},{of.high:g}"
                     + (", or None for a grid over its range." if parameter.default is None else ".")
                 )
+
+
+def _whose_categories(parameter: Parameter, values: Mapping[str, Value]) -> tuple[str, str] | None:
+    """The data set that a parameter names categories of, and the parameter that names its folder."""
+    if parameter.kind == CATEGORY and DATASET in values:
+        return str(values[DATASET]), ROOT
+    if parameter.kind == LEARNT_CATEGORY and values.get(DATASET) in DATASETS:
+        auxiliary = dataset_record(str(values[DATASET])).auxiliary
+        return (auxiliary, AUXILIARY_ROOT) if auxiliary else None
+    return None
 
 
 def datasets_of(values: Mapping[str, Value]) -> Iterator[tuple[str, str]]:

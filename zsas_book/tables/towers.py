@@ -10,7 +10,7 @@ from zsas_lib.models import BEST_TRIVIAL
 from zsas_lib.studies.towers import RANDOM, Entry
 
 from ..labels import label
-from ..words import beyond, counted, how_sure, listed, points
+from ..words import beyond, how_sure, listed, points
 
 POINTS = ("gap", "se", "low", "high", "power")
 FIRST_SENTENCE = ". "
@@ -93,9 +93,12 @@ def towers_in_words(table: pd.DataFrame, differences: pd.DataFrame, metric: str)
     if len(trained):
         best = trained.loc[trained[metric].idxmax()]
         grids = trained.grid.nunique()
+        many = trained.tower.nunique()
+        among = (
+            f"Of {many} towers and variants that were trained" if many > 1 else "Of what the one trained tower gives"
+        )
         sentences.append(
-            f"Of {counted(trained.tower.nunique(), 'tower and variant', 'towers and variants')} that were trained, "
-            f"{f'on {grids} grids of patches, ' if grids > 1 else ''}"
+            f"{among}, {f'on {grids} grids of patches, ' if grids > 1 else ''}"
             f"{best.tower} with {best.windows or 'its own'} windows has the highest {label(metric)}, "
             f"{best[metric]:.1f} %, for {best.GFLOP:.1f} GFLOP a picture."
         )

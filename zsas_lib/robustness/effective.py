@@ -85,7 +85,7 @@ def effective_robustness(
 
     Raises ValueError for fewer than `FEWEST` reference models or two categories, and where a model lacks a category.
     """
-    table = table[table[over].isin(with_metric(table, [plain, shifted], over))]
+    table = pd.DataFrame(table[table[over].isin(with_metric(table, [plain, shifted], over))])
     sides = [table.pivot(index=over, columns=by, values=column) for column in (plain, shifted)]
     names = list(dict.fromkeys(table[by]))
     values = [side[names].to_numpy(dtype=float) for side in sides]
@@ -117,8 +117,8 @@ def effective_robustness(
 
 def with_metric(table: pd.DataFrame, metrics: Sequence[str], over: str = "category") -> list[Any]:
     """The categories in which any model has a number, in each of the metrics."""
-    known = pd.DataFrame(table.groupby(over, sort=False)[list(metrics)].count()).gt(0).all(axis=1)
-    return known.index[known].tolist()
+    counts = pd.DataFrame(table.groupby(over, sort=False)[list(metrics)].count())
+    return [name for name, known in zip(counts.index, counts.to_numpy().min(axis=1)) if known]
 
 
 def rank_correlation(

@@ -30,15 +30,17 @@ def towers_at_hand(
     names: Sequence[str], *, weights: str | None = None, floor: bool = True, image_size: int | None = None
 ) -> tuple[dict[str, Backbone], dict[str, str]]:
     """Backbones by name, and why others cannot be had; with ``floor`` the first once more with random weights: what
-    the shape of its tower gives by itself. Raises UnknownNameError for a name that is none."""
-    found, absent = {}, {}
+    the shape of its tower gives by itself. Those that have such weights anyway are called so, and need no floor. Raises
+    UnknownNameError for a name that is none."""
+    known, absent = {}, {}
     for name in dict.fromkeys(names):
         try:
-            found[name] = load_backbone(name, weights, image_size=image_size)
+            known[name] = load_backbone(name, weights, image_size=image_size)
         except (DataError, OptionError) as error:
             absent[name] = str(error)
-    if floor and found:
-        first = next(iter(found))
+    found = {f"{name}, {RANDOM}" if own.is_random else name: own for name, own in known.items()}
+    first = next(iter(known), None)
+    if floor and first is not None and not known[first].is_random:
         found[f"{first}, {RANDOM}"] = load_backbone(first, "random", image_size=image_size)
     return found, absent
 

@@ -1,10 +1,11 @@
 """Members at equal accuracy: each against the reference of its own seed, had that learnt just as long as it takes.
 
-All members but one have seen as many pictures, and so they differ in accuracy; who names more in plain view has more to
-lose and does most else better too. The zoo has the reference after fewer steps as well (`SHORT`). Between these two
-lengths of training lies, straight over the logit of accuracy, what the reference does where it names as much in plain
-view as a member: networks that differ from the member in its own choice and in length alone. Nothing is extrapolated: a
-network that names more than the reference of its seed, or less than the short one, has nothing to be compared with.
+All members but the short one and the fine-tuned ones have seen as many pictures, and so they differ in accuracy; who
+names more in plain view has more to lose and does most else better too. The zoo has the reference after fewer steps as
+well (`SHORT`). Between these two lengths of training lies, straight over the logit of accuracy, what the reference does
+where it names as much in plain view as a member: networks that differ from the member in its own choice and in length
+alone. Nothing is extrapolated: a network that names more than the reference of its seed, or less than the short one,
+has nothing to be compared with.
 """
 
 from collections.abc import Sequence

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..backbones.zoo import Card
+from ..base.errors import OptionError
 from .effective import FEWEST, effective_robustness
 from .naming import CLEAN, Answers, by_seed
 
@@ -55,7 +56,12 @@ def means(table: pd.DataFrame) -> pd.DataFrame:
 
 def drops(table: pd.DataFrame) -> pd.DataFrame:
     """What each factor takes from plain view, of each member, seed by seed: a flat table by member and factor with
-    ``run``. Columns: loss, in the accuracy's unit."""
+    ``run``. Columns: loss, in the accuracy's unit. Raises OptionError where nothing but plain view was asked about."""
+    if {*table["factor"]} <= {CLEAN}:
+        raise OptionError(
+            "Expected pictures under a factor or corruption, or damaged ones, beside those in plain view, got none; "
+            "name a corruption."
+        )
     whole = with_mean(table)
     gaps = pd.DataFrame(whole.assign(loss=_losses(whole))[whole["factor"] != CLEAN])
     return by_seed(gaps.reindex(columns=["member", "seed", "factor", "category", "loss"]), ["member", "factor"])

@@ -58,15 +58,20 @@ def matched(
     """What concept matching says of every picture: a row each.
 
     Columns: category, path (below the data set's root), is_anomalous, matching (the highest probability), named (whose
-    it is), and a column for each of ``names`` with its probability. Raises as `concepts`, ValueError for a temperature
-    that is not positive.
+    it is), and a column for each of ``names`` with its probability. Names that are said alike (pcb1 to pcb4) are one
+    concept, whose probability each of them has. Raises as `concepts`, ValueError for a temperature that is not
+    positive.
     """
     if not temperature > 0:
         raise ValueError(f"Expected a positive temperature such as 1, got {temperature}.")
-    text, parts = concepts(backbone, names), []
+    phrases = [class_phrase(name) for name in names]
+    different = list(dict.fromkeys(phrases))
+    own = [different.index(phrase) for phrase in phrases]
+    text, parts = concepts(backbone, names)[[phrases.index(phrase) for phrase in different]], []
     for batch in dataset.batches(batch_size, needs_masks=False):
         embedded = backbone.encode_image(to_device(batch.images, backbone.device))
-        found = concept_matching(torch.nn.functional.normalize(embedded, dim=-1), text, temperature).double().cpu()
+        found = concept_matching(torch.nn.functional.normalize(embedded, dim=-1), text, temperature)
+        found = found[:, own].double().cpu()
         facts = {"category": [row_name(name) for name in batch.categories], "is_anomalous": batch.is_anomalous.tolist()}
         facts |= {"matching": found.amax(1).tolist(), "named": [names[place] for place in found.argmax(1).tolist()]}
         parts.append(pd.DataFrame(facts | dict(zip(names, found.T.tolist()))))

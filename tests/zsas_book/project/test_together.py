@@ -20,6 +20,7 @@ DECLARED = (
     Parameter("backbone", "str", False, "embedded", kind="backbone"),
     Parameter("placements", "str", True, ["mirror"], kind="placement"),
     Parameter("window_categories", "str", True, None, kind="category"),
+    Parameter("held_out", "str", True, None, kind="auxiliary category"),
 )
 VALUES = {parameter.name: parameter.default for parameter in DECLARED}
 
@@ -44,6 +45,7 @@ def test_what_goes_together_is_silent(mvtec_root, tmp_path):
     assert told(tmp_path, categories=["ceramic_ring"], weights="random", values=[3.1]) == []
     assert told(tmp_path, window_categories=["ceramic_ring"]) == []
     assert told(tmp_path, categories=["ceramic_ring", "woven_sheet"], window_categories=["woven_sheet"]) == []
+    assert told(tmp_path, held_out=["cork_sheet"]) == []
 
 
 @pytest.mark.parametrize(
@@ -85,6 +87,10 @@ def test_what_goes_together_is_silent(mvtec_root, tmp_path):
         (
             {"placements": ["mirror", "rotatio(15)"]},
             "Parameter 'placements': Unknown placement 'rotatio'; known: mirror, rotation, scale, ",
+        ),
+        (
+            {"held_out": ["cork_sheet", "ceramic_ring"]},
+            "Parameter 'held_out' names 'ceramic_ring', but data set 'embedded-a' has brushed_gear, ",
         ),
         ({"placements": ["rotation(15"]}, "Parameter 'placements': Expected a placement such as 'mirror' or "),
         ({"weights": "my.pt"}, "Parameter 'weights' is 'my.pt', but there is no {root}/my.pt."),

@@ -73,6 +73,13 @@ def test_words_name_the_best_and_the_floor(entries):
     )
     alone = tables.towers_in_words(table, differences.assign(low=float("nan"), high=float("nan")), "aupro")[1]
     assert alone.endswith("in AUPRO and points: whether any differs beyond chance, one category does not tell.")
+    assert "Random weights, of one draw each" in said
+    for names, begin in (
+        ("a", "Of what the one trained tower gives, a with"),
+        ("ab", "Of 2 towers and variants that were"),
+    ):
+        some = trained.head(2).assign(tower=list(names.ljust(2, "a")))
+        assert tables.towers_in_words(some, tables.against_first([entries[0]], METRICS), "aupro")[0].startswith(begin)
 
 
 def test_the_best_map_without_a_model_is_the_last_row(entries):

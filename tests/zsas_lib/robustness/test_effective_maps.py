@@ -63,12 +63,16 @@ def test_methods_on_towers_leave_out_what_cannot_be_had(monkeypatch):
     backbones.register_backbone("one", architecture=TINY)
     backbones.register_backbone("two", architecture=tiny(layers=1))
     found, absent = science.towers_at_hand(["one", "two"], weights="random", image_size=48)
-    assert list(found) == ["one", "two", "one, random weights"] and not absent
-    assert found["one"].image_size == 48
+    assert list(found) == ["one, random weights", "two, random weights"] and not absent  # which need no floor
+    assert found["one, random weights"].image_size == 48
     none, lost = science.towers_at_hand(["one"], image_size=48)
     assert not none and "has no weights of its own" in lost["one"]
     networks, unfit = science.methods_on(found, ["winclip", "clip"])
-    assert list(networks)[:2] == ["winclip on one", "clip on one"] and len(networks) == 6 and not unfit
+    assert list(networks)[1] == "clip on one, random weights" and len(networks) == 4 and not unfit
+    trained, _ = science.towers_at_hand(["zoo:short:0"])
+    assert list(trained) == ["zoo:short:0", "zoo:short:0, random weights"]
+    assert [own.is_random for own in trained.values()] == [False, True]
+    assert list(science.towers_at_hand(["zoo:short:0"], floor=False)[0]) == ["zoo:short:0"]
 
 
 @pytest.mark.slow
@@ -78,9 +82,11 @@ def test_sweeps_are_those_of_the_store(monkeypatch, tmp_path):
     pictures = toy_dataset(tmp_path / "toy", {"a": 2, "b": 2})
     network = science.methods_on(science.towers_at_hand(["one"], weights="random", floor=False)[0], ["clip"])[0]
     found = science.kept_under(network, pictures, ["jpeg"], [2], "pixel_auroc", store=tmp_path)
-    own = corruption_sweep(network["clip on one"], pictures, ["jpeg"], [2], resamples=2)
+    own = corruption_sweep(network["clip on one, random weights"], pictures, ["jpeg"], [2], resamples=2)
     rows = own[(own["corruption"] == "jpeg") & (own["category"] != "mean")]
     assert found.loc[found["corruption"] == "jpeg", SHIFTED].tolist() == pytest.approx(rows["pixel_auroc"].tolist())
-    monkeypatch.setattr(type(network["clip on one"]), "forward", None)  # what is stored needs no network
+    monkeypatch.setattr(
+        type(network["clip on one, random weights"]), "forward", None
+    )  # what is stored needs no network
     again = science.kept_under(network, pictures, ["jpeg"], [2], "pixel_auroc", store=tmp_path)
     pd.testing.assert_frame_equal(again, found)

@@ -84,6 +84,12 @@ def test_calibration_is_that_of_the_metrics_on_the_half_that_no_temperature_saw(
     assert errors.groupby(["set", "way"]).size().eq(6).all()
 
 
+def test_pictures_in_plain_view_alone_lose_nothing_that_could_be_said(found):
+    table = accuracies(found[:1])
+    with pytest.raises(OptionError, match="or damaged ones, beside those in plain view, got none; name a corruption"):
+        drops(table[table["factor"] == CLEAN])
+
+
 def some_of(own, part):
     return replace(own, rows=own.rows[part].reset_index(drop=True), images=own.images[part.to_numpy()])
 

@@ -118,3 +118,14 @@ def test_a_model_is_told_another_name(pictures):
     )
     own, other = (describe_model(model, ["ceramic_ring"]) for model in (winclip, misnamed))
     assert own != other and describe_model(misnamed, ["ceramic_ring"])["model"] == "winclip"
+
+
+@pytest.mark.slow
+def test_names_that_are_said_alike_are_one_concept(pictures, backbone):
+    names = ["ceramic_ring", "pcb1", "woven_sheet", "pcb2", "pcb3"]
+    found, single = (module.matched(backbone, pictures, own, temperature=0.05) for own in (names, names[:3]))
+    assert found.named.tolist() == single.named.tolist()
+    for column in ("matching", *names[:3]):
+        assert found[column].tolist() == pytest.approx(single[column].tolist(), abs=1e-6)
+    assert found["pcb1"].tolist() == found["pcb2"].tolist() == found["pcb3"].tolist()
+    assert found[names[:3]].sum(axis=1).tolist() == pytest.approx([1.0] * len(pictures))
