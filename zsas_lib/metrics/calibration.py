@@ -189,7 +189,9 @@ def fitted_temperature(
         return float(np.log(np.exp(values / temperature).sum(axis=1)).mean() - true / temperature)
 
     found = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded", options={"xatol": 1e-8})
-    return float(np.exp(found.x))
+    # Of temperatures that float64 cannot tell apart, as where the loss is 0, those at the ends come first.
+    places = [*TEMPERATURES[::-1], float(np.exp(found.x))]
+    return min(places, key=lambda temperature: loss(float(np.log(temperature))))
 
 
 def fitted_platt(

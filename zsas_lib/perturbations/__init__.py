@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..base.errors import UnknownNameError
 from ..base.unit_range import require_images
-from .amounts import Amount, as_amount, is_number
+from .amounts import Amount, as_amount, at_least_single, is_number
 from .colour import HUE, SATURATION
 from .corruptions import CORRUPTIONS
 from .record import Motion, Perturbation, Range
@@ -97,9 +97,10 @@ def perturb(
         amount = amounts.get(perturbation.column, perturbation.neutral)
         if not is_number(amount, perturbation.neutral):
             steps.setdefault(perturbation.function, {})[perturbation.column] = amount
+    found = at_least_single(images)
     for function, given in steps.items():
-        images = function(images, **given)
-    return images
+        found = function(found, **given)
+    return found.to(images.dtype)
 
 
 def upright(

@@ -60,15 +60,17 @@ def gradient_wanted(planes: Tensor, *amounts: Amount) -> bool:
 
 
 def as_amount(amount: object, count: int | None = None) -> Amount:
-    """An amount, of lists and arrays as a tensor. Raises ValueError for what is neither one number nor one for each of
-    ``count`` images (None: of any number of them)."""
+    """An amount, of lists and arrays as a tensor, in one row where it is for ``count`` images. Raises ValueError for
+    what is neither one number nor one for each of these (None: of any number of them)."""
     try:
         found = torch.as_tensor(amount)
     except (TypeError, ValueError, RuntimeError):  # what torch makes of words, of nothing and of ragged lists
         raise ValueError(f"Expected a number as an amount, or one for each image, got {amount!r}.") from None
     if count is not None and found.numel() not in (1, count):
         raise ValueError(f"Expected one amount for all of {count} images, or one each, got {found.numel()}.")
-    return amount if isinstance(amount, int | float) else found
+    if isinstance(amount, int | float):
+        return amount
+    return found if count is None else found.flatten() if found.ndim > 1 else found
 
 
 def per_image(amount: Amount, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, " #batch"]:

@@ -8,7 +8,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..base.unit_range import require_images
-from .amounts import Amount, as_amount, by_parts, gradient_wanted, per_image, straight_through_clip
+from .amounts import (
+    Amount,
+    as_amount,
+    at_least_single,
+    by_parts,
+    gradient_wanted,
+    per_image,
+    straight_through_clip,
+)
 from .record import Perturbation
 
 AT_ONCE = 2**18
@@ -61,9 +69,10 @@ def shift_hsv(
     """
     require_images(images, may_wait=False)
     hue, saturation = as_amount(hue, len(images)), as_amount(saturation, len(images))
+    single = at_least_single(images)
     if gradient_wanted(images, hue, saturation):
-        return by_parts(_shifted, images, hue, saturation, at_once=AT_ONCE)
-    return _shifted_in_bands(images, hue, saturation)
+        return by_parts(_shifted, single, hue, saturation, at_once=AT_ONCE).to(images.dtype)
+    return _shifted_in_bands(single, hue, saturation).to(images.dtype)
 
 
 def _shifted(

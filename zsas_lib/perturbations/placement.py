@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..base.errors import OptionError, UnknownNameError
+from .amounts import at_least_single
 from .rotation import derotate, rotate, rotate_masks, valid_region
 
 Planes: TypeAlias = Float[Tensor, "batch channel height width"]
@@ -74,11 +75,11 @@ def _turned(planes: Tensor, degrees: float, how: How) -> Tensor:
 def _zoomed(planes: Tensor, factor: float, how: How) -> Tensor:
     """Bilinear, masks from the nearest pixel, about the centre; the border pixels continued."""
     scale = torch.tensor([[1 / factor, 0.0, 0.0], [0.0, 1 / factor, 0.0]], device=planes.device)
-    values = planes.to(torch.get_default_dtype()) if how == "mask" else planes
+    values = planes.to(torch.get_default_dtype()) if how == "mask" else at_least_single(planes)
     grid = F.affine_grid(scale.to(values.dtype).expand(len(planes), 2, 3), list(planes.shape), align_corners=False)
     mode = "nearest" if how == "mask" else "bilinear"
     moved = F.grid_sample(values, grid, mode=mode, padding_mode="border", align_corners=False)
-    return moved > 0.5 if how == "mask" else moved
+    return moved > 0.5 if how == "mask" else moved.to(planes.dtype)
 
 
 def _inside(factor: float, height: int, width: int) -> Tensor:

@@ -117,7 +117,7 @@ def rotate_masks(masks: Bool[Tensor, "batch height width"], degrees: Amount) -> 
     """
     require_bool(masks)
     height, width = masks.shape[-2:]
-    x, y = _source(degrees, height, width, masks.device)
+    x, y = _source(as_amount(degrees, len(masks)), height, width, masks.device)
     column = (x + (width - 1) / 2).round().long().expand(masks.shape)
     row = (y + (height - 1) / 2).round().long().expand(masks.shape)
     shown = (column >= 0) & (column < width) & (row >= 0) & (row < height)

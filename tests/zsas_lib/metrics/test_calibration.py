@@ -120,6 +120,18 @@ def test_a_temperature_is_the_slope_of_a_regression_without_intercept():
     )
 
 
+@pytest.mark.parametrize("size", [0.1, 1.0, 30.0, 1000.0])
+def test_what_is_never_wrong_has_the_lowest_temperature_however_large_its_scores_are(size):
+    """Where the loss is 0 in float64 over a whole range of temperatures, too."""
+    low, high = calibration.TEMPERATURES
+    right = size * np.eye(3)[[0, 1, 2, 0]]
+    assert calibration.fitted_temperature(right, np.array([0, 1, 2, 0])) == low
+    assert calibration.fitted_temperature(right, np.array([1, 2, 0, 1])) == high
+    labels = np.array([True, False])
+    assert calibration.fitted_temperature(np.where(labels, size, -size), labels) == low
+    assert calibration.fitted_temperature(np.where(labels, -size, size), labels) == high
+
+
 @pytest.mark.parametrize("scores", [SCORES, 1000 + 40 * SCORES, np.where(LABELS, 2.0, -1.0), np.zeros(400)])
 def test_platt_is_that_of_scikit_learn(scores):
     slope, intercept = _sigmoid_calibration(scores, LABELS.astype(float))

@@ -80,3 +80,17 @@ def test_noise_has_seeds_of_numpys_kind():
 def test_depths_are_tensors():
     with pytest.raises(ValueError, match="as a torch.Tensor, got ndarray"):
         CORRUPTIONS["fog_3d"].apply(IMAGES, 1, depth=np.ones((3, 30, 31)))
+
+
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize("shape", [(1, 6), (6, 1)])
+def test_a_row_or_a_column_of_amounts_is_one_for_each_image_with_a_gradient_too(shape):
+    """Of pictures so large that they are perturbed a few at a time."""
+    images = torch.rand(6, 3, 320, 320, generator=torch.Generator().manual_seed(0))
+    amounts = torch.linspace(-1, 1, 6)
+    for function in (zsas.rotate, zsas.shift_hue, zsas.shift_saturation):
+        expected = function(images, amounts)
+        found = function(images.clone().requires_grad_(), amounts.reshape(shape)).detach()
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+    masks = images[:, 0] > 0.5
+    assert torch.equal(rotate_masks(masks, amounts.reshape(shape)), rotate_masks(masks, amounts))

@@ -52,9 +52,20 @@ def test_half_precision_is_perturbed_in_single(name, kind):
     images = IMAGES.to(kind)
     found, expected = PERTURBED[name](images), PERTURBED[name](images.float())
     assert found.dtype == kind
-    torch.testing.assert_close(found.float(), expected, atol=0.02, rtol=0.02)
+    torch.testing.assert_close(found, expected.to(kind))
     maps = images[:, 0]
     torch.testing.assert_close(zsas.derotate(maps, 20.0), zsas.derotate(maps.float(), 20.0).to(kind))
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_colours_of_half_precision_have_the_gradients_of_single(kind):
+    """Of almost grey pictures, too, whose hue has a gradient beyond what float16 holds."""
+    images = torch.cat([IMAGES, 0.5 + 0.002 * IMAGES]).to(kind)
+    found, expected = images.clone().requires_grad_(), images.float().requires_grad_()
+    for own in (found, expected):
+        zsas.shift_hue(own, 1.0).float().square().sum().backward()
+    assert found.grad is not None and expected.grad is not None and found.grad.isfinite().all()
+    torch.testing.assert_close(found.grad, expected.grad.to(kind), rtol=0.02, atol=0.02)
 
 
 @pytest.mark.parametrize("name", PERTURBED)

@@ -57,6 +57,14 @@ def test_masks_maps_and_images_move_alike(spelled):
     assert (own.masks(spot > 0.5) == (images > 0.5))[edge].all() and edge.float().mean() > 0.5
 
 
+@pytest.mark.parametrize("spelled", ["rotation(30)", "scale(1.5)", "shift(0.2)", "mirror"])
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_half_precision_is_placed_in_single(spelled, kind):
+    own, images = placed(spelled), IMAGES.to(kind)
+    torch.testing.assert_close(own.images(images), own.images(images.float()).to(kind))
+    torch.testing.assert_close(own.maps(images[:, 0]), own.maps(images[:, 0].float()).to(kind))
+
+
 def test_names_are_read_and_said():
     assert placed(" rotation(-15.5) ").amount == -15.5 and placed("mirror").placement is PLACEMENTS["mirror"]
     assert placement_words("rotation(15)") == "turned by 15 degrees" and placement_words("mirror") == "mirrored"

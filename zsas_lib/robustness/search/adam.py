@@ -58,7 +58,7 @@ def search(
             amounts = torch.stack([amount[points] for amount in free], 1)
             amounts = amounts + (into_box(over, amounts) - amounts).detach()
             outcome = objective.outcome(image[points], amounts)
-            outcome.loss.sum().backward()
+            torch.autograd.backward(outcome.loss.sum(), inputs=free)  # and no other: weights are not trained
             recorder.add(
                 image[points],
                 amounts.detach(),

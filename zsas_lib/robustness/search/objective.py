@@ -69,7 +69,7 @@ class Objective:
         self.over = ordered(over)
         require_unit_range(images)
         device = model.device
-        self.images, self.masks = to_device(images, device), to_device(masks, device)
+        self.images, self.masks = to_device(images.detach(), device), to_device(masks, device)
 
     def outcome(self, index: Int[Tensor, " point"], amounts: Float[Tensor, "point over"]) -> Outcome:
         """Loss, pixel AUROC, map and image score at points: image ``index[i]`` under ``amounts[i]``, in the order of

@@ -64,6 +64,7 @@ def worst_cases(
     combinations = sorted({ordered(over) for over in combinations}, key=_place)
     if not combinations:
         raise ValueError("Expected at least one combination of perturbations, got none.")
+    tries = {over: steps_of(over, steps, steps_in_place) for over in combinations}
     searching = {
         "search": search,
         "restarts": restarts,
@@ -86,7 +87,8 @@ def worst_cases(
                     pictures,
                     over,
                     {s: histories[s] for s in subsets},
-                    searching | {"steps": steps_of(over, steps, steps_in_place)},
+                    tries,
+                    searching | {"steps": tries[over]},
                     batch_size,
                     store,
                 )
@@ -161,11 +163,13 @@ def _histories(
     pictures: list[Sample],
     over: tuple[str, ...],
     known: dict,
+    tries: dict[tuple[str, ...], int],
     searching: dict,
     batch_size: int,
     store: Path | None,
 ) -> list[pd.DataFrame]:
-    """The history of every picture over one combination, from the store; those that are missing, searched at once."""
+    """The history of every picture over one combination, from the store; those that are missing, searched at once.
+    ``tries`` has the steps of every combination."""
     descriptions = {
         category: describe_model(model, [category]) for category in {picture.category for picture in pictures}
     }
@@ -174,7 +178,7 @@ def _histories(
             "picture": _content(picture),
             "class": picture.category,
             "over": over,
-            "known": sorted(known),
+            "known": sorted((less, tries[less]) for less in known),  # their points inform the search
             "model": descriptions[picture.category],
             "batch_size": batch_size,  # a search goes on from what it finds, so rounding may decide where
         }

@@ -188,7 +188,8 @@ def _outcomes(objective: Objective, points: pd.DataFrame, batch_size: int) -> tu
 
 def _image_seeds(images: Tensor, seed: int | Sequence[int]) -> list[int]:
     if is_whole(seed, 0):
-        return [crc32(image.cpu().contiguous().numpy().tobytes(), int(cast(int, seed))) for image in images]
+        contents = (image.detach().cpu().contiguous().view(torch.uint8).numpy() for image in images)
+        return [crc32(content.tobytes(), int(cast(int, seed))) for content in contents]
     own = [seed] if isinstance(seed, int | float | str) else list(seed)
     if len(own) != len(images) or not all(is_whole(one, 0) for one in own):
         raise ValueError(f"Expected one seed of at least 0, or one for each of {len(images)} images, got {seed!r}.")

@@ -55,6 +55,15 @@ def test_combinations_that_turn_nothing_take_fewer_steps_where_that_is_asked_for
         worst_cases(Speckled(), data, **SEARCH, steps_in_place=0, store=tmp_path)
 
 
+def test_a_search_that_builds_on_fewer_steps_is_not_taken_for_one_that_builds_on_more(data, tmp_path):
+    """The points of hue alone inform the search over rotation and hue, so how many there are decides what it finds."""
+    searched = {"combinations": [("hue",), ("rotation", "hue")], "search": "grid", "steps": 8, "restarts": 1}
+    for less in (3, None):
+        worst_cases(Speckled(), data, **searched, steps_in_place=less, store=tmp_path / "both")
+    again = worst_cases(Speckled(), data, **searched, store=tmp_path / "both")
+    pd.testing.assert_frame_equal(again, worst_cases(Speckled(), data, **searched, store=tmp_path / "anew"))
+
+
 @pytest.mark.slow
 def test_what_is_stored_is_not_searched_again(data, tmp_path):
     first = worst_cases(Glow(), data, combinations=FEW, **SEARCH, store=tmp_path)

@@ -375,3 +375,21 @@ def test_seeds_of_numpys_kind_are_seeds(pictures):
 
     pd.testing.assert_frame_equal(found(np.int64(4)), found(4))
     pd.testing.assert_frame_equal(found(np.arange(3)), found([0, 1, 2]))
+
+
+@pytest.mark.parametrize("search", ["adam", "random"])
+def test_a_search_gives_nothing_a_gradient_and_takes_pictures_that_want_one(pictures, search):
+    images, masks, names = pictures
+    model, asked = Glow(), images.clone().requires_grad_()
+    searched = {"search": search, "steps": 4, "restarts": 2}
+    found = zsas.worst_case(model, asked, masks, names, **searched)
+    assert asked.grad is None and model.gain.grad is None
+    pd.testing.assert_frame_equal(found.history, zsas.worst_case(Glow(), images, masks, names, **searched).history)
+
+
+def test_pictures_in_bfloat16_are_searched_from_seeds_of_their_own(pictures):
+    images, masks, names = pictures
+    images = images.bfloat16()
+    found = zsas.worst_case(Glow(), images, masks, names, search="random", steps=3)
+    drawn = found.history.loc[found.history.step == 0].groupby("image").hue.last()
+    assert drawn.nunique() == 3 and found.pixel_auroc[:2].isfinite().all()
