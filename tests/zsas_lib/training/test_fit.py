@@ -13,7 +13,7 @@ from toy import toy_dataset
 import zsas_lib as zsas
 from zsas_lib.base.errors import DataError, OptionError, UnknownNameError
 from zsas_lib.data.dataset import AnomalyDataset
-from zsas_lib.models.learned import NothingToLearnError, Recipe, Stage
+from zsas_lib.models.learned import NothingToLearnError, Recipe, Stage, UntrainedModelError
 from zsas_lib.training.fit import DivergedError, fit, proportional_rates
 from zsas_lib.training.stages import planned
 
@@ -450,3 +450,26 @@ def test_numbers_of_numpys_kind_are_numbers(backbone, pictures, tmp_path):
     (log, model), (expected, other) = trained(np.int64, "one.safetensors"), trained(int, "other.safetensors")
     pd.testing.assert_frame_equal(log, expected)
     assert model.options == other.options and type(model.options["context"]) is int
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, DivergedError])
+def test_a_training_that_ends_in_an_error_after_an_epoch_that_was_looked_at_leaves_no_trained_model(
+    backbone, pictures, tmp_path, monkeypatch, error
+):
+    """Each epoch's model predicts for ``each_epoch`` alone, not with what a broken epoch left behind."""
+    model, looked = zsas.load_model("april-gan", backbone), []
+
+    def look(epoch, current):
+        looked.append(current(pictures[0].image[None], "nut").image_score.isfinite().all().item())
+        monkeypatch.setattr(type(model), "loss", broken)
+
+    def broken(*given):
+        raise error("in the second epoch")
+
+    with pytest.raises(error):
+        fit(model, pictures, epochs=2, training_batch_size=4, rate=1e-3, augment=False, each_epoch=look)
+    assert looked == [True] and model.trained is None
+    with pytest.raises(UntrainedModelError, match="april-gan has nothing learned yet"):
+        model(pictures[0].image[None], "nut")
+    with pytest.raises(UntrainedModelError):
+        model.save(tmp_path / "half.safetensors")
