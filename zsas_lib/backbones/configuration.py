@@ -25,7 +25,7 @@ from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_mod
 from ..base.errors import DataError, OptionError, UnknownNameError
 from ..base.options import whole_number
 from .backbone import INTERPOLATIONS
-from .families.sizes import RESNET_STRIDE, Size, pair
+from .families.sizes import RESNET_STRIDE, Size, asked_size, pair
 from .families.timm_trunk import KINDS
 from .hub import HUB, LOCAL, NotInRepositoryError, cached_hub_file, hub_file
 from .tokenizers import require_transformers
@@ -144,12 +144,10 @@ def with_image_size(name: str, configuration: Configuration, size: Size | None) 
     stride = vision.get("patch_size") or (16 if isinstance(vision.get("layers", 12), int) else RESNET_STRIDE)
     if not isinstance(stride, int) or not _is_size(own):
         raise OptionError(f"{owner}: expected one size of patches and of images, got image {own}, patch {stride}.")
-    asked = own if size is None else size
+    asked = asked_size(owner, own if size is None else size)
     if "timm_model_name" in vision:
         patch = vision.get(TRUNK_ARGUMENTS, {}).get("patch_size")
         stride = 1 if pair(asked) == pair(own) else patch or _timm_stride(vision["timm_model_name"])
-    if not isinstance(asked, int) and not _is_size(asked):
-        raise OptionError(f"{owner} got image_size={asked!r}; expected pixels, a whole number or (height, width).")
     for pixels in pair(asked):
         expected = "pixels, a whole number" if isinstance(asked, int) else "(height, width) in pixels, each"
         whole_number(owner, "image_size", pixels, stride, expected=expected)

@@ -13,11 +13,12 @@ from torch import Tensor, nn
 
 from ..base.errors import DataError, OptionError
 from ..base.ledger import note_weights
+from ..base.options import whole_number
 from ..base.places import expanded
 from .aliases import IN_A_FILE
 from .backbone import INTERPOLATIONS, Backbone
 from .configuration import channels
-from .families.sizes import Size, pair
+from .families.sizes import Size, asked_size, pair
 from .families.tower import ImageTower
 from .precision import EXACT, FAST, precision_on
 from .text_tower import LEARNED_WORDS, NOT_OPEN_CLIPS, OpenClipText, TextTower
@@ -85,6 +86,10 @@ def own_backbone(
         raise OptionError(
             f"Backbone {name!r}: {_called(maker)} takes no image_size, so its pictures have one size only."
         )
+    if image_size is not None:
+        image_size = asked_size(f"Backbone {name!r}", image_size)
+        for pixels in pair(image_size):
+            whole_number(f"Backbone {name!r}", "image_size", pixels, 1)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         module: Any = maker() if image_size is None else maker(image_size=image_size)

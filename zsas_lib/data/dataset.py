@@ -22,7 +22,7 @@ from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2.functional import resize
 
 from ..base.errors import DataError, UnknownNameError
-from ..base.options import is_whole, listed
+from ..base.options import is_whole, listed, plain
 from .masks import MASK_RULES, check_rule, read_mask
 from .pictures import read_image
 from .record import Record, first, missing_files, row_name
@@ -97,6 +97,7 @@ class AnomalyDataset(Dataset):
             raise DataError(f"Data set {name!r} at {root} has no pictures left to read; expected at least one.")
         if aspect not in ASPECTS:
             raise UnknownNameError("aspect", aspect, ASPECTS)
+        image_size = plain(image_size)
         if image_size is not None and (isinstance(image_size, bool) or not isinstance(image_size, int)):
             raise ValueError(
                 f"image_size must be one whole number of pixels, or None to keep each size; got {image_size!r}. For a "

@@ -208,24 +208,24 @@ class LearnedModel(AnomalyModel):
         return {}
 
     def initialise(self, seed: int) -> None:
-        """The parameters that training from ``seed`` begins with, the same on every device, on the backbone's; the
-        global random state is left alone."""
+        """The parameters that training from ``seed`` begins with, drawn in single precision, the same on every device,
+        on the backbone's and in its precision; the global random state is left alone."""
         device = self.backbone.device
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
-            self._move_learned("meta" if device.type == "meta" else "cpu")
+            self._move_learned("meta" if device.type == "meta" else "cpu", torch.float32)
             self.reset_parameters()
-        self._move_learned(device)
+        self._move_learned(device, self.backbone.mean.dtype)
         self.trained = self.history = None
         self.freeze()
 
-    def _move_learned(self, device: torch.device | str) -> None:
-        """Put all but the backbone on a device."""
+    def _move_learned(self, device: torch.device | str, dtype: torch.dtype) -> None:
+        """Put all but the backbone on a device, in a precision."""
         for child in self.children():
             if child is not self.backbone:
-                child.to(device)
+                child.to(device, dtype)
         for name, value in self.named_parameters(recurse=False):
-            setattr(self, name, nn.Parameter(value.detach().to(device), value.requires_grad))
+            setattr(self, name, nn.Parameter(value.detach().to(device, dtype), value.requires_grad))
 
     def freeze(self) -> None:
         """No parameter takes a gradient, dropout is off: how a model predicts."""

@@ -307,6 +307,8 @@ class _Run:
         return self.model.history
 
     def _learn(self) -> None:
+        """The model learns and does not predict, so that one whose training ends in an error does not either."""
+        self.model.trained = None
         self.model.train()
         for value in self.model.learnable().values():
             value.requires_grad_(True)

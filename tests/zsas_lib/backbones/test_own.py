@@ -1,5 +1,6 @@
 """Modules of one's own as backbones: what the library asks of them, and what it says of those that do not answer."""
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -254,3 +255,19 @@ def test_a_class_defined_anew_takes_the_place_of_the_former_and_no_other_does():
     assert type(load_backbone("own", device="cpu").clip) is again
     with pytest.raises(ValueError, match="'own' is already registered"):
         register_backbone("own", architecture=nn.Identity)
+
+
+@pytest.mark.usefixtures("unchecked_types")
+def test_a_size_is_judged_before_the_module_is_made():
+    """numpy's whole numbers are sizes; what is none never reaches the module."""
+    assert loaded(image_size=np.int64(48)).digest == loaded(image_size=48).digest
+
+    def never(image_size=32):
+        raise AssertionError(f"made for {image_size!r}")
+
+    for size in ("48", 4.5, (48, 48, 48)):
+        with pytest.raises(OptionError, match=r"'own' got image_size=.*; expected pixels, a whole number or \(height"):
+            loaded(never, image_size=size)
+    for size in (0, (48, -8), True):
+        with pytest.raises(OptionError, match="'own' got image_size=.*; expected a whole number of at least 1"):
+            loaded(never, image_size=size)

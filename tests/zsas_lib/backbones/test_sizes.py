@@ -1,5 +1,6 @@
 """Pictures of other sizes than a tower was made for, and weights of every family read from files."""
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -162,3 +163,13 @@ def test_pixels_that_no_patch_reads_get_the_nearest_value():
     assert model(images, "pill").anomaly_map.shape == (1, 140, 140)
     masks = torch.zeros(1, 70, 70, dtype=torch.bool)
     assert model.covered(masks).shape == (1, 64, 64)
+
+
+@pytest.mark.usefixtures("unchecked_types")
+def test_numpys_whole_numbers_are_sizes():
+    """The same backbone, and numbers of Python's own in what is written of it."""
+    for given, size in [(np.int64(64), 64), ((np.int32(64), np.int64(96)), (64, 96))]:
+        found, expected = (small("siglip", image_size=asked) for asked in (given, size))
+        assert found.image_size == size and found.digest == expected.digest
+    with pytest.raises(OptionError, match="image_size=.*64.5.*; expected pixels, a whole number"):
+        small("siglip", image_size=np.float64(64.5))

@@ -86,6 +86,12 @@ def test_bad_options(mvtec_root):
         load_dataset("mvtec", mvtec_root, aspect="keeps")
 
 
+@pytest.mark.usefixtures("unchecked_types")
+def test_numpys_whole_number_is_a_size(mvtec_root):
+    found, expected = (load_dataset("mvtec", mvtec_root, image_size=size) for size in (np.int64(12), 12))
+    assert found.digest == expected.digest and torch.equal(found[0].image, expected[0].image)
+
+
 def test_select(mvtec_root):
     dataset = load_dataset("mvtec", mvtec_root, image_size=12)
     assert dataset.categories == ("bottle", "grid")

@@ -43,3 +43,25 @@ def test_maps_and_gradients_in_double_precision(name):
     along = along * inside
     wanted = (value(1e-6) - value(-1e-6)) / 2e-6
     assert float((slope * along).sum()) == pytest.approx(wanted, rel=1e-4, abs=1e-7)
+
+
+@pytest.mark.parametrize("name", [name for name in LOOK if MODELS[name].learns])
+def test_on_a_backbone_in_double_precision_what_is_learned_is_so_too(name, tmp_path):
+    """As drawn from the same seed in single precision, also where it is read from a file."""
+    options = {"clustering": "off"} if name == "adaclip" else {}
+    single = zsas.load_model(name, tiny_backbone(tiny(layers=4)), **options)
+    model = zsas.load_model(name, tiny_backbone(tiny(layers=4)).double(), **options)
+    for seed in (0, 1):  # the second time from parameters that are in double precision already
+        single.initialise(seed)
+        model.initialise(seed)
+        for own, value in model.learnable().items():
+            assert torch.equal(value, single.learnable()[own].double())
+    model.trained = {"seed": 1}
+    model.save(tmp_path / "learned.safetensors")
+    found = zsas.load_model(name, model.backbone, checkpoint=tmp_path / "learned.safetensors", **options)
+    images = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    with torch.no_grad():
+        predicted, expected = found(images, "pill"), model(images, "pill")
+    assert predicted.anomaly_map.dtype == predicted.image_score.dtype == torch.float64
+    assert all(torch.equal(value, found.learnable()[own]) for own, value in model.learnable().items())
+    torch.testing.assert_close(predicted.anomaly_map, expected.anomaly_map, atol=1e-13, rtol=0)

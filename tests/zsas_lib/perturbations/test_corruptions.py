@@ -124,6 +124,11 @@ def test_a_motion_is_the_mean_over_a_path():
     assert torch.allclose(row[46:55], expected, atol=1e-6) and row.sum() == pytest.approx(1)
 
 
+def test_zooms_end_where_hendrycks_and_dietterichs_do():
+    steps = ((1.11, 0.01), (1.16, 0.01), (1.21, 0.02), (1.26, 0.02), (1.31, 0.03))
+    assert blurs.ZOOMS == pytest.approx([1.0, *(np.arange(1, end, step)[-1] for end, step in steps)])
+
+
 def test_a_zoom_is_the_mean_of_enlarged_pictures():
     images = photographs()
     zooms = 1 + 0.2 * np.linspace(0, 1, 11)

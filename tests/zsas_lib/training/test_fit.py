@@ -7,6 +7,7 @@ from trained import learned
 
 import zsas_lib as zsas
 from zsas_lib.base.errors import UnknownNameError
+from zsas_lib.models.learned import UntrainedModelError
 from zsas_lib.training.fit import DivergedError, fit, proportional_rates
 
 
@@ -143,3 +144,26 @@ def test_a_loss_that_is_not_finite_stops_the_training(backbone, pictures, monkey
     monkeypatch.setattr(type(model), "loss", lambda self, *_: self.projections[0].bias.sum() * torch.nan)
     with pytest.raises(FloatingPointError, match="step 0"):
         fit(model, pictures, epochs=1)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, DivergedError])
+def test_a_training_that_ends_in_an_error_after_an_epoch_that_was_looked_at_leaves_no_trained_model(
+    backbone, pictures, tmp_path, monkeypatch, error
+):
+    """Each epoch's model predicts for ``each_epoch`` alone, not with what a broken epoch left behind."""
+    model, looked = zsas.load_model("april-gan", backbone), []
+
+    def look(epoch, current):
+        looked.append(current(pictures[0].image[None], "nut").image_score.isfinite().all().item())
+        monkeypatch.setattr(type(model), "loss", broken)
+
+    def broken(*given):
+        raise error("in the second epoch")
+
+    with pytest.raises(error):
+        fit(model, pictures, epochs=2, training_batch_size=4, rate=1e-3, augment=False, each_epoch=look)
+    assert looked == [True] and model.trained is None
+    with pytest.raises(UntrainedModelError, match="april-gan has nothing learned yet"):
+        model(pictures[0].image[None], "nut")
+    with pytest.raises(UntrainedModelError):
+        model.save(tmp_path / "half.safetensors")

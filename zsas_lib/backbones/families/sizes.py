@@ -12,11 +12,26 @@ from open_clip.modified_resnet import ModifiedResNet
 from open_clip.timm_model import TimmModel
 from torch import Tensor, nn
 
+from ...base.errors import OptionError
+from ...base.options import plain
+
 RESNET_STRIDE = 32
 RESNET_POSITIONS = "visual.attnpool.positional_embedding"
 TIMM_POSITIONS = "visual.trunk.pos_embed"
 Size = int | Sequence[int]
 """In pixels or patches: one number, or height and width."""
+
+
+def asked_size(owner: str, size: Any) -> Size:
+    """A size that somebody asked for, numpy's whole numbers as Python's own.
+
+    Raises OptionError, naming ``owner``, if it is neither a whole number nor two.
+    """
+    alone = isinstance(size, str) or not isinstance(size, Sequence)
+    parts = [plain(part) for part in ([size] if alone else size)]
+    if len(parts) != (1 if alone else 2) or not all(isinstance(part, int) for part in parts):
+        raise OptionError(f"{owner} got image_size={size!r}; expected pixels, a whole number or (height, width).")
+    return parts[0] if alone else parts
 
 
 def pair(size: Size) -> tuple[int, int]:
