@@ -23,8 +23,8 @@ SIGMAS = (0, 1, 2, 3, 4, 6)
 LENGTHS = (0, 6, 10, 15, 20, 26)
 """Of the path of a motion, in pixels at a side of 224; ours, a straight path at even speed."""
 ZOOMS = (1.0, 1.11, 1.15, 1.20, 1.24, 1.30)
-"""Up to which a zoom blur enlarges: the last of Hendrycks and Dietterich's zooms, which go in steps of 0.01, 0.01, 0.02,
-0.02 and 0.03 to less than 1.11 (which rounding lets in), 1.16, 1.21, 1.26 and 1.31."""
+"""Up to which a zoom blur enlarges: the last of Hendrycks and Dietterich's zooms, which go in steps of 0.01, 0.01,
+0.02, 0.02 and 0.03 to less than 1.11 (which rounding lets in), 1.16, 1.21, 1.26 and 1.31."""
 LENS = 0.25
 """How far from the mean depth of a picture a lens is focused that is focused near or far, as a share of 1 / depth."""
 STEPS = (0.0, 0.5, 1.0, 1.5, 2.0)
