@@ -68,8 +68,8 @@ def saved_content(path: Path, modules: Collection[str] = ()) -> tuple[object, bo
         ) from None
 
 
-def finite_floats(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors in float32.
+def finite_floats(path: Path, tensors: Mapping[str, Tensor], *, double: bool = False) -> dict[str, Tensor]:
+    """The tensors in float32; those in double precision as they are where ``double`` asks for that.
 
     Raises DataError, naming the file and the first entries, if one is not of floats (16 bits or more) or holds NaN or
     infinite values.
@@ -81,7 +81,9 @@ def finite_floats(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Tensor
             f"{path} holds what cannot be weights: {'; '.join(problems[:3])}{more}. Expected finite floats of 16 bits "
             "or more; quantised files must be turned back first, and a training that diverged is lost."
         )
-    return {name: value.float() for name, value in tensors.items()}
+    return {
+        name: value if double and value.dtype == torch.float64 else value.float() for name, value in tensors.items()
+    }
 
 
 def why_no_weights(name: str, value: Tensor) -> str:

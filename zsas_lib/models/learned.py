@@ -297,7 +297,7 @@ class LearnedModel(AnomalyModel):
             ) from error
         if other := unlike(made, own):
             raise DataError(f"{path} was learned with {other}; load it with what it was learned with.")
-        assign_learned(self, finite_floats(path, tensors), path)
+        assign_learned(self, finite_floats(path, tensors, double=True), path)
         self.trained, self.history = made["trained"], history
 
 
