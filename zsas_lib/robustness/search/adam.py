@@ -33,7 +33,8 @@ def search(
     """``steps // restarts`` steps from each of ``restarts`` starts per image, all at once; the first start is the
     unperturbed image, the others are uniform.
 
-    A start whose loss or gradient is not finite is reported, with its image and step, and ends there.
+    A start whose loss or gradient is not finite is reported, with its image and step, and ends there; so does one that
+    comes to a point that is no answer (see `Objective`), from where no gradient leads on.
     """
     over, count = objective.over, len(objective.images)
     starts = random_amounts(over, restarts, seeds)
@@ -54,15 +55,18 @@ def search(
         if not alive.any():
             break
         optimiser.zero_grad()
+        answered = alive.clone()
         for points in alive.nonzero()[:, 0].split(batch_size):
             amounts = torch.stack([amount[points] for amount in free], 1)
             amounts = amounts + (into_box(over, amounts) - amounts).detach()
             outcome = objective.outcome(image[points], amounts)
             torch.autograd.backward(outcome.loss.sum(), inputs=free)  # and no other: weights are not trained
+            loss = outcome.loss.detach().cpu()  # the slopes are in memory by now, so there is nothing to wait for
+            answered[points] = loss.isfinite()
             recorder.add(
                 image[points],
                 amounts.detach(),
-                outcome.loss.detach().cpu(),  # the slopes are in memory by now, so there is nothing to wait for
+                loss,
                 outcome.pixel_auroc,
                 start=start[points].numpy(),
                 step=step,
@@ -70,7 +74,7 @@ def search(
             )
         gradients = cast(list[Tensor], [amount.grad for amount in free])  # a backward pass sets them all
         gradient = torch.stack(gradients, 1)
-        for point in (alive & ~gradient.isfinite().all(1)).nonzero()[:, 0].tolist():
+        for point in (alive & ~(answered & gradient.isfinite().all(1))).nonzero()[:, 0].tolist():
             log.warning(
                 "Image %d, start %d, step %d: the loss or its gradient is not finite; this start ends here, the others "
                 "go on.",

@@ -275,6 +275,25 @@ def test_a_gradient_that_is_not_finite_ends_its_start_and_no_other(pictures, cap
     assert found.pixel_auroc[:2].isfinite().all()
 
 
+def test_a_start_without_an_answer_ends_there(caplog):
+    """The damage lies in a corner, which most turns leave out: no gradient leads back from there, and no pass is spent
+    on the same point again."""
+    image = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(3))
+    mask = torch.zeros(1, SIDE, SIDE, dtype=torch.bool)
+    mask[0, :2, :2] = True
+    with caplog.at_level(logging.WARNING):
+        found = zsas.worst_case(
+            Redness(), image, mask, "bolt", "rotation", steps=40, restarts=8, seed=[0], fill="valid", select="loss"
+        )
+    lost = found.history.loss.isna()
+    assert lost.sum() > 2 and lost.groupby(found.history.start).sum().max() == 1
+    for start, own in found.history.groupby("start"):
+        ended = own.loss.isna().any()
+        assert own.loss.iloc[:-1].notna().all() and (ended or len(own) == 5)
+        assert ended == (f"Image 0, start {start}, step {own.step.iloc[-1]}: the loss or its gradient" in caplog.text)
+    assert found.forward_passes.tolist() == [2 * len(found.history) + 1] and found.loss.isfinite().all()
+
+
 def test_an_image_without_any_finite_map_is_an_error(pictures):
     class Broken(Redness):
         def forward(self, images, class_names):
