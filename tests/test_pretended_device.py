@@ -144,7 +144,7 @@ def test_what_is_planted_in_the_library_is_found(monkeypatch):
     images, masks = torch.rand(2, 3, 32, 32), torch.zeros(2, 32, 32, dtype=torch.bool)
     tower = tiny_backbone(device=NAME)
     with monkeypatch.context() as patch:  # learned parameters stay where they were drawn
-        patch.setattr(LearnedModel, "_move_learned", lambda self, device: None)
+        patch.setattr(LearnedModel, "_move_learned", lambda self, device, dtype: None)
         with pytest.raises(RuntimeError, match="same device"):
             trained("april-gan", tower)(images, "nut")
     model = trained("april-gan", tower)

@@ -261,8 +261,11 @@ def test_a_quotation_has_the_differences_behind_it(publish, tmp_path):
 @pytest.mark.slow
 def test_replicates_of_other_numbers_are_not_published(publish):
     own = table({"none": 0.9 - HARD})
-    percent = pd.DataFrame(own).assign(pixel_auroc=100 * own.pixel_auroc)
+    others = pd.DataFrame(own).assign(pixel_auroc=own.pixel_auroc - 0.1)
     with pytest.raises(ValueError, match="table's own numbers, got others of column 'pixel_auroc' of 'bounds'"):
+        publish("page", others, "bounds", flat(own))
+    percent = pd.DataFrame(own).assign(pixel_auroc=100 * own.pixel_auroc)
+    with pytest.raises(ValueError, match="column 'pixel_auroc' of 'bounds' as it is computed, of at most 1"):
         publish("page", percent, "bounds", flat(own))
     assert MEAN in set(flat(own).category) and set(REPLICATE) < set(flat(own))
 

@@ -92,17 +92,17 @@ SIZES = {
     "A fixed temperature raises AUPRO dramatically (49.5 to 83.4)": lambda: (
         gap("V", 1, "AUPRO", "Fixed", BASELINE) / 100
     ),
-    "UniOp raises pixel AP": lambda: effects().pixel_ap["UniOp"],
-    "LoReb raises pixel AP": lambda: effects().pixel_ap["LoReb"],
-    "IDP raises image AUROC": lambda: effects().image_auroc["IDP"],
+    "UniOp raises pixel AP": lambda: effects().pixel_ap["UniOp"] / 100,
+    "LoReb raises pixel AP": lambda: effects().pixel_ap["LoReb"] / 100,
+    "IDP raises image AUROC": lambda: effects().image_auroc["IDP"] / 100,
     "The full model is best overall": lambda: gap("V", 1, "AP", FULL, "Fixed") / 100,
     "Three prompt tokens are best": lambda: (
-        printed("V", 3, "AUROC")["N=3"] - printed("V", 3, "AUROC").drop("N=3").max()
+        (printed("V", 3, "AUROC")["N=3"] - printed("V", 3, "AUROC").drop("N=3").max()) / 100
     ),
     "0.07 is the best temperature": lambda: (
-        printed("V", 4, "AUROC")["tau=0.07"] - printed("V", 4, "AUROC").drop("tau=0.07").max()
+        (printed("V", 4, "AUROC")["tau=0.07"] - printed("V", 4, "AUROC").drop("tau=0.07").max()) / 100
     ),
-    "Too low a temperature segments too little": lambda: gap("V", 4, "AUROC", "tau=0.01", "tau=0.07"),
+    "Too low a temperature segments too little": lambda: gap("V", 4, "AUROC", "tau=0.01", "tau=0.07") / 100,
     "VCP-CLIP+ leads all rivals in pixel AUROC": lambda: lead(5, "AUROC"),
     "... in pixel AP": lambda: lead(5, "AP"),
     "... in AUPRO": lambda: lead(5, "AUPRO"),
