@@ -84,15 +84,16 @@ def misfits(
     for parameter in declared:
         value = values[parameter.name]
         chosen = list(value) if isinstance(value, list) else [] if value is None else [value]
-        if chosen and (place := _whose_categories(parameter, values)):
-            name, folder = place[0], _place(values.get(place[1]), root)
+        if chosen and (whose := _whose_categories(parameter, values)):
+            name, folder = whose[0], _place(values.get(whose[1]), root)
             try:
                 there = list(known(name, folder))
             except DataError:
                 continue
             where = f"data set {name!r}" + (f" in {folder}" if folder else "")
             these = values.get(CATEGORIES)
-            if parameter.name != CATEGORIES and isinstance(these, list) and {*these} <= {*there}:
+            part = parameter.kind == CATEGORY and parameter.name != CATEGORIES
+            if part and isinstance(these, list) and {*these} <= {*there}:
                 there, where = these, f"parameter {CATEGORIES!r}"
             if strange := [category for category in chosen if category not in there]:
                 more = f" and {len(there) - SHOWN} more" if len(there) > SHOWN else ""

@@ -38,9 +38,8 @@ def what_is_left(runs: Runs, best: ResultTable, metrics: Sequence[str] | None = 
 
     Columns: category, metric, model, trivial and score (percent), above, se, low and high (points, by
     `evaluation.paired`), agree (the share of replicates with the sign of above, percent), power (points), left (the
-    share of the score that is above the trivial map's, percent, nan of a score of 0). Metrics are
-    those with replicates and a best map that do not follow from others; those of pixels have none where there are no
-    masks.
+    share of the score that is above the trivial map's, percent, nan of a score of 0). Metrics are those with replicates
+    and a best map that do not follow from others; those of pixels have none where there are no masks.
     """
     parts = []
     for name, own in runs.items():

@@ -46,6 +46,9 @@ def test_what_goes_together_is_silent(mvtec_root, tmp_path):
     assert told(tmp_path, window_categories=["ceramic_ring"]) == []
     assert told(tmp_path, categories=["ceramic_ring", "woven_sheet"], window_categories=["woven_sheet"]) == []
     assert told(tmp_path, held_out=["cork_sheet"]) == []
+    alike = ["brushed_gear", "cork_sheet"]  # a data set's and its auxiliary one's may be called alike
+    told_apart = misfits(DECLARED, VALUES | {"categories": alike[:1], "held_out": alike}, tmp_path, lambda *_: alike)
+    assert [*told_apart] == []
 
 
 @pytest.mark.parametrize(
