@@ -70,7 +70,7 @@ def as_amount(amount: object, count: int | None = None) -> Amount:
         raise ValueError(f"Expected one amount for all of {count} images, or one each, got {found.numel()}.")
     if isinstance(amount, int | float):
         return amount
-    return found if count is None else found.flatten() if found.ndim > 1 else found
+    return found.flatten() if count is not None and found.ndim > 1 else found
 
 
 def per_image(amount: Amount, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, " #batch"]:
